@@ -1,0 +1,14 @@
+"""The entry point through which the built-in capabilities and agents are registered."""
+
+from __future__ import annotations
+
+from murakkab_jupyter.agents import retrieval, speech, text, video, vision
+from murakkab_jupyter.agents.library import Library
+
+__all__ = ["register"]
+
+
+def register(library: Library) -> None:
+    """Register every built-in capability and agent."""
+    for module in (video, speech, vision, text, retrieval):
+        module.register(library)

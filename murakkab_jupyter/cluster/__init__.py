@@ -1,0 +1,1 @@
+"""WHERE: the Dask driver of the run loop, instances, media shipping."""

@@ -1,0 +1,193 @@
+"""The one stream of events that views, journal, bill, report and tests read.
+
+Times (`at_s`) are seconds since the run began, on the run's own clock (real or virtual).
+One event for a batch, never one for an item.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from murakkab_jupyter.core.ancestry import Ancestry, ancestry_to_json
+
+__all__ = [
+    "BatchEnded",
+    "BatchRetried",
+    "BatchStarted",
+    "Event",
+    "ItemFailed",
+    "LevelClosed",
+    "Notice",
+    "Reconfigured",
+    "RunEnded",
+    "RunStarted",
+    "StepEnded",
+    "StepStarted",
+    "Usage",
+    "WorkerChanged",
+    "event_to_json",
+]
+
+RunStatus = Literal["running", "done", "partial", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one batch used, as its instance measured it.
+
+    Attributes
+    ----------
+    seconds
+        Wall time of the call.
+    cpu_s
+        CPU time of the instance's process and its children during the call.
+    load_s, load_cpu_s
+        Wall and CPU time of loading the agent, when this call was its first (else 0).
+    memory_bytes
+        Peak resident memory of the instance's process.
+    tokens_in, tokens_out
+        Tokens of a language model, None where the agent counts none.
+    energy_j
+        GPU energy of the call by NVML counter, None where there is no GPU.
+    work
+        The batch's work in the capability's unit.
+    """
+
+    seconds: float
+    cpu_s: float
+    load_s: float = 0.0
+    load_cpu_s: float = 0.0
+    memory_bytes: int = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    energy_j: float | None = None
+    work: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """The run began; `expected` maps each step to the items it is expected to make."""
+
+    run_id: str
+    expected: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted(Event):
+    """The first batch of a step was submitted."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStarted(Event):
+    """A batch was submitted to `instance` of its step on `worker`."""
+
+    step: str
+    task: int
+    worker: str
+    instance: int
+    items: int
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEnded(Event):
+    """A batch ended: how many items are done, failed, or taken from an earlier run, and what it used."""
+
+    step: str
+    task: int
+    worker: str
+    done: int
+    failed: int
+    reused: int = 0
+    usage: Usage | None = None
+    wasted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRetried(Event):
+    """A batch is tried again (elsewhere, or in halves), and why."""
+
+    step: str
+    task: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailed(Event):
+    """One item failed, or was skipped because of `blame`, the step that failed for it."""
+
+    step: str
+    ancestry: Ancestry
+    error: str
+    blame: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LevelClosed(Event):
+    """An opener ended for one parent with `children` children."""
+
+    step: str
+    ancestry: Ancestry
+    children: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded(Event):
+    """Every item of a step is done, failed or skipped."""
+
+    step: str
+    done: int
+    failed: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerChanged(Event):
+    """A worker was lost or joined."""
+
+    worker: str
+    change: Literal["lost", "joined"]
+    cores: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigured(Event):
+    """The plan changed under way: cause, what was before, what is after, predicted gain in words."""
+
+    cause: str
+    before: str
+    after: str
+    gain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Event):
+    """Something the user should know."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded(Event):
+    """The run ended, and how."""
+
+    status: RunStatus
+    message: str = ""
+
+
+def event_to_json(event: Event) -> dict[str, Any]:
+    """`{"event": "BatchEnded", ...}` with plain JSON values."""
+    data = asdict(event)
+    if "ancestry" in data:
+        data["ancestry"] = ancestry_to_json(data["ancestry"])
+    return {"event": type(event).__name__, **data}

@@ -1,0 +1,89 @@
+"""What a cluster looks like: data only, so that the planner and the simulator need no cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from murakkab_jupyter.core.figure import Figure, unknown
+
+__all__ = ["ClusterView", "Gpu", "HostPower", "WorkerView"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU of a worker: index on its host, marketing name, memory in bytes."""
+
+    index: int
+    name: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostPower:
+    """Watts and price of a host; each figure says where it comes from.
+
+    Attributes
+    ----------
+    idle_w
+        Power of the idle host (W), boundary as its note says.
+    active_w_per_core
+        Power that one busy core adds (W).
+    price_usd_per_hour
+        Rent of the whole host; unknown for one's own machine, whose cost is electricity.
+    electricity_usd_per_kwh
+        Price of electricity, for one's own machine.
+    """
+
+    idle_w: Figure = field(default_factory=lambda: unknown("W"))
+    active_w_per_core: Figure = field(default_factory=lambda: unknown("W"))
+    price_usd_per_hour: Figure = field(default_factory=lambda: unknown("USD/h"))
+    electricity_usd_per_kwh: Figure = field(default_factory=lambda: unknown("USD/kWh"))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """One Dask worker: a host, or one GPU of a host.
+
+    Attributes
+    ----------
+    name
+        Dask's address or alias; what tasks are addressed to.
+    host
+        Host name or IP; workers of one host share its power.
+    cores
+        CPU cores that instances may use on it.
+    memory_bytes
+        Memory that instances may use.
+    gpus
+        GPUs that instances may use.
+    speed
+        CPU speed against the machine that made the reference profiles (1.0 = the same), by micro-benchmark.
+    power
+        Watts and price of its host.
+    """
+
+    name: str
+    host: str
+    cores: int
+    memory_bytes: int
+    gpus: tuple[Gpu, ...] = ()
+    speed: Figure = field(default_factory=lambda: Figure(1.0, "1", source="prior"))
+    power: HostPower = field(default_factory=HostPower)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """The workers a plan may use. `described` is true for hardware that is only written down."""
+
+    workers: tuple[WorkerView, ...]
+    described: bool = False
+
+    @property
+    def cores(self) -> int:
+        """Cores of all workers."""
+        return sum(worker.cores for worker in self.workers)
+
+    @property
+    def most_cores(self) -> int:
+        """Cores of the largest worker: no instance can have more."""
+        return max((worker.cores for worker in self.workers), default=0)

@@ -1,0 +1,84 @@
+"""A reference to a media file that means the same on every host.
+
+A worker that sees the same path (shared storage) reads it there; one that does not reads the copy
+that was shipped to its cache under the file's hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from murakkab_jupyter.core.errors import InputError
+
+__all__ = ["Media", "cache_dir", "hash_file", "media_cache"]
+
+
+def cache_dir() -> Path:
+    """Where weights and shipped media are kept: `MURAKKAB_CACHE`, else the user's cache folder."""
+    stated = os.environ.get("MURAKKAB_CACHE")
+    if stated:
+        return Path(stated)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "murakkab"
+
+
+def media_cache() -> Path:
+    """Where media shipped from another host are kept, one file a hash."""
+    return cache_dir() / "media"
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file by path, content hash and size in bytes."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+
+    @classmethod
+    def of(cls, path: str | Path) -> Media:
+        """Reference a file that exists here; raises `InputError` when it does not."""
+        file = Path(path).expanduser()
+        if not file.is_file():
+            msg = f"No file at {file}."
+            raise InputError(msg, hint="Check the path; relative paths start at the working directory.")
+        return cls(str(file.resolve()), hash_file(file), file.stat().st_size)
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return Path(self.path).name
+
+    def cached(self) -> Path:
+        """Where a shipped copy lies, whether or not it is there."""
+        return media_cache() / f"{self.sha256}{Path(self.path).suffix}"
+
+    def here(self) -> Path | None:
+        """The file on this host, at its own path or in the cache; None when it is at neither."""
+        own = Path(self.path)
+        try:
+            if own.is_file() and own.stat().st_size == self.size_bytes:
+                return own
+        except OSError:
+            pass
+        copy = self.cached()
+        return copy if copy.is_file() and copy.stat().st_size == self.size_bytes else None
+
+    def local(self) -> Path:
+        """The file on this host; raises `InputError` when it is neither at its path nor in the cache."""
+        found = self.here()
+        if found is None:
+            msg = f"{self.path} is not on this host, or has changed since the workflow was declared."
+            raise InputError(
+                msg, hint="Declare the workflow again, or put the file on storage that workers share."
+            )
+        return found

@@ -1,0 +1,1 @@
+"""SPENT: meters of energy and CPU time."""

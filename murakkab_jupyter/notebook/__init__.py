@@ -1,0 +1,1 @@
+"""SEEN: magics and views."""

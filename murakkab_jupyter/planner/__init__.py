@@ -1,0 +1,1 @@
+"""HOW: which agent, on what, how parallel, in which batches; and why."""

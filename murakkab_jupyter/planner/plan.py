@@ -1,0 +1,198 @@
+"""A plan: a value that can be printed, compared, written down and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.workflow.goal import Goal
+
+__all__ = ["Alternative", "Configuration", "Plan", "StepPlan"]
+
+Regime = Literal["schedule", "pipeline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """How one step is done: every lever.
+
+    Attributes
+    ----------
+    agent
+        Name of the agent.
+    options
+        Its options as sorted pairs, every one of them (pinned, by slot, by lever or default).
+    device
+        `cpu`, `gpu` or `remote`.
+    cores, gpus
+        Of each instance.
+    instances
+        How many instances may run at once.
+    batch
+        Most items in a call.
+    siblings
+        Whether a call holds all items of one parent (`batch` then does not apply).
+    """
+
+    agent: str
+    options: tuple[tuple[str, Any], ...] = ()
+    device: Literal["cpu", "gpu", "remote"] = "cpu"
+    cores: int = 1
+    gpus: int = 0
+    instances: int = 1
+    batch: int = 1
+    siblings: bool = False
+
+    def __str__(self) -> str:
+        words = [self.agent]
+        words += [f"{key}={value}" for key, value in self.options]
+        batch = "all siblings in a call" if self.siblings else f"batch {self.batch}"
+        place = f"{self.instances} x {self.cores} {'core' if self.cores == 1 else 'cores'}"
+        return f"{' '.join(words)} on {self.device} ({place}, {batch})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `options` as an object."""
+        return {
+            "agent": self.agent,
+            "options": dict(self.options),
+            "device": self.device,
+            "cores": self.cores,
+            "gpus": self.gpus,
+            "instances": self.instances,
+            "batch": self.batch,
+            "siblings": self.siblings,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Configuration:
+        """Inverse of `to_json`; keys it does not know are ignored."""
+        return cls(
+            agent=str(data["agent"]),
+            options=tuple(sorted(data["options"].items())),
+            device=data["device"],
+            cores=int(data["cores"]),
+            gpus=int(data.get("gpus", 0)),
+            instances=int(data["instances"]),
+            batch=int(data["batch"]),
+            siblings=bool(data.get("siblings", False)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """The runner-up of a step and why it lost, in one sentence with figures."""
+
+    configuration: Configuration
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """One step of a plan.
+
+    Attributes
+    ----------
+    configuration
+        What was chosen.
+    items
+        Items it is expected to do.
+    predicted
+        `latency` (s, from its first start to its last end), `cpu` (s), `energy` (J), `cost` (USD),
+        `quality` (1), `start` and `end` (s from the start of the run).
+    runner_up
+        The next best, or None where there was no other.
+    """
+
+    configuration: Configuration
+    items: float
+    predicted: Mapping[str, Figure]
+    runner_up: Alternative | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A configuration for every step, predicted totals, and why.
+
+    Attributes
+    ----------
+    workflow
+        Its name.
+    goal
+        What it was made for.
+    steps
+        By name, in the workflow's order.
+    predicted
+        Totals: `latency` (s), `cpu` (s), `energy` (J), `cost` (USD), `quality` (1).
+    regime
+        `schedule` (few items) or `pipeline` (many items or arrivals).
+    binding
+        The limit that keeps it from doing better at its objective, in words; None when none binds.
+    bound
+        A proven bound on the first objective in its unit, None where none is proven.
+    notes
+        What the user should know: substitutes, priors that matter, what is not installed.
+    """
+
+    workflow: str
+    goal: Goal
+    steps: Mapping[str, StepPlan]
+    predicted: Mapping[str, Figure]
+    regime: Regime = "schedule"
+    binding: str | None = None
+    bound: float | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON: `steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`."""
+        return {
+            "workflow": self.workflow,
+            "goal": self.goal.to_json(),
+            "regime": self.regime,
+            "binding": self.binding,
+            "bound": self.bound,
+            "notes": list(self.notes),
+            "predicted": {name: figure.to_json() for name, figure in self.predicted.items()},
+            "steps": {
+                name: {
+                    **step.configuration.to_json(),
+                    "items": step.items,
+                    "predicted": {key: figure.to_json() for key, figure in step.predicted.items()},
+                    "runner_up": None
+                    if step.runner_up is None
+                    else {
+                        **step.runner_up.configuration.to_json(),
+                        "reason": step.runner_up.reason,
+                    },
+                }
+                for name, step in self.steps.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        """Inverse of `to_json`."""
+
+        def figures(raw: Mapping[str, Any]) -> dict[str, Figure]:
+            return {key: Figure.from_json(value) for key, value in raw.items()}
+
+        def step(raw: Mapping[str, Any]) -> StepPlan:
+            other = raw.get("runner_up")
+            return StepPlan(
+                Configuration.from_json(raw),
+                float(raw["items"]),
+                figures(raw["predicted"]),
+                None if other is None else Alternative(Configuration.from_json(other), str(other["reason"])),
+            )
+
+        return cls(
+            workflow=str(data["workflow"]),
+            goal=Goal.from_json(data["goal"]),
+            steps={name: step(raw) for name, raw in data["steps"].items()},
+            predicted=figures(data["predicted"]),
+            regime=data["regime"],
+            binding=data["binding"],
+            bound=data["bound"],
+            notes=tuple(data["notes"]),
+        )

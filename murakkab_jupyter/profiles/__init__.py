@@ -1,0 +1,1 @@
+"""HOW WELL: hardware, profiles of agents as curves, their store, and measuring."""

@@ -1,0 +1,1 @@
+"""WHAT IF: the virtual-clock driver of the run loop."""

@@ -1,0 +1,121 @@
+"""A goal: objectives in order of priority, and limits (SLOs)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from murakkab_jupyter.core.errors import UsageError
+
+__all__ = [
+    "MAX_QUALITY",
+    "MIN_COST",
+    "MIN_ENERGY",
+    "MIN_LATENCY",
+    "OBJECTIVES",
+    "TIERS",
+    "Goal",
+    "Objective",
+]
+
+Objective = Literal["cost", "energy", "latency", "quality"]
+OBJECTIVES: tuple[Objective, ...] = ("cost", "energy", "latency", "quality")
+
+TIERS: tuple[str, ...] = ("best", "good", "fair", "basic")
+"""Relative quality floors: of what the available agents can reach, at least 100, 95, 80 or 50 percent
+(named after the SLO tiers of arXiv 2508.18298, which uses p95, p80 and p50 of all configurations)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a plan is for.
+
+    Attributes
+    ----------
+    objectives
+        In order of priority; `quality` is maximised, the others minimised. Later ones break ties.
+    quality
+        Floor: a tier (`best`, `good`, `fair`, `basic`), a number in 0..1, or None.
+        Minimising without a floor means `good`.
+    deadline_s, budget_usd, max_energy_j
+        Limits on the whole run, None for none.
+    """
+
+    objectives: tuple[Objective, ...] = ("cost",)
+    quality: str | float | None = None
+    deadline_s: float | None = None
+    budget_usd: float | None = None
+    max_energy_j: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.objectives:
+            msg = "A goal needs an objective."
+            raise UsageError(msg, hint="Say --minimize cost, energy or latency, or --maximize quality.")
+        for objective in self.objectives:
+            if objective not in OBJECTIVES:
+                msg = f"There is no objective {objective!r}."
+                raise UsageError(msg, hint=f"There are: {', '.join(OBJECTIVES)}.")
+        if len(set(self.objectives)) != len(self.objectives):
+            msg = "The same objective is given twice."
+            raise UsageError(msg, hint="Give each objective once, the most important first.")
+        if isinstance(self.quality, str):
+            if self.quality not in TIERS:
+                msg = f"There is no quality {self.quality!r}."
+                raise UsageError(msg, hint=f"Say one of {', '.join(TIERS)}, or a number from 0 to 1.")
+        elif self.quality is not None and not 0 <= self.quality <= 1:
+            msg = f"A quality floor lies between 0 and 1, not {self.quality!r}."
+            raise UsageError(msg)
+        for name, value in (
+            ("deadline", self.deadline_s),
+            ("budget", self.budget_usd),
+            ("max-energy", self.max_energy_j),
+        ):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                msg = f"--{name} must be more than 0, not {value!r}."
+                raise UsageError(msg)
+
+    @property
+    def floor(self) -> str | float | None:
+        """The quality floor in force: the stated one; `good` when something is minimised first; else none."""
+        if self.quality is not None:
+            return self.quality
+        return None if self.objectives[0] == "quality" else "good"
+
+    def with_options(self, **changes: Any) -> Goal:
+        """A copy with some fields changed (fields given as None are left alone)."""
+        return replace(self, **{key: value for key, value in changes.items() if value is not None})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "objectives": list(self.objectives),
+            "quality": self.quality,
+            "deadline_s": self.deadline_s,
+            "budget_usd": self.budget_usd,
+            "max_energy_j": self.max_energy_j,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Goal:
+        """Inverse of `to_json`."""
+        return cls(**{**data, "objectives": tuple(data["objectives"])})
+
+    def __str__(self) -> str:
+        words = [f"{'maximize' if o == 'quality' else 'minimize'} {o}" for o in self.objectives]
+        if self.floor is not None:
+            words.append(f"quality {self.floor}")
+        if self.deadline_s is not None:
+            words.append(f"deadline {self.deadline_s:g} s")
+        if self.budget_usd is not None:
+            words.append(f"budget {self.budget_usd:g} USD")
+        if self.max_energy_j is not None:
+            words.append(f"max energy {self.max_energy_j:g} J")
+        return ", ".join(words)
+
+
+MIN_COST = Goal(("cost",))
+MIN_ENERGY = Goal(("energy",))
+MIN_LATENCY = Goal(("latency",))
+MAX_QUALITY = Goal(("quality",))
