@@ -1,0 +1,137 @@
+"""Opening a media file with PyAV, and the times in it.
+
+All times that leave this module are seconds since the container's first timestamp, so that sound and
+picture of one file stay together whatever their own first timestamps are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from murakkab_jupyter.core.errors import AgentError, InputError
+
+__all__ = ["decoded", "open_container", "origin_s", "real_end_s", "sound_stream", "video_stream"]
+
+TAIL_S = 1.0
+"""A file whose last packet lies further than this before its stated end is measured packet by packet."""
+
+
+def pyav() -> Any:
+    """PyAV, or an `AgentError` that says how to get it."""
+    try:
+        import av
+        import av.logging
+    except ImportError as error:
+        msg = "Reading video and sound needs PyAV, which is not installed."
+        raise AgentError(msg, hint='Install it: pip install "murakkab-jupyter[demo]".') from error
+    av.logging.set_level(av.logging.PANIC)
+    return av
+
+
+@contextlib.contextmanager
+def open_container(path: Path) -> Iterator[Any]:
+    """Open a local file for reading; a file that no demuxer knows is an `InputError` that names it.
+
+    Only the `file` protocol is allowed, so that a playlist that poses as a video reaches no network.
+    """
+    av = pyav()
+    try:
+        container = av.open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="ignore")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        msg = f"{path} cannot be read as video or sound: {reason(error)}."
+        raise InputError(
+            msg, hint="It may be damaged, cut short, or no media file. Does it play elsewhere?"
+        ) from error
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def reason(error: BaseException) -> str:
+    """FFmpeg's words without its number and the path."""
+    text = getattr(error, "strerror", None) or str(error)
+    return str(text).rstrip(".").lower()
+
+
+def video_stream(container: Any) -> Any | None:
+    """The first stream of moving pictures (cover art of a song is none), or None."""
+    for stream in container.streams.video:
+        if not is_cover(stream) and stream.codec_context is not None:
+            return stream
+    return None
+
+
+def sound_stream(container: Any) -> Any | None:
+    """The first stream of sound that can be decoded, or None."""
+    return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
+
+
+def is_cover(stream: Any) -> bool:
+    disposition = getattr(stream, "disposition", None)
+    return disposition is not None and "attached_pic" in str(disposition)
+
+
+def origin_s(container: Any) -> float:
+    """The container's first timestamp (s)."""
+    return float(container.start_time or 0) / 1e6
+
+
+def decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """Decoded frames of a stream from where the container stands; damaged packets are passed over."""
+    av = pyav()
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (av.error.FFmpegError, OSError):
+            return  # the file ends in the middle of a packet
+        try:
+            yield from packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            continue
+
+
+def real_end_s(container: Any, stream: Any) -> float:
+    """Where a stream's last packet really ends (s): what a file that was cut short says of itself is not believed."""
+    begin = origin_s(container)
+    stated = 0.0
+    if stream.duration and stream.time_base:
+        first = float(stream.start_time * stream.time_base) if stream.start_time is not None else begin
+        stated = first - begin + float(stream.duration * stream.time_base)
+    elif container.duration:
+        stated = float(container.duration) / 1e6
+    if stated > 0.0:
+        found = last_packet_end_s(container, stream, stated)
+        if found is not None and found >= stated - max(TAIL_S, 0.02 * stated):
+            return max(stated, 0.0)
+    whole = last_packet_end_s(container, stream, None)
+    return whole if whole is not None else stated
+
+
+def last_packet_end_s(container: Any, stream: Any, near_s: float | None) -> float | None:
+    """End of the last packet (s), looked for from shortly before `near_s`, or from the start."""
+    av = pyav()
+    begin = origin_s(container)
+    target = 0.0 if near_s is None else max(0.0, near_s - TAIL_S)
+    try:
+        container.seek(int((begin + target) * 1e6), backward=True)
+    except (av.error.FFmpegError, OSError):
+        return None
+    last: float | None = None
+    try:
+        for packet in container.demux(stream):
+            if packet.pts is None or packet.size == 0 or packet.is_corrupt:
+                continue
+            end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - begin
+            last = end if last is None else max(last, end)
+    except (av.error.FFmpegError, OSError):
+        pass
+    return last
