@@ -178,6 +178,8 @@ class AgentSpec:
         Where that server is, when it is remote.
     fixture
         Why it exists although a plan should never want it (a deliberately bad candidate); empty for real agents.
+    quality
+        How well it does its step, 0..1, as its author states it (a prior); None when nobody says.
     """
 
     name: str
@@ -193,6 +195,7 @@ class AgentSpec:
     remote: bool = False
     url: str = ""
     fixture: str = ""
+    quality: float | None = None
 
     def option(self, name: str) -> Option | None:
         """The option of that name, if there is one."""

@@ -15,7 +15,10 @@ from typing import Any, Protocol
 
 from murakkab_jupyter.core.figure import Figure
 
-__all__ = ["Prediction", "Profiles", "options_key"]
+__all__ = ["NO_PROFILE", "Prediction", "Profiles", "options_key"]
+
+NO_PROFILE = "no profile"
+"""How the note of a figure begins when nobody ever measured the agent: it is a wide guess, so that it can be planned."""
 
 
 def options_key(options: Mapping[str, Any] | tuple[tuple[str, Any], ...]) -> str:

@@ -1,0 +1,458 @@
+"""The book of profiles: what ships with the package, corrected by what was observed here.
+
+For each agent and set of options the reference observations are points of a curve. Observations of this
+host first shift those points as a whole (they say how much slower or faster this host is at this very agent),
+then join them; the more there are, the less the reference counts. A figure is `measured` only when it
+rests on this host's own observations and lies within the range they cover.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from murakkab_jupyter.agents.agent import AgentSpec
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.core.figure import Figure, Source, unknown
+from murakkab_jupyter.profiles.curve import Curve, Point, fit
+from murakkab_jupyter.profiles.hardware import host_key
+from murakkab_jupyter.profiles.observation import Observation, Quality
+from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction, options_key
+from murakkab_jupyter.profiles.reference import Reference, shipped_reference
+from murakkab_jupyter.profiles.store import ProfileStore
+
+__all__ = ["ProfileBook"]
+
+Options = tuple[tuple[str, Any], ...]
+
+REFERENCE_CALLS = 3.0
+"""How many calls of this host the reference is worth: its weight when both are fitted together."""
+
+ENOUGH_CALLS = 3
+"""Fewer calls of this host than this leave a figure a prior."""
+
+STRETCH = 1.25
+"""How far beyond the observed range a figure still counts as measured."""
+
+PRIOR_BAND = (0.6, 1.7)
+"""The least band of a prior, as factors: hosts differ by more than their micro-benchmark says."""
+
+MEASURED_BAND = (0.95, 1.05)
+
+FUNCTION_ITEM_S = 0.01
+GUESS_ITEM_S = 0.1
+REMOTE_ITEM_S = 2.0
+GUESS_LOAD_S = 1.0
+GUESS_BAND = (0.05, 20.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What this host's observations cover."""
+
+    calls: int
+    cores: frozenset[int]
+    items: tuple[float, float]
+    work: tuple[float, float]
+
+    def covers(self, cores: int, items: float, work: float) -> bool:
+        """Whether a call lies within it."""
+        return (
+            self.calls >= ENOUGH_CALLS
+            and cores in self.cores
+            and self.items[0] / STRETCH <= items <= self.items[1] * STRETCH
+            and self.work[0] / STRETCH <= work <= self.work[1] * STRETCH
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The curves of one agent with one set of options, at speed 1."""
+
+    seconds: Curve
+    cpu: Curve
+    load_s: float | None
+    load_cpu_s: float | None
+    memory_bytes: float | None
+    range: Range
+    source: Source
+    note: str
+    spread: tuple[float, float] = (1.0, 1.0)
+    """Extra band for what the curves stand in for (other options, other agents)."""
+    local_loads: int = 0
+
+
+class ProfileBook:
+    """All profiles known here; implements `murakkab_jupyter.profiles.profile.Profiles`.
+
+    Parameters
+    ----------
+    library
+        Where agents are looked up: their options' defaults, memory, stated quality.
+    store
+        Observations; in memory when None.
+    reference
+        Shipped profiles; those of the package when None.
+    host
+        What this host's observations are filed under; found out when None.
+    host_speed
+        Speed of this host against the reference machine.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        store: ProfileStore | None = None,
+        *,
+        reference: Reference | None = None,
+        host: str | None = None,
+        host_speed: float = 1.0,
+    ) -> None:
+        if not (math.isfinite(host_speed) and host_speed > 0):
+            msg = f"A host's speed is a positive number, not {host_speed!r}."
+            raise UsageError(msg)
+        self.library = library
+        self.store = store if store is not None else ProfileStore(None)
+        self.reference = reference if reference is not None else shipped_reference()
+        self.host = host if host is not None else host_key()
+        self.host_speed = host_speed
+        self._fitted: dict[tuple[str, str], Fitted] = {}
+        self._calls: dict[tuple[Any, ...], Prediction] = {}
+
+    @classmethod
+    def open(cls, path: str | Path | None, library: Library, *, host_speed: float = 1.0) -> ProfileBook:
+        """Open the store at `path` (made when it is not there; None keeps it in memory); raises `ProfileError`."""
+        return cls(library, ProfileStore(None if path is None else Path(path)), host_speed=host_speed)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+    # --- refining ---------------------------------------------------------------------------------------------
+
+    def observe(
+        self,
+        agent: str,
+        options: Options | Mapping[str, Any],
+        *,
+        cores: int,
+        items: float,
+        work: float,
+        seconds: float,
+        cpu_s: float,
+        load_s: float = 0.0,
+        load_cpu_s: float = 0.0,
+        memory_bytes: float = 0.0,
+        host: str | None = None,
+        speed: float | None = None,
+    ) -> None:
+        """Add one call to the store; raises `ProfileError` on numbers that make no sense."""
+        self.observe_all(
+            [
+                {
+                    "agent": agent, "options": dict(options), "cores": cores, "items": items, "work": work,
+                    "seconds": seconds, "cpu_s": cpu_s, "load_s": load_s, "load_cpu_s": load_cpu_s,
+                    "memory_bytes": memory_bytes,
+                }
+            ],
+            host=host,
+            speed=speed,
+        )  # fmt: skip
+
+    def observe_all(
+        self, calls: Sequence[Mapping[str, Any]], *, host: str | None = None, speed: float | None = None
+    ) -> None:
+        """Add some calls of one host, each a mapping like those of a reference file; all or none."""
+        checked = [Observation.from_json(call) for call in calls]
+        by_version: dict[str, list[Observation]] = {}
+        for one in checked:
+            spec = self.spec(one.agent)
+            by_version.setdefault(spec.version if spec else "", []).append(one)
+        for version, some in by_version.items():
+            self.store.add(
+                host if host is not None else self.host,
+                speed if speed is not None else self.host_speed,
+                version,
+                some,
+            )
+        agents = {one.agent for one in checked}
+        self._fitted = {key: value for key, value in self._fitted.items() if key[0] not in agents}
+        self._calls.clear()
+
+    # --- what the planner and the simulator ask -----------------------------------------------------------------
+
+    def call(
+        self, agent: str, options: Options, *, cores: int, items: float, work: float, speed: float = 1.0
+    ) -> Prediction:
+        """Predict one call; an agent that nobody measured gets a wide guess whose note begins with `NO_PROFILE`."""
+        key = (agent, options, cores, round(items, 6), round(work, 6), speed)
+        found = self._calls.get(key)
+        if found is None:
+            fitted = self.fitted(agent, options)
+            own = abs(speed / self.host_speed - 1) < 0.02
+            inside = own and fitted.range.covers(cores, items, work)
+
+            def figure(curve: Curve) -> Figure:
+                return self.figure(
+                    curve.at(cores, items, work) / speed, "s", fitted, inside, (curve.low, curve.high)
+                )
+
+            found = self._calls[key] = Prediction(figure(fitted.seconds), figure(fitted.cpu))
+            if len(self._calls) > 200_000:
+                self._calls.clear()
+        return found
+
+    def load(self, agent: str, options: Options, *, speed: float = 1.0) -> Prediction:
+        """Predict loading an instance."""
+        fitted = self.fitted(agent, options)
+        inside = fitted.local_loads > 0 and abs(speed / self.host_speed - 1) < 0.02
+        seconds, cpu = fitted.load_s, fitted.load_cpu_s
+        if seconds is None:
+            guess = Figure(
+                GUESS_LOAD_S / speed, "s", GUESS_LOAD_S * 0.05 / speed, GUESS_LOAD_S * 20 / speed, "prior",
+                note=f"{NO_PROFILE}: loading was never measured, a guess",
+            )  # fmt: skip
+            return Prediction(guess, guess)
+        return Prediction(
+            self.figure(seconds / speed, "s", fitted, inside, (0.8, 1.5)),
+            self.figure((cpu if cpu is not None else seconds) / speed, "s", fitted, inside, (0.8, 1.5)),
+        )
+
+    def memory(self, agent: str, options: Options) -> Figure:
+        """Resident memory of a loaded instance (B)."""
+        fitted = self.fitted(agent, options)
+        if fitted.memory_bytes is not None:
+            value = fitted.memory_bytes
+            return Figure(value, "B", value * 0.8, value * 1.3, fitted.source, note=fitted.note)
+        spec = self.spec(agent)
+        if spec is None:
+            return unknown("B")
+        stated = float(spec.needs.memory_bytes)
+        return Figure(stated, "B", stated * 0.5, stated * 2, "prior", note="stated by its definition")
+
+    def quality(self, agent: str, options: Options) -> Figure:
+        """Quality of the agent at its step: from the reference, else what its author states, else unknown."""
+        known = [one for one in self.reference.qualities if one.agent == agent]
+        best = nearest(known, options)
+        if best is not None:
+            one, exact = best
+            source: Source = "published" if one.source == "published" else "prior"
+            note = one.note if exact else f"of other options ({options_key(one.options)}): {one.note}"
+            return Figure(one.value, "1", one.low, one.high, source, note=note)
+        spec = self.spec(agent)
+        if spec is not None and spec.quality is not None:
+            stated = spec.quality
+            return Figure(
+                stated, "1", max(0.0, stated - 0.15), min(1.0, stated + 0.15), "prior",
+                note="stated by its author",
+            )  # fmt: skip
+        return unknown("1", "nobody measured or stated it")
+
+    def profiled(self, agent: str) -> bool:
+        """Whether there is any observation of an agent."""
+        return any(one.agent == agent for one in self.reference.observations) or bool(
+            self.store.rows(agent, latest=1)
+        )
+
+    # --- fitting ------------------------------------------------------------------------------------------------
+
+    def spec(self, agent: str) -> AgentSpec | None:
+        """The agent's definition, if the library has it."""
+        try:
+            return self.library.agent(agent)
+        except UsageError:
+            return None
+
+    def full(self, agent: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Options with the agent's defaults filled in."""
+        spec = self.spec(agent)
+        return {**spec.settings(options), **options} if spec is not None else dict(options)
+
+    @staticmethod
+    def figure(
+        value: float, unit: str, fitted: Fitted, inside: bool, residuals: tuple[float, float]
+    ) -> Figure:
+        """A figure with the band of its residuals, at least as wide as its source deserves."""
+        least = MEASURED_BAND if inside else PRIOR_BAND
+        low = min(residuals[0], least[0]) * (1.0 if inside else fitted.spread[0])
+        high = max(residuals[1], least[1]) * (1.0 if inside else fitted.spread[1])
+        value = max(0.0, value)
+        source: Source = "measured" if inside else "prior"
+        note = f"{fitted.range.calls} calls on this host" if inside else fitted.note
+        return Figure(value, unit, value * low, value * high, source, note=note)
+
+    def fitted(self, agent: str, options: Options) -> Fitted:
+        """The curves of an agent with these options."""
+        key = (agent, options_key(options))
+        found = self._fitted.get(key)
+        if found is None:
+            found = self._fitted[key] = self.fit_agent(agent, options)
+        return found
+
+    def fit_agent(self, agent: str, options: Options) -> Fitted:
+        """Fit an agent's curves from the reference and the store."""
+        spec = self.spec(agent)
+        rows = self.store.rows(agent)
+        if spec is not None:
+            rows = [row for row in rows if row[2] in ("", spec.version)]
+        wanted = self.full(agent, dict(options))
+        here = [
+            normal(one, speed)
+            for host, speed, _, one in rows
+            if host == self.host and self.full(agent, dict(one.options)) == wanted
+        ]
+        elsewhere = [one for one in self.reference.observations if one.agent == agent]
+        elsewhere += [normal(one, speed) for host, speed, _, one in rows if host != self.host]
+        near, exact = self.alike(agent, elsewhere, wanted)
+        spread = (1.0, 1.0)
+        note = "reference machine, scaled by this host's speed"
+        if not near and not here:
+            # Nothing with these options, perhaps something of this host with others.
+            near, exact = self.alike(
+                agent, [normal(one, speed) for host, speed, _, one in rows if host == self.host], wanted
+            )
+            note = "this host, with other options"
+        if near and not exact:
+            spread = (0.5, 2.0)
+            note = f"{note}; other options ({options_key(near[0].options)})" if "other" not in note else note
+        if not near and not here:
+            return self.guess(agent, spec)
+        return combine(here, near, note, spread)
+
+    def alike(
+        self, agent: str, observations: Sequence[Observation], wanted: Mapping[str, Any]
+    ) -> tuple[list[Observation], bool]:
+        """Those observations whose options are nearest to the wanted ones, and whether they are the same."""
+        best: list[Observation] = []
+        least: tuple[float, str] | None = None
+        for one in observations:
+            have = self.full(agent, dict(one.options))
+            rank = (distance(have, wanted), options_key(have))
+            if least is None or rank < least:
+                least, best = rank, [one]
+            elif rank == least:
+                best.append(one)
+        return best, least is not None and least[0] == 0.0
+
+    def guess(self, agent: str, spec: AgentSpec | None) -> Fitted:
+        """Curves of an agent that nobody measured: like its capability's other agents, else a round number."""
+        nothing = Range(0, frozenset(), (0.0, 0.0), (0.0, 0.0))
+        item, cpu = GUESS_ITEM_S, GUESS_ITEM_S
+        note = f"{NO_PROFILE}: {GUESS_ITEM_S:g} s an item, a guess"
+        if spec is not None and spec.remote:
+            item, cpu = REMOTE_ITEM_S, 0.01
+            note = f"{NO_PROFILE}: {REMOTE_ITEM_S:g} s an item at its server, a guess"
+        elif spec is not None and not isinstance(spec.factory, str):
+            item = cpu = FUNCTION_ITEM_S
+            note = f"{NO_PROFILE}: a function of yours, {FUNCTION_ITEM_S:g} s an item, a guess"
+        elif spec is not None:
+            others = {a.name for a in self.library.agents(spec.capability)} - {agent}
+            points = [one for one in self.reference.observations if one.agent in others]
+            if points:
+                fitted = combine(
+                    [],
+                    points,
+                    f"{NO_PROFILE}: taken like other agents of {spec.capability}, a guess",
+                    GUESS_BAND,
+                )
+                return replace(fitted, memory_bytes=None)
+        load = 0.05 if spec is not None and not isinstance(spec.factory, str) else None
+        return Fitted(
+            Curve(0.0, item, 0.0), Curve(0.0, cpu, 0.0, shrinks=False), load, load, None, nothing, "prior",
+            note, GUESS_BAND,
+        )  # fmt: skip
+
+
+def normal(one: Observation, speed: float) -> Observation:
+    """An observation as it would have been at speed 1."""
+    return replace(
+        one,
+        seconds=one.seconds * speed,
+        cpu_s=one.cpu_s * speed,
+        load_s=one.load_s * speed,
+        load_cpu_s=one.load_cpu_s * speed,
+    )
+
+
+def distance(have: Mapping[str, Any], wanted: Mapping[str, Any]) -> float:
+    """How unlike two sets of options are; 0 when every option that both have is equal."""
+    gap = 0.0
+    for key in have.keys() & wanted.keys():
+        a, b = have[key], wanted[key]
+        if a == b:
+            continue
+        numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in (a, b))
+        gap += min(1.0, abs(a - b) / (abs(a) + abs(b))) if numbers and (abs(a) + abs(b)) > 0 else 1.0
+    return gap
+
+
+def nearest(known: Sequence[Quality], options: Options) -> tuple[Quality, bool] | None:
+    """The quality whose options are nearest, and whether they are the same."""
+    best: tuple[float, int, str, Quality] | None = None
+    for one in known:
+        # Of equally near ones, the one that says most about its options.
+        rank = (distance(one.options, dict(options)), -len(one.options), options_key(one.options))
+        if best is None or rank < best[:3]:
+            best = (*rank, one)
+    return None if best is None else (best[3], best[0] == 0.0)
+
+
+def combine(
+    here: Sequence[Observation], near: Sequence[Observation], note: str, spread: tuple[float, float]
+) -> Fitted:
+    """One fit of this host's observations and the reference's, which are first shifted to agree as a whole."""
+
+    def curve(name: str, *, shrinks: bool) -> Curve:
+        def points(some: Sequence[Observation], weight: float, factor: float = 1.0) -> list[Point]:
+            return [
+                Point(one.cores, one.items, one.work, getattr(one, name) * factor, weight) for one in some
+            ]
+
+        if not near:
+            return fit(points(here, 1.0), shrinks=shrinks)
+        prior = fit(points(near, 1.0), shrinks=shrinks)
+        if not here:
+            return prior
+        logs = [
+            math.log(max(getattr(one, name), 1e-9) / max(prior.at(one.cores, one.items, one.work), 1e-9))
+            for one in here
+        ]
+        # One pseudo-observation of "no shift" keeps a single odd call from moving everything.
+        factor = math.exp(math.fsum(logs) / (len(logs) + 1))
+        return fit(
+            points(here, 1.0) + points(near, REFERENCE_CALLS / len(near), factor),
+            shrinks=shrinks,
+        )
+
+    def middle(name: str) -> float | None:
+        for some in (here, near):
+            found = [getattr(one, name) for one in some if getattr(one, name) > 0]
+            if found:
+                return float(median(found))
+        return None
+
+    cover = Range(0, frozenset(), (0.0, 0.0), (0.0, 0.0))
+    if here:
+        cover = Range(
+            len(here),
+            frozenset(one.cores for one in here),
+            (min(one.items for one in here), max(one.items for one in here)),
+            (min(one.work for one in here), max(one.work for one in here)),
+        )
+    return Fitted(
+        seconds=curve("seconds", shrinks=True),
+        cpu=curve("cpu_s", shrinks=False),
+        load_s=middle("load_s"),
+        load_cpu_s=middle("load_cpu_s"),
+        memory_bytes=max((one.memory_bytes for one in (here or near) if one.memory_bytes > 0), default=None),
+        range=cover,
+        source="measured" if len(here) >= ENOUGH_CALLS else "prior",
+        note=note if not here else f"{len(here)} calls on this host and the reference; outside their range",
+        spread=spread if not here else (1.0, 1.0),
+        local_loads=sum(1 for one in here if one.load_s > 0),
+    )
