@@ -134,10 +134,11 @@ def unknown(unit: str, note: str = "") -> Figure:
     return Figure(None, unit, source="prior", method="none", note=note)
 
 
-def total(figures: Iterable[Figure], unit: str) -> Figure:
+def total(figures: Iterable[Figure], unit: str, note: str = "") -> Figure:
     """The sum of some figures of one unit: unknown if any is, as weak as the weakest.
 
-    Bands add up as if all ends came together, which is wider than chance would have it.
+    Bands add up as if all ends came together, which is wider than chance would have it; parts without
+    a band count as exact.
     """
     parts = list(figures)
     for part in parts:
@@ -145,13 +146,15 @@ def total(figures: Iterable[Figure], unit: str) -> Figure:
             msg = f"Cannot add {part.unit} to {unit}."
             raise ValueError(msg)
     if any(part.value is None for part in parts):
-        return unknown(unit)
+        return unknown(unit, note)
     value = math.fsum(part.value or 0.0 for part in parts)
-    low = math.fsum(part.value or 0.0 if part.low is None else part.low for part in parts)
-    high = math.fsum(part.value or 0.0 if part.high is None else part.high for part in parts)
+    low = high = None
+    if any(part.low is not None or part.high is not None for part in parts):
+        low = math.fsum(part.value or 0.0 if part.low is None else part.low for part in parts)
+        high = math.fsum(part.value or 0.0 if part.high is None else part.high for part in parts)
     source = weakest(part.source for part in parts) if parts else "measured"
     methods = {part.method for part in parts} - {None}
     method: Method | None = None
     if methods:
         method = "estimate" if "estimate" in methods else ("none" if "none" in methods else "counter")
-    return Figure(value, unit, low, high, source, method)
+    return Figure(value, unit, low, high, source, method, note)

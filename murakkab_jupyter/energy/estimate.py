@@ -11,8 +11,6 @@ is why a counter is always preferred where there is one.
 
 from __future__ import annotations
 
-import math
-
 from murakkab_jupyter.core.figure import Figure, unknown, weakest
 from murakkab_jupyter.core.hosts import HostPower
 
@@ -47,22 +45,16 @@ def product(left: Figure, right: Figure, unit: str, note: str = "") -> Figure:
     if left.value is None or right.value is None:
         return unknown(unit, note)
 
-    def end(name: str) -> float | None:
-        ends = (getattr(left, name), getattr(right, name))
-        if ends == (None, None):
+    def end(one: float | None, other: float | None, of_one: float, of_other: float) -> float | None:
+        if one is None and other is None:
             return None
-        return float(
-            math.prod(
-                whole if part is None else part
-                for part, whole in zip(ends, (left.value, right.value), strict=True)
-            )
-        )
+        return (of_one if one is None else one) * (of_other if other is None else other)
 
     return Figure(
         left.value * right.value,
         unit,
-        end("low"),
-        end("high"),
+        end(left.low, right.low, left.value, right.value),
+        end(left.high, right.high, left.value, right.value),
         weakest((left.source, right.source)),
         "estimate",
         note,
