@@ -1,0 +1,283 @@
+"""Where a call runs: workers, the instances on them, and what is free.
+
+Cores are held by a running call, not by a loaded instance that waits; GPUs are held by the instance,
+because a loaded model keeps its GPU's memory. Nothing is ever given twice.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from murakkab_jupyter.core.hosts import WorkerView
+from murakkab_jupyter.runtime.messages import InstanceId
+
+__all__ = ["Demand", "Instance", "Place", "Pool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one call of a step needs: cores while it runs, GPUs while its instance lives, at most `limit` instances."""
+
+    step: str
+    cores: int
+    gpus: int
+    limit: int
+
+
+@dataclass(slots=True)
+class Worker:
+    """A worker and what is free on it."""
+
+    view: WorkerView
+    order: int
+    free_cores: int
+    free_gpus: int
+    instances: int = 0
+
+
+@dataclass(slots=True)
+class Instance:
+    """A loaded agent; `task` is the call that it is busy with."""
+
+    id: InstanceId
+    gpus: int
+    task: int | None = None
+    cores: int = 0
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a call can go: an idle instance, or a new one on `worker` once `evict` is retired."""
+
+    worker: str
+    instance: Instance | None = None
+    evict: list[Instance] = field(default_factory=list)
+
+
+class Pool:
+    """All workers and instances of a run."""
+
+    def __init__(self, workers: Iterable[WorkerView] = ()) -> None:
+        self.workers: dict[str, Worker] = {}
+        self.instances: dict[str, dict[int, Instance]] = {}
+        self.idle: dict[str, dict[int, Instance]] = {}
+        self._order = itertools.count()
+        self._index: dict[str, itertools.count[int]] = {}
+        self._freest: list[tuple[int, int, int, str]] = []
+        for view in workers:
+            self.join(view)
+
+    # --- workers --------------------------------------------------------------------------------------------
+
+    @property
+    def cores(self) -> int:
+        """Cores of all workers."""
+        return sum(worker.view.cores for worker in self.workers.values())
+
+    def join(self, view: WorkerView) -> bool:
+        """A worker is there; False when it was already."""
+        if view.name in self.workers:
+            return False
+        worker = Worker(view, next(self._order), view.cores, len(view.gpus))
+        self.workers[view.name] = worker
+        self._note(worker)
+        return True
+
+    def lose(self, name: str) -> list[Instance] | None:
+        """A worker is gone: the instances that went with it, or None when it was not known."""
+        if self.workers.pop(name, None) is None:
+            return None
+        gone = [i for each in self.instances.values() for i in each.values() if i.id.worker == name]
+        for instance in gone:
+            self.drop(instance)
+        return gone
+
+    def able(self, demand: Demand) -> bool:
+        """Whether any worker could ever run such a call."""
+        return any(
+            worker.view.cores >= demand.cores and len(worker.view.gpus) >= demand.gpus
+            for worker in self.workers.values()
+        )
+
+    def room(self, demand: Demand, most: int) -> int:
+        """How many more such calls could start now, at most `most`."""
+        free = demand.limit - len(self.instances.get(demand.step, ())) + len(self.idle.get(demand.step, ()))
+        most = min(most, max(0, free))
+        if not demand.cores:
+            return most
+        found = 0
+        for worker in self.workers.values():
+            found += worker.free_cores // demand.cores
+            if found >= most:
+                return most
+        return found
+
+    def describe(self) -> str:
+        """`2 workers, 4 cores`."""
+        number = len(self.workers)
+        return f"{number} {'worker' if number == 1 else 'workers'}, {self.cores} {'core' if self.cores == 1 else 'cores'}"
+
+    # --- choosing -------------------------------------------------------------------------------------------
+
+    def find(
+        self, demand: Demand, *, avoid: str | None = None, closed: Collection[str] = (), move: bool = False
+    ) -> Place | None:
+        """A place for one call: a warm instance first, then a new one on the freest worker.
+
+        Parameters
+        ----------
+        demand
+            What the call needs.
+        avoid
+            A worker to take only when no other can.
+        closed
+            Workers that are kept for somebody else.
+        move
+            Whether an idle instance may be given up for a new one elsewhere.
+        """
+        warm = self._warm(demand, avoid, closed)
+        if warm is not None and warm.id.worker != avoid:
+            return Place(warm.id.worker, warm)
+        idle = self.idle.get(demand.step, {})
+        full = len(self.instances.get(demand.step, ())) >= demand.limit
+        spare = next(iter(idle.values()), None) if full and move else None
+        if not full or spare is not None:
+            place = self._fresh(demand, None if warm is None else avoid, avoid, closed)
+            if place is not None:
+                if full and spare is not None and spare not in place.evict:
+                    place.evict.append(spare)
+                return place
+        return None if warm is None else Place(warm.id.worker, warm)
+
+    def target(self, demand: Demand) -> str | None:
+        """The worker to keep free for a call that nothing has room for: the freest of those that are large enough."""
+        able = [
+            worker
+            for worker in self.workers.values()
+            if worker.view.cores >= demand.cores and len(worker.view.gpus) >= demand.gpus
+        ]
+        best = min(able, key=lambda worker: (-worker.free_cores, worker.order), default=None)
+        return None if best is None else best.view.name
+
+    def _warm(self, demand: Demand, avoid: str | None, closed: Collection[str]) -> Instance | None:
+        best: Instance | None = None
+        best_key = (True, 0)
+        seen = 0
+        for instance in self.idle.get(demand.step, {}).values():
+            name = instance.id.worker
+            free = self.workers[name].free_cores
+            if free < demand.cores or (name in closed):
+                continue
+            key = (name == avoid, -free)
+            if best is None or key < best_key:
+                best, best_key = instance, key
+            seen += 1
+            if seen >= 32 and not best_key[0]:  # enough of a choice; idle instances may be thousands
+                break
+        return best
+
+    def _fresh(
+        self, demand: Demand, never: str | None, avoid: str | None, closed: Collection[str]
+    ) -> Place | None:
+        if not demand.gpus and not closed and avoid is None:
+            worker = self._top()
+            if worker is None or worker.free_cores < demand.cores:
+                return None
+            return Place(worker.view.name)
+        best: Worker | None = None
+        best_key: tuple[bool, int, int, int, int] | None = None
+        evict: list[Instance] = []
+        for worker in self.workers.values():
+            name = worker.view.name
+            if worker.free_cores < demand.cores or name == never or name in closed:
+                continue
+            spare: list[Instance] = []
+            if worker.free_gpus < demand.gpus:
+                spare = self._evictable(name, demand.gpus - worker.free_gpus)
+                if not spare:
+                    continue
+            key = (name == avoid, len(spare), -worker.free_cores, worker.instances, worker.order)
+            if best_key is None or key < best_key:
+                best, best_key, evict = worker, key, spare
+        return None if best is None else Place(best.view.name, evict=evict)
+
+    def _evictable(self, worker: str, gpus: int) -> list[Instance]:
+        """Idle instances on a worker whose GPUs would be enough; empty when they would not."""
+        found: list[Instance] = []
+        for each in self.idle.values():
+            for instance in each.values():
+                if instance.id.worker == worker and instance.gpus:
+                    found.append(instance)
+                    gpus -= instance.gpus
+                    if gpus <= 0:
+                        return found
+        return []
+
+    def _top(self) -> Worker | None:
+        """The worker with the most free cores, then the fewest instances, then the oldest."""
+        heap = self._freest
+        while heap:
+            cores, instances, _, name = heap[0]
+            worker = self.workers.get(name)
+            if worker is not None and (-worker.free_cores, worker.instances) == (cores, instances):
+                return worker
+            heapq.heappop(heap)
+        return None
+
+    def _note(self, worker: Worker) -> None:
+        entry = (-worker.free_cores, worker.instances, worker.order, worker.view.name)
+        heapq.heappush(self._freest, entry)
+        if len(self._freest) > 1000 + 8 * len(self.workers):  # mostly entries that are out of date
+            self._freest = [(-w.free_cores, w.instances, w.order, w.view.name) for w in self.workers.values()]
+            heapq.heapify(self._freest)
+
+    # --- taking and giving back -----------------------------------------------------------------------------
+
+    def start(self, demand: Demand, worker: str) -> Instance:
+        """Count a new instance on a worker."""
+        index = next(self._index.setdefault(demand.step, itertools.count()))
+        instance = Instance(InstanceId(demand.step, index, worker), demand.gpus)
+        host = self.workers[worker]
+        host.free_gpus -= demand.gpus
+        host.instances += 1
+        self._note(host)
+        self.instances.setdefault(demand.step, {})[index] = instance
+        self.idle.setdefault(demand.step, {})[index] = instance
+        return instance
+
+    def occupy(self, instance: Instance, task: int, cores: int) -> None:
+        """A call begins on an idle instance."""
+        worker = self.workers[instance.id.worker]
+        worker.free_cores -= cores
+        self._note(worker)
+        instance.task, instance.cores = task, cores
+        del self.idle[instance.id.step][instance.id.index]
+
+    def release(self, instance: Instance) -> None:
+        """A call has ended; the instance stays loaded."""
+        worker = self.workers.get(instance.id.worker)
+        if worker is not None:
+            worker.free_cores += instance.cores
+            self._note(worker)
+        instance.task, instance.cores = None, 0
+        if instance.id.index in self.instances.get(instance.id.step, {}):
+            self.idle[instance.id.step][instance.id.index] = instance
+
+    def drop(self, instance: Instance) -> None:
+        """An instance is gone (retired, or dead)."""
+        worker = self.workers.get(instance.id.worker)
+        if worker is not None:
+            worker.free_cores += instance.cores
+            worker.free_gpus += instance.gpus
+            worker.instances -= 1
+            self._note(worker)
+        instance.task, instance.cores = None, 0
+        self.instances[instance.id.step].pop(instance.id.index, None)
+        self.idle[instance.id.step].pop(instance.id.index, None)
+
+    def of_step(self, step: str) -> list[Instance]:
+        """Every instance of a step."""
+        return list(self.instances.get(step, {}).values())
