@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from murakkab_jupyter.agents import retrieval, speech, text, video, vision
+from murakkab_jupyter.agents import (
+    answering,
+    extractive,
+    llm,
+    openai,
+    python,
+    retrieval,
+    search,
+    speech,
+    text,
+    video,
+    vision,
+)
 from murakkab_jupyter.agents.library import Library
 
 __all__ = ["register"]
@@ -10,5 +22,17 @@ __all__ = ["register"]
 
 def register(library: Library) -> None:
     """Register every built-in capability and agent."""
-    for module in (video, speech, vision, text, retrieval):
+    for module in (
+        video,
+        speech,
+        vision,
+        text,
+        retrieval,
+        python,
+        extractive,
+        answering,
+        search,
+        llm,
+        openai,
+    ):
         module.register(library)

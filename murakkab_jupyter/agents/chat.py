@@ -1,0 +1,190 @@
+"""Chat: what text agents ask of a language model, wherever it runs.
+
+Material that is too long for the model's context is shortened by rule: the longest piece first, cut in
+its middle (its beginning and its end stay), with a mark where something is left out. How many requests
+were shortened is counted and logged, since a text cannot carry a notice of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from murakkab_jupyter.agents.agent import Failed, Tokens
+
+__all__ = ["CUT", "Chat", "Message", "Reply", "Request", "TooLong", "shorten"]
+
+logger = logging.getLogger(__name__)
+
+Message = Mapping[str, str]
+"""`{"role": "system" | "user" | "assistant", "content": ...}`."""
+
+CUT = " […] "
+CHARACTERS_PER_TOKEN = 3.2
+"""For the first guess at what fits; the model itself has the last word."""
+OVERHEAD_TOKENS = 48
+"""What a chat template adds, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask.
+
+    Attributes
+    ----------
+    lead
+        Messages that stand first (the system's, examples).
+    frame
+        The user's message, with `{}` where each of the parts goes, in order; parts are never parsed.
+    parts
+        The material: what may be shortened.
+    max_tokens
+        Most tokens to write.
+    temperature, seed
+        0 is deterministic.
+    """
+
+    lead: tuple[Message, ...]
+    frame: tuple[str, ...]
+    parts: tuple[str, ...]
+    max_tokens: int = 160
+    temperature: float = 0.0
+    seed: int = 0
+
+    def messages(self, limit: int | None = None) -> list[Message]:
+        """The messages, with parts shortened to `limit` characters in all."""
+        parts = self.parts if limit is None else shorten(self.parts, limit)
+        woven = [self.frame[0]]
+        for part, after in zip(parts, self.frame[1:], strict=True):
+            woven += [part, after]
+        return [*self.lead, {"role": "user", "content": "".join(woven)}]
+
+    @property
+    def fixed(self) -> int:
+        """Characters that cannot be shortened."""
+        return sum(len(m["content"]) for m in self.lead) + sum(map(len, self.frame))
+
+    @property
+    def free(self) -> int:
+        """Characters that can be."""
+        return sum(map(len, self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model wrote, and the tokens of it; `complete` is false where it was cut off at `max_tokens`."""
+
+    text: str
+    read: int = 0
+    written: int = 0
+    complete: bool = True
+
+
+class TooLong(Exception):  # noqa: N818 - not a fault: the request is shortened and sent again
+    """A request longer than the model's context; counts of tokens where the model states them."""
+
+    def __init__(self, tokens: int | None = None, context: int | None = None) -> None:
+        super().__init__(f"{tokens} tokens, {context} fit")
+        self.tokens = tokens
+        self.context = context
+
+
+def shorten(parts: Sequence[str], limit: int) -> tuple[str, ...]:
+    """Parts with at most `limit` characters in all: the longest are cut first, in their middle.
+
+    Every part longer than a common cap is cut to that cap, so short parts stay whole.
+    """
+    if sum(map(len, parts)) <= limit:
+        return tuple(parts)
+    left, cap = max(0, limit), 0
+    for done, size in enumerate(sorted(map(len, parts))):
+        cap = left // (len(parts) - done)
+        if size > cap:
+            break
+        left -= size
+    return tuple(middle_out(part, cap) for part in parts)
+
+
+def middle_out(text: str, size: int) -> str:
+    if len(text) <= size:
+        return text
+    if size <= len(CUT) + 2:
+        return text[: max(0, size)]
+    keep = size - len(CUT)
+    head = (keep + 1) // 2
+    return text[:head].rstrip() + CUT + text[len(text) - (keep - head) :].lstrip()
+
+
+class Chat(ABC):
+    """A language model that can be asked several things at once."""
+
+    context_tokens: int | None = None
+    """Tokens that fit, question and answer together; None where the model only says so when asked too much."""
+    parallel: int = 1
+    """Requests that it answers at once."""
+
+    def __init__(self) -> None:
+        self.shortened = 0
+        """Requests whose material had to be shortened, since loading."""
+
+    @abstractmethod
+    def send(self, messages: Sequence[Message], request: Request) -> Reply | Failed:
+        """Ask once; raises `TooLong` when the context is too small, `AgentError` when nothing can be asked at all."""
+
+    def close(self) -> None:  # noqa: B027 - optional to override
+        """Let go of the model."""
+
+    def complete(self, requests: Sequence[Request]) -> list[Reply | Failed]:
+        """Ask everything, several at once; one reply for each request, in order."""
+        if self.parallel <= 1 or len(requests) <= 1:
+            return [self.fitted(request) for request in requests]
+        with ThreadPoolExecutor(min(self.parallel, len(requests)), "chat") as pool:
+            return list(pool.map(self.fitted, requests))
+
+    def fitted(self, request: Request) -> Reply | Failed:
+        """Ask once, with the material shortened until it fits."""
+        limit: int | None = None
+        if self.context_tokens is not None:
+            room = self.context_tokens - request.max_tokens - OVERHEAD_TOKENS
+            # An estimate on the safe side for most texts; when it is not, the model says so below.
+            guess = int(room * CHARACTERS_PER_TOKEN * 1.4) - request.fixed
+            limit = guess if guess < request.free else None
+        for _ in range(6):
+            try:
+                reply = self.send(request.messages(limit), request)
+            except TooLong as too_long:
+                before = request.free if limit is None else limit
+                limit = smaller(before, request, too_long)
+                if limit <= 0:
+                    break
+                continue
+            if limit is not None:
+                self.shortened += 1
+                logger.warning(
+                    "The material of a request was shortened from %d to %d characters to fit the model's context.",
+                    request.free,
+                    limit,
+                )
+            return reply
+        return Failed(
+            "The step's instructions alone do not fit into the model's context. "
+            "Shorten the prompt, or choose a model with a longer context."
+        )
+
+
+def smaller(before: int, request: Request, too_long: TooLong) -> int:
+    """A limit that should fit, from what the model said."""
+    if too_long.tokens and too_long.context:
+        room = too_long.context - request.max_tokens
+        whole = before + request.fixed
+        return min(int(whole * room / too_long.tokens * 0.95) - request.fixed, int(before * 0.9))
+    return int(before * 0.6)
+
+
+def total(replies: Sequence[Reply | Failed]) -> Tokens:
+    """Tokens of some replies."""
+    good = [reply for reply in replies if isinstance(reply, Reply)]
+    return Tokens(sum(r.read for r in good), sum(r.written for r in good))

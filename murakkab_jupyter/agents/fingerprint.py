@@ -1,0 +1,148 @@
+"""Fingerprint: a version for a user's function that changes when its outputs may.
+
+It covers the code (not comments, spacing or line numbers), defaults, closures, and, for what the code
+names: the user's own helpers in turn, small values, and the versions of the packages of imported modules.
+"""
+
+from __future__ import annotations
+
+import dis
+import hashlib
+import inspect
+import pickle
+import types
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+__all__ = ["fingerprint"]
+
+SMALL = 2**20
+"""Largest value (bytes, pickled) whose content counts; of a larger one only its size does."""
+
+
+def fingerprint(target: object) -> str:
+    """Twelve hex digits; equal for equal code in any session."""
+    digest = hashlib.sha256()
+    for part in described(target, set()):
+        digest.update(part)
+        digest.update(b"\0")
+    return digest.hexdigest()[:12]
+
+
+def described(value: Any, seen: set[int]) -> Iterator[bytes]:
+    """Bytes that tell one value from another, without addresses."""
+    if id(value) in seen:
+        yield b"again"
+        return
+    match value:
+        case types.FunctionType():
+            seen.add(id(value))
+            if value.__module__ and not own(value):
+                yield f"{value.__module__}.{value.__qualname__} {release(value.__module__)}".encode()
+                return
+            yield from code_of(value.__code__)
+            yield from described((value.__defaults__, value.__kwdefaults__), seen)
+            for cell in value.__closure__ or ():
+                yield from described(contents(cell), seen)
+            for name in sorted(globals_of(value.__code__)):
+                yield name.encode()
+                if name in value.__globals__:
+                    yield from described(value.__globals__[name], seen)
+        case types.MethodType():
+            yield from described(value.__func__, seen)
+            yield from described(vars(value.__self__) if hasattr(value.__self__, "__dict__") else None, seen)
+        case type():
+            seen.add(id(value))
+            yield value.__qualname__.encode()
+            if own(value):
+                for name, part in sorted(vars(value).items()):
+                    bare = part.__func__ if isinstance(part, staticmethod | classmethod) else part
+                    if name not in {"__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__"}:
+                        yield name.encode()
+                        yield from described(bare, seen)
+            else:
+                yield release(value.__module__).encode()
+        case types.ModuleType():
+            yield f"{value.__name__} {release(value.__name__)}".encode()
+        case dict():
+            for key, part in value.items():
+                yield repr(key).encode()
+                yield from described(part, seen)
+        case tuple() | list():
+            for part in value:
+                yield from described(part, seen)
+        case set() | frozenset():
+            yield repr(sorted(map(repr, value))).encode()
+        case None | bool() | int() | float() | complex() | str() | bytes():
+            yield repr(value).encode()
+        case _:
+            yield from other(value, seen)
+
+
+def other(value: Any, seen: set[int]) -> Iterator[bytes]:
+    """Any other object: its type and, if it is small, its content."""
+    seen.add(id(value))
+    yield type(value).__qualname__.encode()
+    if callable(value) and own(type(value)):
+        yield from described(type(value), seen)
+    if hasattr(value, "__dict__") and own(type(value)):
+        yield from described(vars(value), seen)
+        return
+    try:
+        data = pickle.dumps(value, protocol=4)
+    except Exception:  # noqa: BLE001 - what cannot be pickled is known by its type alone
+        return
+    yield data if len(data) <= SMALL else str(len(data)).encode()
+
+
+def code_of(code: types.CodeType) -> Iterator[bytes]:
+    yield code.co_code
+    yield repr((code.co_names, code.co_varnames, code.co_freevars, code.co_flags)).encode()
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from code_of(constant)
+        elif isinstance(constant, frozenset):
+            yield repr(sorted(map(repr, constant))).encode()
+        else:
+            yield repr(constant).encode()
+
+
+def globals_of(code: types.CodeType) -> set[str]:
+    found = {str(i.argval) for i in dis.get_instructions(code) if i.opname in {"LOAD_GLOBAL", "LOAD_NAME"}}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= globals_of(constant)
+    return found
+
+
+def contents(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def own(target: Any) -> bool:
+    """Whether it was written by the user: in a notebook, or in a file that no installed package holds."""
+    module = str(getattr(target, "__module__", ""))
+    if module in {"", "__main__"}:
+        return True
+    if module == "builtins" or module.split(".", maxsplit=1)[0] == "murakkab_jupyter":
+        return False
+    try:
+        file = inspect.getfile(target)
+    except (TypeError, OSError):
+        return False
+    return "site-packages" not in file and "dist-packages" not in file and not file.startswith(STANDARD)
+
+
+def release(module: str) -> str:
+    """The version of the package a module belongs to, as far as its name tells."""
+    try:
+        return version(module.split(".", maxsplit=1)[0].replace("_", "-"))
+    except PackageNotFoundError:
+        return ""
+
+
+STANDARD = inspect.getfile(inspect).rsplit("inspect", 1)[0]
