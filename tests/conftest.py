@@ -1,0 +1,165 @@
+"""Shared media: small files made with PyAV, and real clips and weights from the package index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+RATE = 16_000
+
+
+def tone(seconds: float, hertz: float = 440.0, loudness: float = 0.3) -> np.ndarray:
+    """Mono samples at 16 kHz; loudness 0 is silence."""
+    return (loudness * np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)
+
+
+def write_video(
+    path: Path,
+    pictures: list[np.ndarray],
+    *,
+    fps: int = 10,
+    sound: np.ndarray | None = None,
+    gop: int = 12,
+    pts: list[int] | None = None,
+) -> Path:
+    """Write pictures (RGB, even sizes) and 16 kHz mono sound as H.264 and AAC; `pts` (in frames) makes a variable rate."""
+    import av
+
+    height, width = pictures[0].shape[:2]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", gop
+        voice = container.add_stream("aac", rate=RATE, layout="mono") if sound is not None else None
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = pts[index] if pts else index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if voice is not None and sound is not None:
+            frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="flt", layout="mono")
+            frame.sample_rate = RATE
+            frame.pts = 0
+            fifo = av.AudioFifo()
+            fifo.write(frame)
+            while (part := fifo.read(1024, partial=True)) is not None:
+                container.mux(voice.encode(part))
+            container.mux(voice.encode(None))
+    return path
+
+
+def coloured(colour: tuple[int, int, int], width: int = 64, height: int = 48) -> np.ndarray:
+    """A picture of one colour."""
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+def scene_pictures(*colours: tuple[int, int, int], each: int = 20) -> list[np.ndarray]:
+    """Pictures that change colour abruptly: `each` pictures of every colour."""
+    return [coloured(colour) for colour in colours for _ in range(each)]
+
+
+RED, GREEN, BLUE = (220, 20, 20), (20, 200, 20), (20, 20, 220)
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the media that these fixtures make."""
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture(scope="session")
+def three_scenes(clips: Path) -> Path:
+    """6 s of red, green and blue, 2 s each, without a track of sound."""
+    return write_video(clips / "three_scenes.mp4", scene_pictures(RED, GREEN, BLUE))
+
+
+@pytest.fixture(scope="session")
+def silent_video(clips: Path) -> Path:
+    """2 s of red with a track of pure silence."""
+    return write_video(clips / "silent.mp4", scene_pictures(RED), sound=tone(2.0, loudness=0.0))
+
+
+@pytest.fixture(scope="session")
+def humming_video(clips: Path) -> Path:
+    """4 s of red and green with a tone that nobody speaks in."""
+    return write_video(clips / "humming.mp4", scene_pictures(RED, GREEN), sound=tone(4.0))
+
+
+@pytest.fixture(scope="session")
+def one_frame_video(clips: Path) -> Path:
+    """A video of a single picture."""
+    return write_video(clips / "one_frame.mp4", [coloured(BLUE)])
+
+
+@pytest.fixture(scope="session")
+def portrait_4k(clips: Path) -> Path:
+    """0.5 s of 2160 x 3840: red above, blue below."""
+    picture = np.concatenate([coloured(RED, 2160, 1920), coloured(BLUE, 2160, 1920)])
+    return write_video(clips / "portrait.mp4", [picture] * 5)
+
+
+@pytest.fixture(scope="session")
+def empty_file(clips: Path) -> Path:
+    """0 bytes that call themselves a video."""
+    path = clips / "empty.mp4"
+    path.touch()
+    return path
+
+
+@pytest.fixture(scope="session")
+def text_as_video(clips: Path) -> Path:
+    """Words that call themselves a video."""
+    path = clips / "text.mp4"
+    path.write_text("This is no video at all.\n" * 50)
+    return path
+
+
+@pytest.fixture(scope="session")
+def truncated_video(clips: Path, three_scenes: Path) -> Path:
+    """The first half of a video whose index stood at its end: nothing can be decoded."""
+    path = clips / "truncated.mp4"
+    data = three_scenes.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    return path
+
+
+@pytest.fixture(scope="session")
+def sine_audio(clips: Path) -> Path:
+    """3 s of a tone as a WAV file."""
+    import wave
+
+    path = clips / "sine.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((tone(3.0) * 32767).astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def speech_video() -> Path:
+    """8.7 s of real picture and real speech (fetched once). Mark tests that use it `media`."""
+    from murakkab_jupyter.agents.weights import resolve
+
+    return resolve("obama-speech")
+
+
+@pytest.fixture(scope="session")
+def street_video() -> Path:
+    """10 s of a real street in 6 shots, silent (fetched once). Mark tests that use it `media`."""
+    from murakkab_jupyter.agents.weights import resolve
+
+    return resolve("bikes")
+
+
+@pytest.fixture(scope="session")
+def make_video(clips: Path) -> Callable[..., Path]:
+    """`make_video(name, pictures, fps=, sound=, gop=, pts=)` for anything else."""
+
+    def make(name: str, pictures: list[np.ndarray], **options: object) -> Path:
+        return write_video(clips / name, pictures, **options)  # type: ignore[arg-type]
+
+    return make
