@@ -20,11 +20,11 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.figure import Figure, Source, unknown
 from murakkab_jupyter.profiles.curve import Curve, Point, fit
-from murakkab_jupyter.profiles.hardware import host_key
+from murakkab_jupyter.profiles.hardware import host_key, host_speed
 from murakkab_jupyter.profiles.observation import Observation, Quality
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction, options_key
 from murakkab_jupyter.profiles.reference import Reference, shipped_reference
-from murakkab_jupyter.profiles.store import ProfileStore
+from murakkab_jupyter.profiles.store import ProfileStore, user_store
 
 __all__ = ["ProfileBook"]
 
@@ -101,7 +101,7 @@ class ProfileBook:
     host
         What this host's observations are filed under; found out when None.
     host_speed
-        Speed of this host against the reference machine.
+        Speed of this host against the reference machine; by micro-benchmark, when first needed, if None.
     """
 
     def __init__(
@@ -111,23 +111,34 @@ class ProfileBook:
         *,
         reference: Reference | None = None,
         host: str | None = None,
-        host_speed: float = 1.0,
+        host_speed: float | None = None,
     ) -> None:
-        if not (math.isfinite(host_speed) and host_speed > 0):
+        if host_speed is not None and not (math.isfinite(host_speed) and host_speed > 0):
             msg = f"A host's speed is a positive number, not {host_speed!r}."
             raise UsageError(msg)
         self.library = library
         self.store = store if store is not None else ProfileStore(None)
         self.reference = reference if reference is not None else shipped_reference()
         self.host = host if host is not None else host_key()
-        self.host_speed = host_speed
+        self._host_speed = host_speed
         self._fitted: dict[tuple[str, str], Fitted] = {}
         self._calls: dict[tuple[Any, ...], Prediction] = {}
 
     @classmethod
-    def open(cls, path: str | Path | None, library: Library, *, host_speed: float = 1.0) -> ProfileBook:
-        """Open the store at `path` (made when it is not there; None keeps it in memory); raises `ProfileError`."""
-        return cls(library, ProfileStore(None if path is None else Path(path)), host_speed=host_speed)
+    def open(
+        cls, path: str | Path | None, library: Library, *, host_speed: float | None = None
+    ) -> ProfileBook:
+        """Open the store at `path` (the user's own when None), made when it is not there; raises `ProfileError`."""
+        return cls(
+            library, ProfileStore(Path(path) if path is not None else user_store()), host_speed=host_speed
+        )
+
+    @property
+    def host_speed(self) -> float:
+        """Speed of this host against the reference machine."""
+        if self._host_speed is None:
+            self._host_speed = host_speed().value or 1.0
+        return self._host_speed
 
     def close(self) -> None:
         """Let go of the store."""

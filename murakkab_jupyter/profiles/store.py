@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,7 @@ from pathlib import Path
 from murakkab_jupyter.core.errors import ProfileError
 from murakkab_jupyter.profiles.observation import Observation
 
-__all__ = ["FORMAT", "ProfileStore", "Row"]
+__all__ = ["FORMAT", "ProfileStore", "Row", "user_store"]
 
 FORMAT = 1
 APPLICATION_ID = 0x4D4B5052  # "MKPR"
@@ -32,11 +34,21 @@ Row = tuple[str, float, str, Observation]
 """`(host, speed, version of the agent, observation)`."""
 
 
+def user_store() -> Path:
+    """Where the user's own observations are kept: `MURAKKAB_PROFILES`, else beside the user's other data."""
+    stated = os.environ.get("MURAKKAB_PROFILES")
+    if stated:
+        return Path(stated)
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "murakkab" / "profiles.sqlite"
+
+
 class ProfileStore:
     """Observations on disk. `path` None keeps them in memory."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        self._lock = threading.RLock()
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,10 +94,11 @@ class ProfileStore:
     @contextmanager
     def guard(self) -> Iterator[None]:
         """Turn any database error into one that says which store."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise self.broken(str(error)) from error
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise self.broken(str(error)) from error
 
     def add(self, host: str, speed: float, version: str, observations: Iterable[Observation]) -> None:
         """Add observations made on a host; durable when it returns."""

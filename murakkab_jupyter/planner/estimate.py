@@ -1,0 +1,164 @@
+"""Quick estimates of a whole set of modes: they guide the search, and are never shown.
+
+A step starts when the first of what it needs is there (all of it, where it gathers at the root), ends no
+sooner than what feeds it, and all steps together need their core-seconds. The figures that are shown come
+from the simulator.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.planner.expect import Expectation, expect
+from murakkab_jupyter.planner.modes import Load, Mode, load_of
+from murakkab_jupyter.planner.quality import Judge
+from murakkab_jupyter.profiles.profile import Profiles
+from murakkab_jupyter.workflow.model import Step, Workflow
+
+__all__ = ["Estimate", "Estimator", "cluster_speed", "groups_of"]
+
+UNPROFILED = Load(1e5, 1e5, 1e5, 1e5, 1e5)
+"""What a mode without any profile is taken for in the search: something to avoid."""
+
+GUESSED_IDLE_W = 0.8
+GUESSED_ACTIVE_W = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Totals of a set of modes: seconds, CPU-seconds, joules, dollars, and the score of quality."""
+
+    latency_s: float
+    cpu_s: float
+    energy_j: float
+    cost_usd: float
+    score: float
+
+
+def cluster_speed(cluster: ClusterView) -> float:
+    """CPU speed to plan with: of the slowest worker, so that none disappoints."""
+    return min((worker.speed.value or 1.0 for worker in cluster.workers), default=1.0)
+
+
+def groups_of(step: Step, expectation: Expectation) -> float:
+    """Parents that a step's items belong to."""
+    return max(1.0, expectation.level_counts.get(step.at[:-1], 1.0))
+
+
+class Estimator:
+    """Estimates with everything that repeats kept."""
+
+    def __init__(
+        self,
+        workflow: Workflow,
+        modes: Mapping[str, Sequence[Mode]],
+        *,
+        roots: Mapping[str, Sequence[Any]],
+        library: Library,
+        profiles: Profiles,
+        cluster: ClusterView,
+        judge: Judge,
+    ) -> None:
+        self.workflow = workflow
+        self.names = tuple(modes)
+        self.modes = {name: tuple(some) for name, some in modes.items()}
+        self.roots = roots
+        self.library = library
+        self.profiles = profiles
+        self.judge = judge
+        self.speed = cluster_speed(cluster)
+        self.cores = max(1, cluster.cores)
+        hosts = {worker.host: worker for worker in cluster.workers}.values()
+        self.idle_w = math.fsum(w.power.idle_w.value or GUESSED_IDLE_W * w.cores for w in hosts)
+        active = [
+            w.power.active_w_per_core.value for w in hosts if w.power.active_w_per_core.value is not None
+        ]
+        self.active_w = max(active, default=GUESSED_ACTIVE_W)
+        prices = [w.power.price_usd_per_hour.value for w in hosts]
+        self.rent: float | None = None
+        if prices and all(price is not None for price in prices):
+            self.rent = math.fsum(price or 0.0 for price in prices) / 3600.0
+        kwh = [w.power.electricity_usd_per_kwh.value for w in hosts]
+        self.kwh = max((price for price in kwh if price is not None), default=0.2)
+        self._order = [
+            (step.name, [(i.source, i.how == "gather", not step.at) for i in step.inputs])
+            for step in workflow.steps
+        ]
+        self._expected: dict[tuple[Any, ...], Expectation] = {}
+        self._loads: dict[tuple[str, int, tuple[Any, ...]], Load] = {}
+        self._estimates: dict[tuple[int, ...], Estimate] = {}
+        # Only options that differ between a step's modes can change what flows on.
+        self._options = {
+            name: tuple(mode.configuration.options for mode in some) for name, some in self.modes.items()
+        }
+
+    def expectation(self, picks: Sequence[int]) -> Expectation:
+        """What every step is expected to do under some modes."""
+        key = tuple(self._options[name][pick] for name, pick in zip(self.names, picks, strict=True))
+        found = self._expected.get(key)
+        if found is None:
+            chosen = {name: dict(options) for name, options in zip(self.names, key, strict=True)}
+            found = self._expected[key] = expect(self.workflow, self.roots, self.library, chosen)
+        return found
+
+    def load(self, name: str, pick: int, expectation: Expectation) -> Load:
+        """What a mode of a step does with what is expected."""
+        step = self.workflow.step(name)
+        here = expectation.steps[name]
+        groups = groups_of(step, expectation)
+        key = (name, pick, (round(here.items, 6), round(here.work, 6), round(groups, 6)))
+        found = self._loads.get(key)
+        if found is None:
+            found = self._loads[key] = (
+                load_of(
+                    self.modes[name][pick].configuration,
+                    self.profiles,
+                    items=here.items,
+                    work=here.work,
+                    groups=groups,
+                    speed=self.speed,
+                )
+                or UNPROFILED
+            )
+        return found
+
+    def estimate(self, picks: tuple[int, ...]) -> Estimate:
+        """Totals under some modes, one index for each step."""
+        found = self._estimates.get(picks)
+        if found is None:
+            found = self._estimates[picks] = self.compute(picks)
+        return found
+
+    def compute(self, picks: tuple[int, ...]) -> Estimate:
+        """The same, worked out anew."""
+        expectation = self.expectation(picks)
+        pick_of = dict(zip(self.names, picks, strict=True))
+        first: dict[str, float] = {}
+        end: dict[str, float] = {}
+        core_s = cpu_s = 0.0
+        score = 1.0
+        for name, inputs in self._order:
+            pick = pick_of[name]
+            load = self.load(name, pick, expectation)
+            start = 0.0
+            last = 0.0
+            for source, gathers, at_root in inputs:
+                if source in end:
+                    start = max(start, end[source] if gathers and at_root else first[source])
+                    last = max(last, end[source])
+            first[name] = start + load.first_s
+            end[name] = max(start + load.wall_s, last + load.call_s)
+            core_s += load.core_s
+            cpu_s += load.cpu_s
+            score *= self.judge.factor(name, self.modes[name][pick])
+        path = max(end.values(), default=0.0)
+        area = core_s / self.cores
+        latency = max(path, area) + 0.2 * min(path, area)
+        energy = self.active_w * cpu_s + self.idle_w * latency
+        cost = self.rent * latency if self.rent is not None else energy / 3.6e6 * self.kwh
+        return Estimate(latency, cpu_s, energy, cost, score)

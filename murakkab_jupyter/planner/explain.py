@@ -1,0 +1,41 @@
+"""A plan in words: what was chosen, what it is predicted to take, what else there was, and what limits it."""
+
+from __future__ import annotations
+
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.planner.plan import Plan
+from murakkab_jupyter.planner.reasons import amount
+
+__all__ = ["explain", "say"]
+
+
+def say(figure: Figure | None) -> str:
+    """`12.3 s (8.1-20 s, prior)`, or `unknown`."""
+    if figure is None or figure.value is None:
+        return "unknown"
+    band = ""
+    if figure.low is not None and figure.high is not None and figure.high > figure.low:
+        low, high = amount(figure.low, figure.unit), amount(figure.high, figure.unit)
+        band = f"{low.removesuffix(' ' + figure.unit)}-{high}, "
+    return f"{amount(figure.value, figure.unit)} ({band}{figure.source})"
+
+
+def explain(plan: Plan) -> str:
+    """Why a plan is as it is, in words with figures."""
+    lines = [f"Plan for {plan.workflow or 'the workflow'}: {plan.goal}."]
+    totals = plan.predicted
+    lines.append(
+        f"It is predicted to take {say(totals.get('latency'))}, {say(totals.get('cpu'))} of CPU time, "
+        f"{say(totals.get('energy'))}, {say(totals.get('cost'))}; quality {say(totals.get('quality'))}."
+    )
+    if plan.binding:
+        lines.append(f"What limits it is {plan.binding}.")
+    for name, step in plan.steps.items():
+        items = f"{step.items:.0f} item{'s' if round(step.items) != 1 else ''}"
+        lines.append(f"{name}: {step.configuration}, {items}; quality {say(step.predicted.get('quality'))}.")
+        if step.runner_up is not None:
+            lines.append(f"  Runner-up: {step.runner_up.reason}")
+        else:
+            lines.append("  There was no other way to do it here.")
+    lines += [f"Note: {note}" for note in plan.notes]
+    return "\n".join(lines)

@@ -1,0 +1,159 @@
+"""The frontier: plans of which none is better than another in every respect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.planner.evaluate import Evaluator
+from murakkab_jupyter.planner.plan import Plan
+from murakkab_jupyter.planner.reasons import amount
+from murakkab_jupyter.planner.search import Picks, Search
+from murakkab_jupyter.planner.solve import plan_of, prepare
+from murakkab_jupyter.profiles.profile import Profiles
+from murakkab_jupyter.workflow.goal import OBJECTIVES, Goal, Objective
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["MOST_POINTS", "frontier"]
+
+MOST_POINTS = 30
+AXES: tuple[Objective, ...] = ("latency", "energy", "cost", "quality")
+SAME = 0.01
+"""Plans within this share of each other in every respect are one point."""
+
+SHARES = (1.0, 0.97, 0.92, 0.85, 0.75, 0.6, 0.0)
+"""Floors, as shares of the reachable quality, at which each objective is minimised in turn."""
+
+
+def frontier(
+    workflow: Workflow,
+    goal: Goal,
+    *,
+    roots: Mapping[str, Sequence[Any]],
+    library: Library,
+    profiles: Profiles,
+    cluster: ClusterView,
+    evaluate: Evaluator,
+    effort: int | None = None,
+) -> list[Plan]:
+    """Non-dominated plans over cost, energy, latency and quality, fastest first.
+
+    Limits of the goal do not apply: the frontier shows what they would cost. Each plan's last note says
+    what it gives up against the best in each respect.
+
+    Parameters
+    ----------
+    workflow, goal
+        What to do; the goal's objectives order what is searched first.
+    roots, library, profiles, cluster, evaluate, effort
+        As for `make_plan`.
+
+    Returns
+    -------
+    list of Plan
+        At most `MOST_POINTS`.
+    """
+    problem = prepare(
+        workflow,
+        roots=roots,
+        library=library,
+        profiles=profiles,
+        cluster=cluster,
+        evaluate=evaluate,
+        effort=effort,
+    )
+    search = problem.search
+    order = [*goal.objectives, *(one for one in OBJECTIVES if one not in goal.objectives)]
+    if search.space <= search.effort:
+        for picks in search.all():
+            search.exact(picks)
+    else:
+        search.best(Goal(("quality",)))
+        for objective in order:
+            if objective == "quality":
+                continue
+            for share in SHARES:
+                floor = share * search.judge.reachable * (1 - 1e-9)
+                asked = Goal((objective, "quality"), floor)
+                if search.judge.blind:
+                    asked = Goal((objective, "quality"), 0.0) if share == SHARES[-1] else asked
+                for picks in search.promising(asked)[:2]:
+                    search.exact(picks)
+    points = undominated(search, list(search.evaluations))
+    kept = spread(search, points)
+    kept.sort(key=lambda picks: (search.value(picks, "latency"), picks))
+    best = {axis: min(kept, key=lambda p, axis=axis: search.value(p, axis)) for axis in AXES}  # type: ignore[misc]
+    return [
+        replace(
+            made := plan_of(problem, picks, replace(goal, quality=None)),
+            goal=goal,
+            notes=(*made.notes, gives_up(search, picks, best)),
+        )
+        for picks in kept
+    ]
+
+
+def values(search: Search, picks: Picks) -> tuple[float, ...]:
+    return tuple(search.value(picks, axis) for axis in AXES)
+
+
+def undominated(search: Search, some: Sequence[Picks]) -> list[Picks]:
+    """Those that no other equals or beats in every respect; of nearly equal ones the first by order."""
+    rows = {picks: values(search, picks) for picks in some}
+    kept: list[Picks] = []
+    for picks in sorted(rows, key=lambda p: (rows[p], p)):
+        row = rows[picks]
+        # Sorted by the first axis, so whatever beats this one clearly comes before it or ties with it there.
+        beaten = any(
+            all(a <= b + abs(b) * SAME for a, b in zip(rows[other], row, strict=True)) for other in kept
+        ) or any(
+            other != picks
+            and all(a <= b for a, b in zip(mine, row, strict=True))
+            and any(a < b for a, b in zip(mine, row, strict=True))
+            for other, mine in rows.items()
+        )
+        if not beaten:
+            kept.append(picks)
+    return kept
+
+
+def spread(search: Search, points: Sequence[Picks]) -> list[Picks]:
+    """At most `MOST_POINTS`: the best in each respect, then always the one farthest from those kept."""
+    if len(points) <= MOST_POINTS:
+        return list(points)
+    rows = {picks: values(search, picks) for picks in points}
+    low = [min(row[n] for row in rows.values()) for n in range(len(AXES))]
+    wide = [(max(row[n] for row in rows.values()) - low[n]) or 1.0 for n in range(len(AXES))]
+
+    def gap(a: Picks, b: Picks) -> float:
+        return max(abs(x - y) / w for x, y, w in zip(rows[a], rows[b], wide, strict=True))
+
+    kept = list(dict.fromkeys(min(points, key=lambda p, n=n: (rows[p][n], p)) for n in range(len(AXES))))  # type: ignore[misc]
+    while len(kept) < MOST_POINTS:
+        rest = [picks for picks in points if picks not in kept]
+        kept.append(max(rest, key=lambda picks: (min(gap(picks, one) for one in kept), picks)))
+    return kept
+
+
+def gives_up(search: Search, picks: Picks, best: Mapping[Objective, Picks]) -> str:
+    """What a plan gives up against the best in each respect."""
+    leads: list[str] = []
+    lacks: list[str] = []
+    names = {"latency": ("fastest", "s"), "energy": ("least energy", "J"), "cost": ("cheapest", "USD")}
+    for axis in AXES:
+        here, there = search.value(picks, axis), search.value(best[axis], axis)
+        if here <= there + abs(there) * SAME:
+            leads.append("best quality" if axis == "quality" else names[axis][0])
+        elif axis == "quality":
+            lacks.append(f"{(here - there) * 100:.0f} points of quality")
+        else:
+            lacks.append(f"{amount(here - there, names[axis][1])} more ({(here / there - 1) * 100:.0f} %)")
+    first = f"{', '.join(leads).capitalize()}" if leads else "In between"
+    return (
+        f"{first}; gives up {', '.join(lacks)} against the best in each respect."
+        if lacks
+        else f"{first}: gives up nothing."
+    )

@@ -1,0 +1,347 @@
+"""Modes: every way one step could be done on a cluster, and what rules the others out.
+
+A mode is an agent (available, of the right capability or pinned), its levers, cores of an instance,
+instances, and batch. Modes that another one beats in every respect are dropped before any search.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from murakkab_jupyter.agents.agent import AgentSpec
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.errors import InfeasibleError
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.profiles.profile import Profiles
+from murakkab_jupyter.workflow.model import Step
+
+__all__ = ["Candidates", "Load", "Mode", "candidates", "fits", "load_of"]
+
+MOST_MODES = 48
+"""Modes a step keeps after the dominated ones are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One way to do a step: its configuration, and its agent's quality there."""
+
+    configuration: Configuration
+    quality: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a mode is estimated to do with a step's items.
+
+    Attributes
+    ----------
+    wall_s
+        From its first call to its last, with loading, if its cores are free.
+    first_s
+        Until its first call returns, with loading.
+    call_s
+        One call.
+    core_s
+        Core-seconds held.
+    cpu_s
+        CPU-seconds, with loading.
+    """
+
+    wall_s: float
+    first_s: float
+    call_s: float
+    core_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The modes of one step, and what the user should know about those that are not among them."""
+
+    modes: tuple[Mode, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def fits(configuration: Configuration, memory_bytes: float, cluster: ClusterView) -> int:
+    """How many instances of a configuration the whole cluster can hold at once."""
+    held = 0
+    for worker in cluster.workers:
+        if configuration.cores > worker.cores or configuration.gpus > len(worker.gpus):
+            continue
+        room = worker.cores // configuration.cores
+        if memory_bytes > 0:
+            room = min(room, int(worker.memory_bytes // memory_bytes))
+        if configuration.gpus:
+            room = min(room, len(worker.gpus) // configuration.gpus)
+        held += room
+    return held
+
+
+def ladder(most: int) -> list[int]:
+    """1, 2, 4, ... and `most` itself."""
+    steps = [2**n for n in range(most.bit_length()) if 2**n <= most]
+    return steps if not steps or steps[-1] == most else [*steps, most]
+
+
+def settings(agent: AgentSpec, step: Step) -> Iterator[tuple[tuple[str, Any], ...]]:
+    """Every full set of options the planner may choose for an agent: levers vary unless the step fixes them."""
+    free = [one for one in agent.options if one.lever and one.choices and one.name not in step.options]
+    base = agent.settings(step.options)
+    for values in itertools.product(*(one.choices for one in free)):
+        chosen = {**base, **{one.name: value for one, value in zip(free, values, strict=True)}}
+        yield tuple(sorted(chosen.items()))
+
+
+def load_of(
+    mode: Configuration,
+    profiles: Profiles,
+    *,
+    items: float,
+    work: float,
+    groups: float,
+    speed: float,
+) -> Load | None:
+    """Estimate a mode's load; None when there is no profile at all."""
+    if items <= 0:
+        return Load(0.0, 0.0, 0.0, 0.0, 0.0)
+    size = max(1.0, items / max(1.0, groups)) if mode.siblings else min(float(mode.batch), max(1.0, items))
+    calls = max(1, math.ceil(items / size - 1e-9))
+    size = items / calls
+    call = profiles.call(
+        mode.agent, mode.options, cores=mode.cores, items=size, work=size * work, speed=speed
+    )
+    if call is None or call.seconds.value is None:
+        return None
+    start = profiles.load(mode.agent, mode.options, speed=speed)
+    load_s = (start.seconds.value or 0.0) if start is not None else 0.0
+    load_cpu_s = (start.cpu_s.value or 0.0) if start is not None else 0.0
+    used = min(mode.instances, calls)
+    busy = calls * call.seconds.value
+    return Load(
+        wall_s=load_s + math.ceil(calls / used) * call.seconds.value,
+        first_s=load_s + call.seconds.value,
+        call_s=call.seconds.value,
+        core_s=mode.cores * (busy + used * load_s),
+        cpu_s=calls * (call.cpu_s.value or 0.0) + used * load_cpu_s,
+    )
+
+
+def candidates(
+    step: Step,
+    *,
+    library: Library,
+    profiles: Profiles,
+    cluster: ClusterView,
+    items: float,
+    work: float,
+    groups: float,
+    speed: float,
+    most: int = MOST_MODES,
+) -> Candidates:
+    """The modes worth considering for a step.
+
+    Parameters
+    ----------
+    step
+        Which step.
+    library, profiles, cluster
+        What there is to choose from.
+    items, work, groups
+        What the step is expected to do (items in all, work of one, parents they belong to); batches and
+        instances that could never be filled are left out.
+    speed
+        CPU speed of the workers.
+    most
+        Modes to keep.
+
+    Raises
+    ------
+    InfeasibleError
+        No agent can do it: the message says what is missing, or which hardware.
+    """
+    agents, notes = usable(step, library, cluster)
+    kept: list[Mode] = []
+    too_big: list[str] = []
+    each = work
+    for agent in agents:
+        fit_any = False
+        for options in settings(agent, step):
+            quality = profiles.quality(agent.name, options)
+            memory = profiles.memory(agent.name, options).value or float(agent.needs.memory_bytes)
+            modes: list[tuple[Mode, Load]] = []
+            for shape in shapes(agent, options, step, cluster, memory, items):
+                fit_any = True
+                load = load_of(shape, profiles, items=items, work=each, groups=groups, speed=speed)
+                if load is not None:
+                    modes.append((Mode(shape, quality), load))
+            kept.extend(undominated(modes))
+        if not fit_any:
+            too_big.append(need(agent))
+    if not kept:
+        raise nothing_fits(step, agents, too_big, cluster)
+    ordered = sorted(kept, key=lambda mode: order(mode, profiles, items, each, groups, speed))
+    return Candidates(tuple(thin(ordered, most)), tuple(notes))
+
+
+def order(
+    mode: Mode, profiles: Profiles, items: float, work: float, groups: float, speed: float
+) -> tuple[float, str]:
+    """Fastest first; the text makes it the same every time."""
+    load = load_of(mode.configuration, profiles, items=items, work=work, groups=groups, speed=speed)
+    return (load.wall_s if load is not None else math.inf, str(mode.configuration))
+
+
+def thin(modes: Sequence[Mode], most: int) -> list[Mode]:
+    """At most `most` modes: of each agent and set of options its fastest, then evenly through the rest."""
+    if len(modes) <= most:
+        return list(modes)
+    seen: set[tuple[str, tuple[tuple[str, Any], ...]]] = set()
+    first: list[int] = []
+    for index, mode in enumerate(modes):
+        key = (mode.configuration.agent, mode.configuration.options)
+        if key not in seen:
+            seen.add(key)
+            first.append(index)
+    rest = [index for index in range(len(modes)) if index not in set(first)]
+    room = max(0, most - len(first))
+    spread = [rest[int(n * len(rest) / room)] for n in range(room)] if room and rest else []
+    return [modes[index] for index in sorted({*first, *spread})]
+
+
+def undominated(modes: Sequence[tuple[Mode, Load]]) -> list[Mode]:
+    """Modes of one agent and one set of options that no other beats in time, first result, and cores and CPU held."""
+
+    def figures(entry: tuple[Mode, Load]) -> tuple[float, ...]:
+        mode, load = entry
+        held = mode.configuration.cores * mode.configuration.instances
+        return (load.wall_s, load.first_s, load.core_s, load.cpu_s, float(held))
+
+    kept: list[Mode] = []
+    rows = [figures(entry) for entry in modes]
+    for index, row in enumerate(rows):
+        beaten = any(
+            (all(a <= b * (1 + 1e-9) for a, b in zip(other, row, strict=True)))
+            and (any(a < b * (1 - 1e-9) for a, b in zip(other, row, strict=True)) or place < index)
+            for place, other in enumerate(rows)
+            if place != index
+        )
+        if not beaten:
+            kept.append(modes[index][0])
+    return kept
+
+
+def shapes(
+    agent: AgentSpec,
+    options: tuple[tuple[str, Any], ...],
+    step: Step,
+    cluster: ClusterView,
+    memory_bytes: float,
+    items: float,
+) -> Iterator[Configuration]:
+    """Cores, instances and batches that the cluster can hold and the items can fill."""
+    device: Literal["cpu", "gpu", "remote"] = "cpu"
+    if agent.remote:
+        device = "remote"
+    elif agent.needs.gpus:
+        device = "gpu"
+    count = max(1, math.ceil(items))
+    widest = 1 if agent.remote else max(1, min(agent.max_cores, cluster.most_cores))
+    sizes = [b for b in ladder(max(1, agent.max_batch)) if b < 2 * count]
+    for cores in ladder(widest):
+        one = Configuration(agent.name, options, device, cores, agent.needs.gpus, 1, 1)
+        room = fits(one, 0.0 if agent.remote else memory_bytes, cluster)
+        for batch, siblings in [
+            *((b, False) for b in sizes),
+            *([(1, True)] if agent.siblings and step.at else []),
+        ]:
+            calls = count if siblings else math.ceil(count / batch)
+            for instances in ladder(min(room, calls)) if room else ():
+                yield Configuration(
+                    agent.name, options, device, cores, agent.needs.gpus, instances, batch, siblings
+                )
+
+
+def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[AgentSpec], list[str]]:
+    """Agents that may do a step here, and a note for each that could, were something installed."""
+    notes: list[str] = []
+    found: list[AgentSpec] = []
+    missing: list[str] = []
+    offered = list(library.agents(step.capability))
+    if step.agent is not None:
+        offered = [library.agent(step.agent)]
+    capability = library.capability(step.capability)
+    slots = {slot.name for slot in capability.slots}
+    stated = {
+        name
+        for name in step.options
+        if name not in slots and any(agent.option(name) is not None for agent in offered)
+    }
+    for agent in offered:
+        if agent.fixture and step.agent is None:
+            continue
+        if any(agent.option(name) is None for name in stated):
+            continue
+        lacks = () if cluster.described or agent.remote else library.availability(agent).missing
+        if lacks:
+            missing.append(f"{agent.name}: {'; '.join(lacks)}")
+        else:
+            found.append(agent)
+    if found:
+        notes += [f"Step {step.name}: not considered {reason}." for reason in missing]
+        return found, notes
+    what = f"agent {step.agent}" if step.agent else f"any agent for {step.capability}"
+    if missing:
+        message = f"Step {step.name} cannot be done here: {'; '.join(missing)}."
+        hint = 'Install what is missing; `pip install "murakkab-jupyter[demo]"` brings the built-in agents.'
+    elif offered:
+        message = (
+            f"Step {step.name}: no agent for {step.capability} has the option {', '.join(sorted(stated))}."
+        )
+        hint = f"There are: {', '.join(agent.name for agent in offered)}."
+    else:
+        message = f"Step {step.name} needs {what}, and none is known here."
+        hint = (
+            "Add one: a function of yours with @agent(capability=...), or a package that offers it "
+            "(see `murakkab agents`)."
+        )
+    raise InfeasibleError(message, binding=f"capability {step.capability}", hint=hint)
+
+
+def need(agent: AgentSpec) -> str:
+    """What an instance of an agent needs, in words."""
+    words = [f"{agent.needs.memory_bytes / 1e9:.3g} GB"]
+    if agent.needs.gpus:
+        words.append(f"{agent.needs.gpus} GPU{'s' if agent.needs.gpus > 1 else ''}")
+    return f"{agent.name} needs {' and '.join(words)}"
+
+
+def nothing_fits(
+    step: Step, agents: Sequence[AgentSpec], too_big: Sequence[str], cluster: ClusterView
+) -> InfeasibleError:
+    """The error of a step that no worker has room for."""
+    if not cluster.workers:
+        return InfeasibleError(
+            "The cluster has no workers.", binding="workers", hint="Start one, or leave out --cluster."
+        )
+    offers = "; ".join(
+        f"{worker.name}: {worker.cores} cores, {worker.memory_bytes / 1e9:.3g} GB"
+        + (f", {len(worker.gpus)} x {worker.gpus[0].name}" if worker.gpus else ", no GPU")
+        for worker in cluster.workers[:6]
+    )
+    if not too_big:
+        return InfeasibleError(
+            f"Step {step.name}: no profile says what {', '.join(a.name for a in agents)} would take.",
+            binding="profiles",
+            hint="Measure it first.",
+        )
+    return InfeasibleError(
+        f"Step {step.name} fits on no worker: {'; '.join(too_big)}; workers offer {offers}.",
+        binding="hardware",
+        hint="Choose another agent with @NAME, or a cluster that has what it needs.",
+    )

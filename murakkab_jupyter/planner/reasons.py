@@ -1,0 +1,332 @@
+"""Reasons: why the runner-up lost, which limit binds, why no plan is feasible, what the user should know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from murakkab_jupyter.core.errors import InfeasibleError
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.planner.evaluate import Evaluation
+from murakkab_jupyter.planner.modes import Candidates, Mode
+from murakkab_jupyter.planner.plan import Alternative, Plan
+from murakkab_jupyter.planner.quality import SHARES, Judge
+from murakkab_jupyter.planner.search import Picks, Search
+from murakkab_jupyter.profiles.profile import NO_PROFILE
+from murakkab_jupyter.workflow.goal import TIERS, Goal, Objective
+
+__all__ = ["amount", "binding_of", "infeasible", "loses", "notes_of", "rounded_up"]
+
+UNITS: Mapping[str, str] = {"latency": "s", "energy": "J", "cost": "USD", "cpu": "s"}
+FIGURES: Mapping[str, Objective] = {
+    "deadline": "latency",
+    "budget": "cost",
+    "max-energy": "energy",
+    "quality": "quality",
+}
+EXTREMES: Mapping[str, tuple[str, str]] = {
+    "deadline": ("the fastest plan", "takes"),
+    "budget": ("the cheapest plan", "costs"),
+    "max-energy": ("the most frugal plan", "spends"),
+    "quality": ("the best plan", "reaches"),
+}
+
+
+def amount(value: float, unit: str) -> str:
+    """A value for people: `12.3 s`, `0.00041 USD`, `0.86`."""
+    if unit == "1":
+        return f"{value:.2f}"
+    if value >= 100:
+        return f"{value:.0f} {unit}"
+    return f"{value:.3g} {unit}"
+
+
+def of(objective: str, value: float) -> str:
+    return amount(abs(value), UNITS.get(objective, "1"))
+
+
+def rounded_up(value: float) -> float:
+    """The next number of two significant digits, with a little room: what to type to be feasible."""
+    if value <= 0:
+        return 0.0
+    size = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{math.ceil(value * 1.02 / size) * size:.3g}")
+
+
+def loses(search: Search, picks: Picks, place: int, goal: Goal) -> Alternative | None:
+    """The runner-up of a step: the best other mode with all else the same, another agent where there is one."""
+    name = search.names[place]
+    modes = search.modes[name]
+    mine = modes[picks[place]].configuration
+    others = [other for other in range(len(modes)) if other != picks[place]]
+    if not others:
+        return None
+    unlike = [other for other in others if modes[other].configuration.agent != mine.agent]
+    unlike = unlike or [o for o in others if modes[o].configuration.options != mine.options] or others
+
+    def swapped(other: int) -> Picks:
+        return (*picks[:place], other, *picks[place + 1 :])
+
+    # Whatever was judged already costs nothing; else the most promising by estimate is judged.
+    best = min(unlike, key=lambda other: search.guess(swapped(other), goal))
+    known = [other for other in unlike if swapped(other) in search.evaluations]
+    rival = min([best, *known], key=lambda other: search.key(swapped(other), goal))
+    return Alternative(modes[rival].configuration, reason(search, picks, swapped(rival), place, goal))
+
+
+def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -> str:
+    """One sentence with figures on why a rival lost."""
+    name = search.names[place]
+    theirs, mine = search.modes[name][rival[place]], search.modes[name][picks[place]]
+    agent = theirs.configuration.agent
+    first = goal.objectives[0]
+    here, there = search.value(picks, first), search.value(rival, first)
+    broken = search.excess(rival, goal)
+    gain = ""
+    if first != "quality" and there < here * (1 - 1e-6) and there > 0:
+        ratio = here / there
+        gain = f"{ratio:.1f}x less {first}" if first != "latency" else f"{ratio:.1f}x faster"
+        if ratio < 1.05:
+            gain = f"{(1 - there / here) * 100:.1f} % less {'time' if first == 'latency' else first}"
+    elif first == "quality" and there < here:
+        gain = f"{(here - there) * -100:+.0f} points better" if here < there else ""
+    if "quality" in broken and goal.floor is not None:
+        fault = quality_fault(search, rival, theirs, goal)
+    elif broken:
+        limit = max(broken, key=lambda one: broken[one])
+        value = search.value(rival, FIGURES[limit])
+        fault = (
+            f"takes {of('latency', value)}" if limit == "deadline" else f"needs {of(FIGURES[limit], value)}"
+        )
+        fault += f", over your {limit} of {of(FIGURES[limit], dict_of(goal)[limit])}"
+    elif first == "quality":
+        drop = (there - here) * 100
+        if drop > 0.05:
+            fault = f"the workflow's quality would be {drop:.0f} points lower ({-there:.2f})"
+        else:
+            fault = tie(search, picks, rival, goal)
+    elif there > here * (1 + 1e-6):
+        fault = (
+            f"the workflow would take {of(first, there)} instead of {of(first, here)}"
+            if (first == "latency")
+            else f"the workflow would need {of(first, there)} instead of {of(first, here)}"
+        )
+        mine_q, theirs_q = mine.quality.value, theirs.quality.value
+        if mine_q is not None and theirs_q is not None and theirs_q > mine_q:
+            fault += f", for {100 * (theirs_q - mine_q):.0f} points of quality here"
+    else:
+        fault = tie(search, picks, rival, goal)
+    what = agent if agent != mine.configuration.agent else difference(mine, theirs)
+    return f"{what}: {gain}, but {fault}." if gain else f"{what}: {fault}."
+
+
+def difference(mine: Mode, theirs: Mode) -> str:
+    """What sets two modes of one agent apart."""
+    a, b = mine.configuration, theirs.configuration
+    words = [f"{key}={value}" for key, value in b.options if dict(a.options).get(key) != value]
+    if a.cores != b.cores:
+        words.append(f"{b.cores} cores" if b.cores > 1 else "1 core")
+    if a.instances != b.instances:
+        words.append(f"{b.instances} instances" if b.instances > 1 else "1 instance")
+    if a.siblings != b.siblings:
+        words.append("all siblings in a call" if b.siblings else "without siblings in a call")
+    if a.batch != b.batch and not (a.siblings or b.siblings):
+        words.append(f"batch {b.batch}")
+    return ", ".join(words) or b.agent
+
+
+def tie(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
+    """Why a rival that is as good at the first objective lost."""
+    for objective in (*goal.objectives[1:], "energy", "latency", "cost"):
+        here, there = search.value(picks, objective), search.value(rival, objective)
+        if there > here * (1 + 1e-6) if here >= 0 else there > here * (1 - 1e-6):
+            return (
+                f"no better, and {objective} would be {of(objective, there)} instead of {of(objective, here)}"
+            )
+    return "no better in any respect"
+
+
+def quality_fault(search: Search, rival: Picks, theirs: Mode, goal: Goal) -> str:
+    """How far a rival lies under the floor."""
+    if theirs.quality.value is None:
+        return "its quality is unknown, which fails a floor"
+    asked = (
+        SHARES[goal.floor] * search.judge.reachable if isinstance(goal.floor, str) else float(goal.floor or 0)
+    )
+    score = search.score(rival)
+    points = (asked - score) * 100
+    floor = f"{goal.floor} ({asked:.2f})" if isinstance(goal.floor, str) else f"{asked:.2f}"
+    shown = f"{points:.0f} point{'s' if round(points) != 1 else ''}" if points >= 0.5 else "less than a point"
+    return f"{shown} worse than your floor {floor}"
+
+
+def dict_of(goal: Goal) -> dict[str, float]:
+    """The limits of a goal that are numbers."""
+    return {
+        name: value
+        for name, value in (
+            ("deadline", goal.deadline_s),
+            ("budget", goal.budget_usd),
+            ("max-energy", goal.max_energy_j),
+        )
+        if value is not None
+    }
+
+
+def named(limit: str, goal: Goal) -> str:
+    """`quality good`, `a deadline of 12 s`."""
+    if limit == "quality":
+        return f"quality {goal.floor}"
+    return f"a {limit} of {of(FIGURES[limit], dict_of(goal)[limit])}"
+
+
+def without(goal: Goal, limit: str) -> Goal:
+    """The goal without one of its limits."""
+    if limit == "quality":
+        return replace(goal, quality=0.0)
+    field = {"deadline": "deadline_s", "budget": "budget_usd", "max-energy": "max_energy_j"}[limit]
+    # The floor in force stays in force.
+    return replace(goal, **{field: None, "quality": goal.floor})  # type: ignore[arg-type]
+
+
+def binding_of(search: Search, picks: Picks, goal: Goal) -> str | None:
+    """The limit without which the first objective would gain most, in words; None when none binds."""
+    stated = [*dict_of(goal), *(["quality"] if goal.floor not in (None, 0.0) else [])]
+    first = goal.objectives[0]
+    best: tuple[float, str] | None = None
+    for limit in stated:
+        if limit == "quality" and first == "quality":
+            continue
+        free = without(goal, limit)
+        found = min(
+            [*search.promising(free)[:2], *search.evaluations]
+            if search.space > search.effort
+            else list(search.all()),
+            key=lambda other, free=free: search.key(other, free),  # type: ignore[misc]
+        )
+        here, there = search.value(picks, first), search.value(found, first)
+        if not here or there >= here - abs(here) * 0.01:
+            continue
+        share = (here - there) / abs(here)
+        limited = named(limit, goal)
+        if first == "quality":
+            words = f"{limited}: without it quality could be {-there:.2f} instead of {-here:.2f}"
+        else:
+            words = f"{limited}: without it {first} could be {of(first, there)} instead of {of(first, here)}"
+            if limit == "quality":
+                words += f" (at quality {search.score(found):.2f} instead of {search.score(picks):.2f})"
+        if best is None or share > best[0]:
+            best = (share, words)
+    return best[1] if best is not None else None
+
+
+def infeasible(search: Search, picks: Picks, goal: Goal, limit: str, nearest: Plan) -> InfeasibleError:
+    """The error that names the limit, the nearest feasible value, and what to type."""
+    kept = [
+        one
+        for one in (*dict_of(goal), *(["quality"] if goal.floor else []))
+        if one not in search.excess(picks, goal)
+    ]
+    also = f" that keeps {' and '.join(named(one, goal) for one in kept)}" if kept else ""
+    if limit == "quality":
+        if search.judge.blind and not isinstance(goal.floor, str):
+            blind = ", ".join(search.judge.blind)
+            return InfeasibleError(
+                f"No plan surely has a quality of {goal.floor}: the quality of step {blind} is unknown.",
+                binding="quality",
+                nearest=nearest,
+                hint="Say --quality best, good, fair or basic (of what the agents can reach), or state the "
+                "quality of your function: @agent(..., quality=0.9).",
+            )
+        score = search.score(picks)
+        extreme = f"{EXTREMES[limit][0]}{also} {EXTREMES[limit][1]} {score:.2f} (a prior)"
+        message = f"No plan has a quality of {goal.floor}: {extreme}."
+        share = score / search.judge.reachable if search.judge.reachable else 0.0
+        tier = next((name for name in TIERS if share >= SHARES[name] * (1 - 1e-9)), None)
+        said = f"--quality {math.floor(score * 100) / 100:.2f}"
+        return InfeasibleError(
+            message,
+            binding="quality",
+            nearest=nearest,
+            hint=f"Say {f'--quality {tier}' if tier else said}, or loosen another limit.",
+        )
+    objective = FIGURES[limit]
+    stated = dict_of(goal)[limit]
+    figure = search.exact(picks).totals.get(objective)
+    if figure is None or figure.value is None:
+        return InfeasibleError(
+            f"No plan surely keeps the {limit} of {of(objective, stated)}: its {objective} is unknown here.",
+            binding=limit,
+            nearest=nearest,
+            hint="State watts and prices in a cluster file (--cluster), or leave the limit out.",
+        )
+    value = figure.value
+    option = rounded_up(value)
+    said = f"--{limit} {option:g}{'s' if limit == 'deadline' else ''}"
+    looser = lower_floor(goal)
+    return InfeasibleError(
+        f"No plan meets the {limit} of {of(objective, stated)}: "
+        f"{EXTREMES[limit][0]}{also} {EXTREMES[limit][1]} {of(objective, value)} ({figure.source}).",
+        binding=limit,
+        nearest=nearest,
+        hint=f"Say {said}{f', or --quality {looser}' if looser else ''}.",
+    )
+
+
+def lower_floor(goal: Goal) -> str | None:
+    """The next lower tier, if there is one."""
+    if isinstance(goal.floor, str) and goal.floor in TIERS[:-1]:
+        return TIERS[TIERS.index(goal.floor) + 1]
+    return None
+
+
+def notes_of(
+    found: Mapping[str, Candidates],
+    judge: Judge,
+    chosen: Mapping[str, Mode],
+    result: Evaluation,
+    goal: Goal,
+) -> tuple[str, ...]:
+    """What the user should know about a plan."""
+    notes = [note for some in found.values() for note in some.notes]
+    guessed = sorted(
+        {
+            f"{mode.configuration.agent} ({figure.note.removeprefix(NO_PROFILE).lstrip(': ')})"
+            for name, mode in chosen.items()
+            for figure in result.steps.get(name, {}).values()
+            if figure.note.startswith(NO_PROFILE)
+        }
+    )
+    if guessed:
+        notes.append(f"Nobody measured {', '.join(guessed)}: the first run does.")
+    priors = [name for name in chosen if is_prior(result.steps.get(name, {}).get("cpu"))]
+    if priors and len(priors) == len(chosen):
+        notes.append(
+            "Times are priors (measured on the reference machine, scaled to this host); a run corrects them."
+        )
+    elif priors:
+        notes.append(f"Times of {', '.join(priors)} are priors; a run corrects them.")
+    for objective in ("energy", "cost"):
+        figure = result.totals.get(objective)
+        if objective in goal.objectives and (figure is None or figure.value is None):
+            notes.append(
+                f"{objective.capitalize()} is unknown here: CPU-seconds were minimised in its place."
+            )
+    if judge.blind:
+        blind = ", ".join(judge.blind)
+        notes.append(
+            f"The quality of {blind} is unknown: a floor in words is judged on the other steps."
+            if isinstance(goal.floor, str)
+            else f"The quality of {blind} is unknown, and so is the workflow's."
+        )
+    if isinstance(goal.floor, float) and goal.floor > 0:
+        notes.append(
+            f"Quality {goal.floor:g} was judged on a prior, the product of the steps' qualities; it was not "
+            "measured end to end."
+        )
+    return tuple(dict.fromkeys(notes))
+
+
+def is_prior(figure: Figure | None) -> bool:
+    return figure is not None and figure.source == "prior"

@@ -1,0 +1,308 @@
+"""Search over one mode for each step.
+
+A small space is tried out whole, with true figures. A large one is searched by estimates first (whole where
+that is quick, else descent by one and by two steps at a time from several starts), and the most promising sets
+of modes are then judged with true figures, and improved from there. Everything is counted, nothing timed, so
+the same question has the same answer.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from murakkab_jupyter.planner.estimate import Estimate, Estimator
+from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
+from murakkab_jupyter.planner.modes import Mode
+from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.planner.quality import Judge
+from murakkab_jupyter.workflow.goal import Goal, Objective
+
+__all__ = ["EVALUATIONS", "Picks", "Search"]
+
+Picks = tuple[int, ...]
+"""One index into the modes of each step."""
+
+Key = tuple[float, ...]
+
+EVALUATIONS = 28
+"""True evaluations that a search may ask for: 5-30 ms each for a video workflow."""
+
+ESTIMATES = 4000
+"""A space of at most this many is estimated whole."""
+
+PAIR_MODES = 10
+"""Modes of each step that are tried two steps at a time."""
+
+AFTER: tuple[Objective, ...] = ("energy", "latency", "cost")
+"""What breaks ties after the stated objectives."""
+
+SAME = 0.01
+"""Stated objectives that differ by less than this share are ties for the next one."""
+
+
+class Search:
+    """Finds sets of modes for goals; keeps every figure it was told."""
+
+    def __init__(
+        self,
+        modes: Mapping[str, Sequence[Mode]],
+        estimator: Estimator,
+        judge: Judge,
+        evaluate: Evaluator,
+        *,
+        effort: int = EVALUATIONS,
+    ) -> None:
+        self.names = tuple(modes)
+        self.modes = {name: tuple(some) for name, some in modes.items()}
+        self.sizes = tuple(len(self.modes[name]) for name in self.names)
+        self.estimator = estimator
+        self.judge = judge
+        self.evaluator = evaluate
+        self.effort = effort
+        self.space = math.prod(self.sizes)
+        self.evaluations: dict[Picks, Evaluation] = {}
+
+    # --- figures ------------------------------------------------------------------------------------------------
+
+    def configurations(self, picks: Picks) -> dict[str, Configuration]:
+        """The configurations that some picks stand for."""
+        return {
+            name: self.modes[name][pick].configuration for name, pick in zip(self.names, picks, strict=True)
+        }
+
+    def exact(self, picks: Picks) -> Evaluation:
+        """True figures, asked for once."""
+        found = self.evaluations.get(picks)
+        if found is None:
+            found = self.evaluations[picks] = self.evaluator(self.configurations(picks))
+        return found
+
+    def score(self, picks: Picks) -> float:
+        """Product of the qualities that can be judged."""
+        return math.prod(
+            self.judge.factor(name, self.modes[name][pick])
+            for name, pick in zip(self.names, picks, strict=True)
+        )
+
+    def value(self, picks: Picks, objective: Objective) -> float:
+        """True figure of an objective, the less the better; an unknown energy or cost goes by CPU-seconds."""
+        if objective == "quality":
+            return -self.score(picks)
+        totals = self.exact(picks).totals
+        figure = totals.get(objective)
+        if figure is None or figure.value is None:
+            figure = totals.get("cpu")
+        return figure.value if figure is not None and figure.value is not None else 0.0
+
+    def excess(self, picks: Picks, goal: Goal) -> dict[str, float]:
+        """By how much each limit is broken, as a share of it; only those that are. Unknown breaks it."""
+        totals = self.exact(picks).totals
+        broken: dict[str, float] = {}
+        for name, key, limit in limits(goal):
+            figure = totals.get(key)
+            if figure is None or figure.value is None:
+                broken[name] = math.inf
+            elif figure.value > limit * (1 + 1e-9):
+                broken[name] = figure.value / limit - 1.0
+        short = self.judge.shortfall(self.score(picks), goal.floor)
+        if short > 0:
+            broken["quality"] = short
+        return broken
+
+    def key(self, picks: Picks, goal: Goal) -> Key:
+        """Sorts sets of modes: limits kept first, then the objectives, then what breaks ties."""
+        broken = math.fsum(min(1e6, share) for share in self.excess(picks, goal).values())
+        return (broken, *ranked(goal, lambda objective: self.value(picks, objective)), *picks)
+
+    def guess(self, picks: Picks, goal: Goal) -> Key:
+        """The same by estimates."""
+        found = self.estimator.estimate(picks)
+        broken = 0.0
+        for name, _, limit in limits(goal):
+            value = {"deadline": found.latency_s, "budget": found.cost_usd, "max-energy": found.energy_j}[
+                name
+            ]
+            broken += max(0.0, value / limit - 1.0)
+        broken += self.judge.shortfall(found.score, goal.floor)
+        return (broken, *ranked(goal, lambda objective: estimated(found, objective)), *picks)
+
+    # --- search -------------------------------------------------------------------------------------------------
+
+    def best(self, goal: Goal) -> Picks:
+        """The best set of modes found; it may break limits where none was found that keeps them."""
+        if self.space <= self.effort:
+            return min(self.all(), key=lambda picks: self.key(picks, goal))
+        return self.polish(self.promising(goal), goal)
+
+    def all(self) -> Iterator[Picks]:
+        """Every set of modes."""
+        return itertools.product(*(range(size) for size in self.sizes))
+
+    def promising(self, goal: Goal) -> list[Picks]:
+        """Sets of modes whose estimates are best, the best first."""
+        if self.space <= ESTIMATES:
+            return heapq.nsmallest(self.effort, self.all(), key=lambda picks: self.guess(picks, goal))
+        seen: dict[Picks, Key] = {}
+
+        def guess(picks: Picks) -> Key:
+            key = seen.get(picks)
+            if key is None:
+                key = seen[picks] = self.guess(picks, goal)
+            return key
+
+        for start in self.starts():
+            self.descend(start, guess)
+        here = min(seen, key=seen.__getitem__)
+        for _ in range(4):
+            there = min(self.pairs(here, guess), key=guess, default=here)
+            if guess(there) >= guess(here):
+                break
+            here = self.descend(there, guess)
+        return heapq.nsmallest(self.effort, seen, key=seen.__getitem__)
+
+    def starts(self) -> list[Picks]:
+        """Where descents begin: at each step the best mode by one measure."""
+        expectation = self.estimator.expectation(tuple(0 for _ in self.names))
+
+        def at_each(measure: Callable[[str, int], tuple[float, ...]]) -> Picks:
+            return tuple(
+                min(range(size), key=lambda pick, name=name: (*measure(name, pick), pick))  # type: ignore[misc]
+                for name, size in zip(self.names, self.sizes, strict=True)
+            )
+
+        def load(name: str, pick: int) -> tuple[float, float, float]:
+            found = self.estimator.load(name, pick, expectation)
+            return found.wall_s, found.cpu_s, found.core_s
+
+        def quality(name: str, pick: int) -> float:
+            return -self.judge.factor(name, self.modes[name][pick])
+
+        made = [
+            at_each(lambda name, pick: (load(name, pick)[0],)),
+            at_each(lambda name, pick: (load(name, pick)[1], load(name, pick)[0])),
+            at_each(lambda name, pick: (load(name, pick)[2],)),
+            at_each(lambda name, pick: (quality(name, pick), load(name, pick)[0])),
+            at_each(lambda name, pick: (quality(name, pick), load(name, pick)[1])),
+        ]
+        return list(dict.fromkeys(made))
+
+    def neighbours(self, picks: Picks) -> Iterator[Picks]:
+        """Sets that differ in one step."""
+        for place, size in enumerate(self.sizes):
+            for other in range(size):
+                if other != picks[place]:
+                    yield (*picks[:place], other, *picks[place + 1 :])
+
+    def descend(self, start: Picks, guess: Callable[[Picks], Key]) -> Picks:
+        """Go to the best neighbour while it is better."""
+        here = start
+        while True:
+            there = min(self.neighbours(here), key=guess, default=here)
+            if guess(there) >= guess(here):
+                return here
+            here = there
+
+    def pairs(self, picks: Picks, guess: Callable[[Picks], Key]) -> Iterator[Picks]:
+        """Sets that differ in two steps, over the most promising modes of each."""
+        few: list[list[int]] = []
+        for place, size in enumerate(self.sizes):
+            options = (((*picks[:place], other, *picks[place + 1 :]), other) for other in range(size))
+            ranked_options = heapq.nsmallest(PAIR_MODES, options, key=lambda one: guess(one[0])[:3])
+            few.append([other for _, other in ranked_options])
+        for a, b in itertools.combinations(range(len(picks)), 2):
+            for x, y in itertools.product(few[a], few[b]):
+                if x != picks[a] and y != picks[b]:
+                    changed = list(picks)
+                    changed[a], changed[b] = x, y
+                    yield tuple(changed)
+
+    def polish(self, pool: Sequence[Picks], goal: Goal) -> Picks:
+        """Judge the most promising with true figures, then improve the best one step at a time."""
+        left = self.effort
+        tried: dict[Picks, Key] = {}
+
+        def judge(picks: Picks) -> Key:
+            nonlocal left
+            if picks not in tried:
+                if picks not in self.evaluations:
+                    left -= 1
+                tried[picks] = self.key(picks, goal)
+            return tried[picks]
+
+        for picks in self.spread(pool, max(1, self.effort // 2)):
+            judge(picks)
+        # What was judged for other goals is judged for this one at no cost.
+        for picks in list(self.evaluations):
+            judge(picks)
+        here = min(tried, key=tried.__getitem__)
+        improved = True
+        while improved and left > 0:
+            improved = False
+            near = [one for one in self.neighbours(here) if one not in tried]
+            for picks in heapq.nsmallest(left, near, key=lambda one: self.guess(one, goal)):
+                if judge(picks) < tried[here]:
+                    here, improved = picks, True
+                    break
+                if left <= 0:
+                    break
+        return here
+
+    def spread(self, pool: Sequence[Picks], count: int) -> list[Picks]:
+        """The first of the pool, but not many that only differ where estimates see no difference."""
+        chosen: list[Picks] = []
+        alike: dict[tuple[tuple[str, int], ...], int] = {}
+        for picks in pool:
+            shape = tuple(
+                (self.modes[name][pick].configuration.agent, self.modes[name][pick].configuration.cores)
+                for name, pick in zip(self.names, picks, strict=True)
+            )
+            if alike.get(shape, 0) < 4:
+                alike[shape] = alike.get(shape, 0) + 1
+                chosen.append(picks)
+            if len(chosen) == count:
+                break
+        return chosen
+
+
+def limits(goal: Goal) -> Iterable[tuple[str, str, float]]:
+    """`(name, figure, limit)` of the limits that a goal states, quality aside."""
+    for name, key, limit in (
+        ("deadline", "latency", goal.deadline_s),
+        ("budget", "cost", goal.budget_usd),
+        ("max-energy", "energy", goal.max_energy_j),
+    ):
+        if limit is not None:
+            yield name, key, limit
+
+
+def estimated(found: Estimate, objective: Objective) -> float:
+    """An objective's estimate, the less the better."""
+    if objective == "quality":
+        return -found.score
+    return {"cost": found.cost_usd, "energy": found.energy_j, "latency": found.latency_s}[objective]
+
+
+def ranked(goal: Goal, value: Callable[[Objective], float]) -> list[float]:
+    """The values that sort plans: objectives in order of priority, then what breaks ties.
+
+    Where several objectives are stated, one that differs by less than `SAME` leaves the choice to the next.
+    """
+    stated = [value(objective) for objective in goal.objectives]
+    rough = [bucket(number) for number in stated[:-1]]
+    rest = [value(objective) for objective in AFTER if objective not in goal.objectives]
+    return [*rough, *(significant(number) for number in stated[::-1]), *(significant(n) for n in rest)]
+
+
+def bucket(number: float) -> float:
+    """Numbers within about `SAME` of each other share a bucket."""
+    if number == 0:
+        return 0.0
+    return math.copysign(1.0, number) * (math.floor(math.log(abs(number)) / math.log1p(SAME)) + 1e5)
+
+
+def significant(number: float) -> float:
+    """Nine significant digits: what summing in another order may change is no difference."""
+    return float(f"{number:.9g}")

@@ -1,0 +1,201 @@
+"""Make a plan: a mode for every step, chosen for a goal, with why and what else there was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
+from murakkab_jupyter.planner.evaluate import Evaluator
+from murakkab_jupyter.planner.expect import expect
+from murakkab_jupyter.planner.modes import Candidates, candidates
+from murakkab_jupyter.planner.plan import Alternative, Plan, StepPlan
+from murakkab_jupyter.planner.quality import Judge, product
+from murakkab_jupyter.planner.reasons import binding_of, infeasible, loses, notes_of
+from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search
+from murakkab_jupyter.profiles.profile import Profiles
+from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["Problem", "make_plan", "plan_of", "prepare"]
+
+HEAVY_CALLS = 150.0
+"""A workflow of many calls takes longer to simulate: beyond this many, fewer evaluations are asked for."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything a search needs, made once for a workflow and a cluster."""
+
+    workflow: Workflow
+    found: Mapping[str, Candidates]
+    estimator: Estimator
+    judge: Judge
+    search: Search
+
+
+def prepare(
+    workflow: Workflow,
+    *,
+    roots: Mapping[str, Sequence[Any]],
+    library: Library,
+    profiles: Profiles,
+    cluster: ClusterView,
+    evaluate: Evaluator,
+    effort: int | None = None,
+) -> Problem:
+    """List the modes of every step and set up the search; raises `InfeasibleError` for a step nobody can do."""
+    expectation = expect(workflow, roots, library)
+    speed = cluster_speed(cluster)
+    found = {
+        step.name: candidates(
+            step,
+            library=library,
+            profiles=profiles,
+            cluster=cluster,
+            items=expectation.steps[step.name].items,
+            work=expectation.steps[step.name].work,
+            groups=groups_of(step, expectation),
+            speed=speed,
+        )
+        for step in workflow.steps
+    }
+    modes = {name: some.modes for name, some in found.items()}
+    judge = Judge(modes)
+    estimator = Estimator(
+        workflow,
+        modes,
+        roots=roots,
+        library=library,
+        profiles=profiles,
+        cluster=cluster,
+        judge=judge,
+    )
+    if effort is None:
+        calls = sum(expectation.steps[name].items for name in found)
+        effort = max(8, int(EVALUATIONS * min(1.0, HEAVY_CALLS / max(1.0, calls))))
+    search = Search(modes, estimator, judge, evaluate, effort=effort)
+    return Problem(workflow, found, estimator, judge, search)
+
+
+def make_plan(
+    workflow: Workflow,
+    goal: Goal,
+    *,
+    roots: Mapping[str, Sequence[Any]],
+    library: Library,
+    profiles: Profiles,
+    cluster: ClusterView,
+    evaluate: Evaluator,
+    effort: int | None = None,
+) -> Plan:
+    """Choose a configuration for every step.
+
+    Parameters
+    ----------
+    workflow, goal
+        What to do, and what for.
+    roots
+        For each variable, its values.
+    library, profiles, cluster
+        What there is to choose from, how well it does, and where.
+    evaluate
+        Predicts what a set of configurations does (the simulator).
+    effort
+        How many evaluations the search may ask for; by default so many that a plan takes about a second.
+
+    Returns
+    -------
+    Plan
+        The best plan found that keeps every limit.
+
+    Raises
+    ------
+    InfeasibleError
+        No plan keeps the limits (`nearest` is the one that comes closest), or a step has no agent that
+        fits here.
+    """
+    problem = prepare(
+        workflow,
+        roots=roots,
+        library=library,
+        profiles=profiles,
+        cluster=cluster,
+        evaluate=evaluate,
+        effort=effort,
+    )
+    search = problem.search
+    picks = search.best(goal)
+    broken = search.excess(picks, goal)
+    if broken:
+        limit, picks = unmet(search, picks, goal)
+        if limit is not None:
+            raise infeasible(search, picks, goal, limit, plan_of(problem, picks, goal))
+    binding = binding_of(search, picks, goal)
+    made = plan_of(problem, picks, goal, alternatives=True)
+    return replace(made, binding=binding)
+
+
+def unmet(search: Search, picks: Picks, goal: Goal) -> tuple[str | None, Picks]:
+    """The limit to blame and the plan nearest to the goal; no limit when the closer look found a feasible plan.
+
+    A limit is to blame when the rest of the goal can be kept without it; the one missed by least is named, and
+    a floor that nobody stated only when nothing else will do.
+    """
+    found: list[tuple[bool, bool, float, str, Picks]] = []
+    for limit in sorted(search.excess(picks, goal)):
+        closest = search.best(closest_to(goal, limit))
+        broken = search.excess(closest, goal)
+        if not broken:
+            return None, closest
+        silent = limit == "quality" and goal.quality is None
+        found.append((set(broken) != {limit}, silent, broken.get(limit, 0.0), limit, closest))
+    _, _, _, limit, nearest = min(found)
+    return limit, nearest
+
+
+def closest_to(goal: Goal, limit: str) -> Goal:
+    """The goal whose best plan comes closest to a limit, the other limits kept."""
+    objective = {"deadline": "latency", "budget": "cost", "max-energy": "energy", "quality": "quality"}[limit]
+    kept: dict[str, Any] = {
+        "deadline_s": goal.deadline_s,
+        "budget_usd": goal.budget_usd,
+        "max_energy_j": goal.max_energy_j,
+    }
+    field = {"deadline": "deadline_s", "budget": "budget_usd", "max-energy": "max_energy_j"}.get(limit)
+    if field is not None:
+        kept[field] = None
+    floor = goal.floor if limit != "quality" else None
+    if objective != "quality" and floor is None:
+        floor = 0.0  # so that no floor of its own comes in
+    return Goal((objective,), floor, **kept)  # type: ignore[arg-type]
+
+
+def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = False) -> Plan:
+    """Write a set of modes down as a plan, with true figures."""
+    search = problem.search
+    result = search.exact(picks)
+    expectation = problem.estimator.expectation(picks)
+    chosen = {name: search.modes[name][pick] for name, pick in zip(search.names, picks, strict=True)}
+    steps: dict[str, StepPlan] = {}
+    for place, (name, mode) in enumerate(chosen.items()):
+        runner_up: Alternative | None = None
+        if alternatives:
+            runner_up = loses(search, picks, place, goal)
+        steps[name] = StepPlan(
+            configuration=mode.configuration,
+            items=expectation.steps[name].items,
+            predicted={**result.steps.get(name, {}), "quality": mode.quality},
+            runner_up=runner_up,
+        )
+    return Plan(
+        workflow=problem.workflow.name,
+        goal=goal,
+        steps=steps,
+        predicted={**result.totals, "quality": product({name: m.quality for name, m in chosen.items()})},
+        regime="schedule",
+        notes=notes_of(problem.found, problem.judge, chosen, result, goal),
+    )
