@@ -301,7 +301,11 @@ def spec_of(
     modules: Sequence[str] = (),
     options: Sequence[Option] = (),
     kind: str | None = None,
+    quality: float | None = None,
 ) -> AgentSpec:
+    if quality is not None and not 0 <= quality <= 1:
+        msg = f"The quality of {name} lies between 0 and 1, not {quality!r}."
+        raise AgentError(msg, hint="State the share of its outputs that are right, or leave it out.")
     summary = (inspect.getdoc(target) or f"The function {called(target)}.").strip().splitlines()[0]
     if isinstance(target, type) and issubclass(target, Agent):
         factory = pickled(target, target, name)
@@ -331,6 +335,7 @@ def spec_of(
         max_cores=max(1, cores),
         max_batch=max_batch or (64 if batch else 16),
         siblings=siblings,
+        quality=quality,
     )
 
 
@@ -350,6 +355,7 @@ def agent(
     gpus: int = ...,
     modules: Sequence[str] = ...,
     options: Sequence[Option] = ...,
+    quality: float | None = ...,
     library: Library | None = ...,
 ) -> Callable[[Decorated], Decorated]: ...
 def agent(
@@ -383,6 +389,8 @@ def agent(
         Modules that workers must have.
     options
         Levers beyond its parameters with defaults, which become options by themselves.
+    quality
+        How well it does its step, 0..1, as you state it; unknown, which fails a quality floor, when left out.
     library
         Where to register; the default library if None. Running the cell again replaces the agent.
 

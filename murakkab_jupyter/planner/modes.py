@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from murakkab_jupyter.agents.agent import AgentSpec
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.core.errors import InfeasibleError
+from murakkab_jupyter.agents.weights import state
+from murakkab_jupyter.core.errors import InfeasibleError, WeightsError
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.plan import Configuration
@@ -282,12 +284,13 @@ def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[Age
         for name in step.options
         if name not in slots and any(agent.option(name) is not None for agent in offered)
     }
-    for agent in offered:
-        if agent.fixture and step.agent is None:
-            continue
-        if any(agent.option(name) is None for name in stated):
-            continue
-        lacks = () if cluster.described or agent.remote else library.availability(agent).missing
+    able = [agent for agent in offered if all(agent.option(name) is not None for name in stated)]
+    if step.agent is None:
+        # One that only serves when told how is meant when a step tells it (url=..., gguf=...), never else.
+        real = [agent for agent in able if not agent.fixture]
+        able = real or (able if stated else [])
+    for agent in able:
+        lacks = () if cluster.described or agent.remote else lacking(agent, library)
         if lacks:
             missing.append(f"{agent.name}: {'; '.join(lacks)}")
         else:
@@ -311,6 +314,27 @@ def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[Age
             "(see `murakkab agents`)."
         )
     raise InfeasibleError(message, binding=f"capability {step.capability}", hint=hint)
+
+
+def lacking(agent: AgentSpec, library: Library) -> tuple[str, ...]:
+    """What this host lacks for an agent, weights that may not be fetched among it."""
+    missing = list(library.availability(agent).missing)
+    offline = os.environ.get("MURAKKAB_OFFLINE", "").lower() in ("1", "yes", "true")
+    allowed = os.environ.get("MURAKKAB_HUB", "").lower() in ("1", "yes", "true")
+    for name in agent.needs.weights:
+        try:
+            found = state(name)
+        except WeightsError:
+            continue  # another package's weights: its own affair
+        if found.here:
+            continue
+        if offline:
+            missing.append(
+                f"weights {name} are not on this machine, and MURAKKAB_OFFLINE forbids fetching them"
+            )
+        elif found.where == "hub" and not allowed:
+            missing.append(f"weights {name} come from the hub, which has not been allowed (MURAKKAB_HUB=yes)")
+    return tuple(missing)
 
 
 def need(agent: AgentSpec) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.agent import AgentSpec
 from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.python import PickledFactory
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.figure import Figure, Source, unknown
 from murakkab_jupyter.profiles.curve import Curve, Point, fit
@@ -358,7 +359,7 @@ class ProfileBook:
         if spec is not None and spec.remote:
             item, cpu = REMOTE_ITEM_S, 0.01
             note = f"{NO_PROFILE}: {REMOTE_ITEM_S:g} s an item at its server, a guess"
-        elif spec is not None and not isinstance(spec.factory, str):
+        elif spec is not None and isinstance(spec.factory, PickledFactory):
             item = cpu = FUNCTION_ITEM_S
             note = f"{NO_PROFILE}: a function of yours, {FUNCTION_ITEM_S:g} s an item, a guess"
         elif spec is not None:
@@ -372,7 +373,7 @@ class ProfileBook:
                     GUESS_BAND,
                 )
                 return replace(fitted, memory_bytes=None)
-        load = 0.05 if spec is not None and not isinstance(spec.factory, str) else None
+        load = 0.05 if spec is not None and isinstance(spec.factory, PickledFactory) else None
         return Fitted(
             Curve(0.0, item, 0.0), Curve(0.0, cpu, 0.0, shrinks=False), load, load, None, nothing, "prior",
             note, GUESS_BAND,
