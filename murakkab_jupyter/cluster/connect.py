@@ -1,0 +1,376 @@
+"""A cluster: one Dask worker on this host, or whatever stands behind a scheduler's address.
+
+Workers are probed before they are used: a version that does not fit, or a worker without this package, is
+said at once, not found out in the middle of a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import dask
+from distributed import Client, LocalCluster
+
+from murakkab_jupyter.cluster.probe import Probe, gpus_here, probe, survey
+from murakkab_jupyter.cluster.versions import check_probe, check_reported, missing_package
+from murakkab_jupyter.core.errors import ClusterError
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
+
+__all__ = ["Cluster", "Roll", "connect"]
+
+CONNECT_S = 8.0
+WORKERS_S = 10.0
+SURVEY_S = 30.0
+"""How long the micro-benchmark of a busy worker is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """What changed among a cluster's workers since the last look: views of those that joined, names of those lost."""
+
+    joined: tuple[WorkerView, ...] = ()
+    lost: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    """Why workers that joined are not used."""
+
+
+class Cluster:
+    """Workers to run on, and what is known of them.
+
+    Attributes
+    ----------
+    client
+        The Dask client.
+    local
+        Whether it was started here, and ends with `close`.
+    notices
+        What the user should know: no encryption, a worker that cannot keep media, few threads.
+    """
+
+    def __init__(self, client: Client, *, local: LocalCluster | None = None) -> None:
+        self.client = client
+        self.notices: list[str] = []
+        self._local = local
+        self._probes: dict[str, Probe] = {}
+        self._surveys: dict[str, tuple[Figure, HostPower]] = {}
+        self._refused: set[str] = set()
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        client.subscribe_topic("all", self._heard)
+
+    @property
+    def local(self) -> bool:
+        """Whether it was started here, and ends with `close`."""
+        return self._local is not None
+
+    @property
+    def address(self) -> str:
+        """The scheduler's address."""
+        return str(self.client.scheduler.address) if self.client.scheduler else ""
+
+    @property
+    def probes(self) -> Mapping[str, Probe]:
+        """What each usable worker said of itself, by address."""
+        return dict(self._probes)
+
+    def view(self) -> ClusterView:
+        """The workers that a plan may use, now; raises `ClusterError` when there are none."""
+        self.roll()
+        if not self._probes:
+            msg = f"The scheduler at {self.address} has no workers."
+            raise ClusterError(msg, hint=_START_WORKERS)
+        return ClusterView(tuple(self._view(found) for found in list(self._probes.values())))
+
+    def roll(self) -> Roll:
+        """Look who is there, probe who is new; raises `ClusterError` when the scheduler is gone."""
+        with self._lock:
+            present = self._present()
+            lost = tuple(address for address in self._probes if address not in present)
+            for address in lost:
+                del self._probes[address]
+            self._refused &= present
+            fresh = present - self._probes.keys() - self._refused
+            joined: list[WorkerView] = []
+            refused: list[str] = []
+            for address, found in self._probe(fresh).items():
+                if isinstance(found, ClusterError):
+                    self._refused.add(address)
+                    refused.append(str(found))
+                else:
+                    self._probes[address] = found
+                    self._note(found)
+                    joined.append(self._view(found))
+            return Roll(tuple(joined), lost, tuple(refused))
+
+    def admit(self, timeout_s: float = WORKERS_S) -> None:
+        """Wait for the first worker and probe all there are; raises `ClusterError` for one that does not fit."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            self.client.wait_for_workers(1, timeout=timeout_s)
+        except TimeoutError:
+            msg = f"The scheduler at {self.address} has no workers (waited {timeout_s:.0f} s)."
+            raise ClusterError(msg, hint=_START_WORKERS) from None
+        check_reported(self._reported())
+        while not self._probes:
+            with self._lock:
+                present = self._present()
+                for address, found in self._probe(present).items():
+                    if isinstance(found, ClusterError):
+                        raise found
+                    self._probes[address] = found
+                    self._note(found)
+            if not self._probes and time.monotonic() > deadline:
+                msg = f"The workers at {self.address} do not answer."
+                raise ClusterError(msg, hint="Look at their logs, and start them again.")
+
+    @contextlib.contextmanager
+    def on_change(self, act: Callable[[], None]) -> Iterator[None]:
+        """Call `act` whenever a worker joins or is lost, for as long as it lasts; it must return at once."""
+        self._listeners.append(act)
+        try:
+            yield
+        finally:
+            self._listeners.remove(act)
+
+    def _heard(self, event: tuple[float, Any]) -> None:
+        said = event[1]
+        if isinstance(said, dict) and said.get("action") in ("add-worker", "remove-worker"):
+            for act in tuple(self._listeners):
+                act()
+
+    def close(self) -> None:
+        """Let go of the scheduler; end the workers if they were started here."""
+        with quiet():
+            self.client.close(timeout=5)
+            if self._local is not None:
+                self._local.close(timeout=5)
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        cores = sum(found.cores for found in self._probes.values())
+        return f"Cluster({self.address!r}, workers={len(self._probes)}, cores={cores})"
+
+    def _present(self) -> set[str]:
+        if self.client.status != "running":
+            msg = f"The scheduler at {self.address} is gone."
+            raise ClusterError(msg, hint=_GONE)
+        try:
+            return set(self.client.scheduler_info()["workers"])
+        except (OSError, TimeoutError, KeyError) as error:
+            msg = f"The scheduler at {self.address} does not answer: {error}."
+            raise ClusterError(msg, hint=_GONE) from error
+
+    def _reported(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.client.get_versions(packages=["cloudpickle"])
+        return found
+
+    def _probe(self, addresses: set[str]) -> dict[str, Probe | ClusterError]:
+        if not addresses:
+            return {}
+        answers = self.client.run(probe, workers=sorted(addresses), on_error="return")
+        found: dict[str, Probe | ClusterError] = {}
+        for address, answer in answers.items():
+            match answer:
+                case Probe():
+                    try:
+                        check_probe(answer)
+                        found[address] = answer
+                    except ClusterError as error:
+                        found[address] = error
+                case ImportError() | AttributeError():
+                    found[address] = missing_package(address, answer)
+                case OSError():
+                    pass  # it went away while it was asked: the next look knows
+                case _:
+                    msg = f"Worker {address} cannot be used: {type(answer).__name__}: {answer}."
+                    found[address] = ClusterError(msg, hint="Look at its log, and start it again.")
+        return found
+
+    def _note(self, found: Probe) -> None:
+        if found.cache_error:
+            self.notices.append(
+                f"Worker {found.address} cannot keep media that are sent to it ({found.cache_error}): "
+                "set MURAKKAB_CACHE there to a folder it may write to, or use shared storage."
+            )
+        if found.threads < found.cores:
+            self.notices.append(
+                f"Worker {found.address} declares {found.cores} cores but runs {found.threads} tasks at once: "
+                f"start it with --nthreads {found.cores}."
+            )
+
+    def _view(self, found: Probe) -> WorkerView:
+        speed, power = self._survey(found)
+        return WorkerView(
+            name=found.address,
+            host=found.host,
+            cores=found.cores,
+            memory_bytes=found.memory_bytes,
+            gpus=found.gpus,
+            speed=speed,
+            power=power,
+        )
+
+    def _survey(self, found: Probe) -> tuple[Figure, HostPower]:
+        known = self._surveys.get(found.host)
+        if known is None:
+            if self.local:
+                known = survey()
+            else:
+                future = self.client.submit(survey, workers=[found.address], pure=False, priority=100)
+                try:
+                    known = future.result(timeout=SURVEY_S)
+                except Exception as error:  # noqa: BLE001 - a figure is missing, nothing is lost
+                    future.cancel()
+                    logging.getLogger(__name__).info("%s could not be measured: %s", found.host, error)
+                    known = (WorkerView("", "", 1, 0).speed, HostPower())
+            self._surveys[found.host] = known
+        return known
+
+
+_START_WORKERS = (
+    "Start some: dask worker ADDRESS --nworkers 1 --nthreads CORES --resources cores=CORES "
+    "(with murakkab-jupyter installed)."
+)
+_GONE = "Finished items are kept: start the scheduler again, then resume the run."
+
+
+def connect(
+    address: str | None = None,
+    *,
+    cores: int | None = None,
+    dashboard: bool = False,
+    timeout_s: float = CONNECT_S,
+    workers_timeout_s: float = WORKERS_S,
+) -> Cluster:
+    """A cluster to run on.
+
+    Parameters
+    ----------
+    address
+        A scheduler's address (`tcp://host:8786`, `tls://host:8786`); None starts one worker on this host.
+    cores
+        Cores of the worker that is started here; all there are when None.
+    dashboard
+        Whether the scheduler that is started here shows Dask's dashboard, on loopback.
+    timeout_s
+        How long the scheduler may take to answer.
+    workers_timeout_s
+        How long to wait for the first worker.
+
+    Raises
+    ------
+    ClusterError
+        When the scheduler cannot be reached, has no workers, or they do not fit.
+    """
+    cluster = (
+        _start_here(cores, dashboard=dashboard) if address is None else _attach(address, timeout_s=timeout_s)
+    )
+    try:
+        cluster.admit(workers_timeout_s)
+    except BaseException:
+        cluster.close()
+        raise
+    return cluster
+
+
+def _start_here(cores: int | None, *, dashboard: bool) -> Cluster:
+    from dask.system import CPU_COUNT
+    from distributed.system import MEMORY_LIMIT
+
+    if cores is not None and cores < 1:
+        msg = f"A worker needs at least one core, not {cores}."
+        raise ClusterError(msg, hint="Leave cores out to use all there are.")
+    count = cores if cores is not None else int(CPU_COUNT)
+    gpus = len(gpus_here())
+    _hush(logging.CRITICAL)
+    # Worker processes read their log levels from the configuration they are given.
+    levels = dict.fromkeys(("distributed", "distributed.worker", "distributed.nanny"), "critical")
+    with dask.config.set({"logging": levels}), quiet():
+        try:
+            local = LocalCluster(
+                n_workers=1,
+                threads_per_worker=count,
+                processes=True,
+                host="127.0.0.1",
+                resources={"cores": count} | ({"GPU": gpus} if gpus else {}),
+                memory_limit=MEMORY_LIMIT,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+                scheduler_kwargs={"dashboard": dashboard},
+            )
+        except (OSError, TimeoutError, RuntimeError) as error:
+            msg = f"No Dask worker could be started here: {error}."
+            raise ClusterError(
+                msg, hint="Look at free memory, disk space and limits on processes."
+            ) from error
+        return Cluster(Client(local, timeout=CONNECT_S, set_as_default=False), local=local)
+
+
+def _attach(address: str, *, timeout_s: float) -> Cluster:
+    _hush(logging.ERROR)
+    try:
+        client = Client(address, timeout=timeout_s, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        msg = f"No scheduler answers at {address} (waited {timeout_s:.0f} s): {error}."
+        raise ClusterError(
+            msg, hint="Check the address and that it runs: dask scheduler --host HOST --port 8786."
+        ) from error
+    except (ValueError, TypeError, RuntimeError) as error:
+        msg = f"{address} is no scheduler to connect to: {error}"
+        raise ClusterError(
+            msg, hint="Write it as tcp://host:8786, or tls://host:8786 with Dask's TLS settings."
+        ) from error
+    cluster = Cluster(client)
+    if not is_private(address):
+        cluster.notices.append(
+            f"NO TLS: everything sent to {address} (media, prompts, functions, results) travels in the clear, and "
+            "anyone who reaches that port can run code there. Use tls://, or a tunnel to loopback."
+        )
+    return cluster
+
+
+def is_private(address: str) -> bool:
+    """Whether nobody else can listen: TLS, the same process, or this host alone."""
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    if parts.scheme in ("tls", "wss", "inproc", "ucxx"):
+        return parts.scheme != "ucxx"
+    name = parts.hostname or ""
+    try:
+        return all(ipaddress.ip_address(found[4][0]).is_loopback for found in socket.getaddrinfo(name, None))
+    except (OSError, ValueError):
+        return False
+
+
+def _hush(level: int) -> None:
+    """Keep Dask's loggers out of the user's cell: every one of theirs has a level of its own."""
+    names = [name for name in logging.Logger.manager.loggerDict if name.split(".")[0] == "distributed"]
+    for name in ("distributed", *names):
+        logging.getLogger(name).setLevel(level)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without Dask's warnings on stderr, for as long as it lasts."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"distributed(\..*)?")
+        yield

@@ -1,0 +1,393 @@
+"""One drive of a run loop on Dask: the calling thread's side of it, and its inbox."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import cloudpickle
+
+from murakkab_jupyter.agents.agent import Failed, Inputs
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.cluster.connect import Cluster, Roll
+from murakkab_jupyter.cluster.flight import Fault, Flight, Landed, Orders, Told, work_of
+from murakkab_jupyter.cluster.host import Reply
+from murakkab_jupyter.core.ancestry import Ancestry
+from murakkab_jupyter.core.errors import ClusterError
+from murakkab_jupyter.core.events import Event, Notice, Usage
+from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.runtime.messages import (
+    Batch,
+    BatchCrashed,
+    BatchDone,
+    Begin,
+    Cancel,
+    Decision,
+    Finish,
+    Message,
+    Outcome,
+    Record,
+    Recorded,
+    Restored,
+    Retire,
+    SetTimer,
+    StopRequested,
+    Submit,
+    Tell,
+    TimerFired,
+    WorkerJoined,
+    WorkerLost,
+)
+from murakkab_jupyter.runtime.recorder import MISSING, Item, Recorder
+from murakkab_jupyter.runtime.values import ValueStore
+from murakkab_jupyter.workflow.model import Step, Workflow
+
+__all__ = ["Drive", "Loop"]
+
+STOP_S = 0.8
+"""A loop that has not finished so long after it was told to stop is left behind."""
+
+TICK_S = 0.1
+ROLL_S = 2.0
+END_S = 3.0
+"""How long instances may take to close at the end of a run."""
+
+
+class Loop(Protocol):
+    """What a driver needs of a run loop."""
+
+    workflow: Workflow
+    finished: bool
+
+    def handle(self, message: Message, now_s: float) -> list[Decision]:
+        """Take one message in and say what to do."""
+        ...
+
+
+@dataclass
+class Made:
+    """What a task made, kept until the loop has it recorded."""
+
+    step: Step
+    configuration: Configuration
+    items: dict[Ancestry, tuple[Inputs | None, Any]]
+    usage: Usage | None
+
+
+class Drive:
+    """See `DaskDriver.drive`."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        library: Library,
+        loop: Loop,
+        *,
+        store: ValueStore,
+        recorder: Recorder,
+        publish: Callable[[Event], None],
+        stop: threading.Event,
+    ) -> None:
+        self.name = uuid.uuid4().hex[:12]
+        self.cluster = cluster
+        self.library = library
+        self.loop = loop
+        self.store = store
+        self.recorder = recorder
+        self.publish = publish
+        self.stop = stop
+        self.inbox: queue.SimpleQueue[Message | Landed | Told | Roll | Fault | None] = queue.SimpleQueue()
+        self.orders = Orders(self.name, cluster, library, self.inbox.put)
+        self.flights: dict[int, Flight] = {}
+        self.made: dict[int, Made] = {}
+        self.unloadable: dict[tuple[str, Configuration], dict[str, str]] = {}
+        self.timers: list[tuple[float, str]] = []
+        self.workers: set[str] = set()
+        self.finish: Finish | None = None
+        self.writer = ThreadPoolExecutor(1, thread_name_prefix="murakkab-record")
+        self.over = threading.Event()
+        self.interrupted = False
+        self.began_s = time.monotonic()
+
+    def now_s(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self.began_s
+
+    def interrupt(self) -> None:
+        """Stop the run; may be called from a signal handler."""
+        self.interrupted = True
+        self.inbox.put(None)  # wake up
+
+    # --- the loop's thread -------------------------------------------------------------------------------------
+
+    def run(self, begin: Begin, restored: Sequence[Restored]) -> Finish:
+        """Drive to the end, and leave nothing behind."""
+        self.began_s = time.monotonic()
+        self.workers = {worker.name for worker in begin.workers}
+        self.orders.lease(self.workers)
+        watcher = threading.Thread(target=self._watch, name="murakkab-workers", daemon=True)
+        watcher.start()
+        stopped = True
+        try:
+            finish = self._run(begin, restored)
+            stopped = finish.status == "stopped"
+        finally:
+            self.over.set()
+            self.writer.shutdown(wait=not stopped)
+            self.orders.end(self.workers, patience_s=0.0 if stopped else END_S)
+        return finish
+
+    def _run(self, begin: Begin, restored: Sequence[Restored]) -> Finish:
+        told_s: float | None = None  # when the loop was told to stop
+        first: list[Message] = [begin, *restored]
+        while True:
+            try:
+                while first and self.finish is None:
+                    self._feed(first.pop(0))
+                if self.finish is not None:
+                    return self.finish
+                if told_s is None and (self.stop.is_set() or self.interrupted):
+                    told_s = time.monotonic()
+                    self._feed(StopRequested())
+                elif told_s is not None and time.monotonic() - told_s > STOP_S:
+                    return Finish("stopped", "stopped before all that had finished was written down")
+                self._fire()
+                self._next()
+            except KeyboardInterrupt:  # one that no handler took
+                self.interrupted = True
+                if told_s is not None:
+                    return Finish("stopped", "stopped")
+
+    def _next(self) -> None:
+        if self.finish is not None:
+            return
+        wait_s = TICK_S
+        if self.timers:
+            wait_s = min(wait_s, max(0.0, self.timers[0][0] - self.now_s()))
+        try:
+            arrived = self.inbox.get(timeout=wait_s)
+        except queue.Empty:
+            return
+        match arrived:
+            case None:
+                pass
+            case Fault():
+                raise arrived.error
+            case Told():
+                self._publish(Notice(self.now_s(), arrived.message))
+            case Landed():
+                self._land(arrived)
+            case Roll():
+                self._roll(arrived)
+            case _:
+                self._feed(arrived)
+
+    def _fire(self) -> None:
+        while self.timers and self.timers[0][0] <= self.now_s() and self.finish is None:
+            _, name = heapq.heappop(self.timers)
+            self._feed(TimerFired(name))
+
+    def _feed(self, message: Message) -> None:
+        for decision in self.loop.handle(message, self.now_s()):
+            match decision:
+                case Tell():
+                    self._publish(decision.event)
+                case Submit():
+                    self._submit(decision.batch)
+                case Record():
+                    self._record(decision)
+                case Cancel():
+                    self._cancel(decision.task)
+                case Retire():
+                    self.orders.retire(decision.instance)
+                case SetTimer():
+                    heapq.heappush(self.timers, (decision.at_s, decision.name))
+                case Finish():
+                    self.finish = decision
+
+    def _publish(self, event: Event) -> None:
+        try:
+            self.publish(event)
+        except Exception:
+            # A view that breaks must not take the run with it.
+            logging.getLogger(__name__).exception("An event could not be shown")
+
+    # --- batches -----------------------------------------------------------------------------------------------
+
+    def _submit(self, batch: Batch) -> None:
+        step = self.loop.workflow.step(batch.step)
+        configuration = batch.configuration
+        made = self.made[batch.task] = Made(step, configuration, {}, None)
+        wanted: list[Inputs] = []
+        for key in batch.keys:
+            try:
+                inputs = self.store.inputs_for(step, key)
+            except KeyError as error:
+                made.items[key] = (None, Failed(f"Its inputs cannot be put together: {error.args[0]}"))
+                continue
+            known = self.recorder.lookup(step, configuration, inputs)
+            made.items[key] = (inputs, known)
+            if known is MISSING:
+                wanted.append(inputs)
+        worker = batch.instance.worker
+        flight = Flight(batch, step, tuple(wanted), reused=self._reused(made))
+        if not wanted:
+            self._done(flight)
+        elif worker not in self.cluster.probes:
+            self.inbox.put(BatchCrashed(batch.task, f"worker {worker} is not there", lost=True))
+        elif why := self.unloadable.get((batch.step, configuration), {}).get(worker):
+            self._cannot_load(flight, why, None)
+        else:
+            self.flights[batch.task] = flight
+            self.orders.launch(flight)
+
+    @staticmethod
+    def _reused(made: Made) -> int:
+        return sum(value is not MISSING and not isinstance(value, Failed) for _, value in made.items.values())
+
+    def _land(self, landed: Landed) -> None:
+        task = landed.flight.batch.task
+        flight = self.flights.pop(task, None)
+        if flight is None:  # cancelled, or on a worker that was lost
+            return
+        made = self.made[task]
+        for ancestry, reason in landed.bad.items():
+            made.items[ancestry] = (made.items[ancestry][0], Failed(reason))
+        called = [inputs for inputs in flight.inputs if inputs.ancestry not in landed.bad]
+        reply = landed.reply
+        usage = reply.usage if reply is not None else None
+        if usage is not None:
+            made.usage = usage = replace(usage, work=self._work(flight, called))
+        match reply:
+            case None:  # nothing was left to call with
+                self._done(flight)
+            case Reply(ending="returned"):
+                try:
+                    values = cloudpickle.loads(reply.values)
+                except Exception as error:  # noqa: BLE001 - a user's class that cannot be read here
+                    what = f"What {flight.batch.configuration.agent} returned cannot be read here"
+                    self._crash(task, f"{what}: {type(error).__name__}: {error}", usage=usage)
+                    return
+                for inputs, value in zip(called, values, strict=True):
+                    made.items[inputs.ancestry] = (inputs, value)
+                self._done(flight)
+            case Reply(ending="raised"):
+                self._crash(task, reply.error, usage=usage)
+            case Reply(ending="unloadable"):
+                key = (flight.batch.step, flight.batch.configuration)
+                self.unloadable.setdefault(key, {})[flight.batch.instance.worker] = reply.error
+                self._cannot_load(flight, reply.error, usage)
+            case Reply(ending="no memory"):
+                self._cannot_load(flight, reply.error, usage)
+            case _:
+                self._crash(task, reply.error, lost=True, usage=usage)
+
+    def _work(self, flight: Flight, called: Sequence[Inputs]) -> float:
+        capability = self.library.capability(flight.step.capability)
+        return work_of(capability, called, dict(flight.batch.configuration.options))
+
+    def _cannot_load(self, flight: Flight, why: str, usage: Usage | None) -> None:
+        """Try where it has not been tried; where that is nowhere, its items fail for that reason."""
+        batch = flight.batch
+        tried = self.unloadable.get((batch.step, batch.configuration), {})
+        untried = self.workers - tried.keys() - {batch.instance.worker}
+        if untried:
+            self._crash(batch.task, why, lost=True, usage=usage)
+            return
+        made = self.made[batch.task]
+        for inputs in flight.inputs:
+            made.items[inputs.ancestry] = (inputs, Failed(why))
+        self._done(flight)
+
+    def _crash(self, task: int, error: str, *, lost: bool = False, usage: Usage | None = None) -> None:
+        self.made.pop(task, None)
+        self.inbox.put(BatchCrashed(task, error, lost=lost, usage=usage))
+
+    def _done(self, flight: Flight) -> None:
+        batch, made = flight.batch, self.made[flight.batch.task]
+        outcomes = []
+        for key in batch.keys:
+            value = made.items[key][1]
+            if isinstance(value, Failed):
+                outcomes.append(Outcome(key, error=value.reason))
+            else:
+                outcomes.append(Outcome(key, children=len(value) if flight.step.opens else None))
+        self.inbox.put(BatchDone(batch.task, tuple(outcomes), made.usage, flight.reused))
+
+    def _cancel(self, task: int) -> None:
+        self.made.pop(task, None)
+        flight = self.flights.pop(task, None)
+        if flight is not None:
+            self.orders.cancel(flight)
+
+    # --- keeping -----------------------------------------------------------------------------------------------
+
+    def _record(self, order: Record) -> None:
+        """Put values where later steps find them, write them down, then say so."""
+        made = self.made.pop(order.task)
+        items: list[Item] = []
+        for outcome in order.outcomes:
+            inputs, value = made.items.get(outcome.ancestry, (None, None))
+            if outcome.error is not None:
+                value = Failed(outcome.error)
+            else:
+                self.store.put(order.step, outcome.ancestry, value)
+            items.append((outcome.ancestry, inputs, value))
+
+        def write() -> None:
+            try:
+                self.recorder.record(made.step, made.configuration, items, made.usage)
+            except Exception as error:  # noqa: BLE001 - raised again in the drive's own thread
+                self.inbox.put(Fault(error))
+            else:
+                self.inbox.put(Recorded(order.task))
+
+        self.writer.submit(write)
+
+    # --- workers -----------------------------------------------------------------------------------------------
+
+    def _roll(self, roll: Roll) -> None:
+        for why in roll.refused:
+            self._publish(Notice(self.now_s(), f"A worker that joined is not used. {why}"))
+        for worker in roll.lost:
+            self.workers.discard(worker)
+            self.orders.forget(worker)
+            for task, flight in list(self.flights.items()):
+                if flight.batch.instance.worker == worker:
+                    del self.flights[task]
+                    self.made.pop(task, None)
+                    self.orders.abandon(flight)
+            self._feed(WorkerLost(worker))
+        for view in roll.joined:
+            self.workers.add(view.name)
+            self.orders.lease({view.name})
+            self._feed(WorkerJoined(view))
+
+    def _watch(self) -> None:
+        """Look who is there when the scheduler says that it changed, and every two seconds."""
+        changed = threading.Event()
+        with self.cluster.on_change(changed.set):
+            while not self.over.is_set():
+                changed.wait(ROLL_S)
+                changed.clear()
+                if self.over.is_set():
+                    return
+                try:
+                    roll = self.cluster.roll()
+                except ClusterError as error:
+                    self.inbox.put(Fault(error))
+                    return
+                except Exception as error:  # noqa: BLE001 - the drive decides, not this thread
+                    if not self.over.is_set():
+                        self.inbox.put(Fault(ClusterError(f"The scheduler is lost: {error}.")))
+                    return
+                if roll.joined or roll.lost or roll.refused:
+                    self.inbox.put(roll)

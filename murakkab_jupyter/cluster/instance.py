@@ -1,0 +1,255 @@
+"""An instance: the main program of a loaded agent's own process.
+
+    python -m murakkab_jupyter.cluster.instance PARENT_PID READ_FD WRITE_FD
+
+The Dask worker starts it with its thread counts and GPUs already in the environment, talks to it over two
+pipes, and owns it: it ends when the worker's process ends, however that ends. What agents print goes to a
+log file, whose last lines are shown when something breaks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cloudpickle
+
+from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs
+from murakkab_jupyter.cluster.contract import check_values
+from murakkab_jupyter.cluster.wire import (
+    Call,
+    Close,
+    Load,
+    Loaded,
+    Progressed,
+    Raised,
+    Returned,
+    Unloadable,
+    receive,
+    send,
+)
+from murakkab_jupyter.core.errors import MurakkabError
+from murakkab_jupyter.core.events import Usage
+
+__all__ = ["Serving", "die_with", "main"]
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends (Linux; elsewhere the end of the pipe does it)."""
+    if sys.platform == "linux":
+        # The C library is there wherever CPython is; a failure only leaves the pipe's end as the signal.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)  # it ended before we could ask
+
+
+def cpu_s() -> float:
+    """CPU time of this process, all its threads, and its children that ended."""
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def peak_bytes() -> int:
+    """Peak resident memory of this process."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def gpu_energy_j() -> float | None:
+    """What the counters of this instance's GPUs read (J); None where there is no GPU or no counter."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if not visible:
+        return None
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        total_mj = 0
+        for device in visible.split(","):
+            handle = (
+                pynvml.nvmlDeviceGetHandleByIndex(int(device))
+                if device.isdigit()
+                else pynvml.nvmlDeviceGetHandleByUUID(device)
+            )
+            total_mj += int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+    except pynvml.NVMLError:
+        return None
+    return total_mj / 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment: wall clock, CPU time and GPU energy so far."""
+
+    wall_s: float
+    used_s: float
+    energy_j: float | None
+
+    @classmethod
+    def now(cls) -> Mark:
+        return cls(time.perf_counter(), cpu_s(), gpu_energy_j())
+
+    def usage(self) -> Usage:
+        """What was used since."""
+        end = Mark.now()
+        energy = None
+        if self.energy_j is not None and end.energy_j is not None:
+            energy = end.energy_j - self.energy_j
+        return Usage(
+            seconds=end.wall_s - self.wall_s,
+            cpu_s=max(0.0, end.used_s - self.used_s),
+            memory_bytes=peak_bytes(),
+            energy_j=energy,
+        )
+
+
+def explain(error: BaseException) -> str:
+    """An agent's exception in one or two lines: what a user did wrong as it is, anything else with its place."""
+    if isinstance(error, MurakkabError):
+        return str(error)
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    if frames:
+        last = frames[-1]
+        said += f" (at {last.filename}:{last.lineno}, in {last.name})"
+    return said
+
+
+class Serving:
+    """An agent that is loaded once and called for each batch."""
+
+    def __init__(self, write: int) -> None:
+        self.write = write
+        self.order: Load | None = None
+        self.agent: Agent | None = None
+
+    def load(self, order: Load) -> Loaded | Unloadable:
+        """Make the agent and load it."""
+        mark = Mark.now()
+        try:
+            spec = cloudpickle.loads(order.spec)
+            if not isinstance(spec, AgentSpec):
+                msg = f"{type(spec).__name__} is no AgentSpec"
+                raise TypeError(msg)
+            agent = spec.make()
+            with fetching(self.progress):
+                agent.load(order.options, order.cores)
+        except Exception as error:  # noqa: BLE001 - another's code: whatever it raises is the answer
+            traceback.print_exc()
+            return Unloadable(f"Agent {order.agent} cannot load: {explain(error)}", as_load(mark.usage()))
+        self.order, self.agent = order, agent
+        used = mark.usage()
+        return Loaded(used.seconds, used.cpu_s, used.memory_bytes)
+
+    def progress(self, what: str, done_bytes: int, total_bytes: int | None) -> None:
+        """Pass on that something is being fetched."""
+        send(self.write, Progressed(what, done_bytes, total_bytes))
+
+    def call(self, order: Call) -> Returned | Raised:
+        """Call the agent with one batch and check what it returns."""
+        if self.agent is None or self.order is None:
+            msg = "A call came before the agent was loaded."
+            raise RuntimeError(msg)
+        mark = Mark.now()
+        try:
+            batch: tuple[Inputs, ...] = cloudpickle.loads(order.batch)
+            returned = self.agent.call(batch)
+            values = check_values(
+                self.order.agent,
+                returned,
+                items=len(batch),
+                kind=self.order.kind,
+                opens=self.order.opens,
+            )
+            usage = mark.usage()
+            tokens = self.agent.tokens()
+            if tokens is not None:
+                usage = replace(usage, tokens_in=tokens.read, tokens_out=tokens.written)
+            return Returned(pack(self.order.agent, values), usage)
+        except Exception as error:  # noqa: BLE001 - another's code: whatever it raises is the answer
+            traceback.print_exc()
+            return Raised(explain(error), mark.usage())
+
+    def close(self) -> None:
+        """Let the agent let go."""
+        if self.agent is not None:
+            try:
+                self.agent.close()
+            except Exception:  # noqa: BLE001 - it goes anyway; its log says why
+                traceback.print_exc()
+
+
+def pack(agent: str, values: tuple[Any, ...]) -> bytes:
+    try:
+        return bytes(cloudpickle.dumps(values))
+    except Exception as error:
+        msg = f"what agent {agent} returned cannot leave its process ({type(error).__name__}: {error})"
+        raise TypeError(msg) from error
+
+
+def as_load(usage: Usage) -> Usage:
+    """Use that was spent on loading."""
+    return Usage(0.0, 0.0, usage.seconds, usage.cpu_s, usage.memory_bytes)
+
+
+@contextlib.contextmanager
+def fetching(progress: Any) -> Any:
+    """Have weights report what they fetch, for as long as it lasts."""
+    yield
+
+
+def listen(read: int, orders: queue.SimpleQueue[Any]) -> None:
+    """Pass orders on; when the worker's process is gone, so is everything here, at once."""
+    try:
+        while True:
+            orders.put(receive(read))
+    except (EOFError, OSError):
+        if os.getpgrp() == os.getpid():  # with whatever it started
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os._exit(1)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve orders until told to close or left alone."""
+    parent, read, write = (int(word) for word in (sys.argv[1:] if arguments is None else arguments))
+    die_with(parent)
+    for descriptor in (read, write):  # an agent's own children must not hold the pipes open
+        os.set_inheritable(descriptor, False)
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # an interrupt in a terminal is the run's to handle, not ours
+    orders: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=listen, args=(read, orders), name="orders", daemon=True).start()
+    serving = Serving(write)
+    while True:
+        match orders.get():
+            case Load() as load:
+                answer: object = serving.load(load)
+            case Call() as call:
+                answer = serving.call(call)
+            case Close():
+                serving.close()
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(0)  # threads of libraries must not keep a closed instance alive
+            case other:
+                msg = f"No such order: {other!r}."
+                raise TypeError(msg)
+        send(write, answer)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""Getting media to where they are read: by shared path when the worker sees it, else by hash, in chunks.
+
+A worker keeps what it was sent in its media cache under the file's hash, where `Media.local()` finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from distributed import Client
+
+from murakkab_jupyter.cluster.ship import limit_bytes
+from murakkab_jupyter.core.errors import InputError
+from murakkab_jupyter.core.media import Media, hash_file
+
+__all__ = ["SHIP_LIMIT_BYTES", "MediaShipper", "find_media"]
+
+SHIP_LIMIT_BYTES = 2 * 1024**3
+CHUNK_BYTES = 4 * 1024**2
+HASHED_BYTES = 64 * 1024**2
+"""A file at the same path and of the same size is hashed to be sure, up to this size."""
+
+
+def find_media(value: object) -> Iterator[Media]:
+    """Every media reference in a value, however deep."""
+    match value:
+        case Media():
+            yield value
+        case None | str() | bytes() | int() | float() | np.ndarray():
+            return
+        case Mapping():
+            for part in value.values():
+                yield from find_media(part)
+        case list() | tuple() | set() | frozenset():
+            for part in value:
+                yield from find_media(part)
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            for one in dataclasses.fields(value):
+                yield from find_media(getattr(value, one.name))
+
+
+class MediaShipper:
+    """Makes media readable on workers, each file once a worker.
+
+    Parameters
+    ----------
+    client
+        A client of the scheduler that has the workers.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._there: set[tuple[str, str]] = set()
+        self._refused: dict[tuple[str, str], str] = {}
+        self._locks: dict[tuple[str, str], threading.Lock] = {}
+        self._lock = threading.Lock()
+        self.shipped_bytes = 0
+
+    def known(self, worker: str, media: Media) -> bool:
+        """Whether a worker is known to have a file."""
+        return (worker, media.sha256) in self._there
+
+    def ensure(self, worker: str, media: Media) -> None:
+        """Make a file readable on a worker; raises `InputError` when that cannot be."""
+        key = (worker, media.sha256)
+        if key in self._there:
+            return
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:  # one thread ships, the others wait for it
+            if key in self._there:
+                return
+            if key in self._refused:
+                raise InputError(self._refused[key])
+            try:
+                if not self._ask(worker, have_file, media):
+                    self._ship(worker, media)
+            except InputError as error:
+                self._refused[key] = str(error)
+                raise
+            self._there.add(key)
+
+    def forget(self, worker: str) -> None:
+        """Know nothing of a worker any more (it is gone)."""
+        with self._lock:
+            self._there = {key for key in self._there if key[0] != worker}
+            self._refused = {key: why for key, why in self._refused.items() if key[0] != worker}
+
+    def _ask(self, worker: str, function: Any, *arguments: Any) -> Any:
+        answers = self._client.run(function, *arguments, workers=[worker])
+        return answers[worker]
+
+    def _ship(self, worker: str, media: Media) -> None:
+        source = media.here()
+        if source is None:
+            msg = (
+                f"{media.path} is not on this host any more, or has changed, and worker {worker} has no copy."
+            )
+            raise InputError(msg, hint="Put it back, or declare the workflow again.")
+        most = limit_bytes("MURAKKAB_SHIP_LIMIT", SHIP_LIMIT_BYTES)
+        if media.size_bytes > most:
+            msg = (
+                f"{media.path} has {media.size_bytes / 1e6:.0f} MB, more than the {most / 1e6:.0f} MB that are "
+                f"sent to a worker, and worker {worker} cannot see that path."
+            )
+            raise InputError(
+                msg, hint="Put it on storage that workers share, or set MURAKKAB_SHIP_LIMIT=4GiB or more."
+            )
+        part = f"{media.sha256}.{uuid.uuid4().hex}.part"
+        try:
+            with source.open("rb") as file:
+                offset = 0
+                while chunk := file.read(CHUNK_BYTES):
+                    self._write(worker, media, part, offset, chunk)
+                    offset += len(chunk)
+        except OSError as error:
+            self._ask(worker, drop_part, part)
+            msg = f"{media.path} could not be read to send it to worker {worker}: {error.strerror or error}."
+            raise InputError(msg) from error
+        if not self._ask(worker, finish_file, media, part):
+            msg = f"{media.path} did not arrive whole at worker {worker}: it changed while it was read."
+            raise InputError(msg, hint="Declare the workflow again.")
+        self.shipped_bytes += media.size_bytes
+
+    def _write(self, worker: str, media: Media, part: str, offset: int, chunk: bytes) -> None:
+        trouble = self._ask(worker, write_part, part, offset, chunk, media.size_bytes)
+        if trouble:
+            msg = f"{media.path} cannot be kept on worker {worker}: {trouble}."
+            raise InputError(
+                msg,
+                hint="Free disk space there, or set MURAKKAB_CACHE of the worker to a folder that has it.",
+            )
+
+
+# --- on the worker -------------------------------------------------------------------------------------------
+
+
+def readable(path: Path, media: Media, *, hashed_bytes: int = HASHED_BYTES) -> bool:
+    """Whether `path` can be opened and is that file, as far as its size (and, if small, its hash) says."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+        if size != media.size_bytes:
+            return False
+        return size > hashed_bytes or hash_file(path) == media.sha256
+    except OSError:
+        return False
+
+
+async def have_file(media: Media) -> bool:
+    """Whether the worker can read a file, at its own path or in its cache."""
+    return await asyncio.to_thread(
+        lambda: readable(Path(media.path), media) or readable(media.cached(), media)
+    )
+
+
+def part_file(part: str) -> Path:
+    from murakkab_jupyter.core.media import media_cache
+
+    return media_cache() / part
+
+
+async def write_part(part: str, offset: int, chunk: bytes, total_bytes: int) -> str:
+    """Write a piece of a file; what stands in the way, or nothing."""
+
+    def write() -> str:
+        path = part_file(part)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if offset == 0:
+                free = shutil.disk_usage(path.parent).free
+                if free < total_bytes:
+                    return f"{path.parent} has {free / 1e6:.0f} MB free, and the file has {total_bytes / 1e6:.0f} MB"
+            with path.open("r+b" if offset else "wb") as file:
+                file.seek(offset)
+                file.write(chunk)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return f"{path.parent}: {error.strerror or error}"
+        return ""
+
+    return await asyncio.to_thread(write)
+
+
+async def finish_file(media: Media, part: str) -> bool:
+    """Check a file that has arrived, and put it in its place."""
+
+    def finish() -> bool:
+        path = part_file(part)
+        whole = media.size_bytes == 0 or path.stat().st_size == media.size_bytes
+        if media.size_bytes == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        if not whole or hash_file(path) != media.sha256:
+            path.unlink(missing_ok=True)
+            return False
+        path.replace(media.cached())
+        return True
+
+    return await asyncio.to_thread(finish)
+
+
+def drop_part(part: str) -> None:
+    """Throw away a piece that will never be whole."""
+    part_file(part).unlink(missing_ok=True)

@@ -1,0 +1,142 @@
+"""What a Dask worker says about itself and its host."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import time
+from dataclasses import dataclass
+
+import cloudpickle
+from distributed import Worker
+
+import murakkab_jupyter
+from murakkab_jupyter.cluster.memory import free_bytes
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import Gpu, HostPower
+from murakkab_jupyter.core.media import cache_dir
+from murakkab_jupyter.profiles.hardware import host_power, host_speed
+
+__all__ = ["Probe", "gpu_names", "gpus_here", "probe", "survey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one worker found.
+
+    Attributes
+    ----------
+    address
+        Dask's address of it.
+    host, pid
+        Host name and process.
+    cores
+        What it declares as the resource `cores`, else its threads.
+    declared
+        Whether it declares `cores` and `GPU` as resources.
+    threads
+        Dask tasks it runs at once.
+    memory_bytes, free_bytes
+        Memory it may use in all, and now.
+    python, murakkab, cloudpickle
+        Versions.
+    gpus
+        GPUs that NVML shows and `CUDA_VISIBLE_DEVICES` leaves.
+    cache
+        Where it keeps shipped media; empty when it cannot write there, and `cache_error` says why.
+    time_s
+        Its clock (Unix time).
+    """
+
+    address: str
+    host: str
+    pid: int
+    cores: int
+    declared: bool
+    threads: int
+    memory_bytes: int
+    free_bytes: int
+    python: str
+    murakkab: str
+    cloudpickle: str
+    gpus: tuple[Gpu, ...]
+    cache: str
+    cache_error: str
+    time_s: float
+
+
+def gpus_here() -> tuple[tuple[str, Gpu], ...]:
+    """GPUs of this process as CUDA names them, with what NVML says of each; none without NVML."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        count = int(pynvml.nvmlDeviceGetCount())
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        chosen = [str(index) for index in range(count)] if visible is None else visible.split(",")
+        found: list[tuple[str, Gpu]] = []
+        for device in filter(None, (word.strip() for word in chosen)):
+            if device.isdigit() and int(device) >= count:
+                break  # CUDA ignores what follows a number that does not exist
+            handle = (
+                pynvml.nvmlDeviceGetHandleByIndex(int(device))
+                if device.isdigit()
+                else pynvml.nvmlDeviceGetHandleByUUID(device)
+            )
+            name = pynvml.nvmlDeviceGetName(handle)
+            memory = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+            index = int(pynvml.nvmlDeviceGetIndex(handle))
+            found.append((device, Gpu(index, name if isinstance(name, str) else name.decode(), memory)))
+    except pynvml.NVMLError:
+        return ()
+    return tuple(found)
+
+
+def gpu_names() -> tuple[str, ...]:
+    """GPUs of this process as CUDA names them."""
+    return tuple(name for name, _ in gpus_here())
+
+
+def writable_cache() -> tuple[str, str]:
+    folder = cache_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return "", f"{folder}: {error.strerror or error}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return "", f"{folder}: not writable"
+    return str(folder), ""
+
+
+def probe(*, dask_worker: Worker) -> Probe:
+    """Look around on a worker."""
+    from distributed.system import MEMORY_LIMIT
+
+    resources = dict(dask_worker.state.total_resources)
+    cache, cache_error = writable_cache()
+    gpus = tuple(gpu for _, gpu in gpus_here())
+    if resources.keys() & {"cores", "GPU"}:
+        gpus = gpus[: int(resources.get("GPU", 0))]
+    return Probe(
+        address=dask_worker.address,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        cores=max(1, int(resources.get("cores", dask_worker.state.nthreads))),
+        declared="cores" in resources,
+        threads=int(dask_worker.state.nthreads),
+        memory_bytes=int(MEMORY_LIMIT),
+        free_bytes=free_bytes(),
+        python=platform.python_version(),
+        murakkab=murakkab_jupyter.__version__,
+        cloudpickle=str(cloudpickle.__version__),
+        gpus=gpus,
+        cache=cache,
+        cache_error=cache_error,
+        time_s=time.time(),
+    )
+
+
+def survey() -> tuple[Figure, HostPower]:
+    """Speed and watts of a worker's host; the first time it takes two seconds, so it is a task of its own."""
+    return host_speed(), host_power()

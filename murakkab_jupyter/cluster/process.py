@@ -1,0 +1,236 @@
+"""The worker's end of one instance: start its process, call it, kill it, know how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import murakkab_jupyter
+from murakkab_jupyter.cluster.wire import (
+    Call,
+    Close,
+    Load,
+    Loaded,
+    Progressed,
+    Raised,
+    Returned,
+    Unloadable,
+    receive,
+    send,
+)
+from murakkab_jupyter.core.errors import ClusterError
+from murakkab_jupyter.core.events import Usage
+
+__all__ = ["THREADS", "InstanceProcess", "LostError", "environment"]
+
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMEXPR_MAX_THREADS",
+    "NUMBA_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "PYTHON_CPU_COUNT",
+    "MURAKKAB_CORES",
+)
+"""What libraries read to know how many threads they may start."""
+
+
+class LostError(Exception):
+    """The instance's process ended in the middle of something."""
+
+    def __init__(self, reason: str, usage: Usage | None = None) -> None:
+        super().__init__(reason)
+        self.usage = usage
+
+
+def environment(cores: int, gpus: tuple[str, ...], base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of an instance: as many threads as it has cores, and no GPUs but its own."""
+    made = dict(os.environ if base is None else base)
+    made.update(dict.fromkeys(THREADS, str(max(1, cores))))
+    made["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    made["TOKENIZERS_PARALLELISM"] = "true" if cores > 1 else "false"
+    # The same package as the worker's, and the same places to look for others.
+    home = str(Path(murakkab_jupyter.__file__).parent.parent)
+    paths = [home, *(path for path in sys.path if path and path != home)]
+    made["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    return made
+
+
+class InstanceProcess:
+    """One instance's process and the two pipes to it.
+
+    Parameters
+    ----------
+    name
+        For the log and the thread's name.
+    cores, gpus
+        What it may use: a number of cores, GPUs as CUDA names them.
+    log
+        File that takes what the agent prints.
+    """
+
+    def __init__(self, name: str, *, cores: int, gpus: tuple[str, ...], log: Path) -> None:
+        self.name = name
+        self.gpus = gpus
+        self.log = log
+        self.pid = 0
+        self.loaded: Loaded | None = None
+        self.ended = threading.Event()
+        self.started = threading.Event()
+        self._failure: BaseException | None = None
+        self._status = 0
+        self._lifetime_cpu_s = 0.0
+        self._counted_cpu_s = 0.0
+        self._lock = threading.Lock()
+        self._pipes = threading.Lock()
+        self._to_child = self._from_child = -1
+        # The kernel kills the child when the *thread* that started it ends, so that thread stays and waits.
+        self._keeper = threading.Thread(
+            target=self._keep, args=(environment(cores, gpus),), name=f"instance {name}", daemon=True
+        )
+        self._keeper.start()
+        self.started.wait()
+        if self._failure is not None:
+            msg = f"An instance of {name} could not be started: {self._failure}."
+            raise ClusterError(msg, hint="Look at the worker's limits on processes and memory.")
+
+    def load(self, order: Load, progress: Callable[[Progressed], None]) -> Loaded | Unloadable:
+        """Load the agent; raises `LostError` when the process ends meanwhile."""
+        answer: Loaded | Unloadable = self._ask(order, progress)
+        if isinstance(answer, Loaded):
+            self.loaded = answer
+            self._counted_cpu_s = answer.load_cpu_s
+        return answer
+
+    def call(self, batch: bytes, progress: Callable[[Progressed], None]) -> Returned | Raised:
+        """Call the agent with one batch; raises `LostError` when the process ends meanwhile."""
+        answer: Returned | Raised = self._ask(Call(batch), progress)
+        self._counted_cpu_s += answer.usage.cpu_s
+        return answer
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there."""
+        return not self.ended.is_set()
+
+    def memory_bytes(self) -> int:
+        """Resident memory now; 0 when it is gone."""
+        import psutil
+
+        try:
+            return int(psutil.Process(self.pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def kill(self) -> None:
+        """End it and whatever it started, now."""
+        with self._lock:
+            # Before it is reaped its number cannot belong to anyone else.
+            if self.alive and self.pid:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, signal.SIGKILL)
+
+    def close(self, patience_s: float = 3.0) -> None:
+        """Let the agent close; kill it when it does not end in time."""
+        if self._pipes.acquire(blocking=False):  # not in the middle of a call
+            try:
+                if self.alive:
+                    send(self._to_child, Close())
+            except OSError:
+                pass  # it is ending already
+            finally:
+                self._pipes.release()
+            self.ended.wait(patience_s)
+        self.kill()
+
+    def last_words(self, lines: int = 5) -> str:
+        """The last lines of what it printed."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - 4000))
+                text = file.read().decode(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.strip().splitlines()[-lines:])
+
+    def _ask(self, order: object, progress: Callable[[Progressed], None]) -> Any:
+        began = time.perf_counter()
+        with self._pipes:
+            try:
+                if not self.alive:
+                    raise EOFError
+                send(self._to_child, order)
+                while isinstance(answer := receive(self._from_child), Progressed):
+                    progress(answer)
+            except (OSError, EOFError):
+                self.kill()  # one that closed its pipe but lives is of no use
+                self.ended.wait()
+                used = max(0.0, self._lifetime_cpu_s - self._counted_cpu_s)
+                usage = Usage(seconds=time.perf_counter() - began, cpu_s=used)
+                raise LostError(self._how(), usage) from None
+            return answer
+
+    def _how(self) -> str:
+        code = os.waitstatus_to_exitcode(self._status)
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        words = self.last_words()
+        return f"The instance of {self.name} {how}." + (f" Its last words:\n{words}" if words else "")
+
+    def _keep(self, env: dict[str, str]) -> None:
+        try:
+            child_reads, self._to_child = os.pipe()
+            self._from_child, child_writes = os.pipe()
+            with self.log.open("ab") as log:
+                process = subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-m",
+                        "murakkab_jupyter.cluster.instance",
+                        str(os.getpid()),
+                        str(child_reads),
+                        str(child_writes),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(child_reads, child_writes),
+                    env=env,
+                    start_new_session=True,
+                )
+            os.close(child_reads)
+            os.close(child_writes)
+        except OSError as error:
+            self._failure = error
+            self.ended.set()
+            self.started.set()
+            return
+        self.pid = process.pid
+        self.started.set()
+        # Wait without reaping first, so that `kill` can never hit a stranger with the same number.
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        with self._lock:
+            # Children that the agent left behind go with it.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                _, self._status, used = os.wait4(self.pid, 0)
+                self._lifetime_cpu_s = used.ru_utime + used.ru_stime
+            process.returncode = os.waitstatus_to_exitcode(self._status)
+            self.ended.set()
+        with self._pipes:  # whoever was in a call has seen the end of the pipe
+            os.close(self._to_child)
+            os.close(self._from_child)

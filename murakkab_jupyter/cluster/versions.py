@@ -1,0 +1,73 @@
+"""The handshake: what must be alike on both sides before anything is sent."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import cloudpickle
+
+import murakkab_jupyter
+from murakkab_jupyter.cluster.probe import Probe
+from murakkab_jupyter.core.errors import ClusterError
+
+__all__ = ["check_probe", "check_reported", "missing_package", "series"]
+
+
+def series(version: str, parts: int = 2) -> str:
+    """`3.11` of `3.11.7`: functions packed by one series of Python do not run in another."""
+    return ".".join(re.findall(r"\d+", version)[:parts])
+
+
+def check_reported(found: Mapping[str, Any]) -> None:
+    """Check what Dask itself reports of its workers, before any code of ours goes there.
+
+    `found` is `Client.get_versions()`; raises `ClusterError` naming the worker and both versions.
+    """
+    for address, facts in found.get("workers", {}).items():
+        if facts is None:  # it went away while it was asked
+            continue
+        check_python(address, str(facts.get("host", {}).get("python", "")))
+        check_cloudpickle(address, str(facts.get("packages", {}).get("cloudpickle") or ""))
+
+
+def check_probe(found: Probe) -> None:
+    """Check what a worker says of itself; raises `ClusterError` naming it and both versions."""
+    check_python(found.address, found.python)
+    check_cloudpickle(found.address, found.cloudpickle)
+    if found.murakkab != murakkab_jupyter.__version__:
+        msg = (
+            f"Worker {found.address} has murakkab-jupyter {found.murakkab}, and here it is "
+            f"{murakkab_jupyter.__version__}."
+        )
+        raise ClusterError(
+            msg,
+            hint=f"Install the same on both: pip install murakkab-jupyter=={murakkab_jupyter.__version__}",
+        )
+
+
+def check_python(address: str, version: str) -> None:
+    here = platform.python_version()
+    if version and series(version) != series(here):
+        msg = f"Worker {address} runs Python {series(version)}, and here it is {series(here)}."
+        raise ClusterError(
+            msg, hint=f"Functions cannot travel between them: start the worker with Python {series(here)}."
+        )
+
+
+def check_cloudpickle(address: str, version: str) -> None:
+    here = str(cloudpickle.__version__)
+    if version and series(version, 1) != series(here, 1):
+        msg = f"Worker {address} has cloudpickle {version}, and here it is {here}."
+        raise ClusterError(msg, hint=f"Install the same on both: pip install cloudpickle=={here}")
+
+
+def missing_package(address: str, error: BaseException) -> ClusterError:
+    """The error for a worker that cannot import this package, or has one without what is asked for."""
+    msg = f"Worker {address} has no usable murakkab-jupyter: {error}."
+    return ClusterError(
+        msg,
+        hint=f"Install it in the worker's environment: pip install murakkab-jupyter=={murakkab_jupyter.__version__}",
+    )

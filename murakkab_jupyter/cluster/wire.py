@@ -1,0 +1,124 @@
+"""What a Dask worker and an instance's process say to each other, and how it goes down a pipe.
+
+A frame is eight bytes of length and a pickle of one message. What belongs to the user (agent, inputs,
+values) is cloudpickle inside it, as bytes that the worker's process passes on without opening them: user
+code runs in the instance alone. Both ends are processes of one run on one host, so a pickle is safe here.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from murakkab_jupyter.core.events import Usage
+
+__all__ = [
+    "Call",
+    "Close",
+    "Load",
+    "Loaded",
+    "Progressed",
+    "Raised",
+    "Returned",
+    "Unloadable",
+    "receive",
+    "send",
+]
+
+_LENGTH = struct.Struct(">Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Make and load an agent: `spec` is a cloudpickled `AgentSpec`; `kind` and `opens` are its capability's."""
+
+    agent: str
+    spec: bytes
+    options: Mapping[str, Any]
+    cores: int
+    kind: str
+    opens: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call the agent with a cloudpickled tuple of `Inputs`."""
+
+    batch: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the agent and end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """Something is being fetched while the agent loads."""
+
+    what: str
+    done_bytes: int
+    total_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The agent is ready."""
+
+    load_s: float
+    load_cpu_s: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unloadable:
+    """The agent cannot load, and why."""
+
+    error: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The call returned a cloudpickled tuple of values, one for each item."""
+
+    values: bytes
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The call raised, or what it returned breaks the agent's contract."""
+
+    error: str
+    usage: Usage
+
+
+def send(descriptor: int, message: object) -> None:
+    """Write one frame, whole; raises `OSError` when the other end is gone."""
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    view = memoryview(_LENGTH.pack(len(data)) + data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def receive(descriptor: int) -> Any:
+    """Read one frame; raises `EOFError` when the other end is gone."""
+    (size,) = _LENGTH.unpack(_exactly(descriptor, _LENGTH.size))
+    return pickle.loads(_exactly(descriptor, size))  # noqa: S301 - from our own child or parent
+
+
+def _exactly(descriptor: int, size: int) -> bytearray:
+    data = bytearray(size)
+    view = memoryview(data)
+    while view:
+        count = os.readv(descriptor, [view])
+        if count == 0:
+            msg = "The other end of the pipe is gone."
+            raise EOFError(msg)
+        view = view[count:]
+    return data

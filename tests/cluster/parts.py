@@ -1,0 +1,276 @@
+"""Small agents, a workflow of them, and one call that runs it on a real cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Needs, Option, Tokens
+from murakkab_jupyter.agents.capability import Capability, Port
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.cluster.connect import Cluster
+from murakkab_jupyter.cluster.driver import DaskDriver
+from murakkab_jupyter.core.ancestry import child
+from murakkab_jupyter.core.events import BatchEnded, Event
+from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.runtime.loop import RunLoop
+from murakkab_jupyter.runtime.messages import Begin, Finish
+from murakkab_jupyter.runtime.recorder import MemoryRecorder, Recorder
+from murakkab_jupyter.runtime.values import ValueStore
+from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
+
+ANY = frozenset({"any"})
+
+
+class Split(Agent):
+    """The words of a text."""
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        self.loads = 1
+
+    def call(self, batch: Sequence[Inputs]) -> list[list[str]]:
+        return [inputs.values["material"].split() for inputs in batch]
+
+
+class Shout(Agent):
+    """A word in capitals, with the process and the load that did it."""
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        self.mark = f"{os.getpid()}/{os.environ['OMP_NUM_THREADS']}/{cores}/{options['loud']}"
+
+    def call(self, batch: Sequence[Inputs]) -> list[str]:
+        return [f"{inputs.values['material'].upper()} {self.mark}" for inputs in batch]
+
+    def tokens(self) -> Tokens:
+        return Tokens(7, 3)
+
+
+class Join(Agent):
+    """All words again."""
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        pass
+
+    def call(self, batch: Sequence[Inputs]) -> list[str]:
+        return [" ".join(word.split()[0] for word in inputs.values["material"]) for inputs in batch]
+
+
+class Odd(Agent):
+    """Does what a word says: raise, return too few, die, hang, or come back in lower case."""
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        if options["how"] == "unloadable":
+            message = "no weights on this host"
+            raise RuntimeError(message)
+
+    def call(self, batch: Sequence[Inputs]) -> list[Any]:
+        made: list[Any] = []
+        for inputs in batch:
+            match inputs.values["material"]:
+                case "raise":
+                    message = "this word is poison"
+                    raise ValueError(message)
+                case "few":
+                    return []
+                case "kind":
+                    made.append(42)
+                case "fail":
+                    made.append(Failed("too quiet to hear"))
+                case "die":
+                    print("the last words of an instance", file=sys.stderr)
+                    os.kill(os.getpid(), signal.SIGKILL)
+                case "unpicklable":
+                    made.append(Odd.call.__get__(threading.Lock()))
+                case "wait":
+                    subprocess.run(["sleep", "60"], check=True)
+                case word:
+                    made.append(word.lower())
+        return made
+
+
+class Slow(Agent):
+    """Takes as many seconds of wall time as its option says, and writes each item it does to a file."""
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        self.seconds = options["seconds"]
+        self.diary = Path(options["diary"])
+
+    def call(self, batch: Sequence[Inputs]) -> list[str]:
+        made = []
+        for inputs in batch:
+            with self.diary.open("a") as diary:
+                diary.write(f"{os.getpid()} {inputs.values['material']}\n")
+            time.sleep(self.seconds)
+            made.append(inputs.values["material"])
+        return made
+
+
+def library() -> Library:
+    """Capabilities `split`, `word` and `join`, and the agents above."""
+    made = Library()
+    made.add_capability(Capability("split", "Words of a text", (Port("material", ANY),), "text", opens=True))
+    made.add_capability(
+        Capability(
+            "word",
+            "A word of a word",
+            (Port("material", ANY),),
+            "text",
+            unit="tokens",
+            work=lambda inputs, options: inputs["material"]["tokens"],
+        )
+    )
+    made.add_capability(Capability("join", "One text of words", (Port("material", ANY, "many"),), "text"))
+    small = Needs(memory_bytes=30_000_000)
+    made.add_agent(AgentSpec("splitter", "1", "split", "Splits.", Split, needs=small))
+    made.add_agent(
+        AgentSpec(
+            "shouter", "1", "word", "Shouts.", Shout, options=(Option("loud", bool, True),), needs=small
+        )
+    )
+    made.add_agent(AgentSpec("joiner", "1", "join", "Joins.", Join, needs=small))
+    made.add_agent(AgentSpec("odd", "1", "word", "Odd.", Odd, options=(Option("how", str, ""),), needs=small))
+    made.add_agent(
+        AgentSpec(
+            "slow",
+            "1",
+            "word",
+            "Slow.",
+            Slow,
+            options=(Option("seconds", float, 0.1), Option("diary", str, "/dev/null")),
+            needs=small,
+        )
+    )
+    return made
+
+
+def words_flow() -> Workflow:
+    """texts -> words (opens) -> said -> joined, per text."""
+    return Workflow(
+        name="words",
+        description="",
+        variables=(Variable("texts", "text", ("texts",)),),
+        steps=(
+            Step(
+                "words",
+                "split {texts}",
+                "split",
+                ("texts",),
+                True,
+                "text",
+                (Input("texts", "material", "same"),),
+            ),
+            Step(
+                "said",
+                "say {words}",
+                "word",
+                ("texts", "words"),
+                False,
+                "text",
+                (Input("words", "material", "same"),),
+            ),
+            Step(
+                "joined",
+                "join {said}",
+                "join",
+                ("texts",),
+                False,
+                "text",
+                (Input("said", "material", "gather"),),
+            ),
+        ),
+        goal=Goal(),
+        text="",
+    )
+
+
+def one_step(capability: str = "word") -> Workflow:
+    """items -> said."""
+    return Workflow(
+        name="one",
+        description="",
+        variables=(Variable("items", "text", ("items",)),),
+        steps=(
+            Step(
+                "said",
+                "say {items}",
+                capability,
+                ("items",),
+                False,
+                "text",
+                (Input("items", "material", "same"),),
+            ),
+        ),
+        goal=Goal(),
+        text="",
+    )
+
+
+def setting(agent: str, **options: Any) -> Configuration:
+    """A configuration of one core, batches of 4; the other fields by their names."""
+    fields = {
+        key: options.pop(key) for key in ("cores", "gpus", "instances", "batch", "device") if key in options
+    }
+    return Configuration(agent, tuple(sorted(options.items())), **{"batch": 4, **fields})
+
+
+@dataclass
+class Ran:
+    """A run and what it left."""
+
+    finish: Finish
+    store: ValueStore
+    events: list[Event]
+    recorder: Recorder
+
+    def batches(self, step: str) -> list[BatchEnded]:
+        return [e for e in self.events if isinstance(e, BatchEnded) and e.step == step]
+
+    def of(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@dataclass
+class Run:
+    """A run that is about to begin."""
+
+    cluster: Cluster
+    workflow: Workflow
+    configurations: Mapping[str, Configuration]
+    values: Mapping[str, Sequence[Any]]
+    library: Library = field(default_factory=library)
+    stop: threading.Event = field(default_factory=threading.Event)
+    recorder: Recorder = field(default_factory=MemoryRecorder)
+    on_event: Callable[[Event], None] = lambda event: None  # noqa: E731 - a default
+
+    def go(self) -> Ran:
+        store = ValueStore(self.workflow, self.library)
+        roots = {}
+        for name, values in self.values.items():
+            roots[name] = tuple(child((), name, index) for index in range(len(values)))
+            for key, value in zip(roots[name], values, strict=True):
+                store.put(name, key, value)
+        events: list[Event] = []
+
+        def publish(event: Event) -> None:
+            events.append(event)
+            self.on_event(event)
+
+        loop = RunLoop(self.workflow, self.configurations)
+        finish = DaskDriver(self.cluster, library=self.library).drive(
+            loop,
+            Begin(roots, self.cluster.view().workers),
+            store=store,
+            recorder=self.recorder,
+            publish=publish,
+            stop=self.stop,
+        )
+        return Ran(finish, store, events, self.recorder)
