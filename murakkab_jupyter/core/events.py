@@ -6,10 +6,11 @@ One event for a batch, never one for an item.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from murakkab_jupyter.core.ancestry import Ancestry, ancestry_to_json
+from murakkab_jupyter.core.ancestry import Ancestry, ancestry_from_json, ancestry_to_json
 
 __all__ = [
     "BatchEnded",
@@ -26,6 +27,7 @@ __all__ = [
     "StepStarted",
     "Usage",
     "WorkerChanged",
+    "event_from_json",
     "event_to_json",
 ]
 
@@ -191,3 +193,41 @@ def event_to_json(event: Event) -> dict[str, Any]:
     if "ancestry" in data:
         data["ancestry"] = ancestry_to_json(data["ancestry"])
     return {"event": type(event).__name__, **data}
+
+
+_EVENTS: dict[str, type[Event]] = {
+    cls.__name__: cls
+    for cls in (
+        RunStarted,
+        StepStarted,
+        BatchStarted,
+        BatchEnded,
+        BatchRetried,
+        ItemFailed,
+        LevelClosed,
+        StepEnded,
+        WorkerChanged,
+        Reconfigured,
+        Notice,
+        RunEnded,
+    )
+}
+
+
+def event_from_json(data: Mapping[str, Any]) -> Event:
+    """Inverse of `event_to_json`; raises `ValueError` on any other shape."""
+    if not isinstance(data, Mapping) or data.get("event") not in _EVENTS:
+        msg = f"This is no event: {data!r:.200}"
+        raise ValueError(msg)
+    cls = _EVENTS[data["event"]]
+    known = {one.name for one in fields(cls)}
+    values = {key: value for key, value in data.items() if key in known}
+    try:
+        if "ancestry" in values:
+            values["ancestry"] = ancestry_from_json(values["ancestry"])
+        if values.get("usage") is not None:
+            values["usage"] = Usage(**values["usage"])
+        return cls(**values)
+    except TypeError as error:
+        msg = f"This is no {cls.__name__}: {error}."
+        raise ValueError(msg) from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -352,7 +353,11 @@ def origin_to(origin: Origin | None) -> list[object] | None:
 
 
 def origin_from(data: Any) -> Origin | None:
-    return None if data is None else Origin(str(data[0]), data[1], data[2])
+    return None if data is None else Origin(str(data[0]), time_of(data[1]), time_of(data[2]))
+
+
+def time_of(data: Any) -> float | None:
+    return None if data is None else float(data)
 
 
 def npy_dump(array: np.ndarray[Any, Any]) -> bytes:
@@ -362,6 +367,14 @@ def npy_dump(array: np.ndarray[Any, Any]) -> bytes:
 
 
 def npy_load(data: bytes) -> np.ndarray[Any, Any]:
+    buffer = io.BytesIO(data)
+    major, _ = np.lib.format.read_magic(buffer)
+    header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+    shape, _, dtype = header(buffer)
+    # A header may promise terabytes: it is believed only when the bytes are there.
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data) - buffer.tell():
+        msg = f"no array of {shape} x {dtype}"
+        raise ValueError(msg)
     loaded: np.ndarray[Any, Any] = np.load(io.BytesIO(data), allow_pickle=False)
     return loaded
 
@@ -433,7 +446,13 @@ KINDS: dict[str, Kind] = {
                     for e in v.evidence
                 ],
             },
-            lambda d: Answer(str(d["text"]), tuple(Evidence(**e) for e in d["evidence"])),
+            lambda d: Answer(
+                str(d["text"]),
+                tuple(
+                    Evidence(str(e["source"]), time_of(e["start_s"]), time_of(e["end_s"]), str(e["text"]))
+                    for e in d["evidence"]
+                ),
+            ),
         ),
         json_kind(
             "passage",
@@ -460,33 +479,53 @@ def kind_of(value: object) -> str:
 def encode(value: object) -> tuple[str, bytes] | None:
     """`(kind, bytes)` of a value, or None where its kind has no codec.
 
-    A plain number, bool, None or a list of JSON values is written as kind `json`.
+    A plain number, bool, None or a list of JSON values is written as kind `json`. What would come back as
+    something else (a tuple, a mapping whose keys are no text) has no codec.
     """
     name = kind_of(value)
     kind = KINDS[name]
-    if kind.encode is not None:
-        try:
-            return name, kind.encode(value)
-        except (TypeError, ValueError):
-            return None
-    if value is None or isinstance(value, int | float | bool | list | tuple):
-        try:
-            return "json", dump(value)
-        except (TypeError, ValueError):
-            return None
-    return None
+    encoder = kind.encode
+    if name == "any" and (value is None or isinstance(value, int | float | list)):
+        name, encoder = "json", dump
+    if encoder is None:
+        return None
+    try:
+        return (name, encoder(value)) if faithful(value) else None
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def faithful(value: object) -> bool:
+    """Whether what JSON or npy gives back is the value itself: not where keys become text, tuples lists, or masks vanish."""
+    match value:
+        case np.ma.MaskedArray():
+            return False
+        case dict():
+            return all(isinstance(key, str) and faithful(part) for key, part in value.items())
+        case list():
+            return all(map(faithful, value))
+        case tuple():
+            return False
+    return True
 
 
 def decode(name: str, data: bytes) -> Any:
     """Inverse of `encode`; raises `ValueError` for an unknown kind or bad bytes. Runs no code from the data."""
-    if name == "json":
-        return json.loads(data)
     kind = KINDS.get(name)
-    if kind is None or kind.decode is None:
+    decoder = json.loads if name == "json" else kind.decode if kind is not None else None
+    if decoder is None:
         msg = f"No codec for values of kind {name!r}."
         raise ValueError(msg)
     try:
-        return kind.decode(data)
-    except (KeyError, TypeError, IndexError) as error:
+        return decoder(data)
+    except (
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         msg = f"These bytes are no {name}: {error}."
         raise ValueError(msg) from error

@@ -1,0 +1,152 @@
+"""The journal's SQLite file: opening it, knowing that it is one, and saying so in words when it is not.
+
+WAL lets other processes read while one writes. `synchronous=FULL` makes a commit survive a power cut, not
+only a killed kernel: an item counts only once it is durable, and one commit serves a whole batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from murakkab_jupyter.core.errors import JournalError
+
+__all__ = ["Database"]
+
+APPLICATION_ID = 0x4D55524B  # "MURK"
+VERSION = 1
+BUSY_MS = 30_000
+MAGIC = b"SQLite format 3\x00"
+
+SCHEMA = """
+CREATE TABLE runs (
+  run_id TEXT PRIMARY KEY, name TEXT NOT NULL, text TEXT NOT NULL, inputs TEXT NOT NULL, goal TEXT NOT NULL,
+  plan TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL, pid_started REAL NOT NULL, versions TEXT NOT NULL,
+  started REAL NOT NULL, ended REAL, status TEXT NOT NULL, message TEXT NOT NULL);
+CREATE TABLE items (
+  id INTEGER PRIMARY KEY, run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE, step TEXT NOT NULL,
+  ancestry TEXT NOT NULL, status TEXT NOT NULL CHECK (status IN ('ok', 'failed', 'skipped', 'unkept')),
+  children INTEGER, error TEXT, reuse_key TEXT, agent TEXT NOT NULL, version TEXT NOT NULL, options TEXT NOT NULL,
+  media TEXT NOT NULL, UNIQUE (run_id, step, ancestry));
+CREATE INDEX items_by_key ON items (reuse_key) WHERE reuse_key IS NOT NULL;
+CREATE TABLE parts (
+  item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE, position INTEGER NOT NULL, kind TEXT NOT NULL,
+  data BLOB, file TEXT, PRIMARY KEY (item, position)) WITHOUT ROWID;
+CREATE INDEX parts_by_file ON parts (file) WHERE file IS NOT NULL;
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY, run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE, event TEXT NOT NULL);
+CREATE INDEX events_by_run ON events (run_id);
+"""
+
+
+class Database:
+    """One connection to a journal's file, used by one thread at a time. Never replaces a file it does not know."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.RLock()
+        fresh = self._prepare()
+        try:
+            self.connection = sqlite3.connect(
+                path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise self.fault(error) from error
+        try:
+            with self.told():
+                self._check(fresh)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[sqlite3.Connection]:
+        """Use the connection; SQLite's faults become `JournalError`."""
+        with self.lock:
+            try:
+                yield self.connection
+            except sqlite3.Error as error:
+                raise self.fault(error) from error
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is durable at the end, or none."""
+        with self.told() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        with self.lock:
+            self.connection.close()
+
+    def fault(self, error: sqlite3.Error) -> JournalError:
+        """What went wrong, and what to do."""
+        text = str(error)
+        if "locked" in text:
+            hint = "Another process is writing to it for long; try again."
+        elif "full" in text:
+            hint = "Free some space, or set MURAKKAB_JOURNAL to a path on another disk."
+        elif "readonly" in text or "unable to open" in text:
+            hint = "Set MURAKKAB_JOURNAL to a path that can be written."
+        elif "closed" in text:
+            hint = "Open it again."
+        else:
+            hint = "It was left as it is. Restore it from a copy, or set MURAKKAB_JOURNAL to another path."
+        return JournalError(f"The journal {self.path} cannot be used: {text}.", hint=hint)
+
+    def _prepare(self) -> bool:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Made here, so that only its owner can read what it will hold.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            with self.path.open("rb") as file:
+                head = file.read(len(MAGIC))
+        except OSError as error:
+            msg = f"The journal {self.path} cannot be opened: {error.strerror or error}."
+            raise JournalError(msg, hint="Set MURAKKAB_JOURNAL to a path that can be written.") from error
+        if head and head != MAGIC:
+            msg = f"{self.path} is no journal: it is not a SQLite file."
+            raise JournalError(msg, hint="It was left as it is; set MURAKKAB_JOURNAL to another path.")
+        return not head
+
+    def _check(self, fresh: bool) -> None:
+        connection = self.connection
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        if fresh:
+            # Two processes may get here at once: the second finds the tables made.
+            connection.execute("PRAGMA journal_mode = WAL")
+            with self.writing():
+                if not self._number("application_id"):
+                    for statement in filter(str.strip, SCHEMA.split(";")):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    connection.execute(f"PRAGMA user_version = {VERSION}")
+        if self._number("application_id") != APPLICATION_ID:
+            msg = f"{self.path} is a SQLite file, but no journal."
+            raise JournalError(msg, hint="It was left as it is; set MURAKKAB_JOURNAL to another path.")
+        version = self._number("user_version")
+        if version != VERSION:
+            msg = f"The journal {self.path} has format {version}; this program reads format {VERSION}."
+            hint = (
+                "Update murakkab-jupyter" if version > VERSION else "Read it with an older murakkab-jupyter"
+            )
+            raise JournalError(msg, hint=f"{hint}, or set MURAKKAB_JOURNAL to another path.")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        # A journal is data, from whomever: no function in its schema is trusted.
+        connection.execute("PRAGMA trusted_schema = OFF")
+
+    def _number(self, pragma: str) -> int:
+        return int(self.connection.execute(f"PRAGMA {pragma}").fetchone()[0])

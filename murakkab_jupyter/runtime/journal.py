@@ -1,0 +1,491 @@
+"""The journal: every finished item, durable before it is counted.
+
+One SQLite file holds runs, items and events; values larger than 64 KiB are files beside it, named by
+their hash. Values are written by the codecs of their kinds, never as pickles, so a journal from another
+person's machine is data: loading it runs nothing.
+
+Two keys. Within a run, `(run, step, ancestry)` is final, whatever the agent: resuming never does an item
+twice. Across runs, the reuse key (`murakkab_jupyter.runtime.reuse`) finds what the same agent made of
+the same inputs. Failed items are never reused in another run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from murakkab_jupyter.agents.agent import Failed
+from murakkab_jupyter.agents.library import Library, default_library
+from murakkab_jupyter.core import kinds
+from murakkab_jupyter.core.ancestry import Ancestry, ancestry_from_json, ancestry_to_json
+from murakkab_jupyter.core.errors import JournalError
+from murakkab_jupyter.core.events import Event, ItemFailed, RunEnded, event_from_json, event_to_json
+from murakkab_jupyter.core.media import Media
+from murakkab_jupyter.runtime.blobs import Blobs
+from murakkab_jupyter.runtime.database import Database
+from murakkab_jupyter.runtime.keeper import JournalRecorder, compact
+
+__all__ = ["DEFAULT_BUDGET_BYTES", "Journal", "Pruned", "RunRecord", "default_path"]
+
+DEFAULT_BUDGET_BYTES = 4 * 2**30
+FULL_SHARE, KEPT_SHARE = 0.75, 0.5
+"""A new run that finds the budget this full prunes to that share, so that it has room itself."""
+
+EVENTS_HELD = 100
+"""Events wait for the next commit, at most this many: losing the last few to a crash loses no item."""
+
+SECRET = re.compile(
+    r"(^|[_-])(api[_-]?key|secret|password|passwd|authorization|token|credentials?)$", re.IGNORECASE
+)
+
+
+def default_path() -> Path:
+    """`MURAKKAB_JOURNAL`, else `murakkab/journal.sqlite` in the user's data folder."""
+    stated = os.environ.get("MURAKKAB_JOURNAL")
+    if stated:
+        return Path(stated).expanduser()
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "murakkab" / "journal.sqlite"
+
+
+def without_secrets(data: Any) -> Any:
+    """JSON without the entries whose names say that they are keys or passwords."""
+    match data:
+        case Mapping():
+            return {key: without_secrets(part) for key, part in data.items() if not SECRET.search(str(key))}
+        case list() | tuple():
+            return [without_secrets(part) for part in data]
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What the journal knows of one run.
+
+    Attributes
+    ----------
+    run_id, name, text
+        Its key, its workflow's name and the cell that says it.
+    values
+        Paths and scalars that it was declared with, as JSON.
+    goal, plan
+        As `Goal.to_json` and `Plan.to_json` wrote them (empty when none was given).
+    host, versions
+        Where it ran, and with which versions.
+    started, ended
+        Seconds since 1970; None while it has not ended, or was killed.
+    status
+        `running` (or killed while it ran), `done`, `partial`, `failed` or `stopped`.
+    message
+        How it ended, in one line.
+    items
+        Items that are kept.
+    alive
+        Whether the process that runs it is still there.
+    """
+
+    run_id: str
+    name: str
+    text: str
+    values: dict[str, Any]
+    goal: dict[str, Any]
+    plan: dict[str, Any]
+    host: str
+    versions: dict[str, str]
+    started: float
+    ended: float | None
+    status: str
+    message: str
+    items: int
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What `prune` let go of: runs, and bytes on disk before and after."""
+
+    runs: tuple[str, ...]
+    before_bytes: int
+    after_bytes: int
+
+
+class Journal:
+    """The journal at a path (the user's own by default), made when it is not there.
+
+    Several threads and processes may use one journal at a time.
+
+    Parameters
+    ----------
+    path
+        Where it is, or is to be.
+    budget_bytes
+        Disk that it may fill; None for no limit. When three quarters are full, the oldest ended runs are let
+        go as a new one begins; values that still do not fit are not kept (they are made again on resume).
+
+    Raises
+    ------
+    JournalError
+        The file is corrupt, of another format or version, or cannot be written. It is never replaced.
+    """
+
+    def __init__(
+        self, path: str | Path | None = None, *, budget_bytes: int | None = DEFAULT_BUDGET_BYTES
+    ) -> None:
+        self.path = (default_path() if path is None else Path(path).expanduser()).absolute()
+        self.budget_bytes = budget_bytes
+        self.database = Database(self.path)
+        self.blobs = Blobs(self.path.with_name(self.path.name + ".files"))
+        self._events: list[tuple[str, str]] = []
+        self._skips: list[tuple[str, str, str, str]] = []
+
+    def close(self) -> None:
+        """Write what is held and close the file."""
+        self.flush()
+        self.database.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- runs -------------------------------------------------------------------------------------------------
+
+    def start_run(
+        self,
+        run_id: str,
+        *,
+        name: str,
+        text: str,
+        values: Mapping[str, Any],
+        plan: Mapping[str, Any],
+        goal: Mapping[str, Any] | None = None,
+        versions: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write down that a run begins; raises `JournalError` when there is one of that id already."""
+        from murakkab_jupyter import __version__
+
+        if self.budget_bytes is not None and self.size_bytes() > FULL_SHARE * self.budget_bytes:
+            self.prune(keep_bytes=int(KEPT_SHARE * self.budget_bytes))
+        pid, started = owner()
+        row = (
+            run_id,
+            name,
+            text,
+            compact(without_secrets(values)),
+            compact(goal or plan.get("goal") or {}),
+            compact(without_secrets(plan)),
+            platform.node(),
+            pid,
+            started,
+            compact(
+                {"murakkab-jupyter": __version__, "python": platform.python_version(), **(versions or {})}
+            ),
+            time.time(),
+        )
+        with self.database.writing() as connection:
+            if connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone():
+                msg = f"There is a run {run_id} in the journal already."
+                raise JournalError(msg, hint="Resume it, or begin one with another id.")
+            connection.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 'running', '')", row
+            )
+
+    def claim(self, run_id: str) -> RunRecord:
+        """Take over a run to resume it; raises `JournalError` when it is unknown or runs in another process."""
+        pid, started = owner()
+        with self.database.writing() as connection:
+            record = self.find(run_id)
+            if record is None:
+                msg = f"There is no run {run_id} in the journal."
+                raise JournalError(msg, hint="See the history of runs.")
+            own = connection.execute("SELECT pid FROM runs WHERE run_id = ?", (run_id,)).fetchone()[0]
+            if record.alive and own != pid:
+                msg = f"Run {run_id} is under way in process {own} on {record.host}."
+                raise JournalError(msg, hint="Wait for it, or stop it there first.")
+            connection.execute(
+                "UPDATE runs SET status = 'running', message = '', ended = NULL, host = ?, pid = ?, pid_started = ?"
+                " WHERE run_id = ?",
+                (platform.node(), pid, started, run_id),
+            )
+        return record
+
+    def end_run(self, run_id: str, status: str, message: str = "") -> None:
+        """Write down how a run ended."""
+        self.flush()
+        with self.database.writing() as connection:
+            connection.execute(
+                "UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ?",
+                (status, message, time.time(), run_id),
+            )
+
+    def runs(self) -> list[RunRecord]:
+        """Every run, newest first."""
+        with self.database.told() as connection:
+            rows = connection.execute(f"{SELECT_RUNS} ORDER BY started DESC, runs.rowid DESC").fetchall()
+        return [self._record(row) for row in rows]
+
+    def find(self, run_id: str) -> RunRecord | None:
+        """One run, or None."""
+        with self.database.told() as connection:
+            row = connection.execute(f"{SELECT_RUNS} WHERE run_id = ?", (run_id,)).fetchone()
+        return None if row is None else self._record(row)
+
+    def latest_unfinished(self) -> RunRecord | None:
+        """The latest run that did not end whole and that no process is running, or None."""
+        open_runs = (one for one in self.runs() if one.status != "done" and not one.alive)
+        return next(open_runs, None)
+
+    # --- items ------------------------------------------------------------------------------------------------
+
+    def recorder(
+        self, run_id: str, *, library: Library | None = None, media: Iterable[Media] = (), reuse: bool = True
+    ) -> JournalRecorder:
+        """What a driver keeps the items of a run with.
+
+        Parameters
+        ----------
+        run_id
+            The run, started before.
+        library
+            Where agents' versions are looked up; everything that is installed when None.
+        media
+            Files that the run was given: reused results are made to point at them.
+        reuse
+            Whether results of other runs may be used.
+        """
+        return JournalRecorder(self, run_id, library or default_library(), media, reuse=reuse)
+
+    def finished(self, run_id: str, *, failed: bool = True) -> Iterator[tuple[str, Ancestry, Any]]:
+        """`(step, ancestry, value)` of every kept item, openers before what they open.
+
+        The value of a step that opens a level is the list of its children; of a failed item, `Failed`
+        (left out when `failed` is false: they are then tried again). Left out as well is what lies under
+        an opener whose own value is not kept: it would have no parent.
+        """
+        with self.database.told() as connection:
+            rows = connection.execute(
+                "SELECT id, step, ancestry, status, children, error FROM items"
+                " WHERE run_id = ? AND status != 'skipped' ORDER BY id",
+                (run_id,),
+            ).fetchall()
+        parsed = [(row, self._ancestry(row[2])) for row in rows]
+        openers = {row[1] for row, _ in parsed if row[4] is not None}
+        counts: dict[tuple[str, Ancestry], int] = {}
+
+        def has_parents(ancestry: Ancestry) -> bool:
+            return all(
+                counts.get((name, ancestry[:depth]), 0) > index
+                for depth, (name, index) in enumerate(ancestry)
+                if name in openers
+            )
+
+        # A run that was resumed may have kept a parent after its children.
+        for (item, step, _, status, children, error), ancestry in sorted(parsed, key=lambda one: len(one[1])):
+            if not has_parents(ancestry) or status == "unkept":
+                continue
+            if status == "failed":
+                if failed:
+                    yield step, ancestry, Failed(error or "failed")
+                continue
+            found, value = self.load(item, children)
+            if not found:
+                self.forget(item)
+            else:
+                if children is not None:
+                    counts[step, ancestry] = children
+                yield step, ancestry, value
+
+    def load(self, item: int, children: int | None) -> tuple[bool, Any]:
+        """Whether an item's value is still there, and the value; raises `JournalError` for bytes that are none."""
+        with self.database.told() as connection:
+            parts = connection.execute(
+                "SELECT kind, data, file FROM parts WHERE item = ? ORDER BY position", (item,)
+            ).fetchall()
+        if len(parts) != (1 if children is None else children):
+            msg = f"The journal {self.path} is corrupt: item {item} has {len(parts)} parts."
+            raise JournalError(msg, hint="Restore it from a copy, or set MURAKKAB_JOURNAL to another path.")
+        values = []
+        for kind, data, file in parts:
+            raw = self.blobs.get(file) if file is not None else data
+            if raw is None:
+                return False, None
+            try:
+                values.append(kinds.decode(kind, raw))
+            except ValueError as error:
+                msg = f"The journal {self.path} is corrupt: {error}"
+                raise JournalError(
+                    msg, hint="Restore it from a copy, or set MURAKKAB_JOURNAL to another path."
+                ) from error
+        return True, values[0] if children is None else values
+
+    def forget(self, item: int) -> None:
+        """Let an item whose file is gone be made, and kept, again."""
+        with self.database.writing() as connection:
+            connection.execute("UPDATE items SET status = 'unkept', reuse_key = NULL WHERE id = ?", (item,))
+
+    # --- events -----------------------------------------------------------------------------------------------
+
+    def save_event(self, run_id: str, event: Event) -> None:
+        """Keep an event: with the next items, at the end of the run, or when a hundred wait."""
+        with self.database.lock:
+            self._events.append((run_id, compact(event_to_json(event))))
+            if isinstance(event, ItemFailed) and event.blame not in (None, event.step):
+                at = compact(ancestry_to_json(event.ancestry))
+                self._skips.append((run_id, event.step, at, event.error))
+            if len(self._events) >= EVENTS_HELD or isinstance(event, RunEnded):
+                self.flush()
+
+    def write_held(self, connection: sqlite3.Connection) -> None:
+        """Write the events that wait, inside whoever's transaction (which holds the database's lock)."""
+        events, self._events = self._events, []
+        skips, self._skips = self._skips, []
+        connection.executemany("INSERT INTO events (run_id, event) VALUES (?, ?)", events)
+        # A row for what was skipped, which never stands in the way of making it later.
+        connection.executemany(
+            "INSERT OR IGNORE INTO items (run_id, step, ancestry, status, error, agent, version, options, media)"
+            " VALUES (?, ?, ?, 'skipped', ?, '', '', '{}', '{}')",
+            skips,
+        )
+
+    def flush(self) -> None:
+        """Write the events that wait."""
+        with self.database.lock:
+            if self._events:
+                with self.database.writing() as connection:
+                    self.write_held(connection)
+
+    def events(self, run_id: str) -> Iterator[Event]:
+        """The events of a run, oldest first."""
+        self.flush()
+        with self.database.told() as connection:
+            rows = connection.execute(
+                "SELECT event FROM events WHERE run_id = ? ORDER BY id", (run_id,)
+            ).fetchall()
+        for (text,) in rows:
+            try:
+                yield event_from_json(json.loads(text))
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
+                msg = (
+                    f"The journal {self.path} is corrupt: an event of run {run_id} cannot be read ({error})."
+                )
+                raise JournalError(msg, hint="Restore it from a copy.") from error
+
+    # --- room on disk -----------------------------------------------------------------------------------------
+
+    def size_bytes(self) -> int:
+        """Disk in use."""
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(path.stat().st_size for path in files if path.is_file()) + self.blobs.size_bytes()
+
+    def prune(self, *, keep_bytes: int = 0, older_than_s: float = 0.0) -> Pruned:
+        """Let go of the oldest ended runs until no more than `keep_bytes` are in use.
+
+        Runs that are under way, or ended less than `older_than_s` seconds ago, stay; so do resumable runs
+        (stopped or killed), unless nothing else is left to let go of.
+        """
+        before = size = self.size_bytes()
+        limit = time.time() - older_than_s
+        gone: list[str] = []
+        ended = [one for one in self.runs() if not one.alive and (one.ended or one.started) <= limit]
+        for record in sorted(ended, key=lambda one: (one.status != "done", one.started)):
+            if size <= keep_bytes:
+                break
+            with self.database.writing() as connection:
+                connection.execute("DELETE FROM runs WHERE run_id = ?", (record.run_id,))
+            gone.append(record.run_id)
+            self._sweep()
+            size = self.size_bytes()
+        self._sweep()
+        return Pruned(tuple(gone), before, self.size_bytes())
+
+    def _sweep(self) -> None:
+        """Delete files that no item refers to, and give the pages of deleted rows back to the disk."""
+        # Under the write lock, so that nobody refers to a file between the look and the deletion.
+        with self.database.writing() as connection:
+            used = {row[0] for row in connection.execute("SELECT file FROM parts WHERE file IS NOT NULL")}
+            for digest, path in list(self.blobs.digests()):
+                if digest not in used:
+                    path.unlink(missing_ok=True)
+        with self.database.told() as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _ancestry(self, text: str) -> Ancestry:
+        try:
+            return ancestry_from_json(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            msg = f"The journal {self.path} is corrupt: {error}"
+            raise JournalError(msg, hint="Restore it from a copy.") from error
+
+    def _record(self, row: tuple[Any, ...]) -> RunRecord:
+        (
+            run_id,
+            name,
+            text,
+            values,
+            goal,
+            plan,
+            host,
+            pid,
+            pid_started,
+            versions,
+            started,
+            ended,
+            status,
+            message,
+            count,
+        ) = row
+        try:
+            parsed = [json.loads(part) for part in (values, goal, plan, versions)]
+        except (ValueError, RecursionError) as error:
+            msg = f"The journal {self.path} is corrupt: run {run_id} cannot be read ({error})."
+            raise JournalError(msg, hint="Restore it from a copy.") from error
+        alive = status == "running" and host == platform.node() and is_alive(pid, pid_started)
+        return RunRecord(
+            run_id=run_id,
+            name=name,
+            text=text,
+            values=parsed[0],
+            goal=parsed[1],
+            plan=parsed[2],
+            host=host,
+            versions=parsed[3],
+            started=started,
+            ended=ended,
+            status=status,
+            message=message,
+            items=count,
+            alive=alive,
+        )
+
+
+SELECT_RUNS = (
+    "SELECT run_id, name, text, inputs, goal, plan, host, pid, pid_started, versions, started, ended, status, message,"
+    " (SELECT COUNT(*) FROM items WHERE items.run_id = runs.run_id AND items.status = 'ok') FROM runs"
+)
+
+
+def owner() -> tuple[int, float]:
+    """The process that runs here, told apart from a later one with the same number."""
+    import psutil
+
+    return os.getpid(), float(psutil.Process().create_time())
+
+
+def is_alive(pid: int, started: float) -> bool:
+    """Whether a process that was started then still runs."""
+    import psutil
+
+    try:
+        return bool(abs(psutil.Process(pid).create_time() - started) < 1.0)
+    except (psutil.Error, ValueError):
+        return False
