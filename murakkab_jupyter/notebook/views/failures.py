@@ -1,0 +1,60 @@
+"""What failed, item by item: where, why, and what to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from murakkab_jupyter.core.ancestry import Ancestry, format_ancestry
+from murakkab_jupyter.core.events import Event, ItemFailed
+from murakkab_jupyter.notebook.views.html import Cell, Html, clean, note, table, tag, wrap_text
+
+__all__ = ["MOST_FAILURES", "failures_html", "failures_of", "failures_text"]
+
+MOST_FAILURES = 50
+
+Failure = tuple[str, Ancestry, str]
+
+
+def failures_of(events: Iterable[Event]) -> list[Failure]:
+    """Items that failed themselves; those skipped because of another step are not named again."""
+    return [
+        (event.step, event.ancestry, event.error)
+        for event in events
+        if isinstance(event, ItemFailed) and event.blame in (None, event.step)
+    ]
+
+
+def failures_html(failures: Sequence[Failure]) -> Html | None:
+    """A table of failed items, or None."""
+    if not failures:
+        return None
+    shown = failures[:MOST_FAILURES]
+    rest = len(failures) - len(shown)
+    return tag(
+        "div",
+        tag("div", f"✗ {count(failures)}", style="font-weight:600;margin:8px 0 4px"),
+        table(
+            [("Step", "left"), ("Item", "left"), ("Why", "left")],
+            [[Cell(step), format_ancestry(where), clean(why)[:600]] for step, where, why in shown],
+            caption="Items that failed",
+        ),
+        note(f"{rest} more failed.") if rest else None,
+    )
+
+
+def failures_text(failures: Sequence[Failure]) -> list[str]:
+    """The same as lines."""
+    if not failures:
+        return []
+    lines = ["", f"✗ {count(failures)}"]
+    lines += [
+        wrap_text(f"{step} at {format_ancestry(where)}: {clean(why)[:600]}", indent="  ")
+        for step, where, why in failures[:MOST_FAILURES]
+    ]
+    if len(failures) > MOST_FAILURES:
+        lines.append(f"  {len(failures) - MOST_FAILURES} more failed.")
+    return lines
+
+
+def count(failures: Sequence[Failure]) -> str:
+    return "1 item failed" if len(failures) == 1 else f"{len(failures)} items failed"

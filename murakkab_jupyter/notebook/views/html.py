@@ -1,0 +1,268 @@
+"""Building safe HTML, and the bundle every view is: HTML and text that say the same.
+
+Whatever is not made by `tag` is escaped: what a model, a file name or a cell says is text, never markup.
+Styles stand inline, because saved notebooks are shown where style sheets are stripped; colours come
+from JupyterLab's theme variables, with fallbacks that suit light and dark pages.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "ACCENT",
+    "BORDER",
+    "HEAD_BACKGROUND",
+    "MUTED",
+    "Align",
+    "Bundle",
+    "Cell",
+    "Html",
+    "clean",
+    "frame",
+    "heading",
+    "join",
+    "note",
+    "pills",
+    "shorten",
+    "table",
+    "tag",
+    "text_table",
+    "wrap_text",
+]
+
+ACCENT = "var(--jp-brand-color1, #1976d2)"
+BORDER = "1px solid var(--jp-border-color2, rgba(128,128,128,.35))"
+HEAD_BACKGROUND = "var(--jp-layout-color2, rgba(128,128,128,.10))"
+MUTED = "opacity:.74"
+FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.45"
+
+VOID = frozenset({"br", "img", "col", "rect", "path", "line", "circle"})
+
+TEXT_WIDTH = 100
+
+
+class Html(str):
+    """Markup that `tag` made: it is not escaped again."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One view, twice: as HTML and as plain text with the same numbers."""
+
+    html: str
+    text: str
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/html": self.html, "text/plain": self.text}
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def clean(text: object) -> str:
+    """Text without what could steer a terminal or reorder a line: control and direction characters, but not newlines."""
+    return "".join(
+        c
+        if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn"} or c == "\u200d"
+        else "\ufffd"
+        for c in str(text).replace("\r\n", "\n")
+    )
+
+
+def shorten(text: object, width: int) -> str:
+    """One line of at most `width` characters, with an ellipsis when something was cut."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= width else line[: max(1, width - 1)].rstrip() + "…"
+
+
+def tag(name: str, *children: object, **attributes: object) -> Html:
+    """An element. Children that are not `Html` are escaped; attribute names drop a trailing `_` and turn `_` to `-`."""
+    words = [name]
+    for key, value in attributes.items():
+        if value is None or value is False:
+            continue
+        label = key.rstrip("_").replace("_", "-")
+        words.append(label if value is True else f'{label}="{html.escape(clean(value), quote=True)}"')
+    opened = f"<{' '.join(words)}>"
+    if name in VOID:
+        return Html(opened.replace(">", "/>") if name in {"rect", "path", "line", "circle"} else opened)
+    return Html(f"{opened}{join(children)}</{name}>")
+
+
+def join(parts: Iterable[object]) -> Html:
+    """Parts one after the other, escaped where they are not `Html`; None is left out."""
+    return Html(
+        "".join(
+            part if isinstance(part, Html) else html.escape(clean(part), quote=False)
+            for part in parts
+            if part is not None
+        )
+    )
+
+
+def frame(label: str, *children: object) -> str:
+    """The outermost element of a view."""
+    return str(
+        tag(
+            "div",
+            *children,
+            class_="murakkab",
+            role="group",
+            aria_label=label,
+            style=f"{FONT};color:var(--jp-ui-font-color1,inherit);max-width:1180px;padding:2px 0 6px;overflow-wrap:break-word",
+        )
+    )
+
+
+def heading(title: str, detail: object = None) -> Html:
+    """A view's title and, beside it, a quieter detail."""
+    return tag(
+        "div",
+        tag("strong", title, style="font-size:14px"),
+        None if detail in (None, "") else tag("span", "  ", detail, style=MUTED),
+        style="margin:4px 0 6px",
+    )
+
+
+def note(*children: object) -> Html:
+    """A quiet line."""
+    return tag("div", *children, style=f"font-size:12px;margin:4px 0;{MUTED}")
+
+
+def pills(pairs: Iterable[tuple[str, object]]) -> Html:
+    """A row of labelled numbers."""
+    return tag(
+        "div",
+        *(
+            tag(
+                "span",
+                tag("span", f"{label} ", style=MUTED),
+                tag("strong", value),
+                style=f"display:inline-block;border:{BORDER};border-radius:6px;padding:2px 9px;margin:0 6px 6px 0;white-space:nowrap",
+            )
+            for label, value in pairs
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table: what it says, a quieter second line, and markup where the words alone are too plain."""
+
+    text: object
+    detail: str = ""
+    markup: Html | None = None
+    strong: bool = False
+
+
+Align = Literal["left", "right"]
+
+
+def table(
+    columns: Sequence[tuple[str, Align]],
+    rows: Iterable[Sequence[Cell | object]],
+    *,
+    caption: str,
+    last_strong: bool = False,
+) -> Html:
+    """A real table, with headers; the first cell of a row is the row's header."""
+    listed = [list(row) for row in rows]
+    base = f"padding:4px 10px;vertical-align:top;border:0;border-bottom:{BORDER};white-space:normal"
+
+    def cell(value: Cell | object, index: int, *, strong: bool) -> Html:
+        one = value if isinstance(value, Cell) else Cell(value)
+        align = columns[index][1]
+        style = f"{base};text-align:{align}"
+        if align == "right":
+            style += ";white-space:nowrap;font-variant-numeric:tabular-nums"
+        inner: list[object] = [one.markup if one.markup is not None else one.text]
+        if one.detail:
+            inner.append(tag("div", one.detail, style=f"font-size:12px;font-weight:normal;{MUTED}"))
+        weight = "600" if strong or one.strong or index == 0 else "normal"
+        return tag(
+            "th" if index == 0 else "td",
+            *inner,
+            scope="row" if index == 0 else None,
+            style=f"{style};font-weight:{weight}",
+        )
+
+    head = tag(
+        "tr",
+        *(
+            tag(
+                "th",
+                title,
+                scope="col",
+                style=f"{base};text-align:{align};font-weight:600;background:{HEAD_BACKGROUND};white-space:nowrap",
+            )
+            for title, align in columns
+        ),
+    )
+    body = [
+        tag(
+            "tr",
+            *(cell(v, i, strong=last_strong and number == len(listed) - 1) for i, v in enumerate(row)),
+            style="background:transparent",
+        )
+        for number, row in enumerate(listed)
+    ]
+    return tag(
+        "div",
+        tag(
+            "table",
+            tag("thead", head),
+            tag("tbody", *body),
+            aria_label=caption,
+            style=f"border-collapse:collapse;border:{BORDER};margin:2px 0 6px;font-size:13px;table-layout:auto",
+        ),
+        style="overflow-x:auto",
+    )
+
+
+def text_table(
+    columns: Sequence[tuple[str, Align]], rows: Iterable[Sequence[Cell | object]], *, widest: int = 44
+) -> str:
+    """The same table in text: columns aligned, long cells cut."""
+
+    def words(value: Cell | object) -> str:
+        one = value if isinstance(value, Cell) else Cell(value)
+        line = f"{one.text} {one.detail}" if one.detail else str(one.text)
+        return shorten(line, widest)
+
+    lines = [[title for title, _ in columns], *([words(value) for value in row] for row in rows)]
+    widths = [max(display_width(line[i]) for line in lines) for i in range(len(columns))]
+
+    def pad(word: str, width: int, align: Align) -> str:
+        blank = " " * (width - display_width(word))
+        return blank + word if align == "right" else word + blank
+
+    shown = [
+        "  ".join(pad(word, widths[i], columns[i][1]) for i, word in enumerate(line)).rstrip()
+        for line in lines
+    ]
+    rule = "  ".join("─" * width for width in widths)
+    return "\n".join([shown[0], rule, *shown[1:]])
+
+
+def display_width(text: str) -> int:
+    """Columns a text takes in a terminal (wide characters take two)."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def wrap_text(text: object, *, indent: str = "", width: int = TEXT_WIDTH) -> str:
+    """Paragraphs folded to a terminal's width."""
+    return "\n".join(
+        textwrap.fill(line, width, initial_indent=indent, subsequent_indent=indent) if line.strip() else ""
+        for line in re.split(r"\n", clean(text).strip())
+    )

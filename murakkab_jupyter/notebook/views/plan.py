@@ -1,0 +1,171 @@
+"""The plan: what was chosen for each step, what it will take, what came second, and when each step runs."""
+
+from __future__ import annotations
+
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.notebook.views.figures import band, figure, figure_text, legend
+from murakkab_jupyter.notebook.views.html import (
+    Align,
+    Bundle,
+    Cell,
+    Html,
+    clean,
+    frame,
+    heading,
+    note,
+    pills,
+    table,
+    tag,
+    text_table,
+    wrap_text,
+)
+from murakkab_jupyter.notebook.views.timeline import timeline, timeline_text
+from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["agent_words", "place_words", "plan_view", "totals"]
+
+FIGURES = (
+    ("latency", "Time"),
+    ("cpu", "CPU time"),
+    ("energy", "Energy"),
+    ("cost", "Cost"),
+    ("quality", "Quality"),
+)
+
+
+def agent_words(configuration: Configuration) -> tuple[str, str]:
+    """The agent, and its options in words."""
+    return configuration.agent, " ".join(f"{key}={value}" for key, value in configuration.options)
+
+
+def place_words(configuration: Configuration) -> tuple[str, str]:
+    """Device and parallelism: `cpu, 2 x 1 core`, and how items are batched."""
+    one = configuration
+    parts = "core" if one.cores == 1 else "cores"
+    gpus = f" + {one.gpus} GPU{'s' if one.gpus > 1 else ''}" if one.gpus else ""
+    batch = "all items of a parent in a call" if one.siblings else f"batch {one.batch}"
+    return f"{one.device}, {one.instances} × {one.cores} {parts}{gpus}", batch
+
+
+def totals(plan: Plan) -> list[tuple[str, Figure | None]]:
+    """The totals a plan predicts, in the order they are shown."""
+    return [(title, plan.predicted.get(key)) for key, title in FIGURES]
+
+
+def items_text(items: float) -> str:
+    return f"{items:.0f}" if abs(items - round(items)) < 0.05 else f"{items:.1f}"
+
+
+def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Plan") -> Bundle:
+    """A plan as table, time line, totals and notes.
+
+    Parameters
+    ----------
+    plan
+        What was chosen.
+    workflow
+        Whose plan it is: with it, the time line shows what each step waits for.
+    title
+        Heading.
+    """
+    columns: list[tuple[str, Align]] = [
+        ("Step", "left"),
+        ("Agent", "left"),
+        ("Runs on", "left"),
+        ("Items", "right"),
+        *((name, "right") for _, name in FIGURES),
+    ]
+    rows = []
+    text_rows = []
+    for name, step in plan.steps.items():
+        agent, options = agent_words(step.configuration)
+        place, batch = place_words(step.configuration)
+        figures = [step.predicted.get(key) for key, _ in FIGURES]
+        rows.append(
+            [
+                Cell(name),
+                Cell(agent, options),
+                Cell(place, batch),
+                items_text(step.items),
+                *(Cell(figure_text(one), markup=figure(one)) for one in figures),
+            ]
+        )
+        text_rows.append(
+            [
+                name,
+                Cell(agent, options),
+                Cell(place, batch),
+                items_text(step.items),
+                *(figure_text(one) for one in figures),
+            ]
+        )
+    shown = [one for step in plan.steps.values() for key, _ in FIGURES if (one := step.predicted.get(key))]
+    marks = legend([*shown, *plan.predicted.values()])
+    summed = [(label, band(one)) for label, one in totals(plan)]
+    name = plan.workflow or "this workflow"
+    detail = f"{name} · {plan.goal}"
+
+    lost = [
+        (step_name, step.runner_up) for step_name, step in plan.steps.items() if step.runner_up is not None
+    ]
+    remarks: list[str] = []
+    if plan.binding:
+        remarks.append(f"Held back by: {plan.binding}")
+    if plan.bound is not None:
+        objective = plan.predicted.get(plan.goal.objectives[0])
+        remarks.append(
+            f"Proven: no plan can have {plan.goal.objectives[0]} beyond "
+            f"{band(Figure(plan.bound, objective.unit if objective else '1', source='measured'))}"
+        )
+    remarks += plan.notes
+
+    html = frame(
+        f"Plan of {name}",
+        heading(title, detail),
+        pills(summed),
+        table(columns, rows, caption=f"Plan of {name}: one row a step"),
+        timeline(plan, workflow),
+        runners_up(lost),
+        *(note("• ", remark) for remark in remarks),
+        note(marks) if marks else None,
+    )
+    lines = [
+        f"{title}: {detail}",
+        "  ".join(f"{label} {value}" for label, value in summed),
+        "",
+        text_table(columns, text_rows, widest=40),
+        "",
+        timeline_text(plan),
+    ]
+    if lost:
+        lines += ["", "Second choice, and why it lost"]
+        for step_name, other in lost:
+            lines.append(wrap_text(f"{step_name}: {other.configuration}: {other.reason}", indent="  "))
+    if remarks:
+        lines += ["", *(wrap_text(f"• {remark}") for remark in remarks)]
+    if marks:
+        lines.append(marks)
+    return Bundle(html, clean("\n".join(lines)))
+
+
+def runners_up(lost: list[tuple[str, Alternative]]) -> Html | None:
+    """The second choice of each step, and why it lost."""
+    if not lost:
+        return None
+    rows = []
+    for name, other in lost:
+        configuration = other.configuration
+        agent, options = agent_words(configuration)
+        place, batch = place_words(configuration)
+        rows.append([name, Cell(agent, options), Cell(place, batch), other.reason])
+    return tag(
+        "details",
+        tag("summary", "Second choice for each step, and why it lost", style="cursor:pointer;margin:4px 0"),
+        table(
+            [("Step", "left"), ("Second choice", "left"), ("Would run on", "left"), ("Why it lost", "left")],
+            rows,
+            caption="Second choice for each step",
+        ),
+        open=True,
+    )

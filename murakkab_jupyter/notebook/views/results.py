@@ -1,0 +1,396 @@
+"""What came out: answers with their evidence on top, then one card a scene, then tables for the rest."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from murakkab_jupyter.core.ancestry import Ancestry, Level, format_ancestry, format_level, is_prefix
+from murakkab_jupyter.core.kinds import Answer, Frame, Image, Scene, Video
+from murakkab_jupyter.notebook.views.failures import failures_html, failures_text
+from murakkab_jupyter.notebook.views.html import (
+    ACCENT,
+    BORDER,
+    HEAD_BACKGROUND,
+    MUTED,
+    Bundle,
+    Cell,
+    Html,
+    clean,
+    frame,
+    heading,
+    note,
+    shorten,
+    table,
+    tag,
+    text_table,
+    wrap_text,
+)
+from murakkab_jupyter.notebook.views.values import evidence_words, place_of, value_html, value_words
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["MOST_CARDS", "Results", "results_view"]
+
+MOST_CARDS = 60
+MOST_ROWS = 200
+THUMBNAIL_BYTES = 70_000
+"""Base64 bytes of all thumbnails of a view: a saved notebook stays small."""
+CARD_CHARS = 36_000
+"""Characters of values that all cards share."""
+LONGEST_CELL = 600
+HIDDEN = frozenset({"vector", "frame"})
+"""Kinds that say nothing as words."""
+
+Thumbnail = Callable[[Any, int], bytes]
+Failure = tuple[str, Ancestry, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a results view needs.
+
+    Attributes
+    ----------
+    workflow
+        Whose results they are.
+    values
+        For each step (and variable, where known) its values by ancestry; the root's is `()`.
+    failures
+        `(step, ancestry, message)` of items that failed.
+    thumbnail
+        `thumbnail(scene, frame, image or video, width) -> JPEG bytes`; None for no pictures.
+    """
+
+    workflow: Workflow
+    values: Mapping[str, Mapping[Ancestry, Any]]
+    failures: Sequence[Failure] = field(default=())
+    thumbnail: Thumbnail | None = None
+
+    def at(self, name: str, key: Ancestry) -> list[Any]:
+        """The values of a step that lie at or under `key`."""
+        return [value for own, value in self.values.get(name, {}).items() if is_prefix(key, own)]
+
+
+def results_view(results: Results, *, title: str = "Results") -> Bundle:
+    """Answers, cards and tables of a run; failed items are listed by ancestry."""
+    workflow = results.workflow
+    answers = [
+        (step.name, key, value)
+        for step in workflow.steps
+        if step.kind == "answer"
+        for key, value in results.values.get(step.name, {}).items()
+    ]
+    level = card_level(workflow)
+    carded = {step.name for step in workflow.steps if level is not None and is_prefix(level, step.level)}
+    answered = {step.name for step in workflow.steps if step.kind == "answer" and step.level != level}
+    shown_answers = [one for one in answers if one[0] in answered]
+    rest = [
+        step.name
+        for step in workflow.steps
+        if step.name not in carded and step.name not in answered and step.kind not in HIDDEN
+    ]
+    parts: list[Html | None] = []
+    lines: list[str] = []
+    made = sum(
+        len(values) for name, values in results.values.items() if any(s.name == name for s in workflow.steps)
+    )
+    detail = f"{workflow.name or 'this workflow'} · {made} {'value' if made == 1 else 'values'}"
+    if results.failures:
+        detail += f" · {len(results.failures)} failed"
+    if shown_answers:
+        html, text = answers_part(results, shown_answers)
+        parts += html
+        lines += text
+    for name_level, names in by_level(workflow, rest):
+        html_table, text = table_part(results, name_level, names)
+        parts.append(html_table)
+        lines += text
+    if level is not None:
+        html_cards, text = cards_part(results, level, sorted_names(workflow, carded))
+        parts += html_cards
+        lines += text
+    if not made:
+        parts.append(note("Nothing has been made yet."))
+        lines.append("Nothing has been made yet.")
+    parts.append(failures_html(results.failures))
+    lines += failures_text(results.failures)
+    shown = frame(f"{title} of {workflow.name or 'this workflow'}", heading(title, detail), *parts)
+    return Bundle(shown, clean("\n".join([f"{title}: {detail}", *lines])))
+
+
+def sorted_names(workflow: Workflow, names: set[str]) -> list[str]:
+    return [step.name for step in workflow.steps if step.name in names]
+
+
+def card_level(workflow: Workflow) -> Level | None:
+    """The level that gets a card each: of scenes, else of media files; None for a workflow without media."""
+    scenes = [step.level for step in workflow.steps if step.kind == "scene" and step.opens]
+    if scenes:
+        return max(scenes, key=len)
+    for kinds in ({"video", "audio"}, {"image"}):
+        for variable in workflow.variables:
+            if variable.kind in kinds and variable.level:
+                return variable.level
+    return None
+
+
+def by_level(workflow: Workflow, names: Sequence[str]) -> list[tuple[Level, list[str]]]:
+    """Steps grouped by the level their values live at, shallow ones first."""
+    groups: dict[Level, list[str]] = {}
+    for name in names:
+        groups.setdefault(workflow.level_of(name), []).append(name)
+    return sorted(groups.items(), key=lambda pair: len(pair[0]))
+
+
+# --- answers --------------------------------------------------------------------------------------------------
+
+
+def answers_part(
+    results: Results, answers: Sequence[tuple[str, Ancestry, Any]]
+) -> tuple[list[Html | None], list[str]]:
+    html: list[Html | None] = []
+    lines: list[str] = []
+    for name, key, value in answers[:MOST_ROWS]:
+        where = owner(results, key)
+        question = asked(results, name)
+        said = value if isinstance(value, Answer) else Answer(value_words(value))
+        proofs = [
+            tag(
+                "li",
+                tag("strong", evidence_words(one), style="font-weight:600"),
+                None if not one.text else tag("span", " “", shorten(one.text, 260), "”", style=MUTED),
+                style="margin:2px 0",
+            )
+            for one in said.evidence[:12]
+        ]
+        html.append(
+            tag(
+                "div",
+                tag("div", name, f" · {where}" if where else "", style=f"font-size:12px;{MUTED}"),
+                None if not question else tag("div", question, style=f"font-style:italic;{MUTED}"),
+                tag(
+                    "div",
+                    value_words(said, 1500),
+                    style="font-size:15px;margin:2px 0 4px;white-space:pre-line",
+                ),
+                tag("div", "Evidence", style=f"font-size:12px;{MUTED}") if proofs else None,
+                tag("ul", *proofs, style="margin:0 0 0 18px;padding:0")
+                if proofs
+                else note("No evidence was given."),
+                style=f"border:{BORDER};border-left:4px solid {ACCENT};border-radius:6px;padding:8px 12px;margin:0 0 8px;"
+                "max-width:900px",
+            )
+        )
+        lines += ["", f"{name}{f' · {where}' if where else ''}"]
+        if question:
+            lines.append(wrap_text(question, indent="  "))
+        lines.append(wrap_text(value_words(said, 1500), indent="  > "))
+        for one in said.evidence[:12]:
+            quote = f' "{shorten(one.text, 160)}"' if one.text else ""
+            lines.append(wrap_text(f"- {evidence_words(one)}{quote}", indent="    "))
+        if len(said.evidence) > 12:
+            more = f"and {len(said.evidence) - 12} more pieces of evidence"
+            html.append(note(more))
+            lines.append(f"    {more}")
+    if len(answers) > MOST_ROWS:
+        more = f"{len(answers) - MOST_ROWS} more answers are in run.outputs."
+        html.append(note(more))
+        lines.append(more)
+    return html, lines
+
+
+def asked(results: Results, name: str) -> str:
+    """The question of an answering step, when it is a text at the root."""
+    step = results.workflow.step(name)
+    for one in step.inputs_of("question"):
+        values = results.values.get(one.source, {})
+        if () in values and isinstance(values[()], str):
+            return shorten(values[()], 300)
+    return ""
+
+
+def owner(results: Results, key: Ancestry) -> str:
+    """The file or scene that an ancestry stands for, in words; the ancestry itself where no value tells."""
+    for size in range(len(key), 0, -1):
+        part = key[:size]
+        value = results.values.get(part[-1][0], {}).get(part)
+        if value is not None and (place := place_of(value)):
+            return place
+    return format_ancestry(key) if key else ""
+
+
+# --- cards ----------------------------------------------------------------------------------------------------
+
+
+def cards_part(results: Results, level: Level, names: Sequence[str]) -> tuple[list[Html | None], list[str]]:
+    opener = level[-1]
+    keys = sorted(
+        set(results.values.get(opener, {}))
+        | {own[: len(level)] for name in names for own in results.values.get(name, {})}
+    )
+    if not keys:
+        return [], []
+    shown = keys[:MOST_CARDS]
+    fields = [
+        name
+        for name in names
+        if name != opener and results.workflow.kind_of(name) not in HIDDEN and results.values.get(name)
+    ]
+    # Summaries say most, so they come first; the order of the workflow otherwise.
+    sinks = {step.name for step in results.workflow.sinks()}
+    fields.sort(key=lambda name: name not in sinks)
+    width = 144 if len(shown) <= 12 else 120 if len(shown) <= 24 else 96
+    longest = max(140, min(700, CARD_CHARS // max(1, len(shown) * max(1, len(fields)))))
+    budget = THUMBNAIL_BYTES
+    cards: list[Html] = []
+    lines: list[str] = ["", f"{format_level(level)}: {len(keys)}"]
+    for key in shown:
+        where = owner(results, key)
+        picture, size = thumbnail_of(results, key, width, budget)
+        budget -= size
+        entries = [(name, merged(results, name, key)) for name in fields]
+        cards.append(card(where, format_ancestry(key), picture, entries, longest))
+        lines += ["", f"  {where}" if where else f"  {format_ancestry(key)}"]
+        for name, value in entries:
+            words = "failed" if value is MISSING else value_words(value, longest)
+            lines.append(wrap_text(f"{name}: {words}", indent="    "))
+    html: list[Html | None] = [
+        tag("div", format_level(level), f" ({len(keys)})", style="margin:8px 0 4px;font-weight:600"),
+        tag(
+            "div",
+            *cards,
+            style="display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:10px;margin:0 0 8px",
+        ),
+    ]
+    if len(keys) > len(shown):
+        more = f"{len(keys) - len(shown)} more are in run.outputs and run.to_pandas()."
+        html.append(note(more))
+        lines += ["", f"  {more}"]
+    return html, lines
+
+
+MISSING = object()
+
+
+def merged(results: Results, name: str, key: Ancestry) -> Any:
+    """A step's value for one card: its own, or what lies under it (boxes of several frames are counted together)."""
+    own = results.values.get(name, {})
+    if key in own:
+        return own[key]
+    under = results.at(name, key)
+    if not under:
+        failed = any(step == name and is_prefix(key, where) for step, where, _ in results.failures)
+        return MISSING if failed else None
+    if len(under) == 1:
+        return under[0]
+    return under
+
+
+def card(
+    where: str, ancestry: str, picture: Html | None, entries: Sequence[tuple[str, Any]], longest: int
+) -> Html:
+    fields = []
+    for name, value in entries:
+        shown = tag("em", "failed, see below") if value is MISSING else value_html(value, longest)
+        fields.append(
+            tag(
+                "div",
+                tag("div", name, style=f"font-size:11px;text-transform:none;{MUTED}"),
+                tag("div", shown),
+                style="margin:0 0 6px",
+            )
+        )
+    return tag(
+        "div",
+        tag(
+            "div",
+            where or ancestry,
+            style=f"font-weight:600;padding:4px 10px;background:{HEAD_BACKGROUND}",
+            title=ancestry,
+        ),
+        picture,
+        tag("div", *fields, style="padding:6px 10px 4px;overflow:hidden"),
+        role="group",
+        aria_label=where or ancestry,
+        style=f"border:{BORDER};border-radius:8px;overflow:hidden",
+    )
+
+
+def thumbnail_of(results: Results, key: Ancestry, width: int, budget: int) -> tuple[Html | None, int]:
+    """The picture of a card and its size; none when there is no picture, no budget, or the file cannot be read now."""
+    value = results.values.get(key[-1][0], {}).get(key)
+    if results.thumbnail is None or budget <= 0 or not isinstance(value, Scene | Frame | Image | Video):
+        return None, 0
+    if isinstance(value, Scene):
+        if not isinstance(value.media, Video):
+            return None, 0
+        value = Frame(value.media, (value.start_s + value.end_s) / 2)
+    elif isinstance(value, Video):
+        value = Frame(value, value.duration_s / 2)
+    try:
+        data = results.thumbnail(value, width)
+    except Exception:  # noqa: BLE001 - a picture that cannot be read now must not hide the results
+        return None, 0
+    encoded = base64.b64encode(data).decode("ascii")
+    if len(encoded) > budget:
+        return None, 0
+    return (
+        tag(
+            "img",
+            src=f"data:image/jpeg;base64,{encoded}",
+            alt=f"A still of {place_of(value)}",
+            width=width,
+            style=f"float:left;width:{width}px;max-width:45%;height:auto;margin:8px 0 8px 8px;border-radius:4px;display:block",
+        ),
+        len(encoded),
+    )
+
+
+# --- tables ---------------------------------------------------------------------------------------------------
+
+
+def table_part(results: Results, level: Level, names: Sequence[str]) -> tuple[Html | None, list[str]]:
+    """One table for the steps that live at one level; the root's values stand below each other."""
+    held = [name for name in names if results.values.get(name)]
+    if not held:
+        return None, []
+    if level == ():
+        columns: list[tuple[str, Any]] = [("Step", "left"), ("Value", "left")]
+        rows = [(name, results.values[name].get(())) for name in held]
+        return (
+            table(
+                columns,
+                [[Cell(n), Cell(value_words(v, 1500), markup=value_html(v, 1500))] for n, v in rows],
+                caption="Results of the whole workflow",
+            ),
+            ["", *(wrap_text(f"{n}: {value_words(v, 1500)}") for n, v in rows)],
+        )
+    keys = sorted({key for name in held for key in results.values[name]})
+    columns = [(format_level(level), "left"), *((name, "left") for name in held)]
+    source = results.values.get(level[-1], {})
+
+    def label(key: Ancestry) -> Cell:
+        words = value_words(source[key], 120) if key in source and level[-1] not in held else ""
+        return Cell(format_ancestry(key), words)
+
+    def row(key: Ancestry, longest: int) -> list[Cell]:
+        cells = [label(key)]
+        for name in held:
+            value = results.values[name].get(key, MISSING)
+            words = "–" if value is MISSING else value_words(value, longest)
+            markup = None if value is MISSING else value_html(value, longest)
+            cells.append(Cell(words, markup=markup))
+        return cells
+
+    longest = max(120, min(LONGEST_CELL, CARD_CHARS // max(1, min(len(keys), MOST_ROWS) * len(held))))
+    shown = keys[:MOST_ROWS]
+    rows_html = [row(key, longest) for key in shown]
+    parts = [table(columns, rows_html, caption=f"Results at {format_level(level)}")]
+    lines = ["", text_table(columns, rows_html, widest=60)]
+    if len(keys) > len(shown):
+        more = f"{len(keys) - len(shown)} more rows are in run.outputs and run.to_pandas()."
+        parts.append(note(more))
+        lines.append(more)
+    return tag("div", *parts), lines

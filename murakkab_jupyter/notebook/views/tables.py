@@ -1,0 +1,312 @@
+"""The smaller views: frontier, history, agents, models, cluster, profile."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from murakkab_jupyter.agents.agent import AgentSpec
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.notebook.views.figures import amount, figure, figure_text, legend, size_text
+from murakkab_jupyter.notebook.views.html import (
+    Align,
+    Bundle,
+    Cell,
+    clean,
+    frame,
+    heading,
+    note,
+    shorten,
+    table,
+    tag,
+    text_table,
+    wrap_text,
+)
+from murakkab_jupyter.planner.plan import Plan
+
+__all__ = [
+    "Model",
+    "PastRun",
+    "agents_view",
+    "cluster_view",
+    "frontier_view",
+    "history_view",
+    "message_view",
+    "models_view",
+    "status_view",
+    "table_view",
+    "words_view",
+]
+
+Columns = Sequence[tuple[str, Align]]
+
+
+def table_view(
+    title: str,
+    columns: Columns,
+    rows: Iterable[Sequence[Cell | object]],
+    *,
+    detail: str = "",
+    notes: Sequence[str] = (),
+    empty: str = "There is nothing here yet.",
+    widest: int = 56,
+) -> Bundle:
+    """A titled table with notes under it."""
+    listed = [list(row) for row in rows]
+    line = f"{title}: {detail}" if detail else title
+    if not listed:
+        return Bundle(
+            frame(title, heading(title, detail), note(empty), *(note("• ", one) for one in notes)),
+            clean("\n".join([line, empty, *notes])),
+        )
+    html = frame(
+        title,
+        heading(title, detail),
+        table(columns, listed, caption=title),
+        *(note(one) for one in notes if one),
+    )
+    text = "\n".join(
+        [line, text_table(columns, listed, widest=widest), *(wrap_text(one) for one in notes if one)]
+    )
+    return Bundle(html, clean(text))
+
+
+def words_view(title: str, text: str) -> Bundle:
+    """Text as it is, under a title."""
+    html = frame(title, heading(title), tag("div", clean(text), style="white-space:pre-wrap;max-width:900px"))
+    return Bundle(html, clean(f"{title}\n{text}"))
+
+
+def message_view(text: str) -> Bundle:
+    """One line."""
+    return Bundle(frame("Message", tag("div", text)), clean(text))
+
+
+def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None) -> Bundle:
+    """Plans of which none is better than another in every respect."""
+    keys = (
+        ("latency", "Time"),
+        ("cpu", "CPU time"),
+        ("energy", "Energy"),
+        ("cost", "Cost"),
+        ("quality", "Quality"),
+    )
+    changing = [
+        name
+        for name in (plans[0].steps if plans else {})
+        if len({str(plan.steps[name].configuration) for plan in plans if name in plan.steps}) > 1
+    ]
+    rows = []
+    for number, plan in enumerate(plans, start=1):
+        mark = " (chosen)" if chosen is not None and plan.steps == chosen.steps else ""
+        differs = "; ".join(
+            f"{name}: {plan.steps[name].configuration}" for name in changing if name in plan.steps
+        )
+        figures = [plan.predicted.get(key) for key, _ in keys]
+        rows.append(
+            [
+                Cell(f"{number}{mark}", strong=bool(mark)),
+                *(Cell(figure_text(one), markup=figure(one)) for one in figures),
+                Cell(differs or "the only choice"),
+            ]
+        )
+    marks = legend(one for plan in plans for one in plan.predicted.values())
+    return table_view(
+        "Frontier",
+        [("Plan", "left"), *((title, "right") for _, title in keys), ("Where they differ", "left")],
+        rows,
+        detail=f"{len(plans)} plans; none is better than another in every respect",
+        notes=[marks],
+        widest=90,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """One line of the history."""
+
+    run_id: str
+    name: str
+    status: str
+    started: float | None = None
+    seconds: float | None = None
+    energy: Figure | None = None
+    cost: Figure | None = None
+    done: int | None = None
+    failed: int | None = None
+
+
+def moment_words(at: float | None) -> str:
+    if at is None:
+        return "unknown"
+    return dt.datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def history_view(runs: Sequence[PastRun], *, most: int = 40) -> Bundle:
+    """Earlier runs, latest first."""
+    rows = [
+        [
+            Cell(run.run_id),
+            run.name or "(no name)",
+            run.status,
+            moment_words(run.started),
+            "unknown" if run.seconds is None else amount(run.seconds, "s"),
+            Cell(figure_text(run.energy), markup=figure(run.energy)),
+        ]
+        for run in runs[:most]
+    ]
+    rest = len(runs) - len(rows)
+    return table_view(
+        "History",
+        [
+            ("Run", "left"),
+            ("Workflow", "left"),
+            ("Status", "left"),
+            ("Started", "left"),
+            ("Took", "right"),
+            ("Energy", "right"),
+        ],
+        rows,
+        notes=[f"{rest} earlier runs are not shown."] if rest else [],
+        empty="No runs yet. Run one with %murakkab run, or murakkab run FILE.",
+    )
+
+
+def agents_view(library: Library, only: str | None = None) -> Bundle:
+    """Every capability, and the agents that offer it here."""
+    rows: list[list[Cell | object]] = []
+    for capability in library.capabilities():
+        if only and only not in (capability.name, *(a.name for a in library.agents(capability.name))):
+            continue
+        agents = list(library.agents(capability.name))
+        if not agents:
+            rows.append([capability.name, Cell("none", capability.summary), "", "", ""])
+        for agent in agents:
+            if only and only not in (capability.name, agent.name):
+                continue
+            lacking = library.availability(agent).missing
+            rows.append(
+                [
+                    capability.name,
+                    Cell(
+                        agent.name,
+                        agent.summary + (f" {agent.fixture}" if agent.fixture else ""),
+                    ),
+                    levers(agent),
+                    "ready" if not lacking else "lacks: " + "; ".join(lacking),
+                    library.package_of(agent.name),
+                ]
+            )
+    notes = [f"{name} could not be loaded: {why}" for name, why in library.broken.items()]
+    return table_view(
+        "Agents",
+        [("Capability", "left"), ("Agent", "left"), ("Options", "left"), ("Here", "left"), ("From", "left")],
+        rows,
+        notes=notes,
+        empty=f"There is no capability or agent {only!r}." if only else "No agents are installed.",
+        widest=72,
+    )
+
+
+def levers(agent: AgentSpec) -> str:
+    words = []
+    for option in agent.options:
+        choices = "|".join(str(one) for one in option.choices) or option.type.__name__
+        words.append(f"{option.name}={choices}")
+    return ", ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Weights as `models` shows them."""
+
+    name: str
+    summary: str
+    origin: str
+    licence: str
+    size_bytes: int | None
+    state: str
+
+
+def models_view(models: Sequence[Model]) -> Bundle:
+    """Weights: origin, licence, size, and whether they are here."""
+    return table_view(
+        "Models",
+        [("Weights", "left"), ("Licence", "left"), ("Size", "right"), ("Here", "left"), ("Origin", "left")],
+        [
+            [
+                Cell(one.name, one.summary),
+                one.licence or "not stated",
+                "unknown" if one.size_bytes is None else size_text(one.size_bytes),
+                one.state,
+                one.origin,
+            ]
+            for one in models
+        ],
+        notes=["Nothing is fetched before a run needs it; sizes and licences are shown before a fetch."],
+        widest=64,
+    )
+
+
+def cluster_view(view: ClusterView, *, address: str = "") -> Bundle:
+    """The workers a plan may use."""
+    rows = []
+    for worker in view.workers:
+        gpus = ", ".join(f"{gpu.name} ({size_text(gpu.memory_bytes)})" for gpu in worker.gpus) or "none"
+        idle, active = worker.power.idle_w, worker.power.active_w_per_core
+        rows.append(
+            [
+                Cell(worker.name, worker.host if worker.host != worker.name else ""),
+                worker.cores,
+                size_text(worker.memory_bytes),
+                gpus,
+                Cell(figure_text(worker.speed), markup=figure(worker.speed)),
+                Cell(figure_text(idle), markup=figure(idle)),
+                Cell(figure_text(active), markup=figure(active)),
+            ]
+        )
+    detail = f"{len(view.workers)} {'worker' if len(view.workers) == 1 else 'workers'}, {view.cores} cores"
+    if view.described:
+        detail += ", described only: plans can be made for it, runs cannot"
+    if address:
+        detail += f", {address}"
+    marks = legend(one for w in view.workers for one in (w.speed, w.power.idle_w, w.power.active_w_per_core))
+    return table_view(
+        "Cluster",
+        [
+            ("Worker", "left"),
+            ("Cores", "right"),
+            ("Memory", "right"),
+            ("GPUs", "left"),
+            ("Speed", "right"),
+            ("Idle power", "right"),
+            ("Per busy core", "right"),
+        ],
+        rows,
+        detail=detail,
+        notes=[marks, "Speed: of one core, against the machine that made the reference profiles."],
+        empty="No workers.",
+    )
+
+
+def status_view(runs: Sequence[Mapping[str, Any]]) -> Bundle:
+    """Runs of this session: what runs, what ended and how."""
+    return table_view(
+        "Status",
+        [("Run", "left"), ("Workflow", "left"), ("Status", "left"), ("Steps", "left"), ("How", "left")],
+        [
+            [
+                Cell(str(r["id"])),
+                r["name"] or "(no name)",
+                r["status"],
+                r["steps"],
+                shorten(r["message"], 200),
+            ]
+            for r in runs
+        ],
+        empty="Nothing has been run in this session.",
+    )

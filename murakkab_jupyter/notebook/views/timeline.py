@@ -1,0 +1,194 @@
+"""When each step runs, and what it waits for: one bar a step on a time axis, arrows for dependencies.
+
+Names and times are table cells; only bars and arrows are SVG. Where SVG is stripped (an untrusted notebook,
+GitHub), the table still says everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from murakkab_jupyter.notebook.views.figures import time_text
+from murakkab_jupyter.notebook.views.html import ACCENT, BORDER, MUTED, Html, shorten, tag
+from murakkab_jupyter.planner.plan import Plan
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["timeline", "timeline_text"]
+
+ROW = 30
+WIDTH = 400
+BAR = 16
+
+
+def spans(plan: Plan) -> dict[str, tuple[float, float]] | None:
+    """Predicted start and end of each step; None when any is unknown."""
+    found: dict[str, tuple[float, float]] = {}
+    for name, step in plan.steps.items():
+        start, end = step.predicted.get("start"), step.predicted.get("end")
+        if start is None or end is None or start.value is None or end.value is None:
+            return None
+        found[name] = (start.value, max(start.value, end.value))
+    return found or None
+
+
+def needs(workflow: Workflow | None, names: set[str]) -> dict[str, list[str]]:
+    """For each step, the steps it takes something from."""
+    if workflow is None:
+        return {}
+    return {
+        step.name: list(dict.fromkeys(one.source for one in step.inputs if one.source in names))
+        for step in workflow.steps
+    }
+
+
+def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
+    """The plan's time line, or None where the plan has no predicted times."""
+    found = spans(plan)
+    if found is None:
+        return None
+    end = max(stop for _, stop in found.values()) or 1.0
+    after = needs(workflow, set(found))
+    names = list(found)
+    row_of = {name: index for index, name in enumerate(names)}
+    height = ROW * len(names)
+
+    def x(seconds: float) -> float:
+        return round(4 + (WIDTH - 12) * seconds / end, 1)
+
+    marks: list[Html] = [
+        tag(
+            "line",
+            x1=x(end * part / 4),
+            y1=0,
+            x2=x(end * part / 4),
+            y2=height,
+            stroke="currentColor",
+            stroke_opacity=".14",
+        )
+        for part in range(5)
+    ]
+    for name, sources in after.items():
+        marks.extend(arrow(found, row_of, source, name, x) for source in sources)
+    for name, (start, stop) in found.items():
+        top = row_of[name] * ROW + (ROW - BAR) / 2
+        marks.append(
+            tag(
+                "rect",
+                x=x(start),
+                y=top,
+                width=max(3.0, round(x(stop) - x(start), 1)),
+                height=BAR,
+                rx=4,
+                style=f"fill:{ACCENT}",
+            )
+        )
+    picture = tag(
+        "svg",
+        *marks,
+        viewBox=f"0 0 {WIDTH} {height}",
+        width=WIDTH,
+        height=height,
+        role="img",
+        aria_label="Time line: "
+        + "; ".join(f"{n} from {time_text(a)} to {time_text(b)}" for n, (a, b) in found.items()),
+        style=f"display:block;height:{height}px;width:{WIDTH}px;overflow:visible",
+        preserveAspectRatio="none",
+    )
+    line = f"height:{ROW}px;padding:0 10px 0 0;border:0;text-align:left;white-space:nowrap;vertical-align:middle;line-height:18px;background:transparent"
+    rows = []
+    for index, name in enumerate(names):
+        start, stop = found[name]
+        rows.append(
+            tag(
+                "tr",
+                tag("th", shorten(name, 22), scope="row", title=name, style=f"{line};font-weight:600"),
+                tag(
+                    "td",
+                    f"{time_text(start)} – {time_text(stop)}",
+                    style=f"{line};{MUTED};font-variant-numeric:tabular-nums",
+                ),
+                tag(
+                    "td",
+                    "after " + shorten(", ".join(after[name]), 26) if after.get(name) else "at once",
+                    style=f"{line};{MUTED}",
+                ),
+                tag(
+                    "td",
+                    picture,
+                    rowspan=len(names),
+                    style="padding:0;border:0;vertical-align:top;background:transparent",
+                )
+                if index == 0
+                else None,
+                style=f"height:{ROW}px;background:transparent;border:0",
+            )
+        )
+    axis = tag(
+        "tr",
+        tag("th", "", style=f"{line};height:20px"),
+        tag("td", "", style=f"{line};height:20px"),
+        tag("td", "", style=f"{line};height:20px"),
+        tag(
+            "td",
+            tag("span", "0 s"),
+            tag("span", time_text(end), style="float:right"),
+            style=f"padding:0 2px;border:0;border-top:{BORDER};font-size:12px;text-align:left;{MUTED};width:{WIDTH}px",
+        ),
+        style="background:transparent;border:0",
+    )
+    return tag(
+        "details",
+        tag("summary", "When each step runs", style="cursor:pointer;margin:4px 0"),
+        tag(
+            "div",
+            tag(
+                "table",
+                tag("tbody", *rows, axis),
+                aria_label="When each step runs",
+                style="border-collapse:collapse;border:0;margin:2px 0 6px;font-size:13px",
+            ),
+            style="overflow-x:auto",
+        ),
+        open=True,
+    )
+
+
+def arrow(
+    found: Mapping[str, tuple[float, float]],
+    row_of: Mapping[str, int],
+    source: str,
+    name: str,
+    x: Callable[[float], float],
+) -> Html:
+    """From where a step begins to give, down to where the one that takes from it begins."""
+    down = 1 if row_of[name] > row_of[source] else -1
+    middle = ROW / 2
+    x1 = min(x(found[source][1]), max(x(found[source][0]) + 4, x(found[name][0]) - 8))
+    y1 = row_of[source] * ROW + middle + down * BAR / 2
+    x2, y2 = x(found[name][0]), row_of[name] * ROW + middle - down * BAR / 2
+    x2 = max(x2 + 4, x1) if x1 > x2 + 4 else x2 + 4
+    return tag(
+        "path",
+        d=f"M{x1:.1f} {y1:.1f}L{x1:.1f} {y2 - down * 7:.1f}L{x2:.1f} {y2 - down * 7:.1f}L{x2:.1f} {y2:.1f}"
+        f"M{x2 - 3:.1f} {y2 - down * 4:.1f}L{x2:.1f} {y2:.1f}L{x2 + 3:.1f} {y2 - down * 4:.1f}",
+        fill="none",
+        stroke="currentColor",
+        stroke_opacity=".55",
+        stroke_width="1.2",
+    )
+
+
+def timeline_text(plan: Plan, width: int = 40) -> str:
+    """The same in text: a bar of blocks a step."""
+    found = spans(plan)
+    if found is None:
+        return ""
+    end = max(stop for _, stop in found.values()) or 1.0
+    longest = max(len(shorten(name, 24)) for name in found)
+    lines = []
+    for name, (start, stop) in found.items():
+        left = min(width - 1, round(width * start / end))
+        size = max(1, min(width - left, round(width * (stop - start) / end)))
+        bar = f"{' ' * left}{'█' * size}".ljust(width)
+        lines.append(f"{shorten(name, 24):<{longest}}  │{bar}│ {time_text(start)} – {time_text(stop)}")
+    return "\n".join(lines)

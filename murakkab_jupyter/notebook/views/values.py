@@ -1,0 +1,135 @@
+"""One value of any kind, in words a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from murakkab_jupyter.core.kinds import (
+    Answer,
+    Audio,
+    Boxes,
+    Document,
+    Evidence,
+    Frame,
+    Image,
+    Passage,
+    Scene,
+    Segment,
+    Transcript,
+    Video,
+)
+from murakkab_jupyter.notebook.views.figures import time_text, timecode
+from murakkab_jupyter.notebook.views.html import MUTED, Html, clean, tag
+
+__all__ = ["LONGEST", "evidence_words", "file_name", "place_of", "value_html", "value_words"]
+
+LONGEST = 600
+"""Characters of a value that a view shows."""
+
+
+def file_name(path: str) -> str:
+    """The last part of a path (of this system or another), for display."""
+    return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+
+
+def place_of(value: object) -> str:
+    """Where a value lies in the user's media: `clip.mp4 0:05–0:12`; empty when it has no place."""
+    match value:
+        case Scene():
+            return f"{value.media.media.name} {timecode(value.start_s)}–{timecode(value.end_s)}"
+        case Frame():
+            return f"{value.video.media.name} {timecode(value.time_s)}"
+        case Video() | Audio():
+            return f"{value.media.name} ({time_text(value.duration_s)})"
+        case Image() | Document():
+            return value.media.name
+    return ""
+
+
+def evidence_words(evidence: Evidence) -> str:
+    """`clip.mp4 0:05–0:12`."""
+    name = file_name(evidence.source)
+    if evidence.start_s is None:
+        return name
+    if evidence.end_s is None or evidence.end_s == evidence.start_s:
+        return f"{name} {timecode(evidence.start_s)}"
+    return f"{name} {timecode(evidence.start_s)}–{timecode(evidence.end_s)}"
+
+
+def cut(text: str, longest: int) -> str:
+    text = clean(text).strip()
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def seen_in(frames: Sequence[Boxes]) -> str:
+    """What several pictures show: each label with how many of them show it."""
+    counts: dict[str, int] = {}
+    for one in frames:
+        for label in one.counts():
+            counts[label] = counts.get(label, 0) + 1
+    if not counts:
+        return "nothing recognised"
+    total = len(frames)
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    shown = [
+        label if total == 1 or count == total else f"{label} ({count} of {total})" for label, count in ordered
+    ]
+    return ", ".join(shown)
+
+
+def value_words(value: Any, longest: int = LONGEST) -> str:
+    """A value as text, at most `longest` characters of it."""
+    match value:
+        case None:
+            return "nothing"
+        case str():
+            return cut(value, longest) or "(empty)"
+        case bool() | int():
+            return str(value)
+        case float():
+            return f"{value:.6g}"
+        case Transcript():
+            return cut(value.text, longest) or (f"no speech ({value.note})" if value.note else "no speech")
+        case Boxes():
+            counts = value.counts()
+            return (
+                cut(", ".join(k if n == 1 else f"{n} × {k}" for k, n in counts.items()), longest)
+                or "nothing recognised"
+            )
+        case Answer():
+            return cut(value.text, longest) or "(no answer)"
+        case Passage():
+            return cut(value.text, longest)
+        case Segment():
+            return cut(f"{timecode(value.start_s)} {value.text}", longest)
+        case Scene() | Frame() | Video() | Audio() | Image() | Document():
+            return cut(place_of(value), longest)
+        case np.ndarray():
+            return f"vector of {value.size} numbers"
+        case Mapping():
+            return cut("; ".join(f"{key}: {value_words(one, 120)}" for key, one in value.items()), longest)
+        case Sequence() if value and all(isinstance(one, Boxes) for one in value):
+            return cut(seen_in(value), longest)
+        case Sequence():
+            return cut("; ".join(value_words(one, 160) for one in value), longest) or "nothing"
+    return cut(str(value), longest)
+
+
+def value_html(value: Any, longest: int = LONGEST) -> Html:
+    """The same for HTML; records become lines, passages keep their origin."""
+    if isinstance(value, Mapping) and value:
+        return tag(
+            "div",
+            *(
+                tag("div", tag("span", f"{key}: ", style=MUTED), value_html(one, 200))
+                for key, one in list(value.items())[:30]
+            ),
+        )
+    if isinstance(value, Passage) and value.origin is not None:
+        origin = value.origin
+        place = evidence_words(Evidence(origin.source, origin.start_s, origin.end_s))
+        return tag("span", value_words(value, longest), " ", tag("span", f"({place})", style=MUTED))
+    return tag("span", value_words(value, longest), style="white-space:pre-line")
