@@ -1,0 +1,304 @@
+"""The virtual-clock driver of the run loop: what a plan would do, on a cluster that may only be described.
+
+The decisions are those of the loop that serves a user; only the clock and the calls are made up, from
+profiles. The same question always gets the same answer.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.events import Event, RunStatus, Usage
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import ClusterView, WorkerView
+from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.profiles.profile import Profiles
+from murakkab_jupyter.runtime.loop import RunLoop
+from murakkab_jupyter.runtime.messages import (
+    Batch,
+    BatchDone,
+    Begin,
+    Cancel,
+    Finish,
+    InstanceId,
+    Message,
+    Outcome,
+    Record,
+    Recorded,
+    Retire,
+    SetTimer,
+    Submit,
+    Tell,
+    TimerFired,
+    WorkerJoined,
+    WorkerLost,
+)
+from murakkab_jupyter.simulate.durations import Durations, Span
+from murakkab_jupyter.simulate.items import ItemMeasures
+from murakkab_jupyter.simulate.predict import evaluation
+from murakkab_jupyter.simulate.simulation import Call, SimulatedStep, Simulation
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["Simulation", "evaluation", "simulate"]
+
+
+@dataclass(slots=True)
+class Started:
+    """A call on the virtual clock."""
+
+    batch: Batch
+    start_s: float
+    load: Span | None
+    work: float
+    span: Span
+
+
+@dataclass(slots=True)
+class Sums:
+    """What is added up of one step."""
+
+    first_s: float | None = None
+    last_s: float = 0.0
+    span: Span = field(default_factory=Span)
+    loading: Span = field(default_factory=Span)
+    cpu: dict[str, Span] = field(default_factory=dict)
+    core_seconds: dict[str, float] = field(default_factory=dict)
+    loads: int = 0
+    calls: int = 0
+    items: int = 0
+    wasted_core_seconds: float = 0.0
+
+
+class VirtualDriver:
+    """Plays cluster and clock for one loop."""
+
+    def __init__(
+        self,
+        loop: RunLoop,
+        measures: ItemMeasures,
+        durations: Durations,
+        workers: Iterable[WorkerView],
+        changes: Iterable[tuple[float, Message]],
+    ) -> None:
+        self.loop = loop
+        self.measures = measures
+        self.durations = durations
+        self.speeds = {view.name: view.speed.value or 1.0 for view in workers}
+        self.clock: list[tuple[float, int, Message]] = []
+        self.order = itertools.count()
+        self.now_s = 0.0
+        self.running: dict[int, Started] = {}
+        self.loaded: set[InstanceId] = set()
+        self.soon: deque[Message] = deque()
+        self.calls: list[Call] = []
+        self.events: list[Event] = []
+        self.sums: dict[str, Sums] = {step.name: Sums() for step in loop.workflow.steps}
+        self.finish: Finish | None = None
+        for at_s, message in changes:
+            self.later(at_s, message)
+
+    def later(self, at_s: float, message: Message) -> None:
+        heapq.heappush(self.clock, (at_s, next(self.order), message))
+
+    def run(self, begin: Begin) -> None:
+        self.soon.append(begin)
+        while self.finish is None:
+            if self.soon:
+                message = self.soon.popleft()
+            elif self.clock:
+                at_s, _, message = heapq.heappop(self.clock)
+                self.now_s = max(self.now_s, at_s)
+            else:
+                break
+            if isinstance(message, BatchDone):
+                if message.task not in self.running:
+                    continue  # cancelled, or lost with its worker
+                message = self.done(message)
+            elif isinstance(message, WorkerLost):
+                self.lost(message.worker)
+            elif isinstance(message, WorkerJoined):
+                self.speeds[message.worker.name] = message.worker.speed.value or 1.0
+            for decision in self.loop.handle(message, self.now_s):
+                match decision:
+                    case Tell(event):
+                        self.events.append(event)
+                    case Submit(batch):
+                        self.submit(batch)
+                    case Record(task):
+                        self.soon.append(Recorded(task))
+                    case SetTimer(name, at_s):
+                        if at_s <= self.now_s:
+                            self.soon.append(TimerFired(name))
+                        else:
+                            self.later(at_s, TimerFired(name))
+                    case Retire(instance):
+                        self.loaded.discard(instance)
+                    case Cancel(task):
+                        self.waste(self.running.pop(task))
+                    case Finish():
+                        self.finish = decision
+
+    def submit(self, batch: Batch) -> None:
+        start, step = self.measures.start, batch.step
+        work = 0.0
+        for key in batch.keys:
+            work += start(step, key)
+        speed = self.speeds[batch.instance.worker]
+        span = self.durations.call(step, len(batch.keys), work, speed)
+        load = None
+        took_s = span.seconds
+        if batch.instance not in self.loaded:
+            self.loaded.add(batch.instance)
+            load = self.durations.load(step, speed)
+            took_s += load.seconds
+        self.running[batch.task] = Started(batch, self.now_s, load, work, span)
+        self.later(self.now_s + took_s, BatchDone(batch.task, ()))
+
+    def done(self, message: BatchDone) -> BatchDone:
+        """The clock reached the end of a call: what it made, and what it used."""
+        started = self.running.pop(message.task)
+        batch, span, load = started.batch, started.span, started.load
+        sums = self.count(started)
+        sums.span.add(span)
+        cpu = sums.cpu.setdefault(batch.instance.worker, Span())
+        cpu.add(span)
+        if load is not None:
+            sums.loads += 1
+            sums.loading.add(load)
+            cpu.add(load)
+        finish, step = self.measures.finish, batch.step
+        outcomes = tuple(Outcome(key, finish(step, key)) for key in batch.keys)
+        usage = Usage(
+            span.seconds,
+            span.cpu_s,
+            0.0 if load is None else load.seconds,
+            0.0 if load is None else load.cpu_s,
+            energy_j=span.gpu_j,
+            work=started.work,
+        )
+        return BatchDone(message.task, outcomes, usage)
+
+    def count(self, started: Started, *, wasted: bool = False) -> Sums:
+        batch = started.batch
+        sums = self.sums[batch.step]
+        worker = batch.instance.worker
+        cores = 0 if batch.configuration.device == "remote" else batch.configuration.cores
+        held = cores * (self.now_s - started.start_s)
+        sums.core_seconds[worker] = sums.core_seconds.get(worker, 0.0) + held
+        if sums.first_s is None or started.start_s < sums.first_s:
+            sums.first_s = started.start_s
+        sums.last_s = self.now_s
+        sums.calls += 1
+        if wasted:
+            sums.wasted_core_seconds += held
+        else:
+            sums.items += len(batch.keys)
+        self.calls.append(
+            Call(
+                batch.step,
+                worker,
+                batch.instance.index,
+                started.start_s,
+                self.now_s,
+                len(batch.keys),
+                cores,
+                0.0 if started.load is None else started.load.seconds,
+                wasted,
+            )
+        )
+        return sums
+
+    def waste(self, started: Started) -> None:
+        """A call that was cut short: its CPU time so far counts in proportion."""
+        sums = self.count(started, wasted=True)
+        whole = started.span.seconds + (0.0 if started.load is None else started.load.seconds)
+        cpu_s = started.span.cpu_s + (0.0 if started.load is None else started.load.cpu_s)
+        share = (self.now_s - started.start_s) / whole if whole else 0.0
+        spent = Span(cpu_s=cpu_s * share, cpu_low_s=cpu_s * share, cpu_high_s=cpu_s * share, source="prior")
+        sums.cpu.setdefault(started.batch.instance.worker, Span()).add(spent)
+
+    def lost(self, worker: str) -> None:
+        for task, started in list(self.running.items()):
+            if started.batch.instance.worker == worker:
+                self.waste(self.running.pop(task))
+        self.loaded = {instance for instance in self.loaded if instance.worker != worker}
+
+
+def simulate(
+    workflow: Workflow,
+    configurations: Mapping[str, Configuration],
+    *,
+    roots: Mapping[str, Sequence[Any]],
+    library: Library,
+    profiles: Profiles,
+    cluster: ClusterView,
+    changes: Iterable[tuple[float, Message]] = (),
+) -> Simulation:
+    """Run the loop on a virtual clock.
+
+    Parameters
+    ----------
+    workflow, configurations
+        What is run and how.
+    roots
+        For each variable, its values in order (one for a scalar).
+    library, profiles, cluster
+        Where capabilities, durations and workers are looked up.
+    changes
+        What happens on the way, as `(at_s, message)`: `WorkerLost`, `WorkerJoined`, `StopRequested`.
+    """
+    measures = ItemMeasures(workflow, configurations, roots, library)
+    durations = Durations(profiles, configurations)
+    driver = VirtualDriver(RunLoop(workflow, configurations), measures, durations, cluster.workers, changes)
+    driver.run(Begin(measures.roots, cluster.workers))
+    whole = Span()
+    for sums in driver.sums.values():
+        whole.add(sums.span)
+        whole.add(sums.loading)
+    makespan_s = max((call.end_s for call in driver.calls), default=0.0)
+    steps = {name: told(sums, whole) for name, sums in driver.sums.items()}
+    status: RunStatus = "failed" if driver.finish is None else driver.finish.status
+    return Simulation(
+        steps=steps,
+        makespan_s=makespan_s,
+        makespan=whole.banded(makespan_s),
+        calls=tuple(driver.calls),
+        events=tuple(driver.events),
+        status=status,
+        message="" if driver.finish is None else driver.finish.message,
+        guessed=tuple(durations.guessed),
+    )
+
+
+def told(sums: Sums, whole: Span) -> SimulatedStep:
+    """The sums of one step as figures."""
+    start_s = sums.first_s
+    all_of_it = Span()
+    for span in sums.cpu.values():
+        all_of_it.add(span)
+    start = None if start_s is None else whole.banded(start_s)
+    end = None if start_s is None else whole.banded(sums.last_s)
+    timed = sums.span if sums.span.seconds else whole
+    latency = (
+        Figure(0.0, "s", 0.0, 0.0, "measured") if start_s is None else timed.banded(sums.last_s - start_s)
+    )
+    return SimulatedStep(
+        start=start,
+        end=end,
+        latency=latency,
+        cpu=all_of_it.cpu,
+        gpu_j=all_of_it.gpu_j,
+        cpu_by_worker={name: span.cpu for name, span in sums.cpu.items()},
+        core_seconds=dict(sums.core_seconds),
+        wasted_core_seconds=sums.wasted_core_seconds,
+        loads=sums.loads,
+        load_s=sums.loading.seconds,
+        calls=sums.calls,
+        items=sums.items,
+    )

@@ -1,0 +1,113 @@
+"""How long calls and loads of a simulated run take: predictions of the profiles, asked once for each case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from murakkab_jupyter.core.figure import Figure, Source, weakest
+from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.profiles.profile import Prediction, Profiles
+
+__all__ = ["GUESS_S", "Durations", "Span"]
+
+GUESS_S = 1.0
+"""A call or load of an agent that no profile knows is guessed to take this long for each item (a `prior`)."""
+
+GUESS_BAND = 10.0
+
+
+@dataclass(slots=True)
+class Span:
+    """Seconds, CPU-seconds and GPU joules, each with the ends of its band; adds up."""
+
+    seconds: float = 0.0
+    low_s: float = 0.0
+    high_s: float = 0.0
+    cpu_s: float = 0.0
+    cpu_low_s: float = 0.0
+    cpu_high_s: float = 0.0
+    gpu_j: float | None = None
+    source: Source = "measured"
+
+    def add(self, other: Span) -> None:
+        """Add another span: as weak as the weaker of both."""
+        self.seconds += other.seconds
+        self.low_s += other.low_s
+        self.high_s += other.high_s
+        self.cpu_s += other.cpu_s
+        self.cpu_low_s += other.cpu_low_s
+        self.cpu_high_s += other.cpu_high_s
+        if other.gpu_j is not None:
+            self.gpu_j = (self.gpu_j or 0.0) + other.gpu_j
+        if other.source != self.source:
+            self.source = weakest((self.source, other.source))
+
+    @property
+    def cpu(self) -> Figure:
+        """The CPU-seconds as a figure."""
+        return Figure(self.cpu_s, "s", self.cpu_low_s, self.cpu_high_s, self.source)
+
+    def banded(self, seconds: float) -> Figure:
+        """Other seconds that are as sure as these."""
+        if not self.seconds:
+            return Figure(seconds, "s", seconds, seconds, self.source)
+        low, high = self.low_s / self.seconds, self.high_s / self.seconds
+        return Figure(seconds, "s", seconds * low, seconds * high, self.source)
+
+
+class Durations:
+    """Predictions for one set of configurations.
+
+    `guessed` names the agents that no profile knows.
+    """
+
+    def __init__(self, profiles: Profiles, configurations: Mapping[str, Configuration]) -> None:
+        self._profiles = profiles
+        self._configurations = configurations
+        self._calls: dict[tuple[str, int, float, float], Span] = {}
+        self._loads: dict[tuple[str, float], Span] = {}
+        self.guessed: dict[str, None] = {}
+
+    def call(self, step: str, items: int, work: float, speed: float) -> Span:
+        """One call of a step's agent."""
+        key = (step, items, work, speed)
+        span = self._calls.get(key)
+        if span is None:
+            one = self._configurations[step]
+            cores = max(1, one.cores)
+            prediction = self._profiles.call(
+                one.agent, one.options, cores=cores, items=items, work=work, speed=speed
+            )
+            span = self._calls[key] = self._span(one.agent, prediction, items * GUESS_S)
+        return span
+
+    def load(self, step: str, speed: float) -> Span:
+        """Loading a step's agent."""
+        key = (step, speed)
+        span = self._loads.get(key)
+        if span is None:
+            one = self._configurations[step]
+            prediction = self._profiles.load(one.agent, one.options, speed=speed)
+            span = self._loads[key] = self._span(one.agent, prediction, GUESS_S)
+        return span
+
+    def _span(self, agent: str, prediction: Prediction | None, guess_s: float) -> Span:
+        if prediction is None or prediction.seconds.value is None:
+            self.guessed[agent] = None
+            low, high = guess_s / GUESS_BAND, guess_s * GUESS_BAND
+            return Span(guess_s, low, high, guess_s, low, high, None, "prior")
+        seconds, cpu = prediction.seconds, prediction.cpu_s
+        value = max(0.0, seconds.value or 0.0)
+        # A call whose CPU time nobody knows keeps one core busy.
+        cpu_value = value if cpu.value is None else max(0.0, cpu.value)
+        return Span(
+            value,
+            value if seconds.low is None else seconds.low,
+            value if seconds.high is None else seconds.high,
+            cpu_value,
+            cpu_value if cpu.low is None else cpu.low,
+            cpu_value if cpu.high is None else cpu.high,
+            None if prediction.energy_j is None else prediction.energy_j.value,
+            "prior" if cpu.value is None else weakest((seconds.source, cpu.source)),
+        )
