@@ -102,7 +102,7 @@ class Step:
     per: str | None = None
     pin: str | None = None
     body: str | None = None
-    line: int = 0
+    line: int = field(default=0, compare=False)
 
     @property
     def level(self) -> Level:
@@ -123,7 +123,7 @@ class Workflow:
     variables: tuple[Variable, ...]
     steps: tuple[Step, ...]
     goal: Goal
-    text: str
+    text: str = field(compare=False)
     """The cell that says it; parsing it again, with the same variables, gives this workflow."""
 
     def step(self, name: str) -> Step:

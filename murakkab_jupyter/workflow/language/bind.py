@@ -1,0 +1,363 @@
+"""Syntax tree -> Workflow: names, meaning, kinds, levels and options."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any
+
+from murakkab_jupyter.agents.capability import Capability, Port
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.ancestry import Level
+from murakkab_jupyter.core.errors import LanguageError, UsageError
+from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.language.format import format_workflow
+from murakkab_jupyter.workflow.language.levels import Reference, level_named, level_of_step, reach
+from murakkab_jupyter.workflow.language.meaning import PYTHON, Meaning, meaning_of
+from murakkab_jupyter.workflow.language.options import WordError, parse_goal_options
+from murakkab_jupyter.workflow.language.parse import parse
+from murakkab_jupyter.workflow.language.settings import pinned_options
+from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, Sort, sort_of
+from murakkab_jupyter.workflow.language.suggest import listed, near, suggestion
+from murakkab_jupyter.workflow.language.syntax import Cell, Place, Ref, StepNode
+from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
+
+__all__ = ["bind", "declare"]
+
+UNNAMED = "workflow"
+MOST_TRIED = 200
+"""In a longer cell, the forms that an error suggests are not checked for their levels."""
+
+
+def declare(
+    text: str | bytes, *, library: Library, values: Mapping[str, object], goal: Goal | None = None
+) -> Workflow:
+    """Parse and bind a cell.
+
+    Parameters
+    ----------
+    text
+        The cell.
+    library
+        Where capabilities and agents are looked up.
+    values
+        Python variables (or command-line inputs) by name; more than the cell refers to is fine.
+    goal
+        Replaces the goal that the header says.
+
+    Returns
+    -------
+    Workflow
+        Its `text` is the cell as written; where `goal` replaced the header's, the cell that says it.
+
+    Raises
+    ------
+    LanguageError
+        With the place, what was expected and what to type.
+    """
+    workflow = bind(parse(text), library=library, values=values)
+    if goal is None or goal == workflow.goal:
+        return workflow
+    changed = replace(workflow, goal=goal)
+    return replace(changed, text=format_workflow(changed))
+
+
+def bind(cell: Cell, *, library: Library, values: Mapping[str, object]) -> Workflow:
+    """Bind a parsed cell to a library and to Python variables; see `declare`."""
+    if not cell.steps:
+        raise no_steps(cell)
+    goal = goal_of(cell)
+    nodes = ordered(cell.steps)
+    binder = Binder(library, values, {node.name: node for node in nodes})
+    for node in nodes:
+        binder.understand(node)
+    variables = binder.variables()
+    steps = [binder.place(node) for node in nodes]
+    return Workflow(cell.name or UNNAMED, cell.description, variables, tuple(steps), goal, cell.text)
+
+
+def no_steps(cell: Cell) -> Exception:
+    first = cell.text.split("\n", 1)[0].removesuffix("\r")
+    example = "Write at least one, for example: scenes <- split {videos} into scenes"
+    if cell.description or cell.name or cell.options:
+        return Place(1, 1, 1, first).error("This cell has no step.", example)
+    return Place(1, 1, 1, first).error("This cell is empty.", example)
+
+
+def goal_of(cell: Cell) -> Goal:
+    try:
+        goal, found = parse_goal_options([word.text for word in cell.options])
+    except WordError as error:
+        raise cell.options[error.index].place.error(error.message, error.hint) from None
+    except UsageError as error:
+        raise cell.options[0].place.error(error.message, error.hint) from None
+    loose = found.get("words")
+    if loose:
+        place = next(word.place for word in cell.options if word.text == loose[0])
+        raise place.error(
+            f"`{loose[0][:60]}` is no option.", "After the name come options only: --minimize energy"
+        )
+    return goal
+
+
+# --- order ---------------------------------------------------------------------------------------------------
+
+
+def ordered(steps: Sequence[StepNode]) -> list[StepNode]:
+    """Steps in a topological order, as near to the written one as can be; a cycle is an error."""
+    index = {step.name: i for i, step in enumerate(steps)}
+    waits = [{index[ref.name] for ref in step.all_refs() if ref.name in index} for step in steps]
+    waiting = [len(w) for w in waits]
+    users: list[list[int]] = [[] for _ in steps]
+    for i, sources in enumerate(waits):
+        for source in sources:
+            users[source].append(i)
+    ready = [i for i, count in enumerate(waiting) if count == 0]
+    heapq.heapify(ready)
+    found: list[StepNode] = []
+    while ready:
+        i = heapq.heappop(ready)
+        found.append(steps[i])
+        for user in users[i]:
+            waiting[user] -= 1
+            if waiting[user] == 0:
+                heapq.heappush(ready, user)
+    if len(found) < len(steps):
+        raise cycle(steps, index, waiting)
+    return found
+
+
+def cycle(steps: Sequence[StepNode], index: Mapping[str, int], waiting: Sequence[int]) -> Exception:
+    """Walk back along steps that still wait until one comes again: that is a circle."""
+    at = next(i for i, count in enumerate(waiting) if count > 0)
+    path: list[int] = []
+    seen: dict[int, int] = {}
+    while at not in seen:
+        seen[at] = len(path)
+        path.append(at)
+        at = next(index[r.name] for r in steps[at].all_refs() if waiting[index.get(r.name, at)] and r.name in index)
+    around = path[seen[at] :]
+    first = steps[min(around)]
+    start = around.index(min(around))
+    around = around[start:] + around[:start]
+    source = steps[around[1 % len(around)]].name
+    place = next(ref.place for ref in first.all_refs() if ref.name == source)
+    if len(around) == 1:
+        return place.error(
+            f"`{first.name}` refers to itself.", "Give the step a name that differs from what it takes."
+        )
+    told = " <- ".join(steps[i].name for i in [*around, around[0]])
+    return place.error(f"These steps wait for each other: {told}.", "Take one of these references out.")
+
+
+# --- binding -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Binder:
+    """Binds steps one after another; each is first understood, then, when all kinds are known, placed."""
+
+    library: Library
+    values: Mapping[str, object]
+    nodes: Mapping[str, StepNode]
+    sorts: dict[str, Sort] = field(default_factory=dict)
+    meanings: dict[str, Meaning] = field(default_factory=dict)
+    agents: dict[str, str | None] = field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    used_at: dict[str, tuple[Place, Port]] = field(default_factory=dict)
+    levels: dict[str, Level] = field(default_factory=dict)
+    openers: dict[str, Level] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+
+    def understand(self, node: StepNode) -> None:
+        """Find the step's capability, ports and options."""
+        for ref in node.all_refs():
+            self.look_up(ref)
+        pinned, agent = self.target_of(node)
+        meaning = meaning_of(
+            node, self.sorts, self.library, pinned, lambda c, way: self.could_place(node, Meaning(c, way))
+        )
+        if node.body is not None and not meaning.capability.prompted and node.body_place is not None:
+            prompted = listed(c.name for c in self.library.capabilities() if c.prompted)
+            raise node.body_place.error(
+                f"{meaning.capability.name} takes no prompt.",
+                f"Remove the indented lines, or pin a capability that takes one: {prompted}.",
+            )
+        self.narrow(node, meaning)
+        function = self.values.get(node.pin.function) if node.pin and node.pin.function else None
+        given = pinned_options(node, meaning.capability, agent, self.library, function)
+        for key, value in meaning.slots.items():
+            if key in given and given[key] != value:
+                place = next(k.place for k in (node.pin.keys if node.pin else ()) if k.name == key)
+                raise place.error(
+                    f"The sentence says {key} = {value}, the pin says {given[key]}.", "Say it once."
+                )
+        self.meanings[node.name] = meaning
+        self.agents[node.name] = agent
+        self.options[node.name] = {**meaning.slots, **given}
+        self.sorts[node.name] = Sort((meaning.capability.output,))
+
+    def look_up(self, ref: Ref) -> None:
+        name = ref.name
+        if name in self.nodes or name in self.sorts:
+            return
+        value = self.values.get(name)
+        if value is None:
+            known = [*self.nodes, *(key for key, given in self.values.items() if given is not None)]
+            close = near(name, known)
+            did = f"Did you mean {' or '.join(f'{{{c}}}' for c in close)}? Or " if close else ""
+            give = f"give {{{name}}} a value: {name} = …"
+            if name in self.values:
+                raise ref.place.error(f"The variable `{name}` is None.", f"{give[0].upper()}{give[1:]}")
+            hint = f"{did}{give}"
+            raise ref.place.error(
+                f"{{{name}}} is no step of this cell, and no variable with a value.", hint[0].upper() + hint[1:]
+            )
+        if name == "all":
+            raise ref.place.error("`all` names the root level.", "Give the variable another name.")
+        if isinstance(value, ModuleType):
+            raise ref.place.error(f"`{name}` is a module, not data.", "Refer to a variable that holds data.")
+        if callable(value):
+            raise ref.place.error(
+                f"`{name}` is a function, not data.", f"To use it as a step, pin it: … @python:{name}"
+            )
+        if isinstance(value, str) and not value.strip():
+            raise ref.place.error(f"The variable `{name}` is an empty text.", f"Give {{{name}}} a value: {name} = …")
+        self.sorts[name] = sort_of(value)
+        self.order.append(name)
+
+    def target_of(self, node: StepNode) -> tuple[Capability | None, str | None]:
+        """The capability and the agent that the step's pin names."""
+        pin = node.pin
+        if pin is None:
+            return None, None
+        capabilities = {c.name: c for c in self.library.capabilities()}
+        if pin.function is not None:
+            functions = [name for name, value in self.values.items() if callable(value)]
+            if not callable(self.values.get(pin.function)):
+                what = "is no function" if pin.function in self.values else "is not defined"
+                raise pin.place.error(
+                    f"`{pin.function}` {what}.",
+                    suggestion(pin.function, functions) if functions else f"Define it first: def {pin.function}(…): …",
+                )
+            if PYTHON not in capabilities:
+                raise pin.place.error(
+                    "Python functions cannot be steps here: this library has no capability `python`.",
+                    "Load the built-in agents.",
+                )
+            return capabilities[PYTHON], pin.target
+        if pin.target in capabilities:
+            return capabilities[pin.target], None
+        agents = {a.name: a for a in self.library.agents()}
+        if pin.target in agents:
+            return capabilities[agents[pin.target].capability], pin.target
+        hint = suggestion(pin.target, [*capabilities, *agents])
+        if callable(self.values.get(pin.target)):
+            hint = f"For a Python function write @python:{pin.target}"
+        raise pin.place.error(f"There is no agent or capability `{pin.target[:60]}`.", hint)
+
+    def narrow(self, node: StepNode, meaning: Meaning) -> None:
+        """A variable's kind is decided by all ports that take it together."""
+        places = {ref.name: ref.place for ref in node.all_refs()}
+        for port_name, name in meaning.bound:
+            port = meaning.capability.port(port_name)
+            if name in self.nodes or port is None:
+                continue
+            sort = self.sorts[name].narrowed(port)
+            if sort is None:
+                _, before = self.used_at[name]
+                raise places[name].error(
+                    f"`{name}` is used as {' or '.join(sorted(port.kinds))} here, and as "
+                    f"{' or '.join(sorted(before.kinds))} in line {self.used_at[name][0].line}.",
+                    "Use two variables.",
+                )
+            self.sorts[name] = sort
+            self.used_at.setdefault(name, (places[name], port))
+
+    def could_place(self, node: StepNode, meaning: Meaning) -> bool:
+        """Whether a step that is not understood yet could run so (earlier steps stand)."""
+        if len(self.meanings) > MOST_TRIED:
+            return True
+        trial = replace(
+            self,
+            sorts=dict(self.sorts),
+            meanings={**self.meanings, node.name: meaning},
+            agents={**self.agents, node.name: None},
+            options={**self.options, node.name: {}},
+            used_at=dict(self.used_at),
+            levels={},
+            openers={},
+            kinds={},
+        )
+        try:
+            trial.narrow(node, meaning)
+            trial.variables()
+            for name in self.meanings:
+                trial.place(self.nodes[name])
+            trial.place(node)
+        except LanguageError:
+            return False
+        return True
+
+    def variables(self) -> tuple[Variable, ...]:
+        """Variables with their kinds and levels, in the order they are first referred to."""
+        found = []
+        for name in self.order:
+            sort = self.sorts[name]
+            kind = sort.kinds[0]
+            level: Level = (name,) if sort.many or kind in MEDIA_KINDS else ()
+            if level:
+                self.openers[name] = level
+            self.levels[name] = level
+            self.kinds[name] = kind
+            found.append(Variable(name, kind, level))
+        return tuple(found)
+
+    def place(self, node: StepNode) -> Step:
+        """Decide the step's level, and how each input reaches it."""
+        meaning = self.meanings[node.name]
+        capability = meaning.capability
+        places: dict[str, Place] = {}
+        for ref in node.all_refs():
+            places.setdefault(ref.name, ref.place)
+        in_body = {ref.name for ref in node.body_refs}
+        bound = list(meaning.bound)
+        said = {name for _, name in bound}
+        bound += [("", name) for name in dict.fromkeys(r.name for r in node.body_refs) if name not in said]
+        refs = [
+            Reference(name, self.levels[name], self.kinds[name], capability.port(port), places[name])
+            for port, name in bound
+        ]
+        if node.per is not None and node.per_place is not None:
+            at = level_named(node.per, self.openers, node.per_place)
+        else:
+            at = level_of_step(refs, node.sentence_place)
+        inputs = tuple(
+            Input(ref.name, port, reach(ref, at), ref.name in in_body)
+            for (port, _), ref in zip(bound, refs, strict=True)
+        )
+        step = Step(
+            name=node.name,
+            sentence=node.sentence,
+            capability=capability.name,
+            at=at,
+            opens=capability.opens,
+            kind=capability.output,
+            inputs=inputs,
+            options=self.options[node.name],
+            agent=self.agents[node.name],
+            per=node.per,
+            pin=node.pin.target if node.pin else None,
+            body=node.body,
+            line=node.place.line,
+        )
+        self.levels[node.name] = step.level
+        self.kinds[node.name] = step.kind
+        if step.opens:
+            self.openers[node.name] = step.level
+        return step
+
+

@@ -1,0 +1,400 @@
+"""What a sentence means: which capability, and which reference goes to which port.
+
+In this order: the pin; a built-in capability's pattern; a pattern of the user's own capabilities (defined
+in this session); the only built-in capability whose kinds allow it; a pattern of another package's
+capability. So installing a package never changes what a step means. Likeness of words only orders what
+an error suggests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from murakkab_jupyter.agents.capability import Capability, Port
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.errors import LanguageError
+from murakkab_jupyter.workflow.language.pattern import Match, Token, match, tokens_of
+from murakkab_jupyter.workflow.language.pins import literal
+from murakkab_jupyter.workflow.language.sorts import Sort
+from murakkab_jupyter.workflow.language.suggest import listed
+from murakkab_jupyter.workflow.language.syntax import KeyNode, Place, Ref, StepNode
+
+__all__ = ["PYTHON", "WORDLESS", "Meaning", "assignments", "best_pattern", "forms", "meaning_of", "overlap"]
+
+PYTHON = "python"
+"""Name of the capability of functions, which is reached by pins only."""
+
+WORDLESS = frozenset({"video", "audio", "image", "scene", "frame", "vector"})
+"""Kinds that a port of `any` kind does not really take: they are not words."""
+
+SHOWN_FORMS = 8
+TRIED_FORMS = 24
+MOST_STEPS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A capability, `(port, source)` pairs in the order of the sentence, and the values of slots."""
+
+    capability: Capability
+    bound: tuple[tuple[str, str], ...]
+    slots: Mapping[str, Any] = field(default_factory=dict)
+
+
+Sorts = Mapping[str, Sort]
+Legal = Callable[[Capability, tuple[tuple[str, str], ...]], bool]
+"""Whether a step could run with such an assignment: whether levels allow it."""
+
+
+def fits(port: Port, sort: Sort) -> bool:
+    return sort.narrowed(port) is not None
+
+
+def wrong_kind(capability: Capability, bound: Sequence[tuple[str, Ref]], sorts: Sorts) -> tuple[Port, Ref] | None:
+    """The first reference whose kind its port does not take, or that is one too many for it."""
+    taken: dict[str, str] = {}
+    for name, ref in bound:
+        port = capability.port(name)
+        if port is None:
+            continue
+        if not fits(port, sorts[ref.name]) or (
+            not port.several and taken.setdefault(name, ref.name) != ref.name
+        ):
+            return port, ref
+    return None
+
+
+def unique(pairs: Iterator[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(dict.fromkeys(pairs))
+
+
+def best_pattern(
+    capabilities: Sequence[Capability], tokens: Sequence[Token], sorts: Sorts
+) -> tuple[list[tuple[Capability, Match]], tuple[Capability, Port, Ref] | None]:
+    """Capabilities whose patterns fit words and kinds, only the most exact; and what came close but for a kind."""
+    found: dict[str, tuple[tuple[int, int], Capability, Match]] = {}
+    close: tuple[int, tuple[Capability, Port, Ref]] | None = None
+    for capability in capabilities:
+        for pattern in capability.patterns:
+            fit = match(capability, pattern, tokens)
+            if fit is None:
+                continue
+            wrong = wrong_kind(capability, fit.bound, sorts)
+            if wrong is not None:
+                if close is None or fit.literals > close[0]:
+                    close = (fit.literals, (capability, *wrong))
+                continue
+            missing = [
+                p for p in capability.ports if not p.optional and p.name not in dict(fit.bound)
+            ]
+            score = (fit.literals, -fit.wild)
+            if not missing and (capability.name not in found or score > found[capability.name][0]):
+                found[capability.name] = (score, capability, fit)
+    if not found:
+        return [], close[1] if close else None
+    top = max(score for score, _, _ in found.values())
+    return [(c, fit) for score, c, fit in found.values() if score == top], None
+
+
+def assignments(
+    capability: Capability,
+    names: Sequence[str],
+    sorts: Sorts,
+    fixed: Sequence[tuple[str, str]] = (),
+    *,
+    limit: int = 2,
+    strict: bool = False,
+) -> list[tuple[tuple[str, str], ...]]:
+    """Ways to give each name a port of its kind, with every required port filled; at most `limit`.
+
+    `strict`: a port of `any` kind does not take what is no words (pictures, sound, vectors).
+    """
+    taken = {name for name, _ in fixed}
+    choices: list[list[str]] = []
+    for name in names:
+        sort = sorts[name]
+        ports = [
+            port.name
+            for port in capability.ports
+            if fits(port, sort)
+            and not (strict and "any" in port.kinds and set(sort.likely[:1]) & WORDLESS)
+            and not (strict and not set(sort.likely) & set(port.kinds) and "any" not in port.kinds)
+        ]
+        if not ports:
+            return []
+        choices.append(ports)
+    several = {port.name for port in capability.ports if port.several}
+    required = [port.name for port in capability.ports if not port.optional]
+    if len(names) > len(capability.ports) and not several:
+        return []
+    results: list[tuple[tuple[str, str], ...]] = []
+    picks = [-1] * len(names)
+    steps = 0
+    at = 0
+    used: list[str] = []
+    # Depth first without recursion: a sentence may hold thousands of references.
+    while at >= 0 and steps < MOST_STEPS and len(results) < limit:
+        steps += 1
+        if at == len(names):
+            if all(port in taken or port in used for port in required):
+                results.append(unique(iter([*fixed, *zip(used, names, strict=True)])))
+            at -= 1
+            if used:
+                used.pop()
+            continue
+        picks[at] += 1
+        if picks[at] >= len(choices[at]):
+            picks[at] = -1
+            at -= 1
+            if used:
+                used.pop()
+            continue
+        port = choices[at][picks[at]]
+        if port not in several and (port in taken or port in used[-len(capability.ports) :]):
+            continue
+        used.append(port)
+        at += 1
+    return results
+
+
+def by_kinds(
+    capabilities: Sequence[Capability], names: Sequence[str], sorts: Sorts
+) -> tuple[Capability, tuple[tuple[str, str], ...]] | None:
+    """The only capability and assignment that kinds allow, or None."""
+    found: tuple[Capability, tuple[tuple[str, str], ...]] | None = None
+    for capability in capabilities:
+        ways = assignments(capability, names, sorts, strict=True)
+        if len(ways) > 1 or (ways and found is not None):
+            return None
+        if ways:
+            found = (capability, ways[0])
+    return found
+
+
+def meaning_of(
+    node: StepNode, sorts: Sorts, library: Library, pinned: Capability | None, legal: Legal | None = None
+) -> Meaning:
+    """Bind a sentence to a capability and its ports.
+
+    Raises
+    ------
+    LanguageError
+        When it means nothing or more than one thing; the hint holds pinned forms of the very line to paste.
+    """
+    if pinned is not None:
+        return meaning_of_pinned(node, sorts, pinned, legal)
+    tokens = tokens_of(node.parts)
+    names = list(dict.fromkeys(ref.name for ref in node.refs))
+    known = [c for c in library.capabilities() if c.name != PYTHON]
+    builtin = [c for c in known if library.is_builtin(c.name)]
+    own = [c for c in known if library.package_of(c.name) == "session"]
+    others = [c for c in known if c not in builtin and c not in own]
+    close: tuple[Capability, Port, Ref] | None = None
+    for group, then_kinds in ((builtin, False), (own, True), (others, False)):
+        best, nearly = best_pattern(group, tokens, sorts)
+        close = close or nearly
+        if len(best) > 1:
+            raise ambiguous(node, [c.name for c, _ in best], sorts, [c for c, _ in best], legal)
+        if best:
+            capability, fit = best[0]
+            return Meaning(
+                capability, unique((port, ref.name) for port, ref in fit.bound), checked_slots(node, fit)
+            )
+        if then_kinds and close is None:
+            only = by_kinds(builtin, names, sorts)
+            if only is not None:
+                return Meaning(*only)
+    if close is not None:
+        raise kind_error(close, sorts, node, known, legal)
+    possible = [c for c in known if assignments(c, names, sorts, limit=1)]
+    if not possible:
+        first = node.refs[0].place if node.refs else node.sentence_place
+        kinds = listed(f"{{{name}}} is {told(sorts[name])}" for name in names)
+        raise first.error(
+            f"No capability takes these references together: {kinds}.",
+            "Split it into steps that each take some of them.",
+        )
+    raise ambiguous(node, [], sorts, possible, legal)
+
+
+def checked_slots(node: StepNode, fit: Match) -> dict[str, Any]:
+    slots = dict(fit.slots)
+    for name, value in slots.items():
+        if isinstance(value, int | float) and value <= 0:
+            raise node.sentence_place.error(
+                f"`{name}` is {value} in this sentence.", "Say a number that is more than 0."
+            )
+    return slots
+
+
+def meaning_of_pinned(
+    node: StepNode, sorts: Sorts, capability: Capability, legal: Legal | None
+) -> Meaning:
+    keys = node.pin.keys if node.pin else ()
+    fixed: list[tuple[str, str]] = []
+    for key in keys:
+        if isinstance(key.value, Ref):
+            fixed.append((key.name, pinned_port(key, key.value, fixed, sorts, capability)))
+    names = list(dict.fromkeys(ref.name for ref in node.refs))
+    best, _ = best_pattern([capability], tokens_of(node.parts), sorts)
+    slots: dict[str, Any] = {}
+    if best:
+        fit = best[0][1]
+        slots = checked_slots(node, fit)
+        bound = unique((port, ref.name) for port, ref in fit.bound)
+        if set(fixed) <= set(bound):
+            return Meaning(capability, bound, slots)
+    # Pins keep the place that the sentence gives them: "References, in the order of the sentence".
+    said = {name for _, name in fixed}
+    left = [name for name in names if name not in said]
+    ways = assignments(capability, left, sorts, fixed)
+    if len(ways) == 1:
+        order = {name: index for index, name in enumerate(names)}
+        pairs = sorted(ways[0], key=lambda pair: order.get(pair[1], len(order)))
+        return Meaning(capability, tuple(pairs), slots)
+    if not ways:
+        raise misfit(node, capability, left, sorts, fixed)
+    raise ambiguous(node, [], sorts, [capability], legal)
+
+
+def pinned_port(
+    key: KeyNode, ref: Ref, fixed: Sequence[tuple[str, str]], sorts: Sorts, capability: Capability
+) -> str:
+    port = capability.port(key.name)
+    if port is None:
+        raise key.place.error(
+            f"{capability.name} has no port `{key.name}`.",
+            f"Its ports: {listed(p.name for p in capability.ports)}.",
+        )
+    if not fits(port, sorts[ref.name]):
+        raise ref.place.error(*kind_words(port, ref.name, sorts, capability))
+    if not port.several and any(name == key.name for name, _ in fixed):
+        raise key.place.error(f"`{key.name}` is given twice, and takes one reference.", "Leave one out.")
+    return ref.name
+
+
+# --- errors --------------------------------------------------------------------------------------------------
+
+
+def told(sort: Sort) -> str:
+    """A sort in words: `text`, `many text or video`."""
+    return f"{'a list of ' if sort.many else ''}{' or '.join(sort.likely[:2])}"
+
+
+def kind_words(port: Port, name: str, sorts: Sorts, capability: Capability) -> tuple[str, str]:
+    return (
+        f"`{port.name}` of {capability.name} takes {' or '.join(sorted(port.kinds))}, "
+        f"and {{{name}}} is {told(sorts[name])}.",
+        f"Refer to something that is {' or '.join(sorted(port.kinds))}.",
+    )
+
+
+def kind_error(
+    close: tuple[Capability, Port, Ref],
+    sorts: Sorts,
+    node: StepNode,
+    known: Sequence[Capability],
+    legal: Legal | None,
+) -> LanguageError:
+    capability, port, ref = close
+    if fits(port, sorts[ref.name]):
+        return ref.place.error(
+            f"`{port.name}` of {capability.name} takes one reference.", "Make a step for each of them."
+        )
+    message, hint = kind_words(port, ref.name, sorts, capability)
+    usable = [name for name, sort in sorts.items() if fits(port, sort) and name != node.name]
+    if usable:
+        hint = f"Refer to {' or '.join(f'{{{name}}}' for name in usable[:4])}."
+    pasted = forms(node, sorts, known, legal)
+    if pasted:
+        hint += "\nOr say which capability you mean:\n" + "\n".join(f"  {form}" for form in pasted[:3])
+    return ref.place.error(message, hint)
+
+
+def misfit(
+    node: StepNode, capability: Capability, left: Sequence[str], sorts: Sorts, fixed: Sequence[tuple[str, str]]
+) -> LanguageError:
+    places: dict[str, Place] = {ref.name: ref.place for ref in node.refs}
+    for name in left:
+        if not any(fits(port, sorts[name]) for port in capability.ports):
+            takes = sorted({kind for port in capability.ports for kind in port.kinds})
+            return places[name].error(
+                f"{capability.name} takes {listed(takes) if takes else 'no references'}, "
+                f"and {{{name}}} is {told(sorts[name])}.",
+                f"Its ports: {listed(p.name for p in capability.ports)}.",
+            )
+    filled = {port for port, _ in fixed}
+    required = [p for p in capability.ports if not p.optional and p.name not in filled]
+    where = node.pin.place if node.pin else node.sentence_place
+    if len(left) < len(required):
+        lacks = listed(f"{p.name} ({' or '.join(sorted(p.kinds))})" for p in required)
+        return where.error(
+            f"{capability.name} needs {lacks}, which this step does not give.",
+            f"Refer to it in the sentence, or pin it: {required[-1].name}={{name}}",
+        )
+    return where.error(
+        f"{capability.name} cannot take these references together.",
+        f"Its ports: {listed(p.name for p in capability.ports)}.",
+    )
+
+
+def ambiguous(
+    node: StepNode,
+    names: Sequence[str],
+    sorts: Sorts,
+    capabilities: Sequence[Capability],
+    legal: Legal | None,
+) -> LanguageError:
+    pasted = forms(node, sorts, capabilities, legal)
+    if names:
+        message = f"This sentence could mean {' or '.join(names)}."
+    elif len(capabilities) == 1:
+        message = f"It is not clear which reference goes to which port of {capabilities[0].name}."
+    else:
+        message = "It is not clear what this sentence asks for."
+    more = len(pasted) - SHOWN_FORMS
+    lines = [f"  {form}" for form in pasted[:SHOWN_FORMS]]
+    if more > 0:
+        lines.append(f"  … and {more} more")
+    hint = "Say it by pasting one of these lines:\n" + "\n".join(lines)
+    return node.sentence_place.error(message, hint)
+
+
+def overlap(words: set[str], capability: Capability) -> int:
+    """How many words a sentence shares with a capability's name, summary and patterns."""
+    own = set(re.findall(r"\w+", " ".join((capability.name, capability.summary, *capability.patterns)).casefold()))
+    return len(words & own)
+
+
+def forms(
+    node: StepNode, sorts: Sorts, capabilities: Sequence[Capability], legal: Legal | None = None
+) -> list[str]:
+    """Every legal pinned form of a line, the likeliest first.
+
+    Forms that read a text as the path of a file are shown only where there are no others.
+    """
+    words = {token.word for token in tokens_of(node.parts)}
+    names = list(dict.fromkeys(ref.name for ref in node.refs))
+    head = f"{node.name} <- {node.sentence}" + (f", per {node.per}" if node.per else "")
+    target = node.pin.target if node.pin else None
+    keys = node.pin.keys if node.pin else ()
+    fixed = [(k.name, k.value.name) for k in keys if isinstance(k.value, Ref)]
+    options = "".join(f" {k.name}={literal(k.value)}" for k in keys if isinstance(k.value, str))
+    said = {name for _, name in fixed}
+    left = [name for name in names if name not in said]
+    ranked = sorted(capabilities, key=lambda c: -overlap(words, c))
+    for strict in (True, False):
+        found: list[tuple[str, bool]] = []
+        for capability in ranked:
+            if node.body is not None and not capability.prompted:
+                continue
+            for way in assignments(capability, left, sorts, fixed, limit=TRIED_FORMS, strict=strict):
+                ports = "".join(f" {port}={{{name}}}" for port, name in way)
+                line = f"{head} @{target or capability.name}{ports}{options}"
+                found.append((line, legal is None or legal(capability, way)))
+        if found:
+            return [line for line, good in found if good] or [line for line, _ in found]
+    return []

@@ -1,0 +1,135 @@
+"""Options that a pin fixes, each read as the type its agent says."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from murakkab_jupyter.agents.agent import Option
+from murakkab_jupyter.agents.capability import Capability
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.workflow.language.suggest import listed, near
+from murakkab_jupyter.workflow.language.syntax import KeyNode, Ref, StepNode
+
+__all__ = ["options_of", "pinned_options"]
+
+TRUE = frozenset({"true", "yes", "on", "1"})
+FALSE = frozenset({"false", "no", "off", "0"})
+TYPE_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+LONGEST_NUMBER = 60
+
+
+def options_of(capability: Capability, agent: str | None, library: Library) -> list[Option]:
+    """Options that a step may be told: of its pinned agent, else of every agent of its capability; and slots."""
+    found: list[Option] = []
+    for spec in library.agents(capability.name):
+        if agent is None or spec.name == agent:
+            found += spec.options
+    found += [Option(slot.name, slot.type, None) for slot in capability.slots]
+    return found
+
+
+def of_function(function: object) -> list[Option]:
+    """Keyword parameters of a Python function that have a plain default or type."""
+    try:
+        parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return []
+    words = {"int": int, "float": float, "str": str, "bool": bool}
+    found: list[Option] = []
+    for parameter in parameters:
+        if parameter.kind not in {parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD}:
+            continue
+        stated = words.get(parameter.annotation, parameter.annotation)
+        kind = stated if stated in TYPE_WORDS else type(parameter.default)
+        if kind in TYPE_WORDS:
+            default = None if parameter.default is parameter.empty else parameter.default
+            found.append(Option(parameter.name, kind, default))
+    return found
+
+
+def pinned_options(
+    node: StepNode, capability: Capability, agent: str | None, library: Library, function: object
+) -> dict[str, Any]:
+    """The options of a step's pin.
+
+    Raises
+    ------
+    LanguageError
+        For an unknown key, a value of another type, or one that is no choice.
+    """
+    if node.pin is None:
+        return {}
+    known = of_function(function) if function is not None else options_of(capability, agent, library)
+    found: dict[str, Any] = {}
+    for key in node.pin.keys:
+        if isinstance(key.value, Ref):
+            continue
+        if key.name in found:
+            raise key.place.error(f"`{key.name}` is given twice.", "Leave one out.")
+        fitting = [option for option in known if option.name == key.name]
+        if not fitting:
+            raise unknown(key, capability, known)
+        found[key.name] = read(key, key.value, fitting)
+    return found
+
+
+def unknown(key: KeyNode, capability: Capability, known: Sequence[Option]) -> Exception:
+    ports = [port.name for port in capability.ports]
+    if key.name in ports:
+        return key.value_place.error(
+            f"`{key.name}` is a port of {capability.name}: it takes a reference.",
+            f"Put the value in a variable and write {key.name}={{variable}}",
+        )
+    names = list(dict.fromkeys([*(option.name for option in known), *ports]))
+    close = near(key.name, names)
+    hint = f"Did you mean {' or '.join(close)}?" if close else ""
+    options = listed(dict.fromkeys(option.name for option in known))
+    return key.place.error(
+        f"{capability.name} has no option `{key.name[:60]}`.",
+        f"{hint} Options: {options}; ports: {listed(ports)}.".strip(),
+    )
+
+
+def read(key: KeyNode, text: str, options: Sequence[Option]) -> Any:
+    for option in options:
+        value = typed(text, option.type, quoted=key.form == "string")
+        if value is None:
+            continue
+        if option.choices and not option.lever and value not in option.choices:
+            raise key.value_place.error(
+                f"`{key.name}` cannot be {text[:60]!r}.", f"Choices: {listed(str(c) for c in option.choices)}."
+            )
+        return value
+    raise key.value_place.error(
+        f"`{key.name}` takes {TYPE_WORDS[options[0].type]}, not {text[:60]!r}.",
+        f"Write, for example, {key.name}={example(options[0])}",
+    )
+
+
+def typed(text: str, kind: type, *, quoted: bool) -> Any:
+    """A literal as a type, or None where it is none."""
+    if kind is str:
+        return text
+    if quoted:
+        return None
+    if kind is bool:
+        folded = text.casefold()
+        return True if folded in TRUE else False if folded in FALSE else None
+    if len(text) > LONGEST_NUMBER or "_" in text:
+        return None
+    try:
+        value = kind(text)
+    except (ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def example(option: Option) -> str:
+    if option.choices:
+        return str(option.choices[0])
+    if option.default is not None:
+        return str(option.default)
+    return {int: "3", float: "0.5", bool: "true"}.get(option.type, "words")

@@ -1,0 +1,146 @@
+"""What a Python value may be: the kinds it could stand for, before its ports decide.
+
+A string may be a text or the path of a file, a folder or a glob. The port decides: one that takes only
+media takes a path. Where a port takes both, a string is a text, unless it names a media file (or a glob
+of such files) that is there; give a `pathlib.Path`, or end it with `/`, to say that it is a folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from murakkab_jupyter.agents.capability import Port
+from murakkab_jupyter.core.kinds import KINDS, kind_of
+
+__all__ = ["MEDIA_KINDS", "Sort", "is_folder", "is_glob", "kinds_in", "sort_of", "suffix_kind"]
+
+MEDIA_KINDS = ("video", "audio", "image", "document")
+LONGEST_PATH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """Kinds that a value could stand for.
+
+    Attributes
+    ----------
+    likely
+        In order of preference, where any port would do.
+    possible
+        Those that a port may ask for besides (a string without a known suffix may still be a video).
+    many
+        Whether it is a list or a tuple.
+    """
+
+    likely: tuple[str, ...]
+    possible: tuple[str, ...] = ()
+    many: bool = False
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """All of them, the most likely first."""
+        return self.likely + tuple(kind for kind in self.possible if kind not in self.likely)
+
+    def narrowed(self, port: Port) -> Sort | None:
+        """What is left when a port takes the value; None where it cannot."""
+        if "any" in port.kinds:
+            return self
+        likely = tuple(kind for kind in self.likely if port.accepts(kind))
+        possible = tuple(kind for kind in self.possible if port.accepts(kind))
+        if likely or possible:
+            return Sort(likely, possible, self.many)
+        return None
+
+
+def suffix_kind(path: str | Path) -> str | None:
+    """Kind of media by a file's suffix."""
+    from murakkab_jupyter.agents.media import guess_kind
+
+    return guess_kind(path)
+
+
+def is_glob(text: str) -> bool:
+    """Whether a path has wildcards."""
+    return any(sign in text for sign in "*?[")
+
+
+def is_file(path: Path) -> bool:
+    try:
+        return path.expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder (never raises)."""
+    try:
+        return path.expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def kinds_in(folder: Path) -> tuple[str, ...]:
+    """Kinds of media among a folder's files, the first by name first."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder.expanduser()) if entry.is_file())
+    except OSError:
+        return ()
+    found = dict.fromkeys(kind for name in names if (kind := suffix_kind(name)))
+    return tuple(found)
+
+
+def as_media(kind: str) -> tuple[str, ...]:
+    """What a file of a known kind may stand for: a video also for its sound."""
+    return (kind, "audio") if kind == "video" else (kind,)
+
+
+def of_path(path: Path) -> Sort:
+    kind = suffix_kind(path)
+    if kind:
+        return Sort((kind,), as_media(kind))
+    inside = kinds_in(path) if is_folder(path) else ()
+    return Sort(inside or MEDIA_KINDS, MEDIA_KINDS)
+
+
+def of_text(text: str) -> Sort:
+    if not text or len(text) > LONGEST_PATH or "\n" in text or "\0" in text:
+        return Sort(("text",), MEDIA_KINDS)
+    if text.endswith(("/", os.sep)):
+        return Sort((*of_path(Path(text)).likely, "text"), MEDIA_KINDS)
+    kind = suffix_kind(text)
+    if kind is None:
+        return Sort(("text",), MEDIA_KINDS)
+    if is_file(Path(text)) or (is_glob(text) and not any(c.isspace() for c in text)):
+        return Sort((kind, "text"), as_media(kind))
+    return Sort(("text", kind), as_media(kind))
+
+
+def sort_of(value: object) -> Sort:
+    """What a value may be."""
+    match value:
+        case str():
+            return of_text(value)
+        case os.PathLike():
+            return of_path(Path(value))
+        case list() | tuple():
+            return of_list(value)
+        case bool() | int() | float():
+            return Sort(("text",), ("any",))
+    return Sort((kind_of(value),))
+
+
+def of_list(values: Sequence[object]) -> Sort:
+    sorts = list(dict.fromkeys(sort_of(value) for value in values))
+    if not sorts:
+        return Sort(("text", *MEDIA_KINDS), tuple(KINDS), many=True)
+    common = set(sorts[0].kinds).intersection(*(sort.kinds for sort in sorts))
+    likely = tuple(
+        kind for kind in sorts[0].kinds if kind in common and all(kind in sort.likely for sort in sorts)
+    )
+    possible = tuple(kind for kind in sorts[0].kinds if kind in common)
+    if not possible:
+        return Sort(("any",), many=True)
+    return Sort(likely, possible, many=True) if likely else Sort(possible[:1], possible, many=True)
