@@ -7,6 +7,8 @@ only a killed kernel: an item counts only once it is durable, and one commit ser
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import sqlite3
 import threading
@@ -20,7 +22,7 @@ __all__ = ["Database"]
 APPLICATION_ID = 0x4D55524B  # "MURK"
 VERSION = 1
 BUSY_MS = 30_000
-MAGIC = b"SQLite format 3\x00"
+SMALLEST_BYTES = 512  # the smallest page of a SQLite file
 
 SCHEMA = """
 CREATE TABLE runs (
@@ -49,19 +51,20 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = threading.RLock()
-        fresh = self._prepare()
-        try:
-            self.connection = sqlite3.connect(
-                path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.Error as error:
-            raise self.fault(error) from error
-        try:
-            with self.told():
-                self._check(fresh)
-        except BaseException:
-            self.connection.close()
-            raise
+        with self._opening():
+            self._prepare()
+            try:
+                self.connection = sqlite3.connect(
+                    path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False
+                )
+            except sqlite3.Error as error:
+                raise self.fault(error) from error
+            try:
+                with self.told():
+                    self._check()
+            except BaseException:
+                self.connection.close()
+                raise
 
     @contextlib.contextmanager
     def told(self) -> Iterator[sqlite3.Connection]:
@@ -105,33 +108,53 @@ class Database:
             hint = "It was left as it is. Restore it from a copy, or set MURAKKAB_JOURNAL to another path."
         return JournalError(f"The journal {self.path} cannot be used: {text}.", hint=hint)
 
-    def _prepare(self) -> bool:
+    @contextlib.contextmanager
+    def _opening(self) -> Iterator[None]:
+        """One opener at a time: two that make a journal at once would find each other's half."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Made here, so that only its owner can read what it will hold.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            with self.path.open("rb") as file:
-                head = file.read(len(MAGIC))
+            handle = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            msg = f"The journal {self.path} cannot be opened: {error.strerror or error}."
-            raise JournalError(msg, hint="Set MURAKKAB_JOURNAL to a path that can be written.") from error
-        if head and head != MAGIC:
-            msg = f"{self.path} is no journal: it is not a SQLite file."
-            raise JournalError(msg, hint="It was left as it is; set MURAKKAB_JOURNAL to another path.")
-        return not head
+            raise self._unopened(error) from error
+        try:
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
-    def _check(self, fresh: bool) -> None:
+    def _prepare(self) -> None:
+        # The file itself is never opened here once it exists: closing it would drop the locks that
+        # SQLite holds on it elsewhere in this process.
+        try:
+            size = self.path.stat().st_size if self.path.exists() else None
+            if size is None:
+                # So that only its owner can read what it will hold.
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            elif not self.path.is_file():
+                raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        except OSError as error:
+            raise self._unopened(error) from error
+        if size and size < SMALLEST_BYTES:
+            # SQLite would take this for an empty file, and write over it.
+            msg = f"{self.path} is no journal: file is not a database."
+            raise JournalError(msg, hint="It was left as it is; set MURAKKAB_JOURNAL to another path.")
+
+    def _unopened(self, error: OSError) -> JournalError:
+        msg = f"The journal {self.path} cannot be opened: {error.strerror or error}."
+        return JournalError(msg, hint="Set MURAKKAB_JOURNAL to a path that can be written.")
+
+    def _check(self) -> None:
         connection = self.connection
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        if fresh:
-            # Two processes may get here at once: the second finds the tables made.
+        tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        if not (tables or self._number("application_id") or self._number("user_version")):
             connection.execute("PRAGMA journal_mode = WAL")
             with self.writing():
-                if not self._number("application_id"):
-                    for statement in filter(str.strip, SCHEMA.split(";")):
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    connection.execute(f"PRAGMA user_version = {VERSION}")
+                for statement in filter(str.strip, SCHEMA.split(";")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
         if self._number("application_id") != APPLICATION_ID:
             msg = f"{self.path} is a SQLite file, but no journal."
             raise JournalError(msg, hint="It was left as it is; set MURAKKAB_JOURNAL to another path.")

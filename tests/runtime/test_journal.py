@@ -184,8 +184,9 @@ def refuses(path: Path, match: str) -> None:
 
 
 def test_a_text_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "notes").write_text("dear diary")
-    refuses(tmp_path / "notes", "not a SQLite file")
+    for length in (1, 100, 1000):
+        (tmp_path / "notes").write_text("dear diary, " * length)
+        refuses(tmp_path / "notes", "not a database")
 
 
 def test_another_programs_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -400,6 +401,17 @@ def test_several_threads_write_one_journal(path: Path) -> None:
         for thread in threads:
             thread.join()
         assert len(list(journal.finished("one"))) == 80
+
+
+def test_opening_a_journal_again_leaves_the_locks_of_the_first_alone(path: Path) -> None:
+    script = "import sys, sqlite3\nsqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')\n"
+    with Journal(path) as journal:
+        with journal.database.writing():
+            Journal(path).close()
+            other = subprocess.run(
+                [sys.executable, "-c", script, str(path)], check=False, capture_output=True, text=True
+            )
+        assert "locked" in other.stderr
 
 
 def test_a_journal_that_another_process_holds_for_long_is_an_error(path: Path) -> None:
