@@ -152,6 +152,8 @@ class Cluster:
     def close(self) -> None:
         """Let go of the scheduler; end the workers if they were started here."""
         with quiet():
+            if self.client.status == "running":
+                self.client.unsubscribe_topic("all")
             self.client.close(timeout=5)
             if self._local is not None:
                 self._local.close(timeout=5)

@@ -124,7 +124,9 @@ def explain(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if frames:
         last = frames[-1]
-        said += f" (at {last.filename}:{last.lineno}, in {last.name})"
+        # A function that travelled whole has left its file behind.
+        place = f"line {last.lineno}" if last.filename.startswith("<") else f"{last.filename}:{last.lineno}"
+        said += f" ({place}, in {last.name})"
     return said
 
 

@@ -86,15 +86,24 @@ class Odd(Agent):
                 case "fail":
                     made.append(Failed("too quiet to hear"))
                 case "die":
-                    print("the last words of an instance", file=sys.stderr)
+                    sys.stderr.write("the last words of an instance\n")
+                    sys.stderr.flush()
                     os.kill(os.getpid(), signal.SIGKILL)
-                case "unpicklable":
-                    made.append(Odd.call.__get__(threading.Lock()))
                 case "wait":
                     subprocess.run(["sleep", "60"], check=True)
                 case word:
                     made.append(word.lower())
         return made
+
+
+class Locked(Agent):
+    """Returns what cannot be written down."""
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        pass
+
+    def call(self, batch: Sequence[Inputs]) -> list[Any]:
+        return [threading.Lock() for _ in batch]
 
 
 class Slow(Agent):
@@ -129,6 +138,7 @@ def library() -> Library:
         )
     )
     made.add_capability(Capability("join", "One text of words", (Port("material", ANY, "many"),), "text"))
+    made.add_capability(Capability("loose", "Anything", (Port("material", ANY),), "any"))
     small = Needs(memory_bytes=30_000_000)
     made.add_agent(AgentSpec("splitter", "1", "split", "Splits.", Split, needs=small))
     made.add_agent(
@@ -136,6 +146,7 @@ def library() -> Library:
             "shouter", "1", "word", "Shouts.", Shout, options=(Option("loud", bool, True),), needs=small
         )
     )
+    made.add_agent(AgentSpec("locked", "1", "loose", "Locks.", Locked, needs=small))
     made.add_agent(AgentSpec("joiner", "1", "join", "Joins.", Join, needs=small))
     made.add_agent(AgentSpec("odd", "1", "word", "Odd.", Odd, options=(Option("how", str, ""),), needs=small))
     made.add_agent(
@@ -249,7 +260,7 @@ class Run:
     library: Library = field(default_factory=library)
     stop: threading.Event = field(default_factory=threading.Event)
     recorder: Recorder = field(default_factory=MemoryRecorder)
-    on_event: Callable[[Event], None] = lambda event: None  # noqa: E731 - a default
+    on_event: Callable[[Event], None] = lambda event: None
 
     def go(self) -> Ran:
         store = ValueStore(self.workflow, self.library)
@@ -274,3 +285,35 @@ class Run:
             stop=self.stop,
         )
         return Ran(finish, store, events, self.recorder)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for a condition; fails when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not so within {seconds} s"
+        time.sleep(0.02)
+
+
+def instance_pids(ancestor: int | None = None) -> set[int]:
+    """Processes of instances: all, or those under one process."""
+    import psutil
+
+    found = set()
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        if "murakkab_jupyter.cluster.instance" not in (process.info["cmdline"] or ()):
+            continue
+        try:
+            if ancestor is None or ancestor in (parent.pid for parent in process.parents()):
+                found.add(process.info["pid"])
+        except psutil.NoSuchProcess:
+            continue
+    return found
