@@ -1,0 +1,298 @@
+"""The book: priors from the reference, corrected by what was observed here."""
+
+import pytest
+
+from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
+from murakkab_jupyter.agents.capability import Capability, Port
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.python import agent as agent_decorator
+from murakkab_jupyter.core.errors import ProfileError, UsageError
+from murakkab_jupyter.profiles.book import ProfileBook
+from murakkab_jupyter.profiles.observation import Observation, Quality
+from murakkab_jupyter.profiles.profile import NO_PROFILE
+from murakkab_jupyter.profiles.reference import Reference, read_reference, shipped_reference
+from murakkab_jupyter.profiles.store import ProfileStore
+
+BEAM = Option("beam", int, 1, (1, 5), lever=True)
+FIVE = (("beam", 5),)
+ONE = (("beam", 1),)
+
+
+def synthetic_library():
+    library = Library()
+    library.add_capability(Capability("hear", "synthetic", (Port("x", frozenset({"any"})),), "text"))
+    for name in ("known", "other", "unknown-one"):
+        library.add_agent(
+            AgentSpec(
+                name,
+                "1",
+                "hear",
+                "synthetic",
+                "synthetic:none",
+                (BEAM,),
+                Needs(memory_bytes=123_000_000),
+                max_cores=4,
+            )
+        )
+    library.add_agent(AgentSpec("served", "1", "hear", "synthetic", "synthetic:none", remote=True))
+    library.add_agent(AgentSpec("stated", "1", "hear", "synthetic", "synthetic:none", quality=0.7))
+    return library
+
+
+def observation(agent="known", beam=1, cores=1, items=1, work=10.0, seconds=1.0, cpu_s=1.0, **more):
+    return Observation.from_json(
+        {
+            "agent": agent,
+            "options": {"beam": beam},
+            "cores": cores,
+            "items": items,
+            "work": work,
+            "seconds": seconds,
+            "cpu_s": cpu_s,
+            **more,
+        }
+    )
+
+
+SYNTHETIC = Reference(
+    "synthetic machine",
+    "2026-01-01",
+    tuple(
+        observation(
+            beam=beam,
+            cores=cores,
+            work=work,
+            seconds=(0.2 + 0.1 * work) * (1 if beam == 1 else 1.5) / (1 if cores == 1 else 1.6),
+            cpu_s=(0.2 + 0.1 * work) * (1 if beam == 1 else 1.5),
+            load_s=2.0,
+            load_cpu_s=1.5,
+            memory_bytes=4e8,
+        )
+        for beam in (1, 5)
+        for cores in (1, 2)
+        for work in (2.0, 10.0, 40.0)
+    ),
+    (
+        Quality("known", 0.9, 0.8, 0.95, {"beam": 1}),
+        Quality("known", 0.96, 0.9, 1.0, {"beam": 5}, "published", "a paper"),
+    ),
+)
+
+
+def book(store=None, **more):
+    return ProfileBook(
+        synthetic_library(), store, reference=SYNTHETIC, host="here", **{"host_speed": 1.0, **more}
+    )
+
+
+def tell(one, times, *, work=10.0, seconds=2.4, cores=1, beam=1, host=None, speed=None, **more):
+    for _ in range(times):
+        one.observe(
+            "known",
+            (("beam", beam),),
+            cores=cores,
+            items=1,
+            work=work,
+            seconds=seconds,
+            cpu_s=seconds,
+            host=host,
+            speed=speed,
+            **more,
+        )
+
+
+def test_a_shipped_profile_is_a_prior_with_a_band():
+    seconds = book().call("known", ONE, cores=1, items=1, work=20.0).seconds
+    assert seconds.value == pytest.approx(2.2, rel=0.01)
+    assert seconds.source == "prior"
+    assert seconds.low < seconds.value < seconds.high
+
+
+def test_a_faster_host_is_predicted_to_be_faster():
+    slow = book().call("known", ONE, cores=1, items=1, work=20.0)
+    fast = book().call("known", ONE, cores=1, items=1, work=20.0, speed=2.0)
+    assert fast.seconds.value == pytest.approx(slow.seconds.value / 2)
+    assert fast.cpu_s.value == pytest.approx(slow.cpu_s.value / 2)
+    assert book().load("known", ONE, speed=2.0).seconds.value == pytest.approx(1.0)
+
+
+def test_options_have_their_own_curves_and_defaults_are_filled_in():
+    one, five = (book().call("known", o, cores=1, items=1, work=20.0).seconds.value for o in (ONE, FIVE))
+    assert five == pytest.approx(1.5 * one, rel=0.01)
+    assert book().call("known", (), cores=1, items=1, work=20.0).seconds.value == pytest.approx(one)
+
+
+def test_options_nobody_measured_take_the_nearest_with_a_wider_band():
+    exact = book().call("known", FIVE, cores=1, items=1, work=20.0).seconds
+    near = book().call("known", (("beam", 4),), cores=1, items=1, work=20.0).seconds
+    assert near.value == pytest.approx(exact.value)
+    assert near.high > exact.high
+    assert "other options" in near.note
+
+
+def test_observations_of_this_host_override_the_prior_and_are_measured():
+    one = book()
+    before = one.call("known", ONE, cores=1, items=1, work=10.0).seconds.value
+    tell(one, 20, seconds=2 * before)
+    after = one.call("known", ONE, cores=1, items=1, work=10.0).seconds
+    assert after.value == pytest.approx(2 * before, rel=0.05)
+    assert after.source == "measured"
+    assert "20 calls" in after.note
+
+
+def test_a_single_observation_moves_the_prior_only_part_of_the_way():
+    one = book()
+    before = one.call("known", ONE, cores=1, items=1, work=10.0).seconds.value
+    tell(one, 1, seconds=4 * before)
+    after = one.call("known", ONE, cores=1, items=1, work=10.0).seconds
+    assert before * 1.2 < after.value < before * 3.5
+    assert after.source == "prior"
+
+
+def test_outside_the_observed_range_a_figure_stays_a_prior():
+    one = book()
+    tell(one, 10, seconds=2.4)
+    assert one.call("known", ONE, cores=1, items=1, work=11.0).seconds.source == "measured"
+    assert one.call("known", ONE, cores=1, items=1, work=200.0).seconds.source == "prior"
+    assert one.call("known", ONE, cores=1, items=9, work=10.0).seconds.source == "prior"
+    assert one.call("known", ONE, cores=2, items=1, work=10.0).seconds.source == "prior"
+    assert one.call("known", FIVE, cores=1, items=1, work=10.0).seconds.source == "prior"
+    assert one.call("known", ONE, cores=1, items=1, work=10.0, speed=3.0).seconds.source == "prior"
+
+
+def test_what_was_seen_at_one_size_shifts_the_prediction_at_others():
+    one = book()
+    before = one.call("known", ONE, cores=2, items=1, work=40.0).seconds.value
+    tell(one, 10, seconds=3 * 1.2)
+    assert one.call("known", ONE, cores=2, items=1, work=40.0).seconds.value == pytest.approx(
+        3 * before, rel=0.3
+    )
+
+
+def test_another_hosts_observations_stay_priors():
+    one = book()
+    tell(one, 10, host="elsewhere", speed=2.0)
+    assert one.call("known", ONE, cores=1, items=1, work=10.0).seconds.source == "prior"
+
+
+def test_observations_of_an_older_version_do_not_count(tmp_path):
+    store = ProfileStore(None)
+    store.add("here", 1.0, "0", [observation(seconds=50.0)] * 10)
+    assert book(store).call("known", ONE, cores=1, items=1, work=10.0).seconds.value == pytest.approx(
+        1.2, rel=0.01
+    )
+
+
+def test_observations_outlive_the_book(tmp_path):
+    file = tmp_path / "p.sqlite"
+    first = ProfileBook.open(file, synthetic_library(), host_speed=1.0)
+    first.observe("known", ONE, cores=1, items=1, work=10.0, seconds=9.0, cpu_s=9.0)
+    first.close()
+    again = ProfileBook.open(file, synthetic_library(), host_speed=1.0)
+    assert again.profiled("known")
+    assert again.call("known", ONE, cores=1, items=1, work=10.0).seconds.value == pytest.approx(9.0, rel=0.01)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), -1.0, 1e12, 0.0])
+def test_an_absurd_observation_is_refused_and_changes_nothing(seconds):
+    one = book()
+    before = one.call("known", ONE, cores=1, items=1, work=10.0)
+    with pytest.raises(ProfileError):
+        one.observe("known", ONE, cores=1, items=1, work=10.0, seconds=seconds, cpu_s=1.0)
+    assert one.store.count() == 0
+    assert one.call("known", ONE, cores=1, items=1, work=10.0) == before
+
+
+def test_of_several_observations_with_one_absurd_none_is_kept():
+    one = book()
+    good = observation().to_json()
+    with pytest.raises(ProfileError):
+        one.observe_all([good, {**good, "cpu_s": -1}])
+    assert one.store.count() == 0
+
+
+def test_an_agent_nobody_measured_is_guessed_widely_from_its_capability_and_says_so():
+    guess = book().call("unknown-one", ONE, cores=1, items=1, work=10.0).seconds
+    assert guess.note.startswith(NO_PROFILE)
+    assert guess.source == "prior"
+    assert guess.high > 10 * guess.low
+    assert not book().profiled("unknown-one")
+
+
+def test_a_served_agent_nobody_measured_waits_but_uses_little_cpu():
+    guess = book().call("served", (), cores=1, items=1, work=10.0)
+    assert guess.seconds.value > 10 * guess.cpu_s.value
+
+
+def test_a_function_of_the_users_is_guessed_and_its_stated_quality_is_a_prior():
+    library = synthetic_library()
+
+    @agent_decorator(capability="hear", quality=0.8, library=library)
+    def shout(x: str) -> str:
+        """Say it loudly."""
+        return x.upper()
+
+    one = ProfileBook(library, reference=SYNTHETIC, host="here", host_speed=1.0)
+    call = one.call("shout", (), cores=1, items=4, work=4.0)
+    assert call.seconds.value == pytest.approx(0.04)
+    assert call.seconds.note.startswith(NO_PROFILE)
+    quality = one.quality("shout", ())
+    assert (quality.value, quality.source) == (0.8, "prior")
+    assert quality.low < 0.8 < quality.high
+
+
+def test_qualities_follow_options_and_sources_and_unknown_stays_unknown():
+    one = book()
+    assert one.quality("known", FIVE).value == 0.96
+    assert one.quality("known", FIVE).source == "published"
+    assert one.quality("known", ONE).value == 0.9
+    assert one.quality("stated", ()).value == 0.7
+    assert one.quality("other", ONE).value is None
+
+
+def test_memory_is_what_was_seen_else_what_the_agent_states():
+    assert book().memory("known", ONE).value == 4e8
+    assert book().memory("other", ONE).value == 123_000_000
+    assert book().memory("not in the library", ()).value is None
+
+
+def test_loading_seen_here_overrides_the_reference():
+    one = book()
+    tell(one, 3, load_s=7.0, load_cpu_s=6.0)
+    load = one.load("known", ONE)
+    assert load.seconds.value == pytest.approx(7.0)
+    assert load.cpu_s.value == pytest.approx(6.0)
+
+
+def test_a_speed_that_is_no_speed_is_refused():
+    for speed in (0.0, -1.0, float("nan")):
+        with pytest.raises(UsageError):
+            book(host_speed=speed)
+
+
+def test_asking_is_quick():
+    import time
+
+    one = book()
+    started = time.process_time()
+    for n in range(2000):
+        one.call("known", ONE, cores=1, items=1, work=float(n % 50 + 1))
+    assert time.process_time() - started < 2.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["not json", "[]", '{"observations": [{"agent": "a"}]}', '{"qualities": [{"agent": "a", "value": 3}]}'],
+)
+def test_reference_files_that_make_no_sense_are_errors_that_name_the_file(text):
+    with pytest.raises(ProfileError, match=r"some\.json"):
+        read_reference(text, "some.json")
+
+
+def test_what_ships_is_read_without_errors_and_every_observation_is_of_a_known_agent():
+    from murakkab_jupyter.agents.library import default_library
+
+    known = {spec.name for spec in default_library().agents()}
+    shipped = shipped_reference()
+    assert {one.agent for one in shipped.observations} <= known
+    assert {one.agent for one in shipped.qualities} <= known
