@@ -1,7 +1,7 @@
 """Quick estimates of a whole set of modes: they guide the search, and are never shown.
 
-A step starts when the first of what it needs is there (all of it, where it gathers at the root), ends no
-sooner than what feeds it, and all steps together need their core-seconds. The figures that are shown come
+A step starts when the first of what it needs is there (all of it, where it gathers at the root) and its cores
+are free, ends no sooner than what feeds it, and all steps together need their core-seconds. The figures that are shown come
 from the simulator.
 """
 
@@ -24,6 +24,9 @@ __all__ = ["Estimate", "Estimator", "cluster_speed", "groups_of"]
 
 UNPROFILED = Load(1e5, 1e5, 1e5, 1e5, 1e5)
 """What a mode without any profile is taken for in the search: something to avoid."""
+
+MOST_CORES = 64
+"""On more cores than this, steps are estimated never to wait for one another's cores."""
 
 GUESSED_IDLE_W = 0.8
 GUESSED_ACTIVE_W = 3.0
@@ -142,6 +145,7 @@ class Estimator:
         end: dict[str, float] = {}
         core_s = cpu_s = 0.0
         score = 1.0
+        free = [0.0] * self.cores if self.cores <= MOST_CORES else []
         for name, inputs in self._order:
             pick = pick_of[name]
             load = self.load(name, pick, expectation)
@@ -151,6 +155,12 @@ class Estimator:
                 if source in end:
                     start = max(start, end[source] if gathers and at_root else first[source])
                     last = max(last, end[source])
+            if free:
+                # As on the cluster, a step waits for as many cores as it is to have.
+                mode = self.modes[name][pick].configuration
+                width = min(len(free), mode.cores * mode.instances)
+                start = max(start, free[width - 1])
+                free = sorted([*free[width:], *([start + load.wall_s] * width)])
             first[name] = start + load.first_s
             end[name] = max(start + load.wall_s, last + load.call_s)
             core_s += load.core_s
@@ -158,7 +168,7 @@ class Estimator:
             score *= self.judge.factor(name, self.modes[name][pick])
         path = max(end.values(), default=0.0)
         area = core_s / self.cores
-        latency = max(path, area) + 0.2 * min(path, area)
+        latency = max(path, area)
         energy = self.active_w * cpu_s + self.idle_w * latency
         cost = self.rent * latency if self.rent is not None else energy / 3.6e6 * self.kwh
         return Estimate(latency, cpu_s, energy, cost, score)

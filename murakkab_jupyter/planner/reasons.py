@@ -240,8 +240,12 @@ def infeasible(search: Search, picks: Picks, goal: Goal, limit: str, nearest: Pl
                 "quality of your function: @agent(..., quality=0.9).",
             )
         score = search.score(picks)
-        extreme = f"{EXTREMES[limit][0]}{also} {EXTREMES[limit][1]} {score:.2f} (a prior)"
-        message = f"No plan has a quality of {goal.floor}: {extreme}."
+        asked = (
+            f"{goal.floor} ({SHARES[goal.floor] * search.judge.reachable:.2f})"
+            if isinstance(goal.floor, str)
+            else f"{goal.floor:g}"
+        )
+        message = f"No plan{also} has quality {asked}: {EXTREMES[limit][0]} {EXTREMES[limit][1]} {score:.2f} (a prior)."
         share = score / search.judge.reachable if search.judge.reachable else 0.0
         tier = next((name for name in TIERS if share >= SHARES[name] * (1 - 1e-9)), None)
         said = f"--quality {math.floor(score * 100) / 100:.2f}"
