@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.agents.capability import Capability, Port, Slot, Yield
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.kinds import Measure
 
-__all__ = ["FRAME_EXTRACTION", "SCENE_DETECTION", "register"]
+__all__ = [
+    "CONTENT_SCENES",
+    "FRAME_EXTRACTION",
+    "KEYFRAME_SCENES",
+    "SCENE_DETECTION",
+    "SHARP_FRAMES",
+    "UNIFORM_FRAMES",
+    "register",
+]
 
 SCENE_S = 5.0
 """Expected length of a scene (s): a prior, corrected as soon as the counts are known."""
@@ -69,7 +78,70 @@ FRAME_EXTRACTION = Capability(
 )
 
 
+MIN_SCENE = Option("min_scene_s", float, 1.0, help="no scene is shorter (s)")
+
+CONTENT_SCENES = AgentSpec(
+    name="content-scenes",
+    version="1",
+    capability="scene-detection",
+    summary="Cuts where the colours of the picture change abruptly (PySceneDetect); decodes the whole video.",
+    factory="murakkab_jupyter.agents.scenes:ContentScenes",
+    options=(
+        Option(
+            "frame_skip",
+            int,
+            0,
+            (0, 1, 3),
+            lever=True,
+            help="pictures left out between two that are looked at",
+        ),
+        Option("threshold", float, 27.0, help="how much must change: lower finds more cuts"),
+        MIN_SCENE,
+    ),
+    needs=Needs(modules=("scenedetect", "av"), memory_bytes=150_000_000),
+    max_cores=4,
+    max_batch=4,
+)
+
+KEYFRAME_SCENES = AgentSpec(
+    name="keyframe-scenes",
+    version="1",
+    capability="scene-detection",
+    summary="Cuts where the encoder set a key frame out of turn; decodes nothing, misses cuts of some encoders.",
+    factory="murakkab_jupyter.agents.scenes:KeyframeScenes",
+    options=(Option("longest_s", float, 15.0, help="longer scenes are divided evenly (s)"), MIN_SCENE),
+    needs=Needs(modules=("av",), memory_bytes=80_000_000),
+    max_batch=16,
+)
+
+COUNT = Option("count", int, DEFAULT_FRAMES, (1, 2, 3), lever=True, help="frames taken from each scene")
+
+UNIFORM_FRAMES = AgentSpec(
+    name="uniform-frames",
+    version="1",
+    capability="frame-extraction",
+    summary="Frames at even distances; only their times are noted, nothing is decoded.",
+    factory="murakkab_jupyter.agents.frames:UniformFrames",
+    options=(COUNT,),
+    needs=Needs(memory_bytes=60_000_000),
+    max_batch=256,
+)
+
+SHARP_FRAMES = AgentSpec(
+    name="sharp-frames",
+    version="1",
+    capability="frame-extraction",
+    summary="In each even part of a scene, the sharpest of a few pictures: fewer blurred or blended ones.",
+    factory="murakkab_jupyter.agents.frames:SharpFrames",
+    options=(COUNT, Option("candidates", int, 3, help="pictures compared in each part")),
+    needs=Needs(modules=("av",), memory_bytes=150_000_000),
+    max_batch=64,
+)
+
+
 def register(library: Library) -> None:
     """Register the capabilities and agents of this module."""
     library.add_capability(SCENE_DETECTION)
     library.add_capability(FRAME_EXTRACTION)
+    for agent in (CONTENT_SCENES, KEYFRAME_SCENES, UNIFORM_FRAMES, SHARP_FRAMES):
+        library.add_agent(agent)
