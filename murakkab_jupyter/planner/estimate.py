@@ -17,7 +17,7 @@ from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.expect import Expectation, expect
 from murakkab_jupyter.planner.modes import Load, Mode, load_of
 from murakkab_jupyter.planner.quality import Judge
-from murakkab_jupyter.profiles.profile import Profiles
+from murakkab_jupyter.profiles.profile import Prediction, Profiles
 from murakkab_jupyter.workflow.model import Step, Workflow
 
 __all__ = ["Estimate", "Estimator", "cluster_speed", "groups_of"]
@@ -129,6 +129,14 @@ class Estimator:
                 or UNPROFILED
             )
         return found
+
+    def one_call(self, name: str, pick: int, expectation: Expectation) -> Prediction | None:
+        """What the profile says of one call of a step."""
+        mode, here = self.modes[name][pick].configuration, expectation.steps[name]
+        size = max(1.0, min(float(mode.batch), here.items))
+        return self.profiles.call(
+            mode.agent, mode.options, cores=mode.cores, items=size, work=size * here.work, speed=self.speed
+        )
 
     def estimate(self, picks: tuple[int, ...]) -> Estimate:
         """Totals under some modes, one index for each step."""

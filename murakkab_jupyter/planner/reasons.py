@@ -13,7 +13,7 @@ from murakkab_jupyter.planner.modes import Candidates, Mode
 from murakkab_jupyter.planner.plan import Alternative, Plan
 from murakkab_jupyter.planner.quality import SHARES, Judge
 from murakkab_jupyter.planner.search import Picks, Search
-from murakkab_jupyter.profiles.profile import NO_PROFILE
+from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction
 from murakkab_jupyter.workflow.goal import TIERS, Goal, Objective
 
 __all__ = ["amount", "binding_of", "infeasible", "loses", "notes_of", "rounded_up"]
@@ -289,17 +289,27 @@ def notes_of(
     found: Mapping[str, Candidates],
     judge: Judge,
     chosen: Mapping[str, Mode],
+    calls: Mapping[str, Prediction | None],
     result: Evaluation,
     goal: Goal,
 ) -> tuple[str, ...]:
-    """What the user should know about a plan."""
+    """What the user should know about a plan.
+
+    Parameters
+    ----------
+    found, judge
+        What there was to choose from.
+    chosen, calls
+        The mode of each step, and what its profile says of one of its calls.
+    result, goal
+        True figures, and what the plan is for.
+    """
     notes = [note for some in found.values() for note in some.notes]
     guessed = sorted(
         {
-            f"{mode.configuration.agent} ({figure.note.removeprefix(NO_PROFILE).lstrip(': ')})"
+            f"{mode.configuration.agent} ({note.removeprefix(NO_PROFILE).lstrip(': ')})"
             for name, mode in chosen.items()
-            for figure in result.steps.get(name, {}).values()
-            if figure.note.startswith(NO_PROFILE)
+            if (note := note_of(calls.get(name))).startswith(NO_PROFILE)
         }
     )
     if guessed:
@@ -330,6 +340,10 @@ def notes_of(
             "measured end to end."
         )
     return tuple(dict.fromkeys(notes))
+
+
+def note_of(call: Prediction | None) -> str:
+    return NO_PROFILE if call is None else call.seconds.note
 
 
 def is_prior(figure: Figure | None) -> bool:

@@ -180,6 +180,7 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
     result = search.exact(picks)
     expectation = problem.estimator.expectation(picks)
     chosen = {name: search.modes[name][pick] for name, pick in zip(search.names, picks, strict=True)}
+    pick_of = dict(zip(search.names, picks, strict=True))
     steps: dict[str, StepPlan] = {}
     for place, (name, mode) in enumerate(chosen.items()):
         runner_up: Alternative | None = None
@@ -197,5 +198,12 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
         steps=steps,
         predicted={**result.totals, "quality": product({name: m.quality for name, m in chosen.items()})},
         regime="schedule",
-        notes=notes_of(problem.found, problem.judge, chosen, result, goal),
+        notes=notes_of(
+            problem.found,
+            problem.judge,
+            chosen,
+            {name: problem.estimator.one_call(name, pick_of[name], expectation) for name in chosen},
+            result,
+            goal,
+        ),
     )

@@ -58,7 +58,7 @@ class SyntheticProfiles:
         one *= 1 + 0.25 * (beam - 1)
         wall = one * ((1 - made.parallel) + made.parallel / cores) / speed
         cpu = one * (1 + 0.1 * (cores - 1)) / speed
-        note = "synthetic"
+        note = f"{NO_PROFILE}: synthetic" if agent.startswith("guessed") else "synthetic"
         return Prediction(
             Figure(wall, "s", wall * 0.9, wall * 1.2, "prior", note=note),
             Figure(cpu, "s", cpu * 0.9, cpu * 1.2, "prior", note=note),
@@ -182,7 +182,7 @@ class World:
                 "latency": Figure(load.wall_s, "s"),
                 "start": Figure(start, "s"),
                 "end": Figure(end[step.name], "s"),
-                "cpu": Figure(load.cpu_s, "s", note=self.note(mode.agent)),
+                "cpu": Figure(load.cpu_s, "s"),
                 "energy": Figure(4.0 * load.cpu_s, "J", method="estimate"),
             }
         makespan = max(end.values())
@@ -200,9 +200,6 @@ class World:
                 "cost": Figure(cost, "USD", method="estimate") if known or price else unknown("USD"),
             },
         )
-
-    def note(self, agent: str) -> str:
-        return f"{NO_PROFILE}: synthetic" if agent.startswith("guessed") else "synthetic"
 
     def arguments(self) -> dict[str, Any]:
         return {
