@@ -104,7 +104,7 @@ class Library:
         return self.package_of(name) == "murakkab-jupyter"
 
     def availability(self, agent: AgentSpec) -> Availability:
-        """What this host lacks for an agent, not counting weights that can still be fetched."""
+        """What this host lacks for an agent, not counting weights that can be fetched without asking."""
         missing = [
             f"Python module {name} is not installed"
             for name in agent.needs.modules
@@ -115,6 +115,9 @@ class Library:
             for name in agent.needs.executables
             if shutil.which(name) is None
         ]
+        from murakkab_jupyter.agents.weights import withheld
+
+        missing += [reason for name in agent.needs.weights if (reason := withheld(name))]
         return Availability(tuple(missing))
 
     def load_entry_points(self, points: list[EntryPoint] | None = None) -> None:

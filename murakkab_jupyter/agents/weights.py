@@ -26,7 +26,7 @@ from murakkab_jupyter.agents.fetch import fetch_wheel, locked
 from murakkab_jupyter.core.errors import WeightsError
 from murakkab_jupyter.core.media import cache_dir
 
-__all__ = ["State", "Weight", "catalogue", "resolve", "state", "weight"]
+__all__ = ["State", "Weight", "catalogue", "hub_allowed", "resolve", "state", "weight", "withheld"]
 
 LOG = logging.getLogger(__name__)
 
@@ -80,6 +80,19 @@ def state(name: str) -> State:
         if found is not None:
             return State(where, found)
     return State("index" if wanted.packages else "hub")
+
+
+def hub_allowed() -> bool:
+    """Whether the user allowed the hub, with `MURAKKAB_HUB=yes`."""
+    return os.environ.get("MURAKKAB_HUB", "").lower() in ("1", "yes", "true")
+
+
+def withheld(name: str) -> str | None:
+    """Why a weight cannot be had without the user's consent, in one sentence; None when it can, or is unknown here."""
+    known = next((one for one in CATALOGUE if one.name == name), None)
+    if known is None or state(name).where != "hub" or hub_allowed():
+        return None
+    return f"weights {name} ({known.download_bytes / 1e9:.1f} GB from the hub) need MURAKKAB_HUB=yes"
 
 
 def resolve(
@@ -314,7 +327,7 @@ def from_hub(wanted: Weight, progress: Progress | None, *, allow_hub: bool | Non
         msg = f"The weights {wanted.name} are not on this machine, and nobody serves them."
         raise WeightsError(msg, hint=f"Put them at {stated_place(wanted.name)}.")
     if allow_hub is None:
-        allow_hub = os.environ.get("MURAKKAB_HUB", "").lower() in ("1", "yes", "true")
+        allow_hub = hub_allowed()
     if not allow_hub:
         msg = f"The weights {wanted.name} come from the Hugging Face hub, which has not been allowed. {wanted.announcement()}."
         raise WeightsError(
