@@ -15,9 +15,8 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Job": "murakkab_jupyter.session",
-    "Run": "murakkab_jupyter.session",
+    "Run": "murakkab_jupyter.run",
     "Session": "murakkab_jupyter.session",
-    "workflow": "murakkab_jupyter.session",
     "agent": "murakkab_jupyter.agents.python",
     "Agent": "murakkab_jupyter.agents.agent",
     "AgentSpec": "murakkab_jupyter.agents.agent",

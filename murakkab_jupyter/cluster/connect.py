@@ -19,7 +19,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, Scheduler, SpecCluster
+from distributed.deploy.subprocess import SubprocessWorker
 
 from murakkab_jupyter.cluster.probe import Probe, gpus_here, probe, survey
 from murakkab_jupyter.cluster.versions import check_probe, check_reported, missing_package
@@ -58,7 +59,7 @@ class Cluster:
         What the user should know: no encryption, a worker that cannot keep media, few threads.
     """
 
-    def __init__(self, client: Client, *, local: LocalCluster | None = None) -> None:
+    def __init__(self, client: Client, *, local: SpecCluster | None = None) -> None:
         self.client = client
         self.notices: list[str] = []
         self._local = local
@@ -307,16 +308,33 @@ def _start_here(cores: int | None, *, dashboard: bool) -> Cluster:
     levels = dict.fromkeys(("distributed", "distributed.worker", "distributed.nanny"), "critical")
     with dask.config.set({"logging": levels}), quiet():
         try:
-            local = LocalCluster(
-                n_workers=1,
-                threads_per_worker=count,
-                processes=True,
-                host="127.0.0.1",
-                resources={"cores": count} | ({"GPU": gpus} if gpus else {}),
-                memory_limit=MEMORY_LIMIT,
-                dashboard_address="127.0.0.1:0",
+            # Not `LocalCluster`: its workers import the caller's `__main__` again, so that a plain script
+            # would have to be guarded.
+            worker = {
+                "worker_class": "distributed.Nanny",
+                "name": "host",
+                "worker_kwargs": {
+                    "name": "host",
+                    "host": "127.0.0.1",
+                    "nthreads": count,
+                    "resources": {"cores": count} | ({"GPU": gpus} if gpus else {}),
+                    "memory_limit": int(MEMORY_LIMIT),
+                    "dashboard": False,
+                    "silence_logs": logging.CRITICAL,
+                },
+            }
+            local = SpecCluster(
+                workers={"host": {"cls": SubprocessWorker, "options": worker}},
+                scheduler={
+                    "cls": Scheduler,
+                    "options": {
+                        "host": "127.0.0.1",
+                        "port": 0,
+                        "dashboard": dashboard,
+                        "dashboard_address": "127.0.0.1:0",
+                    },
+                },
                 silence_logs=logging.CRITICAL,
-                scheduler_kwargs={"dashboard": dashboard},
             )
         except (OSError, TimeoutError, RuntimeError) as error:
             msg = f"No Dask worker could be started here: {error}."

@@ -1,0 +1,473 @@
+"""The one place that wires the rooms: declare, plan, run, resume. Magics, command line and Python all call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from murakkab_jupyter.agents.library import Library, default_library
+from murakkab_jupyter.agents.python import function_agent
+from murakkab_jupyter.core.ancestry import ROOT, Ancestry
+from murakkab_jupyter.core.errors import JournalError, UsageError
+from murakkab_jupyter.core.events import Event, RunStatus
+from murakkab_jupyter.core.hosts import ClusterView, HostPower
+from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
+from murakkab_jupyter.energy.meter import best_meter
+from murakkab_jupyter.planner.evaluate import Evaluation
+from murakkab_jupyter.planner.explain import explain
+from murakkab_jupyter.planner.frontier import frontier
+from murakkab_jupyter.planner.plan import Configuration, Plan
+from murakkab_jupyter.planner.solve import make_plan
+from murakkab_jupyter.profiles.book import ProfileBook
+from murakkab_jupyter.profiles.hardware import load_cluster, local_worker_view
+from murakkab_jupyter.run import Run
+from murakkab_jupyter.runtime.bill import Bill
+from murakkab_jupyter.runtime.journal import Journal
+from murakkab_jupyter.runtime.loop import RunLoop
+from murakkab_jupyter.runtime.messages import Begin, Outcome, Restored
+from murakkab_jupyter.runtime.observe import Observing
+from murakkab_jupyter.runtime.recorder import Recorder
+from murakkab_jupyter.runtime.values import ValueStore
+from murakkab_jupyter.simulate.driver import simulate
+from murakkab_jupyter.simulate.predict import evaluation
+from murakkab_jupyter.workflow.goal import MIN_COST, Goal
+from murakkab_jupyter.workflow.inputs import Roots, gather
+from murakkab_jupyter.workflow.language import chain, declare
+from murakkab_jupyter.workflow.language.chain import input_values
+from murakkab_jupyter.workflow.model import Workflow
+
+if TYPE_CHECKING:
+    from murakkab_jupyter.cluster.connect import Cluster
+
+__all__ = ["Declaration", "Job", "Session"]
+
+MEDIA_KINDS = frozenset({"video", "audio", "image", "document"})
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A workflow bound to values: what to do, and to what.
+
+    Attributes
+    ----------
+    workflow
+        What to do.
+    roots
+        Items of each variable, and those that cannot be read.
+    values
+        The values as the user gave them (paths, texts, lists, functions).
+    """
+
+    workflow: Workflow
+    roots: Roots
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def items(self) -> Iterator[tuple[str, Ancestry, Any]]:
+        """`(variable, ancestry, value)` of every root item, unreadable ones (None) among them."""
+        for variable in self.workflow.variables:
+            for index, value in enumerate(self.roots.values[variable.name]):
+                yield variable.name, ((variable.name, index),) if variable.level else ROOT, value
+
+    def readable(self) -> dict[str, list[Any]]:
+        """The values of each variable without those that cannot be read."""
+        found: dict[str, list[Any]] = {name: [] for name in self.roots.values}
+        for name, ancestry, value in self.items():
+            if (name, ancestry) not in self.roots.bad:
+                found[name].append(value)
+        return found
+
+
+class Session:
+    """Declares, plans, runs and resumes workflows on one cluster, with one journal and one book of profiles.
+
+    Parameters
+    ----------
+    library
+        Capabilities and agents; by default everything that installed packages offer.
+    cluster
+        A Dask scheduler's address, or the path of a YAML or JSON file that describes hardware (to plan
+        for it only); None for this host, on which a local Dask cluster is started when a run needs it.
+    journal
+        Path of the journal; by default the user's own.
+    profiles
+        Path of the profile store; by default the user's own.
+    cores
+        CPU cores of the local cluster to use; all by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        library: Library | None = None,
+        cluster: str | None = None,
+        journal: str | Path | None = None,
+        profiles: str | Path | None = None,
+        cores: int | None = None,
+    ) -> None:
+        self.library = library or default_library()
+        self.address = cluster
+        self.cores = cores
+        self.journal = Journal(journal)
+        self.profiles = ProfileBook.open(profiles, self.library)
+        self.runs: dict[str, Run] = {}
+        """Runs of this session, by id."""
+        self._cluster: Cluster | None = None
+        self._described: ClusterView | None = None
+        self._lock = threading.Lock()
+        if cluster is not None and Path(cluster).suffix in {".yaml", ".yml", ".json"}:
+            self._described = load_cluster(Path(cluster))
+
+    # --- declare ----------------------------------------------------------------------------------------------
+
+    def declare(
+        self,
+        text: str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        goal: Goal | None = None,
+    ) -> Declaration:
+        """Bind a cell to values.
+
+        Raises
+        ------
+        LanguageError
+            The cell does not parse or bind.
+        InputError
+            A value is missing or cannot be read.
+        """
+        given = dict(values or {})
+        for name, value in given.items():
+            if callable(value) and f"@python:{name}" in text:
+                self.library.add_agent(function_agent(value, name), replace=True)
+        workflow = declare(text, library=self.library, values=given, goal=goal)
+        return Declaration(workflow, gather(workflow, given), given)
+
+    # --- plan -------------------------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> ClusterView:
+        """The workers a plan may use: of the cluster in use, of the described one, else of this host."""
+        if self._described is not None:
+            return self._described
+        if self._cluster is None and self.address is not None:
+            self.connect()
+        if self._cluster is not None:
+            return self._cluster.view()
+        return ClusterView((local_worker_view(cores=self.cores),))
+
+    def evaluator(
+        self, declaration: Declaration, view: ClusterView
+    ) -> Callable[[Mapping[str, Configuration]], Evaluation]:
+        """What judges configurations: the simulator, replaying them on the declaration's own items."""
+
+        def evaluate(configurations: Mapping[str, Configuration]) -> Evaluation:
+            simulation = simulate(
+                declaration.workflow,
+                configurations,
+                roots=declaration.readable(),
+                library=self.library,
+                profiles=self.profiles,
+                cluster=view,
+            )
+            return evaluation(simulation, declaration.workflow, configurations, self.profiles, view)
+
+        return evaluate
+
+    def plan(self, declaration: Declaration, goal: Goal | None = None) -> Plan:
+        """Choose a configuration for every step; raises `InfeasibleError` when no plan meets the goal."""
+        view = self.view
+        return make_plan(
+            declaration.workflow,
+            goal or declaration.workflow.goal,
+            roots=declaration.readable(),
+            library=self.library,
+            profiles=self.profiles,
+            cluster=view,
+            evaluate=self.evaluator(declaration, view),
+        )
+
+    def frontier(self, declaration: Declaration, goal: Goal | None = None) -> list[Plan]:
+        """Plans of which none is better than another in every respect."""
+        view = self.view
+        return frontier(
+            declaration.workflow,
+            goal or declaration.workflow.goal,
+            roots=declaration.readable(),
+            library=self.library,
+            profiles=self.profiles,
+            cluster=view,
+            evaluate=self.evaluator(declaration, view),
+        )
+
+    def explain(self, plan: Plan) -> str:
+        """Why a plan is as it is, in words with figures."""
+        return explain(plan)
+
+    # --- run --------------------------------------------------------------------------------------------------
+
+    def connect(self) -> Cluster:
+        """The Dask cluster of this session, started or attached when first asked for."""
+        from murakkab_jupyter.cluster.connect import connect
+
+        if self._described is not None:
+            msg = f"{self.address} only describes hardware: a workflow can be planned for it, not run on it."
+            raise UsageError(msg, hint="Give --cluster a scheduler's address, or leave it out.")
+        with self._lock:
+            if self._cluster is None:
+                self._cluster = connect(self.address, cores=self.cores)
+            return self._cluster
+
+    def run(
+        self,
+        declaration: Declaration,
+        plan: Plan | None = None,
+        *,
+        background: bool = False,
+        on_event: Callable[[Event], None] | None = None,
+        goal: Goal | None = None,
+    ) -> Run:
+        """Execute a plan (one is made when none is given).
+
+        Blocks until the run has ended, unless `background`; an interrupt stops the run and keeps what is
+        finished.
+        """
+        cluster = self.connect()
+        chosen = plan or self.plan(declaration, goal)
+        run_id = uuid4().hex[:12]
+        self.journal.start_run(
+            run_id,
+            name=declaration.workflow.name,
+            text=declaration.workflow.text,
+            values=saved_values(declaration),
+            plan=chosen.to_json(),
+        )
+        return self._execute(run_id, declaration, chosen, cluster, (), background, on_event)
+
+    def resume(
+        self,
+        run_id: str | None = None,
+        *,
+        values: Mapping[str, Any] | None = None,
+        background: bool = False,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Run:
+        """Go on with a run that was stopped or killed: what it finished is final, the rest is done now.
+
+        Parameters
+        ----------
+        run_id
+            Which run; by default the latest that did not end whole.
+        values
+            Values that the journal cannot hold (functions), or new ones.
+
+        Raises
+        ------
+        JournalError
+            There is no such run, or nothing to resume.
+        """
+        record = self.journal.find(run_id) if run_id else self.journal.latest_unfinished()
+        if record is None:
+            msg = (
+                f"There is no run {run_id} in the journal."
+                if run_id
+                else "There is no unfinished run to resume."
+            )
+            raise JournalError(msg, hint="See %murakkab history.")
+        given = {**record.values, **(values or {})}
+        declaration = self.declare(record.text, given)
+        chosen = Plan.from_json(record.plan)
+        cluster = self.connect()
+        self.journal.claim(record.run_id)
+        # What failed is tried again; what is done is final.
+        finished = list(self.journal.finished(record.run_id, failed=False))
+        return self._execute(record.run_id, declaration, chosen, cluster, finished, background, on_event)
+
+    def _execute(
+        self,
+        run_id: str,
+        declaration: Declaration,
+        plan: Plan,
+        cluster: Cluster,
+        finished: Sequence[tuple[str, Ancestry, Any]],
+        background: bool,
+        on_event: Callable[[Event], None] | None,
+    ) -> Run:
+        workflow = declaration.workflow
+        store = ValueStore(workflow, self.library)
+        for name, ancestry, value in declaration.items():
+            if (name, ancestry) not in declaration.roots.bad:
+                store.put(name, ancestry, value)
+        restored = []
+        for name, ancestry, value in finished:
+            store.put(name, ancestry, value)
+            children = len(value) if workflow.step(name).opens else None
+            restored.append(Restored(name, (Outcome(ancestry, children),)))
+        loop = RunLoop(
+            workflow,
+            {name: step.configuration for name, step in plan.steps.items()},
+            expected={name: step.items for name, step in plan.steps.items()},
+            run_id=run_id,
+        )
+        run = Run(run_id, workflow, plan, cluster.view(), loop, store)
+        if on_event is not None:
+            run.listen(on_event)
+        self.runs[run_id] = run
+
+        def work() -> None:
+            self._drive(run, loop, declaration, cluster, restored)
+
+        if background:
+            threading.Thread(target=work, name=f"murakkab-run-{run_id}", daemon=True).start()
+            return run
+        work()
+        if run.error is not None:
+            raise run.error
+        return run
+
+    def _drive(
+        self,
+        run: Run,
+        loop: RunLoop,
+        declaration: Declaration,
+        cluster: Cluster,
+        restored: Sequence[Restored],
+    ) -> None:
+        """Drive a run to its end, with its meter and its bill, and write down how it ended."""
+        from murakkab_jupyter.cluster.driver import DaskDriver
+
+        media = [
+            value.media
+            for _, _, value in declaration.items()
+            if isinstance(value, Video | Audio | Image | Document)
+        ]
+        recorder: Recorder = self.journal.recorder(run.id, library=self.library, media=media)
+        if cluster.local:
+            # What was observed on other hosts would be filed under this one.
+            recorder = Observing(recorder, self.library, self.profiles)
+        keys: dict[str, tuple[Ancestry, ...]] = dict.fromkeys(declaration.roots.values, ())
+        for name, ancestry, _ in declaration.items():
+            keys[name] = (*keys[name], ancestry)
+        begin = Begin(keys, run.cluster.workers, declaration.roots.bad)
+        power = run.cluster.workers[0].power if run.cluster.workers else HostPower()
+        meter = best_meter(power, run.cluster.cores) if cluster.local else None
+
+        def publish(event: Event) -> None:
+            self.journal.save_event(run.id, event)
+            run.publish(event)
+
+        if meter is not None:
+            meter.start()
+        started = time.monotonic()
+        status: RunStatus = "failed"
+        message = ""
+        error: BaseException | None = None
+        try:
+            finish = DaskDriver(cluster, library=self.library).drive(
+                loop,
+                begin,
+                store=run.store,
+                recorder=recorder,
+                publish=publish,
+                stop=run.stopping,
+                restored=restored,
+            )
+            status, message = finish.status, finish.message
+        except BaseException as caught:  # noqa: BLE001 - handed to whoever waits for the run
+            error, message = caught, str(caught)
+        seconds = time.monotonic() - started
+        reading = meter.stop() if meter is not None else None
+        bill = Bill.of(run.events, run.plan, run.cluster, reading, seconds=seconds)
+        self.journal.end_run(run.id, status, message)
+        run.end(status, message, bill, error)
+
+    def close(self) -> None:
+        """Close the cluster (when this session started it), the profiles and the journal."""
+        with self._lock:
+            if self._cluster is not None:
+                self._cluster.close()
+                self._cluster = None
+        self.profiles.close()
+        self.journal.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def saved_values(declaration: Declaration) -> dict[str, Any]:
+    """What the journal keeps of a declaration's values: each file by its own path, so that resuming finds the same items."""
+    saved: dict[str, Any] = {}
+    for variable in declaration.workflow.variables:
+        given = declaration.values[variable.name]
+        if variable.kind in MEDIA_KINDS:
+            sources = declaration.roots.sources[variable.name]
+            saved[variable.name] = [
+                os.fspath(Path(source).absolute())
+                for source in sources
+                if isinstance(source, str | os.PathLike)
+            ]
+        elif is_json(given):
+            saved[variable.name] = given
+    return saved
+
+
+def is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+class Job:
+    """The paper's listing: a description, inputs, tasks in words, and what to optimise for.
+
+    Parameters
+    ----------
+    description
+        What the workflow is for.
+    inputs
+        Paths (or a folder or glob), or a mapping from variable names to values.
+    tasks
+        One sentence each; they are chained by kind and printed as cell text (`job.text`).
+    constraints
+        A goal, e.g. `MIN_COST`.
+    session
+        Where it runs; a session of its own, closed at the end, by default.
+    """
+
+    def __init__(
+        self,
+        description: str,
+        inputs: Sequence[str] | Mapping[str, Any] | str,
+        tasks: Sequence[str],
+        constraints: Goal = MIN_COST,
+        *,
+        session: Session | None = None,
+    ) -> None:
+        self.session = session
+        self.values = input_values(inputs)
+        library = session.library if session is not None else default_library()
+        self.text = chain(
+            tasks, library=library, values=self.values, description=description, goal=constraints
+        )
+        """The workflow as a cell, to read and to edit."""
+
+    def execute(self, **options: Any) -> Run:
+        """Plan and run it, and block until it has ended."""
+        if self.session is not None:
+            return self.session.run(self.session.declare(self.text, self.values), **options)
+        with Session() as session:
+            return session.run(session.declare(self.text, self.values), **options)
+
+    def __repr__(self) -> str:
+        return self.text
