@@ -227,3 +227,50 @@ def jpeg(value: object, width: int) -> bytes:
 
 def results(scenes: int = 5, failures: tuple = ()) -> Results:
     return Results(newsroom(), values(scenes), failures, jpeg)
+
+
+def bill():
+    """A real bill, from events as a run would publish them."""
+    from murakkab_jupyter.core.events import (
+        BatchEnded,
+        BatchStarted,
+        RunEnded,
+        RunStarted,
+        StepEnded,
+        StepStarted,
+        Usage,
+    )
+    from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
+    from murakkab_jupyter.runtime.bill import Bill
+
+    power = HostPower(
+        Figure(12.0, "W", source="prior"),
+        Figure(9.5, "W", source="prior"),
+        electricity_usd_per_kwh=Figure(0.3, "USD/kWh", source="prior"),
+    )
+    events: list = [RunStarted(0.0, "ab12", {})]
+    at = 0.0
+    for task, (name, step) in enumerate(plan().steps.items()):
+        took = (step.predicted["cpu"].value or 0) * 1.1
+        events += [
+            StepStarted(at, name),
+            BatchStarted(at, name, task, "local", 0, int(step.items), 1),
+            BatchEnded(
+                at + took,
+                name,
+                task,
+                "local",
+                int(step.items),
+                0,
+                usage=Usage(
+                    took,
+                    took,
+                    tokens_in=812 if name == "summary" else None,
+                    tokens_out=190 if name == "summary" else None,
+                ),
+            ),
+            StepEnded(at + took, name, int(step.items), 0, 0),
+        ]
+        at += took / 2
+    events.append(RunEnded(at + 1, "done"))
+    return Bill.of(events, plan(), ClusterView((WorkerView("local", "here", 2, 8 * 10**9, power=power),)))

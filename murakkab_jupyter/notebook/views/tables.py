@@ -9,7 +9,6 @@ from typing import Any
 
 from murakkab_jupyter.agents.agent import AgentSpec
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.notebook.views.figures import amount, figure, figure_text, legend, size_text
 from murakkab_jupyter.notebook.views.html import (
@@ -33,6 +32,7 @@ __all__ = [
     "PastRun",
     "agents_view",
     "cluster_view",
+    "code_view",
     "frontier_view",
     "history_view",
     "message_view",
@@ -79,6 +79,15 @@ def words_view(title: str, text: str) -> Bundle:
     """Text as it is, under a title."""
     html = frame(title, heading(title), tag("div", clean(text), style="white-space:pre-wrap;max-width:900px"))
     return Bundle(html, clean(f"{title}\n{text}"))
+
+
+def code_view(title: str, text: str) -> Bundle:
+    """Text whose columns stand under each other."""
+    style = (
+        "white-space:pre;overflow-x:auto;margin:0;padding:0;background:transparent;color:inherit;"
+        "font-family:var(--jp-code-font-family,ui-monospace,monospace);font-size:12px"
+    )
+    return Bundle(frame(title, tag("pre", clean(text), style=style)), clean(text))
 
 
 def message_view(text: str) -> Bundle:
@@ -134,10 +143,8 @@ class PastRun:
     status: str
     started: float | None = None
     seconds: float | None = None
-    energy: Figure | None = None
-    cost: Figure | None = None
-    done: int | None = None
-    failed: int | None = None
+    items: int | None = None
+    message: str = ""
 
 
 def moment_words(at: float | None) -> str:
@@ -155,7 +162,8 @@ def history_view(runs: Sequence[PastRun], *, most: int = 40) -> Bundle:
             run.status,
             moment_words(run.started),
             "unknown" if run.seconds is None else amount(run.seconds, "s"),
-            Cell(figure_text(run.energy), markup=figure(run.energy)),
+            "unknown" if run.items is None else run.items,
+            shorten(run.message, 120),
         ]
         for run in runs[:most]
     ]
@@ -168,7 +176,8 @@ def history_view(runs: Sequence[PastRun], *, most: int = 40) -> Bundle:
             ("Status", "left"),
             ("Started", "left"),
             ("Took", "right"),
-            ("Energy", "right"),
+            ("Items kept", "right"),
+            ("How it ended", "left"),
         ],
         rows,
         notes=[f"{rest} earlier runs are not shown."] if rest else [],

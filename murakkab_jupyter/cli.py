@@ -1,0 +1,306 @@
+"""The command line: the verbs of the notebook in a terminal.
+
+Standard output has what was asked for; progress and errors go to standard error. Exit codes: 0 every
+output, 3 partial, 4 infeasible, 2 usage, 130 stopped, 1 a fault of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from murakkab_jupyter.core.errors import InfeasibleError, InputError, MurakkabError, UsageError
+from murakkab_jupyter.verbs import Declared, Desk, Face, Outcome, Request, parse_request, write_json
+
+if TYPE_CHECKING:
+    from murakkab_jupyter.notebook.views.progress import Moment
+    from murakkab_jupyter.run import Run
+
+__all__ = ["main", "read_inputs"]
+
+FACE: Face = "cli"
+ON_FILE = frozenset({"plan", "run", "explain", "frontier"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the words ask for; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if words in (["--version"], ["-V"]):
+        from murakkab_jupyter import __version__
+
+        print(f"murakkab {__version__}")
+        return 0
+    desk = Desk()
+    try:
+        return execute(words, desk)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except InfeasibleError as error:
+        say_error(error)
+        say_nearest(error)
+        return error.exit_code
+    except MurakkabError as error:
+        say_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        tell("stopped before anything was run")
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last line of defence: one line instead of a traceback
+        if os.environ.get("MURAKKAB_TRACEBACK"):
+            traceback.print_exc()
+        tell(f"A fault in murakkab: {type(error).__name__}: {error}")
+        tell("MURAKKAB_TRACEBACK=1 shows where it happened.")
+        return 1
+    finally:
+        close(desk)
+
+
+def execute(words: Sequence[str], desk: Desk) -> int:
+    """Read the words and do the verb."""
+    request = parse_request(words, FACE)
+    if request.options.get("help") or request.verb.name == "help":
+        return show_outcome(desk.do(request, FACE), None)
+    target = request.options.get("json")
+    match request.verb.name:
+        case "run":
+            return run(request, desk, declared(request, desk))
+        case "demo":
+            return demo(request, desk)
+        case "resume":
+            return resume(request, desk)
+        case name if name in ON_FILE or request.options.get("python"):
+            one = declared(request, desk)
+            return show_outcome(desk.do(replace(request, words=(one.name,)), FACE), target)
+    return show_outcome(desk.do(request, FACE), target)
+
+
+# --- inputs ---------------------------------------------------------------------------------------------------
+
+
+def read_inputs(given: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` words as values: one is a text (which may be a path, folder or glob), several are a list."""
+    found: dict[str, list[str]] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals or not name.isidentifier():
+            msg = f"--input cannot be {one[:60]!r}."
+            raise UsageError(msg, hint="Write --input NAME=VALUE, for example --input videos=clip.mp4")
+        found.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def declared(request: Request, desk: Desk) -> Declared:
+    """The workflow of the file that a request names, bound to its inputs."""
+    if request.word is None:
+        msg = f"{request.verb.name} needs a file with a workflow."
+        raise UsageError(msg, hint=f"murakkab {request.verb.name} FILE.murakkab --input videos=clip.mp4")
+    text = read_workflow(request.word)
+    values = read_inputs(request.options.get("input", ()))
+    return desk.declare(text, values, session=desk.session_of(request))
+
+
+def read_workflow(name: str) -> str:
+    if name == "-":
+        return sys.stdin.read()
+    path = Path(name).expanduser()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        msg = f"The workflow {name} cannot be read: {error.strerror or error}."
+        raise InputError(msg, hint="Name a file that holds the text of a %%murakkab cell.") from None
+    from murakkab_jupyter.workflow.language import parse
+
+    return parse(data).text
+
+
+# --- runs -----------------------------------------------------------------------------------------------------
+
+
+def run(request: Request, desk: Desk, one: Declared) -> int:
+    """Plan and run a workflow, showing the plan, progress, results and bill."""
+    from murakkab_jupyter.notebook.views.plan import plan_view
+
+    plan = desk.plan(one, request.goal(one.declaration.workflow.goal))
+    quiet = request.options.get("json") == "-"
+    if not quiet:
+        print(plan_view(plan, one.declaration.workflow).text, end="\n\n", flush=True)
+    steps = len(plan.steps)
+    try:
+        started = one.session.run(one.declaration, plan, background=True)
+    except KeyboardInterrupt:
+        tell(f"stopped: 0 of {steps} steps done")
+        return 130
+    return watch(started, request)
+
+
+def resume(request: Request, desk: Desk) -> int:
+    """Go on with a run that was stopped or killed."""
+    session = desk.session_of(request)
+    values = read_inputs(request.options.get("input", ()))
+    try:
+        started = session.resume(request.word, values=values or None, background=True)
+    except KeyboardInterrupt:
+        tell("stopped before it went on")
+        return 130
+    return watch(started, request)
+
+
+def demo(request: Request, desk: Desk) -> int:
+    """The main job on two short clips."""
+    from murakkab_jupyter.demo import CELL, QUESTION, clips
+
+    meter = Fetching(sys.stderr)
+    paths = [str(path) for path in clips(meter)]
+    meter.end()
+    if request.options.get("json") != "-":
+        print(CELL, f"\n{{videos}} is {', '.join(Path(path).name for path in paths)}", sep="")
+        print(f"{{question}} is {QUESTION}", end="\n\n", flush=True)
+    one = desk.declare(CELL, {"videos": paths, "question": QUESTION}, session=desk.session_of(request))
+    return run(request, desk, one)
+
+
+def watch(run: Run, request: Request) -> int:
+    """Follow a run to its end and show what came of it."""
+    from murakkab_jupyter.notebook.live import StoppedError, follow
+    from murakkab_jupyter.notebook.show import run_bundle
+
+    line = Line(sys.stderr)
+    try:
+        follow(run, line.moment, again=f"go on with: murakkab resume {run.id}")
+    except StoppedError as error:
+        line.end()
+        tell(error.message)
+        return error.exit_code
+    line.end()
+    target = request.options.get("json")
+    if target is not None:
+        written = write_json(run.report(), target)
+        if written is not None:
+            print(written)
+            return run.exit_code
+    print(run_bundle(run, pictures=False).text)
+    print(f"\nRun {run.id}: {run.status}{f'. {run.message}' if run.message else ''}")
+    return run.exit_code
+
+
+class Line:
+    """The live line of a run on a terminal; silent where the stream is none."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._live = stream.isatty()
+        self._last_s = 0.0
+        self._shown = 0
+
+    def moment(self, moment: Moment) -> None:
+        """Show how it goes, at most four times a second."""
+        from murakkab_jupyter.notebook.views.progress import progress_line
+
+        now_s = time.monotonic()
+        if not self._live or now_s - self._last_s < 0.24:
+            return
+        self._last_s = now_s
+        try:
+            width = os.get_terminal_size(self._stream.fileno()).columns
+        except OSError:
+            width = 80
+        self.put(progress_line(moment, max(20, width - 1)))
+
+    def put(self, text: str) -> None:
+        """Show one line in the place of the last."""
+        if not self._live:
+            return
+        self._stream.write("\r" + text + " " * max(0, self._shown - len(text)))
+        self._stream.flush()
+        self._shown = len(text)
+
+    def end(self) -> None:
+        """Clear the line."""
+        if self._live and self._shown:
+            self._stream.write("\r" + " " * self._shown + "\r")
+            self._stream.flush()
+            self._shown = 0
+
+
+class Fetching:
+    """Says what is being fetched: the announcement once, then how far it is, on a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._line = Line(stream)
+        self._told: set[str] = set()
+        self._last_s = 0.0
+
+    def __call__(self, what: str, done_bytes: int, total_bytes: int | None) -> None:
+        if done_bytes == 0 and what not in self._told:
+            self._told.add(what)
+            self._line.end()
+            self._stream.write(f"fetching {what}\n")
+            return
+        now_s = time.monotonic()
+        if now_s - self._last_s < 0.25:
+            return
+        self._last_s = now_s
+        of = f" of {total_bytes / 1e6:.0f}" if total_bytes else ""
+        self._line.put(f"{what[:40]}: {done_bytes / 1e6:.0f}{of} MB")
+
+    def end(self) -> None:
+        """Clear the line."""
+        self._line.end()
+
+
+# --- showing --------------------------------------------------------------------------------------------------
+
+
+def show_outcome(outcome: Outcome, target: str | None) -> int:
+    """Print an outcome, as JSON where that was asked for."""
+    from murakkab_jupyter.notebook.show import show
+
+    if target is not None:
+        written = write_json(outcome.json, target)
+        if written is not None:
+            print(written)
+            return outcome.exit_code
+    print(show(outcome).text)
+    return outcome.exit_code
+
+
+def tell(text: str) -> None:
+    """A line on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def say_error(error: MurakkabError) -> None:
+    """What is wrong and what to do, on standard error."""
+    from murakkab_jupyter.notebook.errors import error_text
+
+    tell(error_text(error))
+
+
+def say_nearest(error: InfeasibleError) -> None:
+    """The plan that comes closest, on standard error."""
+    from murakkab_jupyter.notebook.errors import nearest_plan
+
+    found = nearest_plan(error)
+    if found is not None:
+        tell(f"\n{found[1]}")
+
+
+def close(desk: Desk) -> None:
+    """Let go of clusters; a second interrupt leaves at once."""
+    try:
+        desk.close()
+    except KeyboardInterrupt:
+        os._exit(130)

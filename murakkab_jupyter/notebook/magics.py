@@ -1,0 +1,314 @@
+"""The magics: `%%murakkab NAME [options]` declares, `%murakkab VERB` does.
+
+They read and show; what is done is done by the desk and the session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import logging
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from IPython import display as ipython_display
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+
+from murakkab_jupyter import __version__
+from murakkab_jupyter.core.errors import InfeasibleError, UsageError
+from murakkab_jupyter.notebook.errors import nearest_plan
+from murakkab_jupyter.notebook.live import Follower, StoppedError, follow, stopped_line
+from murakkab_jupyter.notebook.show import run_bundle, show
+from murakkab_jupyter.notebook.views.html import Bundle
+from murakkab_jupyter.notebook.views.plan import plan_view
+from murakkab_jupyter.notebook.views.progress import Moment, progress_view
+from murakkab_jupyter.notebook.views.tables import message_view
+from murakkab_jupyter.planner.plan import Plan
+from murakkab_jupyter.run import Run
+from murakkab_jupyter.verbs import (
+    Declared,
+    Desk,
+    Outcome,
+    Request,
+    header_options,
+    help_text,
+    names_in,
+    parse_request,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["MurakkabMagics", "load"]
+
+
+def bundle_data(bundle: Bundle) -> dict[str, str]:
+    """A bundle as IPython wants it."""
+    return {"text/html": bundle.html, "text/plain": bundle.text}
+
+
+def put(bundle: Bundle, handle: Any = None) -> None:
+    """Show a bundle, or put it in the place of what a handle shows."""
+    if handle is None:
+        display(bundle_data(bundle), raw=True)
+    else:
+        handle.update(bundle_data(bundle), raw=True)
+
+
+def put_text(text: str) -> None:
+    """Show plain text."""
+    display({"text/plain": text}, raw=True)
+
+
+display: Any = ipython_display.display
+"""IPython's, which is not typed."""
+
+
+@magics_class
+class MurakkabMagics(Magics):
+    """`%murakkab` and `%%murakkab` of one shell."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self.desk = Desk()
+        self.followers: list[Follower] = []
+        self.space: dict[str, Any] = shell.user_ns
+
+    @no_var_expand
+    @line_cell_magic
+    def murakkab(self, line: str, cell: str | None = None) -> Run | None:
+        """Say what a workflow should do; it is planned, run and billed for you.
+
+        %%murakkab NAME [options]     declares the workflow in the cell and shows its plan
+        %murakkab VERB [words] [options]
+
+        Example of a cell (NAME is news):
+
+            %%murakkab news --minimize energy --quality good --deadline 2min
+            scenes     <- split {videos} into scenes
+            transcript <- transcribe the speech in {scenes}
+            summary    <- summarise the scene from {transcript}
+
+        {videos} is a Python variable: a path, folder, glob, or list of these. Then:
+
+            %murakkab run             runs the latest workflow; `news` is then its Run
+            news.outputs["summary"]   results; also news.bill, news.to_pandas()
+
+        Verbs:   plan run stop resume status explain frontier history bill
+                 agents models profile cluster export help
+        Options: --minimize cost|energy|latency   --maximize quality   (order = priority)
+                 --quality best|good|fair|basic|FLOAT   --deadline 2min   --budget 0.05usd
+                 --max-energy 500J   --cluster ADDRESS|FILE   --cores N   --json FILE
+                 --run (on a cell: plan and run)   --background (do not wait)
+
+        `%murakkab help` explains them all, `%murakkab help VERB` one.
+        """
+        try:
+            if cell is not None:
+                return self.declare(line, cell)
+            return self.do(line)
+        except InfeasibleError as error:
+            found = nearest_plan(error)
+            if found is not None:
+                put(Bundle(*found))
+            raise
+
+    # --- a cell ---------------------------------------------------------------------------------------------------
+
+    def declare(self, line: str, cell: str) -> Run | None:
+        """Read a cell, show its plan or what is missing, and run it when it says so."""
+        text = f"%%murakkab {line}".rstrip() + "\n" + cell.rstrip("\n")
+        if line.split() in (["--help"], ["-h"], ["help"]):
+            put(show(Outcome("help", help_text("magic"))))
+            return None
+        options = header_options(text)
+        wanted = bool(options.get("run") or options.get("background"))
+        values, missing = self.values_for(text)
+        if missing and not wanted and not self.slips(missing):
+            self.say_missing(missing)
+            return None
+        if missing:
+            # The language says which name is wrong, where it stands, and what may have been meant.
+            values = {name: one for name, one in self.space.items() if not name.startswith("_")}
+        session = self.desk.session(options.get("cluster"))
+        one = self.desk.declare(text, values, session=session)
+        plan = self.desk.plan(one)
+        put(plan_view(plan, one.declaration.workflow))
+        if not wanted:
+            return None
+        return self.run(one, plan, background=bool(options.get("background")), json=options.get("json"))
+
+    def values_for(self, text: str) -> tuple[dict[str, Any], list[str]]:
+        """The values of a cell's variables from the notebook, and the names that have none."""
+        space = self.space
+        names = names_in(text)
+        return {n: space[n] for n in names if n in space}, [n for n in names if n not in space]
+
+    def say_missing(self, missing: list[str]) -> None:
+        """What the cell still needs before it can be planned."""
+        listed = ", ".join(missing)
+        put(
+            message_view(
+                f"Not planned yet: {listed} {'have' if len(missing) > 1 else 'has'} no value. "
+                f"Set {missing[0]} = … in a cell above, and run this cell again."
+            )
+        )
+
+    def slips(self, missing: list[str]) -> bool:
+        """Whether a missing name looks like a slip of the pen: a name with a value is close to it."""
+        names = [name for name in self.space if not name.startswith("_")]
+        return any(difflib.get_close_matches(name, names, n=1, cutoff=0.8) for name in missing)
+
+    # --- a line ---------------------------------------------------------------------------------------------------
+
+    def do(self, line: str) -> Run | None:
+        """Read a line and do its verb."""
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            msg = f"This line cannot be read: {error}."
+            raise UsageError(msg, hint="Close the quote.") from None
+        request = parse_request(words, "magic")
+        if request.options.get("help") or request.verb.name not in {"run", "resume"}:
+            outcome = self.desk.do(request, "magic")
+            self.finish(outcome, request.options.get("json"))
+            return None
+        background = bool(request.options.get("background"))
+        if request.verb.name == "resume":
+            return self.resume(request, background=background)
+        one = self.desk.find(request.word)
+        if "cluster" in request.options or "cores" in request.options:
+            one.session = self.desk.session_of(request)
+            one.plan = None
+        goal = request.goal(one.declaration.workflow.goal)
+        fresh = one.plan is None or one.plan.goal != goal
+        plan = self.desk.plan(one, goal) if fresh or one.plan is None else one.plan
+        if fresh:
+            put(plan_view(plan, one.declaration.workflow))
+        return self.run(one, plan, background=background, json=request.options.get("json"))
+
+    def finish(self, outcome: Outcome, target: str | None) -> None:
+        """Show an outcome, and write its JSON where that was asked for."""
+        if target is not None:
+            written = write_json(outcome.json, target)
+            if written is not None:
+                put_text(written)
+                return
+        put(show(outcome))
+
+    # --- runs -----------------------------------------------------------------------------------------------------
+
+    def run(
+        self, one: Declared, plan: Plan, *, background: bool = False, json: str | None = None
+    ) -> Run | None:
+        """Run a workflow by its plan."""
+        steps = len(plan.steps)
+        try:
+            run = one.session.run(one.declaration, plan, background=True)
+        except KeyboardInterrupt:
+            raise StoppedError(stopped_line(None, steps)) from None
+        return self.watch(run, background=background, json=json)
+
+    def resume(self, request: Request, *, background: bool) -> Run | None:
+        """Go on with an earlier run."""
+        session = self.desk.session_of(request)
+        run_id = request.word
+        record = session.journal.find(run_id) if run_id else session.journal.latest_unfinished()
+        values = {} if record is None else self.values_for(record.text)[0]
+        try:
+            run = session.resume(run_id, values=values, background=True)
+        except KeyboardInterrupt:
+            raise StoppedError(stopped_line(None, again="resume again to go on")) from None
+        return self.watch(run, background=background, json=request.options.get("json"))
+
+    def watch(self, run: Run, *, background: bool, json: str | None) -> Run | None:
+        """Show a run until it has ended, then its results in the same place."""
+        self.desk.run = run
+        self.keep(run)
+        handle = display({"text/plain": f"Run {run.id} is starting."}, raw=True, display_id=True)
+
+        def tell(moment: Moment) -> None:
+            put(progress_view(moment), handle)
+
+        def done() -> None:
+            put(run_bundle(run), handle)
+
+        if background:
+            self.followers = [one for one in self.followers if one.thread.is_alive()]
+            self.followers.append(Follower(run, tell, done))
+            return run
+        follow(run, tell)
+        done()
+        if json is not None:
+            written = write_json(run.report(), json)
+            if written is not None:
+                put_text(written)
+        if run.status == "failed":
+            run.raise_for_status()
+        return None
+
+    def keep(self, run: Run) -> None:
+        """Bind the run to its workflow's name, unless that name holds something else of the user's."""
+        name = run.workflow.name
+        space = self.space
+        if name in space and not isinstance(space[name], Run):
+            kind = type(space[name]).__name__
+            put(
+                message_view(
+                    f"Your variable {name} ({kind}) is left alone; this run is the value of the cell, and of "
+                    f"murakkab_run."
+                )
+            )
+            space["murakkab_run"] = run
+            return
+        space[name] = run
+
+
+# --- loading ----------------------------------------------------------------------------------------------------
+
+
+def hello() -> str:
+    """One line: version, workers, GPUs; starts nothing."""
+    from murakkab_jupyter.profiles.hardware import host_cores
+
+    cores = host_cores()
+    gpus = gpu_names()
+    found = ", ".join(gpus) if gpus else "no GPU: using small CPU models; estimated numbers are marked"
+    return f"Murakkab {__version__}: this host, {cores} core{'s' if cores != 1 else ''}; {found}"
+
+
+def gpu_names() -> list[str]:
+    """Names of this host's NVIDIA GPUs; none where there is no driver."""
+    with contextlib.suppress(Exception):
+        import pynvml
+
+        pynvml.nvmlInit()
+        try:
+            names = []
+            for index in range(pynvml.nvmlDeviceGetCount()):
+                name = pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(index))
+                names.append(name.decode() if isinstance(name, bytes) else str(name))
+            return names
+        finally:
+            pynvml.nvmlShutdown()
+    return []
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics; again and again changes nothing but the code."""
+    first = "MurakkabMagics" not in shell.magics_manager.registry
+    if not first:
+        return
+    shell.register_magics(MurakkabMagics(shell))
+    display_formatter: Any = shell.display_formatter
+    formatter = display_formatter.mimebundle_formatter
+    formatter.for_type(Plan, lambda plan, **_: bundle_data(plan_view(plan)))
+    formatter.for_type(Run, lambda run, **_: bundle_data(run_bundle(run)))
+    from murakkab_jupyter.notebook.complete import matcher
+
+    magics = shell.magics_manager.registry["MurakkabMagics"]
+    shell.Completer.custom_matchers.append(matcher(magics))
+    for name in ("distributed", "distributed.worker", "distributed.nanny", "distributed.scheduler"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    put_text(hello())

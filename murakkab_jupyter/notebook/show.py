@@ -1,0 +1,172 @@
+"""From what a verb answers, or a run, to a bundle of HTML and text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from murakkab_jupyter.core.ancestry import Ancestry
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.kinds import Frame, Image
+from murakkab_jupyter.notebook.views import tables
+from murakkab_jupyter.notebook.views.bill import bill_view
+from murakkab_jupyter.notebook.views.figures import figure, figure_text, legend
+from murakkab_jupyter.notebook.views.html import Bundle, Cell
+from murakkab_jupyter.notebook.views.plan import plan_view
+from murakkab_jupyter.notebook.views.progress import steps_done
+from murakkab_jupyter.notebook.views.results import Results, results_view
+from murakkab_jupyter.verbs import Outcome
+
+if TYPE_CHECKING:
+    from murakkab_jupyter.run import Run
+
+__all__ = ["run_bundle", "run_results", "show"]
+
+
+def show(outcome: Outcome) -> Bundle:
+    """The view of what a verb answers."""
+    data = outcome.data
+    match outcome.kind:
+        case "plan":
+            return plan_view(*data)
+        case "run":
+            return run_bundle(data)
+        case "words":
+            return tables.words_view(*data)
+        case "code":
+            return tables.code_view("Python", data)
+        case "help":
+            return tables.code_view("Help", data)
+        case "message":
+            return tables.message_view(data)
+        case "frontier":
+            plans, chosen = data
+            return tables.frontier_view(plans, chosen=chosen)
+        case "status":
+            return tables.status_view([status_row(run) for run in data])
+        case "history":
+            return tables.history_view([past(record) for record in data])
+        case "bill":
+            bill, name = data
+            return bill_view(bill, name=name)
+        case "agents":
+            library, only = data
+            return tables.agents_view(library, only)
+        case "models":
+            return tables.models_view([model(weight, state) for weight, state in data])
+        case "cluster":
+            view, address = data
+            return tables.cluster_view(view, address=address)
+        case "profile":
+            return profile_view(data)
+    msg = f"There is no view for {outcome.kind!r}."
+    raise ValueError(msg)
+
+
+def join(*bundles: Bundle) -> Bundle:
+    """Several views, one below the other."""
+    return Bundle("".join(one.html for one in bundles), "\n\n".join(one.text for one in bundles))
+
+
+# --- runs -----------------------------------------------------------------------------------------------------
+
+
+def thumbnail(value: Any, width: int) -> bytes:
+    """A small still, by the agents' own reader."""
+    from murakkab_jupyter.agents import pictures
+
+    if not isinstance(value, Frame | Image):
+        msg = f"There is no still of a {type(value).__name__}."
+        raise TypeError(msg)
+    return pictures.thumbnail(value, width)
+
+
+def run_results(run: Run, *, pictures: bool = True) -> Results:
+    """What a results view needs, from a run under way or ended."""
+    names = [v.name for v in run.workflow.variables] + [s.name for s in run.workflow.steps]
+    values: dict[str, Mapping[Ancestry, Any]] = {name: run.store.outputs(name) for name in names}
+    return Results(run.workflow, values, tuple(run.errors), thumbnail if pictures else None)
+
+
+def run_bundle(run: Run, *, pictures: bool = True) -> Bundle:
+    """Results, then the bill."""
+    shown = [results_view(run_results(run, pictures=pictures), title=f"Results ({run.status})")]
+    if run.bill is not None:
+        shown.append(bill_view(run.bill, name=run.workflow.name))
+    return join(*shown)
+
+
+def status_row(run: Run) -> dict[str, Any]:
+    from murakkab_jupyter.notebook.live import steps_of
+
+    steps = steps_of(run)
+    return {
+        "id": run.id,
+        "name": run.workflow.name,
+        "status": run.status,
+        "steps": f"{steps_done(steps)} of {len(steps)}",
+        "message": run.message,
+    }
+
+
+# --- the rest -------------------------------------------------------------------------------------------------
+
+
+def past(record: Any) -> tables.PastRun:
+    """One line of the history from a record of the journal."""
+    killed = record.status == "running" and not record.alive
+    return tables.PastRun(
+        record.run_id,
+        record.name,
+        "killed" if killed else record.status,
+        record.started,
+        None if record.ended is None else record.ended - record.started,
+        record.items,
+        record.message,
+    )
+
+
+def model(weight: Any, state: Any) -> tables.Model:
+    """One line of the models."""
+    where = {"path": "yes, at a path you gave", "cache": "yes, in the cache", "package": "yes, installed"}
+    here = where.get(state.where, "") if state.here else ""
+    fetch = "no, fetched when needed" if state.where == "index" else "no, on the hub: fetched if allowed"
+    return tables.Model(
+        weight.name,
+        weight.summary,
+        f"{weight.origin}; {weight.source}; upstream: {weight.upstream}",
+        weight.licence,
+        weight.size_bytes or None,
+        here or fetch,
+    )
+
+
+def profile_view(rows: list[dict[str, Any]]) -> Bundle:
+    """What is known of agents: one call of one item with one unit of work on one core."""
+    keys = ("call_s", "call_cpu_s", "load_s", "memory", "quality")
+    shown = []
+    for row in rows:
+        figures: list[Figure | None] = [row[key] for key in keys]
+        shown.append(
+            [
+                Cell(row["agent"], row["capability"]),
+                row["unit"],
+                *(Cell(figure_text(one), markup=figure(one)) for one in figures),
+            ]
+        )
+    marks = legend(row[key] for row in rows for key in keys)
+    return tables.table_view(
+        "Profile",
+        [
+            ("Agent", "left"),
+            ("Unit of work", "left"),
+            ("One call", "right"),
+            ("Its CPU time", "right"),
+            ("Loading", "right"),
+            ("Memory", "right"),
+            ("Quality", "right"),
+        ],
+        shown,
+        detail="one call of one item with one unit of work, on one core of this host",
+        notes=[marks, "Every run refines these."],
+    )

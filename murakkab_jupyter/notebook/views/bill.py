@@ -1,0 +1,106 @@
+"""The bill: what each step used, beside what the plan said, with how each joule was got."""
+
+from __future__ import annotations
+
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.notebook.views.figures import figure_text, legend
+from murakkab_jupyter.notebook.views.html import (
+    Align,
+    Bundle,
+    Cell,
+    clean,
+    frame,
+    heading,
+    note,
+    pills,
+    table,
+    text_table,
+    wrap_text,
+)
+from murakkab_jupyter.runtime.bill import Bill, Line
+
+__all__ = ["bill_view"]
+
+COLUMNS = (("latency", "Time"), ("cpu", "CPU time"), ("energy", "Energy"), ("cost", "Cost"))
+
+
+def bill_view(bill: Bill, *, name: str = "") -> Bundle:
+    """A bill as a table: steps, idle, total; actual above predicted."""
+    boundaries = sorted({boundary for line in bill.lines for boundary in line.counted})
+    wasted = any(positive(line.wasted_cpu_s) or positive(line.wasted_j) for line in bill.lines)
+    tokens = any(line.tokens_in is not None or line.tokens_out is not None for line in bill.lines)
+    columns: list[tuple[str, Align]] = [("Step", "left"), ("Items", "right")]
+    columns += [(title, "right") for _, title in COLUMNS]
+    columns.append(("Energy by", "left"))
+    columns += [(f"Counted: {boundary}", "right") for boundary in boundaries]
+    columns += [("Tokens in / out", "right")] if tokens else []
+    columns += [("Wasted", "right")] if wasted else []
+    rows = []
+    for line in bill.lines:
+        row: list[Cell | object] = [Cell(line.name, line.agent), items_of(line)]
+        row += [amount_cell(line, key) for key, _ in COLUMNS]
+        row.append(line.energy_j.method or line.energy_j.source)
+        row += [figure_text(line.counted.get(boundary)) for boundary in boundaries]
+        row += [tokens_of(line)] if tokens else []
+        row += [wasted_of(line)] if wasted else []
+        rows.append(row)
+    total = bill.total.actual()
+    detail = (
+        f"{name} · what was used, and below it what the plan said"
+        if name
+        else "what was used, and what the plan said"
+    )
+    shown = [one for line in bill.lines for one in (*line.predicted.values(), *line.actual().values())]
+    marks = legend(shown)
+    summed = [(title, figure_text(total.get(key))) for key, title in COLUMNS]
+    notes = [*bill.notes, "Steps and idle add up to the total."]
+    html = frame(
+        f"Bill of {name or 'a run'}",
+        heading("Bill", detail),
+        pills(summed),
+        table(columns, rows, caption="Bill: one row a step, then idle and total", last_strong=True),
+        *(note("• ", one) for one in notes),
+        note(marks) if marks else None,
+    )
+    lines = [
+        f"Bill: {detail}",
+        text_table(columns, rows, widest=40),
+        *(wrap_text(f"• {one}") for one in notes),
+    ]
+    if marks:
+        lines.append(marks)
+    return Bundle(html, clean("\n".join(lines)))
+
+
+def positive(one: Figure) -> bool:
+    return one.value is not None and one.value > 0
+
+
+def amount_cell(line: Line, key: str) -> Cell:
+    actual = line.actual().get(key)
+    predicted = line.predicted.get(key)
+    detail = f"plan {figure_text(predicted)}" if predicted is not None else ""
+    return Cell(figure_text(actual), detail)
+
+
+def items_of(line: Line) -> str:
+    if not (line.agent or line.done or line.failed):
+        return ""
+    words = str(line.done)
+    if line.failed:
+        words += f", {line.failed} failed"
+    if line.reused:
+        words += f", {line.reused} reused"
+    return words
+
+
+def tokens_of(line: Line) -> str:
+    if line.tokens_in is None and line.tokens_out is None:
+        return ""
+    return f"{'unknown' if line.tokens_in is None else line.tokens_in} / {'unknown' if line.tokens_out is None else line.tokens_out}"
+
+
+def wasted_of(line: Line) -> str:
+    if not (positive(line.wasted_cpu_s) or positive(line.wasted_j)):
+        return ""
+    return f"{figure_text(line.wasted_cpu_s)}, {figure_text(line.wasted_j)}"

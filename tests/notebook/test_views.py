@@ -1,0 +1,437 @@
+"""Views: the same numbers as HTML and text, nothing from outside, everything escaped, small."""
+
+from __future__ import annotations
+
+import html as entities
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from murakkab_jupyter.core.events import BatchRetried, Notice, Reconfigured, WorkerChanged
+from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.hosts import ClusterView, WorkerView
+from murakkab_jupyter.core.kinds import Answer, Box, Boxes, Evidence, Passage, Scene, Segment, Transcript
+from murakkab_jupyter.notebook.views.bill import bill_view
+from murakkab_jupyter.notebook.views.figures import amount, band, figure_text, timecode
+from murakkab_jupyter.notebook.views.html import Bundle, clean, shorten, tag, text_table
+from murakkab_jupyter.notebook.views.plan import plan_view
+from murakkab_jupyter.notebook.views.progress import (
+    Moment,
+    StepMoment,
+    eta_s,
+    happenings,
+    progress_line,
+    progress_view,
+)
+from murakkab_jupyter.notebook.views.results import MOST_CARDS, Results, results_view
+from murakkab_jupyter.notebook.views.tables import (
+    Model,
+    PastRun,
+    cluster_view,
+    frontier_view,
+    history_view,
+    message_view,
+    models_view,
+    words_view,
+)
+from murakkab_jupyter.notebook.views.values import file_name, value_words
+from murakkab_jupyter.planner.plan import Alternative, Configuration
+from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
+from tests.notebook import samples
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&\x1b[2J\u202e"
+
+
+class Tags(HTMLParser):
+    """Collects tags and attributes, and checks that tags close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, name, attrs) -> None:
+        self.found.append((name, dict(attrs)))
+        if name not in {"img", "br"}:
+            self.open.append(name)
+
+    def handle_startendtag(self, name, attrs) -> None:
+        self.found.append((name, dict(attrs)))
+
+    def handle_endtag(self, name) -> None:
+        assert self.open.pop() == name
+
+
+def tags_of(bundle: Bundle) -> list[tuple[str, dict]]:
+    parser = Tags()
+    parser.feed(bundle.html)
+    assert parser.open == []
+    return parser.found
+
+
+def words_of(bundle: Bundle) -> str:
+    return " ".join(entities.unescape(re.sub(r"<[^>]+>", " ", bundle.html)).split())
+
+
+def moment() -> Moment:
+    steps = {
+        "scenes": StepMoment(1, 0, 0, 1, 1),
+        "frames": StepMoment(3, 1, 0, None, 15),
+        "objects": StepMoment(0, 0, 0, None, 0),
+    }
+    return Moment("newsroom", steps, 7.4, 8.6, "running", ["3.1 s: frames is tried again"])
+
+
+def every_view() -> dict[str, Bundle]:
+    chosen = samples.plan()
+    failures = (("transcript", (("videos", 0), ("scenes", 3)), "cannot be decoded"),)
+    return {
+        "plan": plan_view(chosen, samples.newsroom()),
+        "results": results_view(samples.results(5, failures)),
+        "bill": bill_view(samples.bill(), name="newsroom"),
+        "progress": progress_view(moment()),
+        "frontier": frontier_view([chosen, chosen], chosen=chosen),
+        "history": history_view([PastRun("ab12", "newsroom", "done", 1.7e9, 15.2, 31, "")]),
+        "models": models_view([Model("tiny", "a model", "package x", "MIT", None, "no")]),
+        "cluster": cluster_view(ClusterView((WorkerView("w", "h", 2, 8 * 10**9),))),
+    }
+
+
+@pytest.mark.parametrize("name", list(every_view()))
+def test_a_view_is_small_closed_and_asks_nothing_of_the_network_or_of_scripts(name):
+    shown = every_view()[name]
+    assert len(shown.html) < 100_000
+    for tag_name, attributes in tags_of(shown):
+        assert tag_name not in {"script", "style", "link", "iframe", "object"}
+        assert not any(key.startswith("on") for key in attributes)
+        for key in ("src", "href"):
+            assert attributes.get(key, "data:").startswith("data:image/") if key in attributes else True
+    assert "http" not in shown.html.replace("http://www.w3.org/2000/svg", "")
+    assert shown.text.strip()
+
+
+@pytest.mark.parametrize("name", list(every_view()))
+def test_every_number_with_a_unit_in_the_text_is_in_the_html(name):
+    shown = every_view()[name]
+    numbers = re.findall(r"[~°]?\$?\d[\d.,]*(?:e-\d+)? ?(?:ms|s|J|kJ|GB)\b", shown.text)
+    words = words_of(shown)
+    assert all(" ".join(number.split()) in words for number in numbers), [
+        n for n in numbers if n not in words
+    ]
+
+
+@pytest.mark.parametrize("name", list(every_view()))
+def test_tables_have_headers_and_pictures_have_words(name):
+    found = tags_of(every_view()[name])
+    for tag_name, attributes in found:
+        if tag_name == "table":
+            assert attributes.get("aria-label")
+        if tag_name == "th":
+            assert attributes.get("scope") or name == "plan"
+        if tag_name == "img":
+            assert attributes.get("alt")
+        if tag_name == "svg":
+            assert attributes.get("aria-label")
+            assert attributes.get("role") == "img"
+
+
+def test_text_of_svg_is_empty_so_that_a_page_that_strips_it_shows_no_scraps():
+    svg = re.search(r"<svg.*?</svg>", plan_view(samples.plan(), samples.newsroom()).html, re.DOTALL).group()
+    assert re.sub(r"<[^>]+>", "", svg).strip() == ""
+
+
+def assert_inert(shown: Bundle) -> None:
+    allowed = {
+        "div",
+        "span",
+        "strong",
+        "em",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "img",
+        "svg",
+        "rect",
+        "path",
+        "line",
+        "details",
+        "summary",
+        "ul",
+        "li",
+        "pre",
+    }
+    for tag_name, attributes in tags_of(shown):
+        assert tag_name in allowed
+        assert not any(key.startswith("on") for key in attributes)
+        if tag_name == "img":
+            assert attributes["src"].startswith("data:image/jpeg")
+    assert "<script" not in shown.html
+    for text in (shown.html, shown.text):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+
+
+def test_script_tags_are_inert_in_results_through_every_kind_of_value():
+    where = (("videos", 0),)
+    key = (*where, ("scenes", 0))
+    video = replace(samples.VIDEO, media=replace(samples.VIDEO.media, path=f"/m/{EVIL.replace('/', '')}.mp4"))
+    values = {
+        "videos": {where: video},
+        "question": {(): EVIL},
+        "scenes": {key: Scene(video, 0, 4)},
+        "frames": {},
+        "objects": {(*key, ("frames", 0)): Boxes((Box(EVIL, 0.9, 0, 0, 1, 1),))},
+        "transcript": {key: Transcript((Segment(0, 1, EVIL),), note=EVIL)},
+        "summary": {key: {EVIL: [EVIL, Passage(EVIL)]}},
+        "answer": {(): Answer(EVIL, (Evidence(f"/x/{EVIL}", 1, 2, EVIL),))},
+    }
+    failures = (("transcript", key, EVIL),)
+    flow = replace(samples.newsroom(), name=EVIL)
+    assert_inert(results_view(Results(flow, values, failures, samples.jpeg)))
+
+
+def test_script_tags_are_inert_in_names_options_reasons_and_notes_of_a_plan():
+    chosen = samples.plan()
+    bad = Configuration(EVIL, ((EVIL, EVIL),))
+    steps = {EVIL: replace(chosen.steps["scenes"], configuration=bad, runner_up=Alternative(bad, EVIL))}
+    steps[EVIL].predicted["latency"] = Figure(1, "s", note=EVIL)
+    assert_inert(plan_view(replace(chosen, workflow=EVIL, steps=steps, binding=EVIL, notes=(EVIL,))))
+    assert_inert(frontier_view([replace(chosen, steps=steps)]))
+
+
+def test_script_tags_are_inert_everywhere_else():
+    assert_inert(
+        progress_view(replace(moment(), name=EVIL, steps={EVIL: StepMoment(1, 0, 0, 2, 2)}, happened=[EVIL]))
+    )
+    assert_inert(history_view([PastRun(EVIL, EVIL, EVIL, None, None, None, EVIL)]))
+    assert_inert(models_view([Model(EVIL, EVIL, EVIL, EVIL, 1, EVIL)]))
+    assert_inert(cluster_view(ClusterView((WorkerView(EVIL, EVIL, 1, 1),)), address=EVIL))
+    assert_inert(words_view(EVIL, EVIL))
+    assert_inert(message_view(EVIL))
+    bill = samples.bill()
+    line = replace(bill.steps[0], name=EVIL, agent=EVIL)
+    assert_inert(bill_view(replace(bill, steps=(line,), notes=(EVIL,)), name=EVIL))
+
+
+def test_a_plan_says_sources_and_second_choices_and_what_binds():
+    shown = plan_view(samples.plan(), samples.newsroom())
+    for text in (shown.text, words_of(shown)):
+        assert "whisper-base" in text
+        assert "2.6x the energy" in " ".join(text.split())
+        assert "Held back by" in text
+        assert "unknown" in text
+        assert "~ prior" in text
+        assert "° published" in text
+    assert "after objects, transcript" in words_of(shown)
+
+
+def test_a_plan_without_times_has_no_time_line():
+    chosen = samples.plan()
+    steps = {
+        n: replace(s, predicted={k: f for k, f in s.predicted.items() if k not in {"start", "end"}})
+        for n, s in chosen.steps.items()
+    }
+    assert "<svg" not in plan_view(replace(chosen, steps=steps)).html
+
+
+def test_results_show_the_answer_with_its_evidence_before_the_cards():
+    shown = results_view(samples.results())
+    for text in (shown.text, words_of(shown)):
+        assert text.index("nine to four to build") < text.index("videos/scenes")
+        assert "council.mp4 0:14–0:19" in text
+        assert "What did the council decide?" in text
+        assert "no speech (no audio track)" in text
+        assert "bicycle (1 of 3)" in text
+
+
+def test_a_card_has_a_still_of_its_scene():
+    images = [a for n, a in tags_of(results_view(samples.results())) if n == "img"]
+    assert len(images) == 5
+    assert images[0]["alt"].startswith("A still of council.mp4")
+
+
+def test_many_scenes_are_capped_and_counted_and_the_view_stays_small():
+    shown = results_view(samples.results(MOST_CARDS + 40))
+    assert len(shown.html) < 200_000
+    assert "40 more are in run.outputs" in words_of(shown)
+    assert "40 more are in run.outputs" in shown.text
+
+
+def test_a_still_that_cannot_be_read_hides_nothing():
+    def broken(value, width):
+        msg = "the file is gone"
+        raise OSError(msg)
+
+    shown = results_view(replace(samples.results(), thumbnail=broken))
+    assert "<img" not in shown.html
+    assert "The vote was nine to four" in words_of(shown)
+
+
+def test_a_failed_item_is_named_by_ancestry_and_marked_on_its_card():
+    key = (("videos", 0), ("scenes", 1))
+    values = samples.values()
+    del values["transcript"][key]
+    shown = results_view(Results(samples.newsroom(), values, (("transcript", key, "It cannot be decoded."),)))
+    for text in (shown.text, words_of(shown)):
+        assert "1 item failed" in text
+        assert "videos 0 / scenes 1" in text
+        assert "It cannot be decoded." in text
+        assert "failed" in text
+    assert "failed, see below" in words_of(shown)
+
+
+def test_a_text_only_workflow_is_a_table_with_its_inputs():
+    level = ("reviews",)
+    flow = Workflow(
+        "moods",
+        "",
+        (Variable("reviews", "text", level),),
+        (
+            Step(
+                "mood",
+                "classify {reviews}",
+                "text-generation",
+                level,
+                False,
+                "text",
+                (Input("reviews", "context", "same"),),
+            ),
+            Step(
+                "overall",
+                "sum up {mood}, per all",
+                "text-generation",
+                (),
+                False,
+                "text",
+                (Input("mood", "context", "gather"),),
+            ),
+        ),
+        Goal(),
+        "",
+    )
+    values = {
+        "reviews": {(("reviews", i),): text for i, text in enumerate(["Lovely.", "Dreadful."])},
+        "mood": {(("reviews", 0),): "good", (("reviews", 1),): "bad"},
+        "overall": {(): "mixed"},
+    }
+    shown = results_view(Results(flow, values))
+    for text in (shown.text, words_of(shown)):
+        assert text.index("mixed") < text.index("Lovely.")
+        assert "Dreadful." in text
+        assert "reviews 1" in text
+
+
+def test_nothing_made_says_so():
+    shown = results_view(Results(samples.newsroom(), {}))
+    assert "Nothing has been made yet." in shown.text
+
+
+def test_a_bill_shows_the_plan_beside_and_its_lines_add_up():
+    bill = samples.bill()
+    shown = bill_view(bill, name="newsroom")
+    assert "plan ~15.1 s" in shown.text
+    assert "estimate" in shown.text
+    assert "idle" in shown.text
+    assert figure_text(bill.total.energy_j) in words_of(shown)
+    assert "812 / 190" in shown.text
+
+
+def test_progress_counts_and_tells_states_in_words():
+    shown = progress_view(moment())
+    for text in (shown.text, words_of(shown)):
+        assert "1 of 3 steps done" in text
+        assert "4 of about 15, 1 failed" in text
+        assert "waiting" in text
+        assert "to go" in text
+    bars = [a for _, a in tags_of(shown) if a.get("role") == "progressbar"]
+    assert [bar["aria-valuenow"] for bar in bars] == ["100", "27", "0"]
+
+
+def test_a_line_for_a_terminal_fits_its_width():
+    line = progress_line(moment(), 60)
+    assert len(line) <= 60
+    assert line.startswith("1 of 3 steps done")
+
+
+def test_the_time_left_starts_with_the_plans_and_ends_at_none():
+    chosen = samples.plan()
+    waiting = {name: StepMoment(expected=step.items) for name, step in chosen.steps.items()}
+    assert eta_s(chosen, waiting, 0.0) == pytest.approx(15.1)
+    done = {name: StepMoment(1, 0, 0, 1, 1) for name in chosen.steps}
+    assert eta_s(chosen, done, 15.0) == 0.0
+    assert eta_s(None, {"a": StepMoment(5, 0, 0, 10, 10)}, 4.0) == pytest.approx(4.0)
+
+
+def test_what_happened_is_told_latest_last_and_only_a_few():
+    events = [
+        Notice(1, "one"),
+        BatchRetried(2, "asr", 3, "its process died"),
+        WorkerChanged(3, "tcp://b", "lost"),
+        Reconfigured(4, "a worker was lost", "2 instances", "1 instance", "ends 3 s later"),
+        Notice(5, "five"),
+    ]
+    told = happenings(events)
+    assert len(told) == 4
+    assert told[-1].endswith("five")
+    assert "asr is tried again" in told[0]
+    assert "2 instances → 1 instance (ends 3 s later)" in told[2]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (None, "s", "unknown"),
+        (0.0042, "s", "4.20 ms"),
+        (12.34, "s", "12.3 s"),
+        (125, "s", "2 min 05 s"),
+        (4800, "s", "1 h 20 min"),
+        (229, "J", "229 J"),
+        (12345, "J", "12.3 kJ"),
+        (0.000019, "USD", "$1.9e-5"),
+        (1.5, "USD", "$1.50"),
+        (0, "USD", "$0"),
+        (2_500_000, "B", "2.50 MB"),
+        (0.913, "1", "0.91"),
+    ],
+)
+def test_amounts_are_short_and_have_units(value, unit, words):
+    assert amount(value, unit) == words
+
+
+def test_a_figure_is_marked_by_its_source_and_unknown_is_a_word():
+    assert figure_text(Figure(3, "s", source="measured")) == "3.00 s"
+    assert figure_text(Figure(3, "s", source="prior")) == "~3.00 s"
+    assert figure_text(unknown("J")) == "unknown"
+    assert band(Figure(3, "s", 2, 5, "prior")) == "~3.00 s (2.00 s to 5.00 s)"
+
+
+def test_timecodes():
+    assert [timecode(s) for s in (0, 7.9, 65, 3723)] == ["0:00", "0:07", "1:05", "1:02:03"]
+
+
+def test_tag_escapes_what_is_no_markup():
+    assert tag("b", "<i>", tag("i", "x"), title='"') == '<b title="&quot;">&lt;i&gt;<i>x</i></b>'
+
+
+def test_clean_keeps_letters_of_all_scripts_and_drops_controls():
+    assert clean("Grüße 日本 👩‍🚀\n\ta") == "Grüße 日本 👩‍🚀\n\ta"
+    assert "\x1b" not in clean("\x1b[31mred")
+
+
+def test_text_tables_align_wide_characters():
+    lines = text_table([("a", "left"), ("b", "right")], [["日本", 1], ["x", 10]]).split("\n")
+    assert lines[2] == "日本   1"
+    assert lines[3] == "x     10"
+
+
+def test_shorten_and_file_names():
+    assert shorten("a  b\nc", 3) == "a…"
+    assert file_name("C:\\films\\a.mp4") == "a.mp4"
+    assert value_words(None) == "nothing"
+    assert value_words("") == "(empty)"

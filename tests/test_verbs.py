@@ -1,0 +1,144 @@
+"""The verb table: one parser for magics and command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from murakkab_jupyter.core.errors import LanguageError, UsageError
+from murakkab_jupyter.verbs import (
+    OPTIONS,
+    VERBS,
+    Desk,
+    header_options,
+    help_text,
+    names_in,
+    parse_request,
+    verb_named,
+    write_json,
+)
+from murakkab_jupyter.workflow.goal import Goal
+
+
+def test_goals_are_read_on_top_of_a_workflows_own():
+    request = parse_request(["plan", "news", "--minimize", "energy", "--deadline", "2min"], "magic")
+    assert request.verb.name == "plan"
+    assert request.word == "news"
+    assert request.goal(Goal(("cost",), budget_usd=1.0)) == Goal(
+        ("energy",), deadline_s=120.0, budget_usd=1.0
+    )
+
+
+def test_the_order_of_objectives_is_their_priority():
+    request = parse_request(
+        ["run", "--maximize", "quality", "--minimize", "latency", "--minimize=cost"], "magic"
+    )
+    assert request.goal(Goal()).objectives == ("quality", "latency", "cost")
+
+
+def test_no_goal_words_leave_the_goal_alone():
+    base = Goal(("latency",), quality="fair")
+    assert parse_request(["run", "news"], "magic").goal(base) == base
+
+
+def test_inputs_are_kept_in_order_and_may_be_repeated():
+    request = parse_request(["run", "a.murakkab", "--input", "videos=a.mp4", "--input=videos=b.mp4"], "cli")
+    assert request.options["input"] == ["videos=a.mp4", "videos=b.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["pln"], "plan"),
+        (["frontiers"], "frontier"),
+        (["qqqq"], "plan"),
+        (["plan", "--minimise", "energy"], "--minimize"),
+        (["plan", "--minimize", "enrgy"], "energy"),
+        (["plan", "--quality", "god"], "good"),
+        (["plan", "--deadline"], "--deadline"),
+        (["plan", "a", "b"], "Usage: plan"),
+        (["status", "x"], "Usage: status"),
+        (["history", "--minimize", "energy"], "Usage: history"),
+        (["plan", "--backgrund"], "--"),
+    ],
+)
+def test_a_slip_is_a_usage_error_that_says_what_to_type(words, hint):
+    with pytest.raises(UsageError) as caught:
+        parse_request(words, "magic")
+    assert caught.value.exit_code == 2
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_verb_of_the_other_face_is_unknown_here():
+    assert parse_request(["demo"], "cli").verb.name == "demo"
+    with pytest.raises(UsageError):
+        parse_request(["demo"], "magic")
+    with pytest.raises(UsageError):
+        parse_request(["plan", "--input", "a=b"], "magic")
+
+
+def test_nothing_or_help_asks_for_help():
+    for words in ([], ["--help"], ["-h"], ["help"]):
+        assert parse_request(words, "cli").verb.name == "help"
+    assert parse_request(["run", "-h"], "cli").options["help"] is True
+
+
+@pytest.mark.parametrize("face", ["magic", "cli"])
+def test_help_names_every_verb_and_option_of_its_face(face):
+    text = help_text(face)
+    for verb in VERBS:
+        assert (f"  {verb.name}" in text) == (face in verb.faces)
+    for name, option in OPTIONS.items():
+        if name != "help":
+            assert (f"--{name}" in text) == (face in option.faces)
+    for name in ("minimize", "maximize", "quality", "deadline", "budget", "max-energy"):
+        assert f"--{name}" in text
+
+
+def test_every_verb_has_a_help_of_its_own():
+    for verb in VERBS:
+        face = verb.faces[0]
+        assert verb.summary in help_text(face, verb.name)
+        assert verb_named(verb.name, face) is verb
+
+
+def test_cores_must_be_a_number():
+    assert parse_request(["run", "--cores", "2"], "magic").cores == 2
+    with pytest.raises(UsageError):
+        _ = parse_request(["run", "--cores", "two"], "magic").cores
+
+
+def test_the_names_a_cell_needs_are_its_variables_and_functions():
+    text = "%%murakkab w\na <- transcribe {clips}\nb <- do {a} with {table} @python:mine\n  say {word}\n"
+    assert names_in(text) == ["clips", "table", "word", "mine"]
+
+
+def test_a_wrong_option_in_a_header_points_at_its_place():
+    with pytest.raises(LanguageError) as caught:
+        header_options("%%murakkab news --minimise energy\na <- summarise {x}\n")
+    assert (caught.value.line, caught.value.column) == (1, 17)
+    assert "--minimize" in (caught.value.hint or "")
+
+
+def test_a_workflow_cannot_be_called_like_a_verb():
+    with pytest.raises(UsageError, match="verb"):
+        header_options("%%murakkab plan\na <- summarise {x}\n")
+
+
+def test_json_goes_to_a_file_or_comes_back(tmp_path):
+    assert json.loads(write_json({"a": "é"}, "-")) == {"a": "é"}
+    assert write_json([1], str(tmp_path / "out.json")) is None
+    assert json.loads((tmp_path / "out.json").read_text()) == [1]
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_json([1], str(tmp_path / "none" / "out.json"))
+
+
+def test_an_unknown_workflow_is_an_error_with_the_nearest():
+    desk = Desk()
+    with pytest.raises(UsageError, match="No workflow"):
+        desk.find(None)
+    desk.declared["newsroom"] = None
+    with pytest.raises(UsageError) as caught:
+        desk.find("newsrom")
+    assert "newsroom" in caught.value.hint
