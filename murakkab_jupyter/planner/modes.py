@@ -317,23 +317,18 @@ def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[Age
 
 
 def lacking(agent: AgentSpec, library: Library) -> tuple[str, ...]:
-    """What this host lacks for an agent, weights that may not be fetched among it."""
+    """What this host lacks for an agent, weights among it that are not here and may not be fetched."""
     missing = list(library.availability(agent).missing)
-    offline = os.environ.get("MURAKKAB_OFFLINE", "").lower() in ("1", "yes", "true")
-    allowed = os.environ.get("MURAKKAB_HUB", "").lower() in ("1", "yes", "true")
-    for name in agent.needs.weights:
-        try:
-            found = state(name)
-        except WeightsError:
-            continue  # another package's weights: its own affair
-        if found.here:
-            continue
-        if offline:
-            missing.append(
-                f"weights {name} are not on this machine, and MURAKKAB_OFFLINE forbids fetching them"
-            )
-        elif found.where == "hub" and not allowed:
-            missing.append(f"weights {name} come from the hub, which has not been allowed (MURAKKAB_HUB=yes)")
+    if os.environ.get("MURAKKAB_OFFLINE", "").lower() in ("1", "yes", "true"):
+        for name in agent.needs.weights:
+            try:
+                here = state(name).here
+            except WeightsError:
+                continue  # another package's weights: its own affair
+            if not here:
+                missing.append(
+                    f"weights {name} are not on this machine, and MURAKKAB_OFFLINE forbids fetching them"
+                )
     return tuple(missing)
 
 

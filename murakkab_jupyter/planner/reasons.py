@@ -144,7 +144,7 @@ def tie(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
             return (
                 f"no better, and {objective} would be {of(objective, there)} instead of {of(objective, here)}"
             )
-    return "no better in any respect"
+    return "no different, as far as is known"
 
 
 def quality_fault(search: Search, rival: Picks, theirs: Mode, goal: Goal) -> str:
@@ -334,7 +334,7 @@ def notes_of(
             if isinstance(goal.floor, str)
             else f"The quality of {blind} is unknown, and so is the workflow's."
         )
-    if isinstance(goal.floor, float) and goal.floor > 0:
+    if goal.floor is not None and not isinstance(goal.floor, str) and goal.floor > 0:
         notes.append(
             f"Quality {goal.floor:g} was judged on a prior, the product of the steps' qualities; it was not "
             "measured end to end."
