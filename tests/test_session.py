@@ -1,0 +1,241 @@
+"""The whole way through the house, on a real Dask cluster, with the user's own functions as agents."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.errors import (
+    InfeasibleError,
+    InputError,
+    JournalError,
+    LanguageError,
+    UsageError,
+)
+from murakkab_jupyter.core.events import BatchEnded, RunEnded, RunStarted
+from murakkab_jupyter.session import Job, Session
+from murakkab_jupyter.workflow.goal import MIN_LATENCY, Goal
+
+CELL = """%%murakkab shouting --minimize latency
+Shout.
+
+loud  <- shout {words} @python:shout
+count <- count {loud}, per all @python:count
+"""
+
+
+def shout(word: str) -> str:
+    if word == "poison":
+        msg = "will not shout poison"
+        raise ValueError(msg)
+    return word.upper()
+
+
+def count(words: list[str]) -> str:
+    return f"{len(words)}: {' '.join(words)}"
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    folder = tmp_path_factory.mktemp("session")
+    library = Library()
+    library.load_entry_points()
+    with Session(
+        library=library, journal=folder / "journal.sqlite", profiles=folder / "profiles.sqlite"
+    ) as made:
+        yield made
+
+
+def values(*words: str) -> dict[str, object]:
+    return {"words": list(words), "shout": shout, "count": count}
+
+
+def test_a_cell_is_planned_run_and_billed(session: Session) -> None:
+    declaration = session.declare(CELL, values("one", "two", "three"))
+    plan = session.plan(declaration)
+    run = session.run(declaration, plan)
+
+    assert run.status == "done"
+    assert run.exit_code == 0
+    assert run.plan == plan
+    assert list(run.outputs["loud"].values()) == ["ONE", "TWO", "THREE"]
+    assert run.outputs["count"] == "3: ONE TWO THREE"
+    assert isinstance(run.events[0], RunStarted)
+    assert isinstance(run.events[-1], RunEnded)
+    assert run.bill is not None
+    assert run.bill.total.cpu_s.value > 0
+    assert run.energy == run.bill.total.energy_j
+    json.dumps(run.report())
+    with pytest.raises(KeyError, match="there are: loud, count"):
+        run.outputs["nonsense"]
+
+
+def test_one_poisoned_item_fails_alone_and_is_named(session: Session) -> None:
+    run = session.run(session.declare(CELL, values("good", "poison", "fine")))
+
+    assert run.status == "partial"
+    assert run.exit_code == 3
+    assert run.outputs["count"] == "2: GOOD FINE"
+    [(step, ancestry, message)] = run.errors
+    assert (step, ancestry) == ("loud", (("words", 1),))
+    assert "will not shout poison" in message
+
+
+def test_results_are_reused_across_runs_and_the_bill_says_so(session: Session) -> None:
+    cell = CELL.replace("shouting", "again").replace("loud ", "noise").replace("{loud}", "{noise}")
+    first = session.run(session.declare(cell, values("some", "words", "unheard")))
+    second = session.run(session.declare(cell, values("some", "words", "unheard", "before")))
+
+    assert sum(e.reused for e in first.events if isinstance(e, BatchEnded)) == 0
+    assert sum(e.reused for e in second.events if isinstance(e, BatchEnded)) == 3
+    assert second.outputs["count"] == "4: SOME WORDS UNHEARD BEFORE"
+
+
+def test_a_goal_nobody_can_meet_names_the_limit_and_the_nearest_plan(session: Session) -> None:
+    declaration = session.declare(CELL, values("x"))
+    with pytest.raises(InfeasibleError) as caught:
+        session.plan(declaration, Goal(("cost",), deadline_s=1e-6))
+    assert caught.value.binding
+    assert caught.value.nearest is not None
+    assert caught.value.exit_code == 4
+
+
+def test_mistakes_are_told_before_anything_runs(session: Session) -> None:
+    before = len(session.runs)
+    with pytest.raises(LanguageError):
+        session.declare("loud <- shout {nothing} @python:shout", values("x"))
+    with pytest.raises(InputError):
+        session.declare("scenes <- split {videos} into scenes", {"videos": "/no/such/clip.mp4"})
+    with pytest.raises(JournalError):
+        session.resume("no-such-run")
+    assert len(session.runs) == before
+
+
+def test_a_run_in_the_background_is_awaited_stopped_and_resumed(session: Session, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+
+    def held(word: str) -> str:
+        while word == "slow" and not gate.exists():
+            time.sleep(0.01)
+        return word.upper()
+
+    cell = "loud <- shout {words} @python:held\n"
+    given = {"words": ["quick", "slow"], "held": held}
+    run = session.run(session.declare(cell, given), background=True)
+    done = threading.Event()
+    run.listen(lambda event: done.set() if isinstance(event, BatchEnded) and event.done else None)
+    assert done.wait(60) or run.outputs["loud"]
+    started = time.monotonic()
+    run.stop()
+    run.wait(10)
+    assert time.monotonic() - started < 1.0
+    assert run.status == "stopped"
+    assert run.exit_code == 130
+
+    gate.touch()
+    resumed = session.resume(run.id, values={"held": held})
+    assert resumed.id == run.id
+    assert resumed.status == "done"
+    assert list(resumed.outputs["loud"].values()) == ["QUICK", "SLOW"]
+
+
+def test_a_view_that_fails_is_dropped_and_the_run_goes_on(session: Session) -> None:
+    def broken(event: object) -> None:
+        msg = "no screen"
+        raise RuntimeError(msg)
+
+    run = session.run(session.declare(CELL, values("a")), on_event=broken)
+    assert run.status == "done"
+    assert any("no screen" in notice for notice in run.notices)
+
+
+def test_a_described_cluster_is_planned_for_and_not_run_on(session: Session, tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text("workers:\n  - name: big\n    cores: 64\n    memory_gb: 256\n")
+    with Session(
+        library=session.library, cluster=str(file), journal=tmp_path / "j", profiles=tmp_path / "p"
+    ) as other:
+        declaration = other.declare(CELL, values("a", "b"))
+        assert other.plan(declaration).steps
+        with pytest.raises(UsageError, match="only describes hardware"):
+            other.run(declaration)
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from murakkab_jupyter.session import Session
+
+def shout(word):
+    return word.upper()
+
+def hold(words):
+    Path(FOLDER, "holding").touch()
+    while True:
+        time.sleep(0.01)
+
+s = Session(journal=Path(FOLDER, "journal.sqlite"), profiles=Path(FOLDER, "profiles.sqlite"))
+cell = "loud <- shout {words} @python:shout\\nheld <- hold {loud}, per all @python:hold"
+s.run(s.declare(cell, {"words": ["a", "b"], "shout": shout, "hold": hold}))
+"""
+
+
+def test_a_run_whose_process_was_killed_is_resumed_with_what_it_had_finished(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"  # a plain script, without a guard around its main part
+    script.write_text(SCRIPT.replace("FOLDER", repr(str(tmp_path))))
+    process = subprocess.Popen([sys.executable, str(script)], start_new_session=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "holding").exists():
+            assert process.poll() is None, "the script ended by itself"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def whisper(word: str) -> str:
+        return word.lower()
+
+    def join(words: list[str]) -> str:
+        return "-".join(words)
+
+    with Session(journal=tmp_path / "journal.sqlite", profiles=tmp_path / "profiles.sqlite") as session:
+        run = session.resume(values={"shout": whisper, "hold": join})
+        assert run.status == "done"
+        # What was finished is final, whoever does the rest.
+        assert list(run.outputs["loud"].values()) == ["A", "B"]
+        assert run.outputs["held"] == "A-B"
+        with pytest.raises(JournalError, match="no unfinished run"):
+            session.resume()
+
+
+@pytest.mark.media
+def test_the_papers_listing_runs_as_printed(speech_video: Path, three_scenes: Path, tmp_path: Path) -> None:
+    with Session(journal=tmp_path / "j", profiles=tmp_path / "p") as session:
+        job = Job(
+            description="List objects shown/mentioned in the videos",
+            inputs=[str(speech_video), str(three_scenes)],
+            tasks=[
+                "Extract frames from each video",
+                "Run speech-to-text on all scenes",
+                "Detect objects in the frames",
+            ],
+            constraints=MIN_LATENCY,
+            session=session,
+        )
+        run = job.execute()
+        assert run.status == "done"
+        assert {key[0][1] for key in run.outputs["objects"]} == {0, 1}
+        assert any(transcript.text for transcript in run.outputs["transcript"].values())
+        assert session.declare(job.text, job.values).workflow.text == job.text
