@@ -96,9 +96,8 @@ def goal_of(cell: Cell) -> Goal:
     loose = found.get("words")
     if loose:
         place = next(word.place for word in cell.options if word.text == loose[0])
-        raise place.error(
-            f"`{loose[0][:60]}` is no option.", "After the name come options only: --minimize energy"
-        )
+        msg = f"`{loose[0][:60]}` is no option."
+        raise place.error(msg, "After the name come options only: --minimize energy")
     return goal
 
 
@@ -137,7 +136,9 @@ def cycle(steps: Sequence[StepNode], index: Mapping[str, int], waiting: Sequence
     while at not in seen:
         seen[at] = len(path)
         path.append(at)
-        at = next(index[r.name] for r in steps[at].all_refs() if waiting[index.get(r.name, at)] and r.name in index)
+        at = next(
+            index[r.name] for r in steps[at].all_refs() if waiting[index.get(r.name, at)] and r.name in index
+        )
     around = path[seen[at] :]
     first = steps[min(around)]
     start = around.index(min(around))
@@ -182,8 +183,9 @@ class Binder:
         )
         if node.body is not None and not meaning.capability.prompted and node.body_place is not None:
             prompted = listed(c.name for c in self.library.capabilities() if c.prompted)
+            msg = f"{meaning.capability.name} takes no prompt."
             raise node.body_place.error(
-                f"{meaning.capability.name} takes no prompt.",
+                msg,
                 f"Remove the indented lines, or pin a capability that takes one: {prompted}.",
             )
         self.narrow(node, meaning)
@@ -192,9 +194,8 @@ class Binder:
         for key, value in meaning.slots.items():
             if key in given and given[key] != value:
                 place = next(k.place for k in (node.pin.keys if node.pin else ()) if k.name == key)
-                raise place.error(
-                    f"The sentence says {key} = {value}, the pin says {given[key]}.", "Say it once."
-                )
+                msg = f"The sentence says {key} = {value}, the pin says {given[key]}."
+                raise place.error(msg, "Say it once.")
         self.meanings[node.name] = meaning
         self.agents[node.name] = agent
         self.options[node.name] = {**meaning.slots, **given}
@@ -211,21 +212,26 @@ class Binder:
             did = f"Did you mean {' or '.join(f'{{{c}}}' for c in close)}? Or " if close else ""
             give = f"give {{{name}}} a value: {name} = …"
             if name in self.values:
-                raise ref.place.error(f"The variable `{name}` is None.", f"{give[0].upper()}{give[1:]}")
+                msg = f"The variable `{name}` is None."
+                raise ref.place.error(msg, f"{give[0].upper()}{give[1:]}")
             hint = f"{did}{give}"
+            msg = f"{{{name}}} is no step of this cell, and no variable with a value."
             raise ref.place.error(
-                f"{{{name}}} is no step of this cell, and no variable with a value.", hint[0].upper() + hint[1:]
+                msg,
+                hint[0].upper() + hint[1:],
             )
         if name == "all":
-            raise ref.place.error("`all` names the root level.", "Give the variable another name.")
+            msg = "`all` names the root level."
+            raise ref.place.error(msg, "Give the variable another name.")
         if isinstance(value, ModuleType):
-            raise ref.place.error(f"`{name}` is a module, not data.", "Refer to a variable that holds data.")
+            msg = f"`{name}` is a module, not data."
+            raise ref.place.error(msg, "Refer to a variable that holds data.")
         if callable(value):
-            raise ref.place.error(
-                f"`{name}` is a function, not data.", f"To use it as a step, pin it: … @python:{name}"
-            )
+            msg = f"`{name}` is a function, not data."
+            raise ref.place.error(msg, f"To use it as a step, pin it: … @python:{name}")
         if isinstance(value, str) and not value.strip():
-            raise ref.place.error(f"The variable `{name}` is an empty text.", f"Give {{{name}}} a value: {name} = …")
+            msg = f"The variable `{name}` is an empty text."
+            raise ref.place.error(msg, f"Give {{{name}}} a value: {name} = …")
         self.sorts[name] = sort_of(value)
         self.order.append(name)
 
@@ -239,13 +245,17 @@ class Binder:
             functions = [name for name, value in self.values.items() if callable(value)]
             if not callable(self.values.get(pin.function)):
                 what = "is no function" if pin.function in self.values else "is not defined"
+                msg = f"`{pin.function}` {what}."
                 raise pin.place.error(
-                    f"`{pin.function}` {what}.",
-                    suggestion(pin.function, functions) if functions else f"Define it first: def {pin.function}(…): …",
+                    msg,
+                    suggestion(pin.function, functions)
+                    if functions
+                    else f"Define it first: def {pin.function}(…): …",
                 )
             if PYTHON not in capabilities:
+                msg = "Python functions cannot be steps here: this library has no capability `python`."
                 raise pin.place.error(
-                    "Python functions cannot be steps here: this library has no capability `python`.",
+                    msg,
                     "Load the built-in agents.",
                 )
             return capabilities[PYTHON], pin.target
@@ -257,7 +267,8 @@ class Binder:
         hint = suggestion(pin.target, [*capabilities, *agents])
         if callable(self.values.get(pin.target)):
             hint = f"For a Python function write @python:{pin.target}"
-        raise pin.place.error(f"There is no agent or capability `{pin.target[:60]}`.", hint)
+        msg = f"There is no agent or capability `{pin.target[:60]}`."
+        raise pin.place.error(msg, hint)
 
     def narrow(self, node: StepNode, meaning: Meaning) -> None:
         """A variable's kind is decided by all ports that take it together."""
@@ -269,9 +280,12 @@ class Binder:
             sort = self.sorts[name].narrowed(port)
             if sort is None:
                 _, before = self.used_at[name]
-                raise places[name].error(
+                msg = (
                     f"`{name}` is used as {' or '.join(sorted(port.kinds))} here, and as "
-                    f"{' or '.join(sorted(before.kinds))} in line {self.used_at[name][0].line}.",
+                    f"{' or '.join(sorted(before.kinds))} in line {self.used_at[name][0].line}."
+                )
+                raise places[name].error(
+                    msg,
                     "Use two variables.",
                 )
             self.sorts[name] = sort
@@ -359,5 +373,3 @@ class Binder:
         if step.opens:
             self.openers[node.name] = step.level
         return step
-
-

@@ -29,7 +29,8 @@ from murakkab_jupyter.workflow.language.levels import fold
 from murakkab_jupyter.workflow.language.meaning import PYTHON, WORDLESS, meaning_of, overlap
 from murakkab_jupyter.workflow.language.options import goal_words
 from murakkab_jupyter.workflow.language.parse import is_step_line, parse
-from murakkab_jupyter.workflow.language.pattern import Match, Token, example, match, words_of
+from murakkab_jupyter.workflow.language.pattern import Match, Token, example, match, well_formed, words_of
+from murakkab_jupyter.workflow.language.pins import literal
 from murakkab_jupyter.workflow.language.sorts import Sort, sort_of
 from murakkab_jupyter.workflow.language.suggest import listed
 from murakkab_jupyter.workflow.language.syntax import Place, Ref
@@ -67,7 +68,7 @@ STEP_NAMES = {
     "text-generation": "text",
 }
 
-TAIL = re.compile(r"\s+(\([^()]*\)|\[[^\[\]]*\]|\w+)((?:\s+\[[^\[\]]*\])*)\s+\{(\w+)\}\Z")
+TAIL = re.compile(r"\s+(\([^()]*\)|\[[^\[\]]*\]|\w+)(?:\s+\[(?:each|all|every)[^\[\]]*\])?\s+\{\w+\}\Z")
 """The end of a pattern that a bare sentence may leave out: ` (in|on) [each|all] {picture}`."""
 
 
@@ -90,7 +91,7 @@ def input_values(inputs: object) -> dict[str, object]:
         sort = sort_of(value)
         kind = next((kind for kind in sort.likely if kind in INPUT_NAMES), None)
         named.setdefault(INPUT_NAMES.get(kind or "", "texts"), []).append(value)
-    return {name: many for name, many in named.items()}
+    return dict(named.items())
 
 
 def chain(
@@ -139,7 +140,7 @@ def chain(
         msg = "A line of the description looks like a step."
         raise UsageError(msg, hint="Put steps among the tasks, or write the description without `<-`.")
     head = " ".join(["%%murakkab", *([name] if name else []), *(goal_words(goal) if goal else [])])
-    lines = [head] if name or goal else []
+    lines = [head] if " " in head else []
     lines += [*description.strip().splitlines(), ""] if description.strip() else []
     text = "\n".join([*lines, *links.lines]) + "\n"
     declare(text, library=library, values=given)
@@ -176,7 +177,8 @@ class Chain:
         task = " ".join(task.split())
         place = Place(number, 1, max(1, len(task)), task)
         if not task:
-            raise place.error("This task is empty.", "Say what it should do.")
+            msg = "This task is empty."
+            raise place.error(msg, "Say what it should do.")
         written = task if is_step_line(task) else f"step <- {task}"
         try:
             node = parse(written).steps[0]
@@ -193,17 +195,15 @@ class Chain:
         node = parse(written).steps[0]
         for ref in node.all_refs():
             if ref.name not in self.kinds:
-                raise place.error(
-                    f"{{{ref.name}}} is no earlier task and no input.", f"There are: {listed(self.kinds)}."
-                )
-        sorts = {name: Sort((kind,), ("text",)) for name, kind in self.kinds.items()}
+                msg = f"{{{ref.name}}} is no earlier task and no input."
+                raise place.error(msg, f"There are: {listed(self.kinds)}.")
         pinned = None
         if node.pin and not node.pin.function:
             agents = {a.name: a.capability for a in self.library.agents()}
             pinned = self.library.capability(agents.get(node.pin.target, node.pin.target))
         elif node.pin:
             pinned = self.library.capability(PYTHON)
-        capability = meaning_of(node, sorts, self.library, pinned).capability
+        capability = meaning_of(node, self.sorts(), self.library, pinned).capability
         name = node.name if is_step_line(task) else self.fresh(capability)
         sentence = task.split("<-", 1)[1].strip() if is_step_line(task) else task
         self.record(name, sentence, capability, [ref.name for ref in node.all_refs()])
@@ -215,7 +215,7 @@ class Chain:
         found: dict[str, tuple[tuple[int, int, int], Capability, Match, str]] = {}
         for capability in self.capabilities():
             for pattern in capability.patterns:
-                for form, tail in shortened(pattern):
+                for form, tail in shortened(pattern) if well_formed(capability, pattern) else []:
                     fit = match(capability, form, tokens, bare=True)
                     if fit is None:
                         continue
@@ -233,7 +233,8 @@ class Chain:
         best = [entry for entry in found.values() if entry[0] == top]
         if len(best) > 1:
             names = " or ".join(entry[1].name for entry in best)
-            raise place.error(f"This task could mean {names}.", f"Pin one: {task} @{best[0][1].name}")
+            msg = f"This task could mean {names}."
+            raise place.error(msg, f"Pin one: {task} @{best[0][1].name}")
         return best[0][1:]
 
     def nouns(self, task: str) -> list[Token]:
@@ -255,13 +256,14 @@ class Chain:
         words = {token.word for token in words_of(task)}
         ranked = sorted(self.capabilities(), key=lambda c: -overlap(words, c))
         examples = [f"  {example(c.patterns[0])}" for c in ranked if c.patterns][:4]
-        return place.error("No capability is known by this sentence.", "Say it like one of these:\n" + "\n".join(examples))
+        return place.error(
+            "No capability is known by this sentence.", "Say it like one of these:\n" + "\n".join(examples)
+        )
 
-    def complete(
-        self, task: str, capability: Capability, fit: Match, tail: str, place: Place
-    ) -> None:
+    def complete(self, task: str, capability: Capability, fit: Match, tail: str, place: Place) -> None:
         """Put references in the place of nouns, and add those that the sentence is silent about."""
         swaps: list[tuple[int, int, str]] = []
+        ports: list[tuple[str, str]] = []
         bound: list[str] = []
         filled: set[str] = set()
         for port_name, noun in fit.bound:
@@ -271,6 +273,7 @@ class Chain:
             name = self.named(noun.name, port, capability, place)
             swaps.append((noun.place.column, noun.place.width, name))
             bound.append(name)
+            ports.append((port_name, name))
             filled.add(port_name)
         ends: list[str] = []
         per = ""
@@ -283,6 +286,7 @@ class Chain:
                 if words:
                     swaps += [(token.start, len(token.text), name) for token, name in words]
                     bound += [name for _, name in words]
+                    ports += [(port.name, name) for _, name in words]
                     continue
                 # "Summarise each scene": a scene is no words, so it says at which level.
                 per = f", per {mentioned[-1][1]}" if mentioned else ""
@@ -290,10 +294,30 @@ class Chain:
             if names:
                 ends.append(f"{tail or 'from'} {in_words(names)}")
                 bound += names
+                ports += [(port.name, name) for name in names]
         sentence = task.rstrip(".!? ") if ends or swaps else task
         for start, width, name in sorted(swaps, reverse=True):
             sentence = f"{sentence[:start]}{{{name}}}{sentence[start + width :]}"
-        self.record(self.fresh(capability), " ".join([sentence, *ends]) + per, capability, bound)
+        sentence = " ".join([sentence, *ends])
+        pin = self.pin(sentence, capability, ports, fit)
+        self.record(self.fresh(capability), f"{sentence}{per}{pin}", capability, bound)
+
+    def pin(self, sentence: str, capability: Capability, ports: Sequence[tuple[str, str]], fit: Match) -> str:
+        """A pin, where the sentence with its references does not mean the same by itself."""
+        node = parse(f"step <- {sentence}").steps[0]
+        try:
+            meaning = meaning_of(node, self.sorts(), self.library, None)
+        except LanguageError:
+            pass
+        else:
+            if meaning.capability == capability and set(meaning.bound) == set(ports):
+                return ""
+        keys = "".join(f" {port}={{{name}}}" for port, name in ports)
+        keys += "".join(f" {slot}={literal(value)}" for slot, value in fit.slots)
+        return f" @{capability.name}{keys}"
+
+    def sorts(self) -> dict[str, Sort]:
+        return {name: Sort((kind,), ("text",)) for name, kind in self.kinds.items()}
 
     def mentions(self, task: str, bound: Sequence[str], port: Port) -> list[tuple[Token, str]]:
         """Steps and variables that the sentence mentions by their own name, for a port that takes any run of words."""
@@ -331,15 +355,18 @@ class Chain:
             if opener is not None:
                 return opener
         takes = " or ".join(sorted(port.kinds))
+        msg = f"Nothing here is a {noun} that {capability.name} can take ({takes})."
         raise place.error(
-            f"Nothing here is a {noun} that {capability.name} can take ({takes}).",
+            msg,
             f"There are: {listed(f'{name} ({kind})' for name, kind in self.kinds.items())}.",
         )
 
     def opener_of(self, kind: str) -> Capability | None:
         """The built-in capability with one port that opens a level of a kind, from what is here."""
         for capability in self.capabilities():
-            if not (capability.opens and capability.output == kind and self.library.is_builtin(capability.name)):
+            if not (
+                capability.opens and capability.output == kind and self.library.is_builtin(capability.name)
+            ):
                 continue
             port = capability.ports[0]
             if len(capability.ports) == 1 and any(port.accepts(k) for k in self.kinds.values()):
@@ -361,8 +388,9 @@ class Chain:
         for name in names:
             if all(other == name or other in self.origins[name] for other in names):
                 return name
+        msg = f"It is not clear which this task means: {' or '.join(names)}."
         raise place.error(
-            f"It is not clear which this task means: {' or '.join(names)}.",
+            msg,
             f"Write the reference: {{{names[0]}}}",
         )
 
@@ -387,7 +415,8 @@ class Chain:
         takes = " or ".join(sorted(port.kinds))
         makers = [c for c in self.capabilities() if c.output in port.kinds and c.patterns]
         add = f' Add a task before it, for example: "{example(makers[0].patterns[-1])}"' if makers else ""
-        raise place.error(f"{capability.name} needs {takes}, and nothing here is.", f"Nothing makes it yet.{add}")
+        msg = f"{capability.name} needs {takes}, and nothing here is."
+        raise place.error(msg, f"Nothing makes it yet.{add}")
 
     def fresh(self, capability: Capability) -> str:
         base = STEP_NAMES.get(capability.name, re.sub(r"\W", "_", capability.name))
@@ -422,5 +451,3 @@ def in_words(names: Sequence[str]) -> str:
     """`{a}`, `{a} and {b}`, `{a}, {b} and {c}`."""
     refs = [f"{{{name}}}" for name in names]
     return refs[0] if len(refs) == 1 else f"{', '.join(refs[:-1])} and {refs[-1]}"
-
-

@@ -81,7 +81,8 @@ def help_of(capability: Capability, library: Library) -> CapabilityHelp:
 def names_in_scope(text: str, offset: int, values: Mapping[str, object]) -> list[Suggestion]:
     """Names that a reference at `offset` may use: other steps of the cell (earlier ones first), then variables."""
     line = text.count("\n", 0, max(0, offset))
-    before, after = [], []
+    before: list[Suggestion] = []
+    after: list[Suggestion] = []
     for number, row in enumerate(text.split("\n")):
         found = STEP.match(row)
         if found and number != line:
@@ -141,7 +142,9 @@ def option_spot(row: str, offset: int) -> Spot:
     last = words[-2] if len(words) > 1 else ""
     if typed.startswith("-"):
         return Spot("option", typed, offset - len(typed))
-    if last.startswith("--") and (last[2:] in GOAL_OPTIONS or OTHER_OPTIONS.get(last[2:]) in {"value", "many"}):
+    if last.startswith("--") and (
+        last[2:] in GOAL_OPTIONS or OTHER_OPTIONS.get(last[2:]) in {"value", "many"}
+    ):
         return Spot("option-value", typed, offset - len(typed), last[2:])
     return Spot("option", typed, offset - len(typed))
 
@@ -152,7 +155,9 @@ def suggestions(
     """What can be typed at an offset, beginning with what is typed already."""
     spot = spot_at(text, offset)
     typed = spot.typed.casefold()
-    return spot, [one for one in offered(spot, text, offset, library, values) if one.text.casefold().startswith(typed)]
+    return spot, [
+        one for one in offered(spot, text, offset, library, values) if one.text.casefold().startswith(typed)
+    ]
 
 
 def offered(
@@ -174,7 +179,9 @@ def offered(
         case "pin":
             known = [Suggestion(c.name, c.summary) for c in library.capabilities()]
             known += [Suggestion(a.name, a.summary) for a in library.agents()]
-            functions = [name for name, value in values.items() if callable(value) and not name.startswith("_")]
+            functions = [
+                name for name, value in values.items() if callable(value) and not name.startswith("_")
+            ]
             return known + [Suggestion(f"python:{name}", "function") for name in functions]
         case "pin-key":
             return keys_of(spot.owner, library)
@@ -202,7 +209,7 @@ def keys_of(target: str, library: Library) -> list[Suggestion]:
 def levels_in(text: str, values: Mapping[str, object]) -> list[Suggestion]:
     """Names that may open a level: steps, lists and media; and `all`."""
     found = [Suggestion("all", "once for everything")]
-    found += [one for one in names_in_scope(text, len(text), {})]
+    found += list(names_in_scope(text, len(text), {}))
     for name, value in values.items():
         if name.isidentifier() and is_data(value):
             sort = sort_of(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ def fold(name: str) -> str:
     lead, mark, word = name.casefold().rpartition("_")
     if word in IRREGULAR:
         word = IRREGULAR[word]
-    elif word.endswith("ies") and len(word) > 4:  # noqa: PLR2004 - "ties" is the plural of "tie"
+    elif word.endswith("ies") and len(word) > 4:
         word = f"{word[:-3]}y"
     elif word.endswith(WITH_ES):
         word = word[:-2]
@@ -77,11 +78,13 @@ def level_named(name: str, levels: Mapping[str, Level], place: Place) -> Level:
         return levels[found[0]]
     names = [*levels, "all"]
     if found:
-        raise place.error(f"`{name}` could be {' or '.join(found)}.", f"Write per {found[0]}.")
+        msg = f"`{name}` could be {' or '.join(found)}."
+        raise place.error(msg, f"Write per {found[0]}.")
     close = near(name, names)
     did = f"Did you mean per {close[0]}? " if close else ""
+    msg = f"There is no level `{name}`."
     raise place.error(
-        f"There is no level `{name}`.",
+        msg,
         f"{did}A level is opened by a list, by media, or by a step that makes many. There are: {listed(names)}.",
     )
 
@@ -91,7 +94,7 @@ def level_of_step(refs: Sequence[Reference], place: Place) -> Level:
     deep = sorted({ref.level for ref in refs if ref.level}, key=len)
     if not deep:
         return ()
-    if all(is_prefix(a, b) for a, b in zip(deep, deep[1:], strict=False)):
+    if all(is_prefix(a, b) for a, b in itertools.pairwise(deep)):
         return deep[0]
     common = deep[0]
     for level in deep[1:]:
@@ -100,9 +103,12 @@ def level_of_step(refs: Sequence[Reference], place: Place) -> Level:
         return common
     first = next(ref for ref in refs if ref.level)
     other = next(ref for ref in refs if ref.level and not common_level(ref.level, first.level))
-    raise other.place.error(
+    msg = (
         f"`{first.name}` and `{other.name}` have nothing in common: one is per {name_of(first.level)}, "
-        f"the other per {name_of(other.level)}.",
+        f"the other per {name_of(other.level)}."
+    )
+    raise other.place.error(
+        msg,
         "Write `, per all` after the sentence to bring all of both together once.",
     )
 
@@ -113,27 +119,35 @@ def reach(ref: Reference, at: Level) -> How:
     port = ref.port
     if not is_prefix(level, at) and not is_prefix(at, level):
         common = common_level(level, at)
-        raise ref.place.error(
+        msg = (
             f"`{ref.name}` is not inside {name_of(at)}: its values live at {format_level(level)}, "
-            f"the step runs at {format_level(at)}.",
+            f"the step runs at {format_level(at)}."
+        )
+        raise ref.place.error(
+            msg,
             f"Write `, per {name_of(common)}` after the sentence.",
         )
     gathered = len(level) > len(at)
     if port is None:
         pass
     elif gathered and port.takes == "one":
+        msg = f"There are many `{ref.name}` for each item of {name_of(at)}, and `{port.name}` takes one."
         raise ref.place.error(
-            f"There are many `{ref.name}` for each item of {name_of(at)}, and `{port.name}` takes one.",
+            msg,
             f"Write `, per {name_of(level)}` after the sentence.",
         )
     elif not gathered and port.takes == "many" and ref.kind != "any":  # an `any` may be a list itself
         if not level:
+            msg = f"`{port.name}` takes many values, and `{ref.name}` is one."
             raise ref.place.error(
-                f"`{port.name}` takes many values, and `{ref.name}` is one.",
+                msg,
                 f"Give a list, or the step whose values `{ref.name}` was made from.",
             )
+        msg = (
+            f"`{port.name}` takes many values, and there is one `{ref.name}` for each item of {name_of(at)}."
+        )
         raise ref.place.error(
-            f"`{port.name}` takes many values, and there is one `{ref.name}` for each item of {name_of(at)}.",
+            msg,
             f"Write `, per {name_of(level[:-1])}` after the sentence.",
         )
     if gathered:

@@ -16,7 +16,7 @@ from typing import Any
 from murakkab_jupyter.agents.capability import Capability, Port
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import LanguageError
-from murakkab_jupyter.workflow.language.pattern import Match, Token, match, tokens_of
+from murakkab_jupyter.workflow.language.pattern import Match, Token, match, tokens_of, well_formed
 from murakkab_jupyter.workflow.language.pins import literal
 from murakkab_jupyter.workflow.language.sorts import Sort
 from murakkab_jupyter.workflow.language.suggest import listed
@@ -53,7 +53,9 @@ def fits(port: Port, sort: Sort) -> bool:
     return sort.narrowed(port) is not None
 
 
-def wrong_kind(capability: Capability, bound: Sequence[tuple[str, Ref]], sorts: Sorts) -> tuple[Port, Ref] | None:
+def wrong_kind(
+    capability: Capability, bound: Sequence[tuple[str, Ref]], sorts: Sorts
+) -> tuple[Port, Ref] | None:
     """The first reference whose kind its port does not take, or that is one too many for it."""
     taken: dict[str, str] = {}
     for name, ref in bound:
@@ -67,6 +69,12 @@ def wrong_kind(capability: Capability, bound: Sequence[tuple[str, Ref]], sorts: 
     return None
 
 
+def natural(capability: Capability, bound: Sequence[tuple[str, Ref]], sorts: Sorts) -> int:
+    """1 where each reference is read as what it most likely is, else 0 (a text as the path of a file)."""
+    ports = ((capability.port(name), sorts[ref.name]) for name, ref in bound)
+    return int(all(port is None or any(port.accepts(kind) for kind in sort.likely) for port, sort in ports))
+
+
 def unique(pairs: Iterator[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys(pairs))
 
@@ -75,11 +83,11 @@ def best_pattern(
     capabilities: Sequence[Capability], tokens: Sequence[Token], sorts: Sorts
 ) -> tuple[list[tuple[Capability, Match]], tuple[Capability, Port, Ref] | None]:
     """Capabilities whose patterns fit words and kinds, only the most exact; and what came close but for a kind."""
-    found: dict[str, tuple[tuple[int, int], Capability, Match]] = {}
+    found: dict[str, tuple[tuple[int, int, int], Capability, Match]] = {}
     close: tuple[int, tuple[Capability, Port, Ref]] | None = None
     for capability in capabilities:
         for pattern in capability.patterns:
-            fit = match(capability, pattern, tokens)
+            fit = match(capability, pattern, tokens) if well_formed(capability, pattern) else None
             if fit is None:
                 continue
             wrong = wrong_kind(capability, fit.bound, sorts)
@@ -87,10 +95,8 @@ def best_pattern(
                 if close is None or fit.literals > close[0]:
                     close = (fit.literals, (capability, *wrong))
                 continue
-            missing = [
-                p for p in capability.ports if not p.optional and p.name not in dict(fit.bound)
-            ]
-            score = (fit.literals, -fit.wild)
+            missing = [p for p in capability.ports if not p.optional and p.name not in dict(fit.bound)]
+            score = (natural(capability, fit.bound, sorts), fit.literals, -fit.wild)
             if not missing and (capability.name not in found or score > found[capability.name][0]):
                 found[capability.name] = (score, capability, fit)
     if not found:
@@ -121,7 +127,7 @@ def assignments(
             for port in capability.ports
             if fits(port, sort)
             and not (strict and "any" in port.kinds and set(sort.likely[:1]) & WORDLESS)
-            and not (strict and not set(sort.likely) & set(port.kinds) and "any" not in port.kinds)
+            and not (strict and not any(port.accepts(kind) for kind in sort.likely[:1]))
         ]
         if not ports:
             return []
@@ -213,8 +219,9 @@ def meaning_of(
     if not possible:
         first = node.refs[0].place if node.refs else node.sentence_place
         kinds = listed(f"{{{name}}} is {told(sorts[name])}" for name in names)
+        msg = f"No capability takes these references together: {kinds}."
         raise first.error(
-            f"No capability takes these references together: {kinds}.",
+            msg,
             "Split it into steps that each take some of them.",
         )
     raise ambiguous(node, [], sorts, possible, legal)
@@ -224,15 +231,12 @@ def checked_slots(node: StepNode, fit: Match) -> dict[str, Any]:
     slots = dict(fit.slots)
     for name, value in slots.items():
         if isinstance(value, int | float) and value <= 0:
-            raise node.sentence_place.error(
-                f"`{name}` is {value} in this sentence.", "Say a number that is more than 0."
-            )
+            msg = f"`{name}` is {value} in this sentence."
+            raise node.sentence_place.error(msg, "Say a number that is more than 0.")
     return slots
 
 
-def meaning_of_pinned(
-    node: StepNode, sorts: Sorts, capability: Capability, legal: Legal | None
-) -> Meaning:
+def meaning_of_pinned(node: StepNode, sorts: Sorts, capability: Capability, legal: Legal | None) -> Meaning:
     keys = node.pin.keys if node.pin else ()
     fixed: list[tuple[str, str]] = []
     for key in keys:
@@ -265,14 +269,16 @@ def pinned_port(
 ) -> str:
     port = capability.port(key.name)
     if port is None:
+        msg = f"{capability.name} has no port `{key.name}`."
         raise key.place.error(
-            f"{capability.name} has no port `{key.name}`.",
+            msg,
             f"Its ports: {listed(p.name for p in capability.ports)}.",
         )
     if not fits(port, sorts[ref.name]):
         raise ref.place.error(*kind_words(port, ref.name, sorts, capability))
     if not port.several and any(name == key.name for name, _ in fixed):
-        raise key.place.error(f"`{key.name}` is given twice, and takes one reference.", "Leave one out.")
+        msg = f"`{key.name}` is given twice, and takes one reference."
+        raise key.place.error(msg, "Leave one out.")
     return ref.name
 
 
@@ -315,7 +321,11 @@ def kind_error(
 
 
 def misfit(
-    node: StepNode, capability: Capability, left: Sequence[str], sorts: Sorts, fixed: Sequence[tuple[str, str]]
+    node: StepNode,
+    capability: Capability,
+    left: Sequence[str],
+    sorts: Sorts,
+    fixed: Sequence[tuple[str, str]],
 ) -> LanguageError:
     places: dict[str, Place] = {ref.name: ref.place for ref in node.refs}
     for name in left:
@@ -365,7 +375,9 @@ def ambiguous(
 
 def overlap(words: set[str], capability: Capability) -> int:
     """How many words a sentence shares with a capability's name, summary and patterns."""
-    own = set(re.findall(r"\w+", " ".join((capability.name, capability.summary, *capability.patterns)).casefold()))
+    own = set(
+        re.findall(r"\w+", " ".join((capability.name, capability.summary, *capability.patterns)).casefold())
+    )
     return len(words & own)
 
 

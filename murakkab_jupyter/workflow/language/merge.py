@@ -50,7 +50,9 @@ def merge(previous: Mapping[str, Cell], cell: Cell, cell_id: str | None = None) 
             continue
         kept = tuple(step for step in before.steps if step.name not in names)
         notices += [
-            f"Step `{step.name}` of an earlier cell is replaced." for step in before.steps if step.name in names
+            f"Step `{step.name}` of an earlier cell is replaced."
+            for step in before.steps
+            if step.name in names
         ]
         if kept:
             cells[other] = before if len(kept) == len(before.steps) else replace(before, steps=kept)
@@ -90,7 +92,9 @@ def written(step: StepNode) -> str:
 
 def pin_text(pin: PinNode) -> str:
     keys = "".join(
-        f" {key.name}={{{key.value.name}}}" if isinstance(key.value, Ref) else f" {key.name}={value_text(key.value, key.form)}"
+        f" {key.name}={{{key.value.name}}}"
+        if isinstance(key.value, Ref)
+        else f" {key.name}={value_text(key.value, key.form)}"
         for key in pin.keys
     )
     return f" @{pin.target}{keys}"

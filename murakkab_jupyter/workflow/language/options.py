@@ -25,7 +25,10 @@ __all__ = [
 Form = Literal["flag", "value", "many"]
 
 GOAL_OPTIONS: Mapping[str, tuple[str, str]] = {
-    "minimize": ("cost|energy|latency", "what to spend least of; several by commas, the most important first"),
+    "minimize": (
+        "cost|energy|latency",
+        "what to spend least of; several by commas, the most important first",
+    ),
     "maximize": ("quality", "plan for the best answers; combines with --minimize in the order given"),
     "quality": ("best|good|fair|basic|FLOAT", "floor: a share of what the agents here can reach, or 0..1"),
     "deadline": ("DURATION", "longest time for the whole run: 90s, 2min, 1.5h"),

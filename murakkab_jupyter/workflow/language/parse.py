@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 from dataclasses import replace
 
@@ -57,12 +56,9 @@ def parse(text: str | bytes) -> Cell:
         if indented is not None:
             line = lines[indented]
             column = len(line) - len(line.lstrip())
-            raise Place(indented + 1, 1, column, line).error(
-                "A step begins at the start of its line.", "Remove the spaces before it."
-            )
-    return Cell(
-        written, name, options, trimmed(lines[first:begin]), tuple(read_steps(lines, begin))
-    )
+            msg = "A step begins at the start of its line."
+            raise Place(indented + 1, 1, column, line).error(msg, "Remove the spaces before it.")
+    return Cell(written, name, options, trimmed(lines[first:begin]), tuple(read_steps(lines, begin)))
 
 
 def decoded(text: str | bytes) -> str:
@@ -70,7 +66,7 @@ def decoded(text: str | bytes) -> str:
         try:
             text = text.decode("utf-8")
         except UnicodeDecodeError as error:
-            before = text[: error.start]
+            before = error.object[: error.start]
             line = before.count(b"\n") + 1
             column = error.start - (before.rfind(b"\n") + 1) + 1
             msg = "This is not UTF-8 text."
@@ -98,8 +94,9 @@ def header(line: str) -> tuple[str | None, tuple[Word, ...]]:
         if not first.text.isidentifier():
             fixed = re.sub(r"\W+", "_", first.text).strip("_")
             good = fixed if fixed.isidentifier() else f"w_{fixed}"
+            msg = f"`{first.text[:60]}` cannot be the name of a workflow."
             raise first.place.error(
-                f"`{first.text[:60]}` cannot be the name of a workflow.",
+                msg,
                 f"Use letters, digits and underscores: {good[:60]}",
             )
         return first.text, words[1:]
@@ -120,9 +117,8 @@ def split_words(line: str, start: int = 0, number: int = 1) -> tuple[Word, ...]:
             if line[index] in "\"'":
                 end = line.find(line[index], index + 1)
                 if end < 0:
-                    raise Place(number, index + 1, 1, line).error(
-                        "A quote that is not closed.", f"Write {line[index]} at its end too."
-                    )
+                    msg = "A quote that is not closed."
+                    raise Place(number, index + 1, 1, line).error(msg, f"Write {line[index]} at its end too.")
                 pieces.append(line[index + 1 : end])
                 index = end + 1
             else:
@@ -157,15 +153,17 @@ def read_steps(lines: list[str], begin: int) -> list[StepNode]:
         elif line.startswith(("  ", "\t")):
             body.append((index + 1, line))
         elif line[0].isspace():
+            msg = "One space of indent."
             raise Place(index + 1, 1, 1, line).error(
-                "One space of indent.", "Indent a prompt by two spaces or more; begin a step without any."
+                msg, "Indent a prompt by two spaces or more; begin a step without any."
             )
         else:
             close()
             step = read_step(line, index + 1)
             if step.name in seen:
+                msg = f"There is a step `{step.name}` already, in line {seen[step.name]}."
                 raise step.place.error(
-                    f"There is a step `{step.name}` already, in line {seen[step.name]}.",
+                    msg,
                     "Give each step a name of its own.",
                 )
             seen[step.name] = index + 1
@@ -181,7 +179,8 @@ def read_step(line: str, number: int) -> StepNode:
     name = found[1]
     place = Place(number, 1, len(name), line)
     if name == ROOT_LEVEL:
-        raise place.error("`all` names the root level.", "Give the step another name.")
+        msg = "`all` names the root level."
+        raise place.error(msg, "Give the step another name.")
     start = found.end()
     parts, end = scan(line, number, start, sentence=True)
     pin: PinNode | None = read_pin(line, number, end) if end < len(line) else None
@@ -189,12 +188,13 @@ def read_step(line: str, number: int) -> StepNode:
     per, per_place = None, None
     head, comma, tail = sentence.rpartition(",")
     words = tail.split()
-    if comma and len(words) == 2 and words[0] == "per":  # noqa: PLR2004 - `per` and the level
+    if comma and len(words) == 2 and words[0] == "per":
         level_at = start + len(head) + 1 + tail.rindex(words[1])
         level_place = Place(number, level_at + 1, len(words[1]), line)
         level = words[1].removesuffix(".")
         if level.startswith("{") and level.endswith("}") and level[1:-1].isidentifier():
-            raise level_place.error("A level is a name without braces.", f"Write per {level[1:-1]}.")
+            msg = "A level is a name without braces."
+            raise level_place.error(msg, f"Write per {level[1:-1]}.")
         if level.isidentifier():
             per, per_place = level, level_place
             sentence = head.rstrip()
@@ -204,8 +204,9 @@ def read_step(line: str, number: int) -> StepNode:
                 for part in parts
             ]
     if not sentence.strip():
+        msg = "A step needs a sentence after `<-`."
         raise Place(number, found.end(0) or 1, 1, line).error(
-            "A step needs a sentence after `<-`.",
+            msg,
             f"Say what it should do, for example: {name} <- summarise {{objects}}",
         )
     return StepNode(
@@ -232,7 +233,7 @@ def with_body(step: StepNode, lines: list[tuple[int, str]]) -> StepNode:
     if not kept:
         return step
     indents = [line[: len(line) - len(line.lstrip())] for _, line in kept if line]
-    indent = len(os.path.commonprefix(indents))
+    indent = shared(indents)
     refs: list[Ref] = []
     for number, line in kept:
         parts, _ = scan(line, number, 0, sentence=False)
@@ -244,6 +245,15 @@ def with_body(step: StepNode, lines: list[tuple[int, str]]) -> StepNode:
         body_refs=tuple(refs),
         body_place=Place(first[0], indent + 1, max(1, len(first[1].rstrip()) - indent), first[1]),
     )
+
+
+def shared(indents: list[str]) -> int:
+    """How many characters all indents begin with alike."""
+    least, most = min(indents), max(indents)
+    for index, char in enumerate(least):
+        if index >= len(most) or most[index] != char:
+            return index
+    return len(least)
 
 
 def not_a_step(line: str, number: int) -> LanguageError:

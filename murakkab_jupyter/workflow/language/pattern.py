@@ -15,18 +15,33 @@ from typing import Any
 from murakkab_jupyter.agents.capability import Capability, Slot
 from murakkab_jupyter.workflow.language.syntax import Ref, Text
 
-__all__ = ["Match", "Token", "example", "match", "tokens_of", "words_of"]
+__all__ = ["Match", "Token", "example", "match", "tokens_of", "well_formed", "words_of"]
 
 ARTICLES = frozenset({"a", "an", "the"})
 NUMBERS = {
     word: value
     for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        ]
     )
 }
 TOKEN = re.compile(r'(?<![\w.])-?\d+(?:\.\d+)?(?!\w)|[\w\']+|"[^"]*"|[^\w\s]')
 PIECE = re.compile(r"\{(\w+)(\.\.\.)?\}|<(\w+)>|(\.\.\.)|([()\[\]|])|([^\s(){}\[\]|<>]+)")
-DROPPED = frozenset("-–—‐")
+PLURAL = re.compile(r"\((\w+)\|\1s\)")
+DROPPED = frozenset({"-", "\u2010", "\u2013", "\u2014"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +112,9 @@ def compile_pattern(
     def refs(port: str) -> None:
         if bare:
             start = len(program)
-            program.extend([("split", start + 4, start + 1), ("any",), ("split", start + 4, start + 3), ("any",)])
+            program.extend(
+                [("split", start + 4, start + 1), ("any",), ("split", start + 4, start + 3), ("any",)]
+            )
         program.append(("ref", port))
         if port not in several:
             return
@@ -186,10 +203,22 @@ def compile_pattern(
 
 
 @functools.lru_cache(maxsize=4096)
-def compiled(
-    pattern: str, several: frozenset[str], slots: tuple[Slot, ...], bare: bool
-) -> list[Instruction]:
+def compiled(pattern: str, several: frozenset[str], slots: tuple[Slot, ...], bare: bool) -> list[Instruction]:
     return compile_pattern(pattern, several, slots, bare=bare)
+
+
+@functools.lru_cache(maxsize=4096)
+def parsed_well(pattern: str, slots: tuple[Slot, ...]) -> bool:
+    try:
+        compile_pattern(pattern, frozenset(), slots)
+    except ValueError:
+        return False
+    return True
+
+
+def well_formed(capability: Capability, pattern: str) -> bool:
+    """Whether a pattern can be read; another package's may not be, and then means nothing."""
+    return parsed_well(pattern, capability.slots)
 
 
 def slot_value(slot: Slot, token: Token) -> Any:
@@ -267,11 +296,12 @@ def collected(caught: Any, literals: int, wild: int) -> Match:
 
 
 def example(pattern: str) -> str:
-    """A sentence that fits a pattern: first alternatives, no optional words.
+    """A sentence that fits a pattern: first alternatives, plural rather than singular, no optional words.
 
     >>> example("(take|grab) <count> (frame|frames) from [each] {scene}")
-    'take 3 frame from {scene}'
+    'take 3 frames from {scene}'
     """
+    pattern = PLURAL.sub(r"\1s", pattern)
     out: list[str] = []
     skipping: list[str] = []
     for piece in PIECE.finditer(pattern):
@@ -285,7 +315,5 @@ def example(pattern: str) -> str:
             if skipping:
                 skipping[-1] = "skip"
         elif not ("[" in skipping or "skip" in skipping):
-            out.append(
-                f"{{{port}}}" if port else "3" if slot else "…" if ellipsis else word
-            )
+            out.append(f"{{{port}}}" if port else "3" if slot else "…" if ellipsis else word)
     return " ".join(out)

@@ -24,9 +24,11 @@ def read_pin(line: str, number: int, index: int) -> PinNode:
     place = Place(number, index + 1, end - index, line)
     function = target.removeprefix("python:") if target.startswith("python:") else None
     if function is not None and not function.isidentifier():
-        raise place.error("After `python:` comes the name of a Python function.", "Write @python:my_function")
+        msg = "After `python:` comes the name of a Python function."
+        raise place.error(msg, "Write @python:my_function")
     if function is None and not NAME.match(target):
-        raise place.error("After `@` comes an agent or a capability.", EXAMPLE)
+        msg = "After `@` comes an agent or a capability."
+        raise place.error(msg, EXAMPLE)
     keys: list[KeyNode] = []
     while True:
         while end < len(line) and line[end].isspace():
@@ -44,16 +46,20 @@ def read_key(line: str, number: int, index: int) -> tuple[KeyNode, int]:
     name = line[begin:index]
     place = Place(number, begin + 1, max(1, index - begin), line)
     if name == "per" or line.startswith(", per", begin):
-        raise place.error("The level comes before the pin.", "Write: sentence, per level @pin key=value")
+        msg = "The level comes before the pin."
+        raise place.error(msg, "Write: sentence, per level @pin key=value")
     if not line.startswith("=", index):
-        raise place.error("After a pin's target come only key=value pairs.", EXAMPLE)
+        msg = "After a pin's target come only key=value pairs."
+        raise place.error(msg, EXAMPLE)
     if not name.replace("-", "_").isidentifier():
-        raise place.error("A key is the name of a port or of an option.", EXAMPLE)
+        msg = "A key is the name of a port or of an option."
+        raise place.error(msg, EXAMPLE)
     name = name.replace("-", "_")
     index += 1
     where = Place(number, index + 1, 1, line)
     if index >= len(line) or line[index].isspace():
-        raise where.error(f"`{name}=` has no value.", f"Write {name}=3, {name}=\"some words\" or {name}={{x}}")
+        msg = f"`{name}=` has no value."
+        raise where.error(msg, f'Write {name}=3, {name}="some words" or {name}={{x}}')
     sign = line[index]
     if sign == "{":
         ref = reference(line, number, index)
@@ -67,9 +73,8 @@ def read_key(line: str, number: int, index: int) -> tuple[KeyNode, int]:
     end = index
     while end < len(line) and not line[end].isspace():
         if line[end] in "\"'{}":
-            raise Place(number, end + 1, 1, line).error(
-                f"`{line[end]}` inside a value.", "Put quotes around the whole value."
-            )
+            msg = f"`{line[end]}` inside a value."
+            raise Place(number, end + 1, 1, line).error(msg, "Put quotes around the whole value.")
         end += 1
     value = Place(number, index + 1, end - index, line)
     return KeyNode(name, line[index:end], "word", place, value), end
@@ -77,13 +82,12 @@ def read_key(line: str, number: int, index: int) -> tuple[KeyNode, int]:
 
 def check_end(line: str, number: int, end: int) -> None:
     if end < len(line) and not line[end].isspace():
-        raise Place(number, end + 1, 1, line).error(
-            "A space was expected after this value.", "Write key=value pairs with spaces between them."
-        )
+        msg = "A space was expected after this value."
+        raise Place(number, end + 1, 1, line).error(msg, "Write key=value pairs with spaces between them.")
 
 
 def quoted(line: str, number: int, index: int) -> tuple[str, int]:
-    """The string that begins at `index`, and where it ends; `\\"`, `\\\\` and `\\n` are escapes."""
+    r"""The string that begins at `index`, and where it ends; `\\"`, `\\\\` and `\\n` are escapes."""
     sign = line[index]
     pieces: list[str] = []
     at = index + 1
@@ -96,7 +100,8 @@ def quoted(line: str, number: int, index: int) -> tuple[str, int]:
         else:
             pieces.append(line[at])
             at += 1
-    raise Place(number, index + 1, 1, line).error("A quote that is not closed.", f"Write {sign} at its end too.")
+    msg = "A quote that is not closed."
+    raise Place(number, index + 1, 1, line).error(msg, f"Write {sign} at its end too.")
 
 
 def literal(value: object) -> str:

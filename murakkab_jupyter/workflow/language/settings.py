@@ -68,7 +68,8 @@ def pinned_options(
         if isinstance(key.value, Ref):
             continue
         if key.name in found:
-            raise key.place.error(f"`{key.name}` is given twice.", "Leave one out.")
+            msg = f"`{key.name}` is given twice."
+            raise key.place.error(msg, "Leave one out.")
         fitting = [option for option in known if option.name == key.name]
         if not fitting:
             raise unknown(key, capability, known)
@@ -99,12 +100,15 @@ def read(key: KeyNode, text: str, options: Sequence[Option]) -> Any:
         if value is None:
             continue
         if option.choices and not option.lever and value not in option.choices:
+            msg = f"`{key.name}` cannot be {text[:60]!r}."
             raise key.value_place.error(
-                f"`{key.name}` cannot be {text[:60]!r}.", f"Choices: {listed(str(c) for c in option.choices)}."
+                msg,
+                f"Choices: {listed(str(c) for c in option.choices)}.",
             )
         return value
+    msg = f"`{key.name}` takes {TYPE_WORDS[options[0].type]}, not {text[:60]!r}."
     raise key.value_place.error(
-        f"`{key.name}` takes {TYPE_WORDS[options[0].type]}, not {text[:60]!r}.",
+        msg,
         f"Write, for example, {key.name}={example(options[0])}",
     )
 

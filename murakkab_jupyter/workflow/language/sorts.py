@@ -1,8 +1,8 @@
 """What a Python value may be: the kinds it could stand for, before its ports decide.
 
 A string may be a text or the path of a file, a folder or a glob. The port decides: one that takes only
-media takes a path. Where a port takes both, a string is a text, unless it names a media file (or a glob
-of such files) that is there; give a `pathlib.Path`, or end it with `/`, to say that it is a folder.
+media takes a path. Where a port takes both, a string is a text, unless it ends as media files do (`.mp4`)
+and has no spaces, or names a file that is there. A `pathlib.Path`, or a string that ends with `/`, is a path.
 """
 
 from __future__ import annotations
@@ -112,8 +112,9 @@ def of_text(text: str) -> Sort:
         return Sort((*of_path(Path(text)).likely, "text"), MEDIA_KINDS)
     kind = suffix_kind(text)
     if kind is None:
-        return Sort(("text",), MEDIA_KINDS)
-    if is_file(Path(text)) or (is_glob(text) and not any(c.isspace() for c in text)):
+        inside = kinds_in(Path(text)) if is_folder(Path(text)) else ()
+        return Sort(("text",), (*inside, *(k for k in MEDIA_KINDS if k not in inside)))
+    if not any(c.isspace() for c in text) or is_file(Path(text)):
         return Sort((kind, "text"), as_media(kind))
     return Sort(("text", kind), as_media(kind))
 

@@ -1,4 +1,4 @@
-"""Did you mean … ?"""
+"""Near names and lists of names, for hints."""
 
 from __future__ import annotations
 

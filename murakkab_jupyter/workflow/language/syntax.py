@@ -1,12 +1,12 @@
 """The syntax tree of a cell: what was written, and where.
 
-    Cell
-    ├── name, options       the header line
-    ├── description         every line before the first step
-    └── StepNode            `name <- sentence[, per level] [@pin key=value …]`, and its body
-        ├── Text | Ref      parts of the sentence
-        ├── PinNode         target, and KeyNode for each key=value
-        └── Ref             of the body
+Cell
+├── name, options       the header line
+├── description         every line before the first step
+└── StepNode            `name <- sentence[, per level] [@pin key=value …]`, and its body
+    ├── Text | Ref      parts of the sentence
+    ├── PinNode         target, and KeyNode for each key=value
+    └── Ref             of the body
 """
 
 from __future__ import annotations
@@ -132,9 +132,7 @@ class StepNode:
 
     def all_refs(self) -> tuple[Ref, ...]:
         """References of the sentence, the pin and the body."""
-        pinned = (
-            tuple(key.value for key in self.pin.keys if isinstance(key.value, Ref)) if self.pin else ()
-        )
+        pinned = tuple(key.value for key in self.pin.keys if isinstance(key.value, Ref)) if self.pin else ()
         return (*self.refs, *pinned, *self.body_refs)
 
 

@@ -44,14 +44,16 @@ def scan(line: str, number: int, start: int, *, sentence: bool) -> tuple[list[Te
             at = index + 2
         elif sign == "@":
             if index > start and not line[index - 1].isspace():
+                msg = "An `@` inside a word."
                 raise Place(number, index + 1, 1, line).error(
-                    "An `@` inside a word.",
+                    msg,
                     "Write a space before it to pin an agent or capability, or @@ for the sign itself.",
                 )
             return finish(parts, words), index
         elif sign == "}":
+            msg = "A `}` without its `{`."
             raise Place(number, index + 1, 1, line).error(
-                "A `}` without its `{`.", "Write {name} to refer to something, or }} for the sign itself."
+                msg, "Write {name} to refer to something, or }} for the sign itself."
             )
         else:
             ref = reference(line, number, index)
@@ -74,22 +76,26 @@ def reference(line: str, number: int, index: int) -> Ref:
     """The reference that begins at `index`."""
     end = line.find("}", index)
     if end < 0:
+        msg = "A `{` without its `}`."
         raise Place(number, index + 1, 1, line).error(
-            "A `{` without its `}`.", "Write {name} to refer to something, or {{ for the sign itself."
+            msg, "Write {name} to refer to something, or {{ for the sign itself."
         )
     name = line[index + 1 : end]
     place = Place(number, index + 1, end - index + 1, line)
     if not name.strip():
+        msg = "There is no name between these braces."
         raise place.error(
-            "There is no name between these braces.",
+            msg,
             "Write {name} with a step or a Python variable, or {{ and }} for the signs themselves.",
         )
     if not name.isidentifier():
         bare = name.strip()
         if bare.isidentifier():
-            raise place.error("Spaces between braces.", f"Write {{{bare}}}.")
+            msg = "Spaces between braces."
+            raise place.error(msg, f"Write {{{bare}}}.")
+        msg = "Only the name of a step or of a Python variable can stand between braces."
         raise place.error(
-            "Only the name of a step or of a Python variable can stand between braces.",
+            msg,
             "Give it a name in Python first (x = …) and write {x}; write {{ and }} for the signs themselves.",
         )
     return Ref(name, place)

@@ -1,0 +1,213 @@
+"""The root items of a workflow: what its variables hold, as values of their kinds.
+
+A path becomes one file, a folder or a glob its files of the kind in order of name, a list its items in
+the order given, a scalar one value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from murakkab_jupyter.core.ancestry import Ancestry
+from murakkab_jupyter.core.errors import InputError
+from murakkab_jupyter.core.kinds import KINDS, Document, kind_of
+from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, is_folder, is_glob, suffix_kind
+from murakkab_jupyter.workflow.model import Variable, Workflow
+
+__all__ = ["Roots", "gather"]
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+MOST_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Root items.
+
+    Attributes
+    ----------
+    values
+        For each variable its values in order; None stands for one that is in `bad`.
+    bad
+        Items that cannot be read, by variable and ancestry, and why.
+    sources
+        For each collection, what each of its items was read from (a path, for media), readable or not.
+    """
+
+    values: Mapping[str, list[Any]]
+    bad: Mapping[tuple[str, Ancestry], str] = field(default_factory=dict)
+    sources: Mapping[str, list[Any]] = field(default_factory=dict)
+
+
+def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
+    """Read the inputs of a workflow.
+
+    Parameters
+    ----------
+    workflow
+        Bound with the same values: it says the kind of each variable.
+    values
+        Python variables or command-line inputs.
+
+    Raises
+    ------
+    InputError
+        For a path that is missing, a folder or glob without files of the kind, an empty list, a web
+        address, a value of another kind; and when none of a variable's files can be read. One unreadable
+        file among others only becomes `bad`.
+    """
+    found: dict[str, list[Any]] = {}
+    bad: dict[tuple[str, Ancestry], str] = {}
+    read_from: dict[str, list[Any]] = {}
+    for variable in workflow.variables:
+        name = variable.name
+        value = values.get(name)
+        if value is None:
+            msg = f"The variable {name} has no value."
+            raise InputError(msg, hint=f"Give it one: {name} = …")
+        if not variable.level:
+            found[name] = [one(value, variable)]
+            continue
+        sources = expanded(value, variable)
+        items: list[Any] = []
+        for index, source in enumerate(sources):
+            try:
+                items.append(one(source, variable))
+            except InputError as error:
+                items.append(None)
+                bad[name, ((name, index),)] = " ".join(error.lines())
+        failed = [why for (owner, _), why in bad.items() if owner == name]
+        if len(failed) == len(sources):
+            raise none_readable(variable, failed)
+        found[name] = items
+        read_from[name] = list(sources)
+    return Roots(found, bad, read_from)
+
+
+def none_readable(variable: Variable, failed: Sequence[str]) -> InputError:
+    shown = "\n".join(f"  {why}" for why in failed[:MOST_SHOWN])
+    more = f"\n  … and {len(failed) - MOST_SHOWN} more" if len(failed) > MOST_SHOWN else ""
+    if len(failed) == 1:
+        return InputError(
+            f"{variable.name} cannot be read: {failed[0]}", hint=f"Give {variable.name} another value."
+        )
+    return InputError(
+        f"None of the {len(failed)} items of {variable.name} can be read:\n{shown}{more}",
+        hint=f"Give {variable.name} files that hold {variable.kind}.",
+    )
+
+
+# --- from a value to its sources -----------------------------------------------------------------------------
+
+
+def expanded(value: object, variable: Variable) -> list[object]:
+    """The sources of a collection: paths for media, items as they are for anything else."""
+    many: Iterable[object] = value if isinstance(value, list | tuple) else [value]
+    sources: list[object] = []
+    for item in many:
+        if variable.kind in MEDIA_KINDS and isinstance(item, str | os.PathLike):
+            sources += files(item, variable)
+        else:
+            sources.append(item)
+    if not sources:
+        msg = f"{variable.name} is an empty list."
+        raise InputError(msg, hint=f"Give {variable.name} at least one {variable.kind}.")
+    return sources
+
+
+def files(item: str | os.PathLike[str], variable: Variable) -> list[object]:
+    """The files that a path, folder or glob means."""
+    text = os.fspath(item)
+    if URL.match(text):
+        msg = f"{variable.name}: {text} is a web address; only files on this machine can be read."
+        raise InputError(msg, hint="Download it first, and give the path of the file.")
+    if not text.strip():
+        msg = f"{variable.name} holds an empty path."
+        raise InputError(msg, hint="Give the path of a file, a folder, or a glob such as clips/*.mp4.")
+    if "\0" in text:
+        msg = f"{variable.name} holds a path that no file can have."
+        raise InputError(msg, hint="Give the path of a file, a folder, or a glob such as clips/*.mp4.")
+    path = Path(text)
+    with contextlib.suppress(RuntimeError):  # no such user: the path is then missing, and said so below
+        path = path.expanduser()
+    if is_folder(path):
+        return list(in_folder(path, variable))
+    if exists(path):
+        return [path]
+    if is_glob(text):
+        found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - patterns may be absolute
+        kept = [one for one in found if not is_folder(one)]
+        if not kept:
+            msg = f"{variable.name}: no file matches {text}."
+            raise InputError(msg, hint=f"Check the pattern; it is looked for from {Path.cwd()}.")
+        return list(kept)
+    shown = text if len(text) <= 300 else f"{text[:300]}…"
+    msg = f"{variable.name}: no file at {shown}."
+    raise InputError(msg, hint=f"Check the path; a relative one starts at {Path.cwd()}.")
+
+
+def exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def in_folder(folder: Path, variable: Variable) -> list[Path]:
+    """Files of a kind in a folder by name, hidden ones and folders inside left out."""
+    try:
+        inside = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        msg = f"{variable.name}: the folder {folder} cannot be read ({error.strerror})."
+        raise InputError(msg, hint="Check its permissions.") from None
+    kept = [entry for entry in inside if suffix_kind(entry) == variable.kind and not is_folder(entry)]
+    if not kept:
+        what = "is empty" if not inside else f"holds no {variable.kind} files"
+        msg = f"{variable.name}: the folder {folder} {what}."
+        raise InputError(
+            msg, hint="Only the folder itself is searched; for folders inside, write a glob: **/*.mp4"
+        )
+    return kept
+
+
+# --- from a source to a value --------------------------------------------------------------------------------
+
+
+def one(source: object, variable: Variable) -> Any:
+    """One value of the variable's kind."""
+    kind = variable.kind
+    if kind == "any":
+        return source
+    if kind in MEDIA_KINDS and isinstance(source, str | os.PathLike):
+        from murakkab_jupyter.agents.media import probe
+
+        return probe(Path(source), kind)
+    if kind == "text":
+        return text(source, variable)
+    if kind == "audio" and kind_of(source) == "video":
+        return source
+    if not isinstance(source, KINDS[kind].type):
+        msg = f"{variable.name} holds a {type(source).__name__}, and a {kind} is needed."
+        raise InputError(msg, hint=f"Give {variable.name} values of kind {kind}.")
+    return source
+
+
+def text(source: object, variable: Variable) -> str:
+    if isinstance(source, bool | int | float):
+        return str(source)
+    if isinstance(source, Document):
+        return source.text
+    if not isinstance(source, str):
+        msg = f"{variable.name} holds a {type(source).__name__}, and a text is needed."
+        raise InputError(msg, hint=f"Give {variable.name} a text, or a list of texts.")
+    if not source.strip():
+        msg = f"{variable.name} holds an empty text."
+        raise InputError(msg, hint=f"Give {variable.name} some words.")
+    return source
