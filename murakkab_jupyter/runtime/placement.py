@@ -120,6 +120,16 @@ class Pool:
         number = len(self.workers)
         return f"{number} {'worker' if number == 1 else 'workers'}, {self.cores} {'core' if self.cores == 1 else 'cores'}"
 
+    def lack(self, demand: Demand) -> str:
+        """What a call needs that no worker has, in words."""
+        wants = [f"{demand.cores} {'core' if demand.cores == 1 else 'cores'}"] if demand.cores else []
+        wants += [f"{demand.gpus} {'GPU' if demand.gpus == 1 else 'GPUs'}"] if demand.gpus else []
+        views = [worker.view for worker in self.workers.values()]
+        most = f"{max((view.cores for view in views), default=0)} cores"
+        if demand.gpus:
+            most += f" and {max((len(view.gpus) for view in views), default=0)} GPUs"
+        return f"step {demand.step} needs a worker with {' and '.join(wants)}; the largest has {most}"
+
     # --- choosing -------------------------------------------------------------------------------------------
 
     def find(

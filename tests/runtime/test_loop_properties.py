@@ -16,6 +16,7 @@ from murakkab_jupyter.runtime.loop import RunLoop
 from murakkab_jupyter.runtime.messages import Outcome
 from murakkab_jupyter.workflow.model import Input, Step, Workflow
 from tests.runtime.loop_play import Play, flow, many, worker
+from tests.runtime.loop_play import step as stepped
 
 
 @dataclass
@@ -59,6 +60,13 @@ def worlds(draw: st.DrawFn, *, faults: bool = True) -> World:
     variables = {"v": True, "q": False, "u": draw(st.booleans())}
     levels: dict[str, tuple[str, ...]] = {"v": ("v",), "q": (), "u": ("u",) if variables["u"] else ()}
     steps: list[Step] = []
+    if draw(st.booleans()):  # deep from the start, so that gathers over several levels are common
+        steps += [
+            stepped("d0", "v", ("v", "same"), opens=True),
+            stepped("d1", "v/d0", ("d0", "same"), opens=True),
+        ]
+        steps.append(stepped("d2", "v/d0/d1", ("d1", "same")))
+        levels |= {one.name: one.level for one in steps}
     for n in range(draw(st.integers(1, 7))):
         known = sorted({(), *levels.values()})
         # A level that somebody lives at, or one above it.
@@ -89,9 +97,9 @@ def worlds(draw: st.DrawFn, *, faults: bool = True) -> World:
         every = [(name, key) for name, keys in roots.items() for key in keys]
         if every:
             bad = dict.fromkeys(draw(st.lists(st.sampled_from(every), max_size=2)), "cannot be read")
-    share = st.sampled_from([0.0, 0.1, 0.3]) if faults else st.just(0.0)
+    share = st.sampled_from([0.0, 0.1, 0.3, 0.6]) if faults else st.just(0.0)
     configurations = {
-        step.name: Configuration(
+        one.name: Configuration(
             "agent",
             cores=draw(st.integers(1, 3)),
             instances=draw(st.integers(1, 3)),
@@ -99,7 +107,7 @@ def worlds(draw: st.DrawFn, *, faults: bool = True) -> World:
             siblings=draw(st.booleans()),
             device=draw(st.sampled_from(["cpu", "cpu", "remote"])),
         )
-        for step in steps
+        for one in steps
     }
     return World(
         workflow,
@@ -197,7 +205,7 @@ def outcome_of(
     return state, blame
 
 
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def play_out(world: World, seed: int | None, losses: Mapping[int, str] | None = None) -> Play:
