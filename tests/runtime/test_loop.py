@@ -770,18 +770,17 @@ def test_a_warm_instance_is_preferred_and_new_ones_go_to_the_freest_worker():
     assert len({batch.instance for batch in play.submitted}) == 2
 
 
-def test_a_large_step_is_not_starved_by_small_ones():
+def test_an_urgent_step_that_needs_a_whole_worker_is_not_starved_by_small_ones():
     workflow = flow(
         {"videos": True, "films": True},
+        step("first", "films", ("films", "same")),
+        step("large", "films", ("first", "same")),
         step("small", "videos", ("videos", "same")),
-        step("later", "videos", ("small", "same")),
-        step("large", "films", ("films", "same")),
     )
     play = playing(
         workflow,
         roots={"videos": many("videos", 400), "films": many("films", 1)},
         small=Configuration("agent", instances=4),
-        later=Configuration("agent", instances=4),
         large=Configuration("agent", cores=4),
         seed=1,
     )
@@ -793,7 +792,7 @@ def test_a_large_step_is_not_starved_by_small_ones():
         assert play.turn()
         play.now_s += 0.2
     order = [batch.step for batch in play.submitted]
-    assert order.index("large") < 60  # of 801
+    assert order.index("large") < 60  # of 402
 
 
 def test_an_idle_instance_on_a_full_worker_is_given_up_for_one_on_a_free_worker():
