@@ -1,0 +1,128 @@
+"""The report of a run: everything as plain JSON, for files, other programs and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from murakkab_jupyter.core.ancestry import Ancestry, ancestry_to_json, format_ancestry
+from murakkab_jupyter.core.events import Event, ItemFailed, Notice, event_to_json
+from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.planner.plan import Plan
+from murakkab_jupyter.runtime.bill import Bill
+from murakkab_jupyter.runtime.readable import readable
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["FIGURES", "FORMAT", "Reported", "Stored", "report"]
+
+FORMAT = 1
+"""Raised when a field changes its meaning or goes."""
+
+FIGURES: Mapping[str, str] = {"latency": "s", "cpu": "s", "energy": "J", "cost": "USD", "quality": "1"}
+"""The figures of `predicted` and `actual`, and their units."""
+
+
+class Stored(Protocol):
+    """The values of a run (`murakkab_jupyter.runtime.values.ValueStore`)."""
+
+    def outputs(self, name: str) -> Mapping[Ancestry, Any]:
+        """The values of a step or variable, in ancestry order."""
+
+
+class Reported(Protocol):
+    """What a report is made of (`murakkab_jupyter.run.Run`)."""
+
+    @property
+    def id(self) -> str:
+        """Names it in the journal."""
+
+    @property
+    def workflow(self) -> Workflow:
+        """What is run."""
+
+    @property
+    def plan(self) -> Plan:
+        """How."""
+
+    @property
+    def store(self) -> Stored:
+        """What the steps made so far."""
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """Every event so far."""
+
+    @property
+    def status(self) -> str:
+        """How it stands."""
+
+    @property
+    def message(self) -> str:
+        """How it ended, in one line."""
+
+    @property
+    def bill(self) -> Bill | None:
+        """What it used; None while it runs."""
+
+
+def report(run: Reported) -> dict[str, Any]:
+    """Everything about a run as plain JSON.
+
+    Returns
+    -------
+    dict
+        `run`, `version`, `format`, `status`, `message`, `workflow` (`name`, `description`, `text`), `goal`,
+        `plan` (`steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`),
+        `predicted` and `actual` (each of `latency`, `cpu`, `energy`, `cost`, `quality` as
+        `{value, unit, low, high, source}`), `outputs[NAME] = [{ancestry, value}]`, `errors`, `notices`, `bill`
+        and `events`.
+    """
+    from murakkab_jupyter import __version__
+
+    bill = run.bill
+    planned = run.plan.to_json()
+    for name, step in run.plan.steps.items():
+        planned["steps"][name]["predicted"] |= figures(step.predicted, "not predicted")
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "run": run.id,
+        "status": run.status,
+        "message": run.message,
+        "workflow": {
+            "name": run.workflow.name,
+            "description": run.workflow.description,
+            "text": run.workflow.text,
+        },
+        "goal": run.plan.goal.to_json(),
+        "plan": planned,
+        "predicted": figures(run.plan.predicted, "not predicted"),
+        "actual": figures({} if bill is None else bill.actual, "the run has not ended"),
+        "outputs": {
+            step.name: [
+                {"ancestry": ancestry_to_json(ancestry), "value": readable(value)}
+                for ancestry, value in run.store.outputs(step.name).items()
+            ]
+            for step in run.workflow.steps
+        },
+        "errors": [failure(event) for event in run.events if isinstance(event, ItemFailed)],
+        "notices": [event.message for event in run.events if isinstance(event, Notice)],
+        "bill": None if bill is None else bill.to_json(),
+        "events": [event_to_json(event) for event in run.events],
+    }
+
+
+def figures(known: Mapping[str, Figure], reason: str) -> dict[str, dict[str, object]]:
+    """Every figure of a report; one that is missing is unknown, with the reason."""
+    return {name: known.get(name, unknown(unit, reason)).to_json() for name, unit in FIGURES.items()}
+
+
+def failure(event: ItemFailed) -> dict[str, Any]:
+    """One item that failed, or was skipped because of another step."""
+    return {
+        "step": event.step,
+        "ancestry": ancestry_to_json(event.ancestry),
+        "item": format_ancestry(event.ancestry),
+        "error": event.error,
+        "blame": event.blame,
+    }
