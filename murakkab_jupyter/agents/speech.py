@@ -52,7 +52,8 @@ Heard = tuple[Segment, tuple[Word, ...]]
 
 
 def audio_seconds(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> float:
-    return inputs.get("speech", {}).get("duration_s", 0.0)
+    speech = inputs.get("speech", {})
+    return speech.get("audio_s", speech.get("duration_s", 0.0))
 
 
 def words(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> Yield:

@@ -35,8 +35,9 @@ def scenes(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> Yield:
     video = inputs.get("video", {})
     count = max(1.0, round(video.get("duration_s", 0.0) / SCENE_S))
     each = {**video, "duration_s": video.get("duration_s", 0.0) / count, "count": 1.0}
-    if "frames" in each:
-        each["frames"] /= count
+    for shared in ("frames", "audio_s"):
+        if shared in each:
+            each[shared] /= count
     return Yield(count, each)
 
 

@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 Measure = Mapping[str, float]
-"""Natural units of a value: `duration_s`, `megapixels` (of one frame), `tokens`, `bytes`, `count`, `boxes`."""
+"""Natural units of a value: `duration_s`, `audio_s` (0 without a track of sound), `megapixels` (of one frame), `tokens`, `bytes`, `count`, `boxes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,8 @@ def text_of(value: object) -> str:
         case Video() | Audio() | Image():
             return value.media.name
         case Mapping():
-            return json.dumps(dict(value), ensure_ascii=False, sort_keys=True)
+            record = {str(key): part for key, part in value.items()}
+            return json.dumps(record, ensure_ascii=False, sort_keys=True, skipkeys=True, default=text_of)
         case np.ndarray():
             return np.array2string(value, threshold=8)
         case Sequence():
@@ -247,19 +248,21 @@ def measure(value: object) -> Measure:
         case Video():
             return {
                 "duration_s": value.duration_s,
+                "audio_s": value.duration_s if value.has_audio else 0.0,
                 "megapixels": value.width * value.height / 1e6,
                 "frames": value.duration_s * value.fps,
                 "count": 1.0,
             }
         case Audio():
-            return {"duration_s": value.duration_s, "count": 1.0}
+            return {"duration_s": value.duration_s, "audio_s": value.duration_s, "count": 1.0}
         case Scene():
             whole = dict(measure(value.media))
             length = max(0.0, value.end_s - value.start_s)
             if "frames" in whole:
                 share = length / value.media.duration_s if value.media.duration_s else 0.0
                 whole["frames"] *= share
-            return {**whole, "duration_s": length, "count": 1.0}
+            audio = length if whole["audio_s"] > 0 else 0.0
+            return {**whole, "duration_s": length, "audio_s": audio, "count": 1.0}
         case Frame():
             return {"megapixels": value.video.width * value.video.height / 1e6, "count": 1.0}
         case Image():
