@@ -232,11 +232,13 @@ class Session:
         background: bool = False,
         on_event: Callable[[Event], None] | None = None,
         goal: Goal | None = None,
+        reuse: bool = True,
     ) -> Run:
         """Execute a plan (one is made when none is given).
 
         Blocks until the run has ended, unless `background`; an interrupt stops the run and keeps what is
-        finished.
+        finished. With `reuse`, an item that the same agent made of the same inputs in any earlier run is
+        taken from the journal; without it, everything is made anew (to compare what plans really spend).
         """
         cluster = self.connect()
         chosen = plan or self.plan(declaration, goal)
@@ -248,7 +250,9 @@ class Session:
             values=saved_values(declaration),
             plan=chosen.to_json(),
         )
-        return self._execute(run_id, declaration, chosen, cluster, (), background, on_event)
+        return self._execute(
+            run_id, declaration, chosen, cluster, (), background=background, on_event=on_event, reuse=reuse
+        )
 
     def resume(
         self,
@@ -287,7 +291,9 @@ class Session:
         self.journal.claim(record.run_id)
         # What failed is tried again; what is done is final.
         finished = list(self.journal.finished(record.run_id, failed=False))
-        return self._execute(record.run_id, declaration, chosen, cluster, finished, background, on_event)
+        return self._execute(
+            record.run_id, declaration, chosen, cluster, finished, background=background, on_event=on_event
+        )
 
     def _execute(
         self,
@@ -296,8 +302,10 @@ class Session:
         plan: Plan,
         cluster: Cluster,
         finished: Sequence[tuple[str, Ancestry, Any]],
+        *,
         background: bool,
         on_event: Callable[[Event], None] | None,
+        reuse: bool = True,
     ) -> Run:
         workflow = declaration.workflow
         store = ValueStore(workflow, self.library)
@@ -321,7 +329,7 @@ class Session:
         self.runs[run_id] = run
 
         def work() -> None:
-            self._drive(run, loop, declaration, cluster, restored)
+            self._drive(run, loop, declaration, cluster, restored, reuse=reuse)
 
         if background:
             threading.Thread(target=work, name=f"murakkab-run-{run_id}", daemon=True).start()
@@ -338,6 +346,8 @@ class Session:
         declaration: Declaration,
         cluster: Cluster,
         restored: Sequence[Restored],
+        *,
+        reuse: bool,
     ) -> None:
         """Drive a run to its end, with its meter and its bill, and write down how it ended."""
         from murakkab_jupyter.cluster.driver import DaskDriver
@@ -347,7 +357,7 @@ class Session:
             for _, _, value in declaration.items()
             if isinstance(value, Video | Audio | Image | Document)
         ]
-        recorder: Recorder = self.journal.recorder(run.id, library=self.library, media=media)
+        recorder: Recorder = self.journal.recorder(run.id, library=self.library, media=media, reuse=reuse)
         if cluster.local:
             # What was observed on other hosts would be filed under this one.
             recorder = Observing(recorder, self.library, self.profiles)

@@ -100,6 +100,9 @@ def test_results_are_reused_across_runs_and_the_bill_says_so(session: Session) -
     assert sum(e.reused for e in second.events if isinstance(e, BatchEnded)) == 3
     assert second.outputs["count"] == "4: SOME WORDS UNHEARD BEFORE"
 
+    anew = session.run(session.declare(cell, values("some", "words", "unheard")), reuse=False)
+    assert sum(e.reused for e in anew.events if isinstance(e, BatchEnded)) == 0
+
 
 def test_a_goal_nobody_can_meet_names_the_limit_and_the_nearest_plan(session: Session) -> None:
     declaration = session.declare(CELL, values("x"))
