@@ -89,7 +89,7 @@ def ancestry_from_json(data: object) -> Ancestry:
     pairs: list[tuple[str, int]] = []
     for pair in data:
         match pair:
-            case [str(name), int(index)]:
+            case [str(name), int(index)] if not isinstance(index, bool) and index >= 0:
                 pairs.append((name, index))
             case _:
                 msg = f"An ancestry is a list of [name, index] pairs, but it holds {pair!r}."

@@ -17,6 +17,8 @@ sent as a real `error` message, so that a test of the notebook turns red. `%tb` 
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AgentError",
     "ClusterError",
@@ -61,6 +63,14 @@ class MurakkabError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword arguments would be lost on the way from another process.
+        return _made_again, (type(self), self.args), self.__dict__
+
+
+def _made_again(cls: type[MurakkabError], args: tuple[Any, ...]) -> MurakkabError:
+    return cls.__new__(cls, *args)
 
 
 class LanguageError(MurakkabError):

@@ -216,10 +216,11 @@ _EVENTS: dict[str, type[Event]] = {
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
     """Inverse of `event_to_json`; raises `ValueError` on any other shape."""
-    if not isinstance(data, Mapping) or data.get("event") not in _EVENTS:
+    name = data.get("event") if isinstance(data, Mapping) else None
+    cls = _EVENTS.get(name) if isinstance(name, str) else None
+    if cls is None:
         msg = f"This is no event: {data!r:.200}"
         raise ValueError(msg)
-    cls = _EVENTS[data["event"]]
     known = {one.name for one in fields(cls)}
     values = {key: value for key, value in data.items() if key in known}
     try:

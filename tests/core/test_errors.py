@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import pytest
+
+from murakkab_jupyter.core import errors
+from murakkab_jupyter.core.errors import (
+    InfeasibleError,
+    JournalError,
+    LanguageError,
+    MurakkabError,
+    UsageError,
+)
+
+ALL = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, MurakkabError)]
+
+
+def test_every_error_is_public_and_of_one_tree() -> None:
+    assert sorted(cls.__name__ for cls in ALL) == sorted(errors.__all__)
+    assert errors.__doc__ is not None
+    for cls in ALL:
+        assert cls.__name__ in errors.__doc__
+        assert cls.__doc__
+
+
+def test_an_error_says_what_is_wrong_and_what_to_do() -> None:
+    error = UsageError("There is no verb 'rnu'.", hint="Did you mean run?")
+    assert str(error) == "There is no verb 'rnu'.\nDid you mean run?"
+    assert error._render_traceback_() == ["UsageError: There is no verb 'rnu'.\nDid you mean run?"]
+    assert str(JournalError("Gone.")) == "Gone."
+
+
+def test_a_language_error_points_at_the_text() -> None:
+    error = LanguageError(
+        "No such step.", line=2, column=8, source="\ta <- do {b}", width=3, hint="Did you mean {c}?"
+    )
+    assert error.lines() == [
+        "line 2, column 8: No such step.",
+        "  \ta <- do {b}",
+        "  \t      ^^^",
+        "Did you mean {c}?",
+    ]
+    assert LanguageError("x", line=1, column=1, source="y", width=0).lines()[2] == "  ^"
+    assert LanguageError("x", line=1, column=1).lines() == ["line 1, column 1: x"]
+
+
+def test_exit_codes_tell_usage_from_an_impossible_goal() -> None:
+    assert MurakkabError("x").exit_code == 2
+    error = InfeasibleError("x", binding="deadline 1 s", nearest="a plan")
+    assert (error.exit_code, error.binding, error.nearest) == (4, "deadline 1 s", "a plan")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError("m", hint="h"),
+        LanguageError("m", line=2, column=3, source="s", width=4, hint="h"),
+        InfeasibleError("m", binding="b", nearest=1, hint="h"),
+    ],
+)
+def test_an_error_comes_back_whole_from_another_process(error: MurakkabError) -> None:
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is type(error)
+    assert back.lines() == error.lines()
+    assert vars(back) == vars(error)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from murakkab_jupyter.core import events
+from murakkab_jupyter.core.events import (
+    BatchEnded,
+    BatchRetried,
+    BatchStarted,
+    Event,
+    ItemFailed,
+    LevelClosed,
+    Notice,
+    Reconfigured,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+    Usage,
+    WorkerChanged,
+    event_from_json,
+    event_to_json,
+)
+
+seconds = st.floats(0, 1e9)
+counts = st.integers(0, 10**6)
+words = st.text(max_size=8)
+ancestries = st.lists(st.tuples(st.text(min_size=1), st.integers(0))).map(tuple)
+usages = st.builds(Usage, seconds, seconds, seconds, seconds, counts, st.none() | counts, st.none() | counts)
+ALL: dict[str, st.SearchStrategy[Any]] = {
+    "RunStarted": st.builds(RunStarted, seconds, words, st.dictionaries(words, seconds)),
+    "StepStarted": st.builds(StepStarted, seconds, words),
+    "BatchStarted": st.builds(BatchStarted, seconds, words, counts, words, counts, counts, counts),
+    "BatchEnded": st.builds(
+        BatchEnded, seconds, words, counts, words, counts, counts, counts, st.none() | usages, st.booleans()
+    ),
+    "BatchRetried": st.builds(BatchRetried, seconds, words, counts, words),
+    "ItemFailed": st.builds(ItemFailed, seconds, words, ancestries, words, st.none() | words),
+    "LevelClosed": st.builds(LevelClosed, seconds, words, ancestries, counts),
+    "StepEnded": st.builds(StepEnded, seconds, words, counts, counts, counts),
+    "WorkerChanged": st.builds(WorkerChanged, seconds, words, st.sampled_from(["lost", "joined"]), counts),
+    "Reconfigured": st.builds(Reconfigured, seconds, words, words, words, words),
+    "Notice": st.builds(Notice, seconds, words),
+    "RunEnded": st.builds(RunEnded, seconds, st.sampled_from(["done", "stopped"]), words),
+}
+
+
+def test_every_event_is_tested() -> None:
+    known = {cls.__name__ for cls in Event.__subclasses__()}
+    assert set(ALL) == known
+    assert known <= set(events.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_every_event_comes_back_from_json(name: str) -> None:
+    @given(ALL[name])
+    def comes_back(event: Event) -> None:
+        data = json.loads(json.dumps(event_to_json(event)))
+        assert data["event"] == name
+        assert event_from_json(data) == event
+
+    comes_back()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        {},
+        {"event": "Usage"},
+        {"event": "Event", "at_s": 1},
+        {"event": ["Notice"]},
+        {"event": "Notice"},
+        {"event": "ItemFailed", "at_s": 1, "step": "a", "ancestry": "root", "error": "x"},
+        {
+            "event": "BatchEnded",
+            "at_s": 1,
+            "step": "a",
+            "task": 1,
+            "worker": "w",
+            "done": 1,
+            "failed": 0,
+            "usage": 3,
+        },
+    ],
+)
+def test_json_that_is_no_event_is_refused(data: Any) -> None:
+    with pytest.raises(ValueError, match=r"This is no|An ancestry is"):
+        event_from_json(data)
+
+
+def test_what_a_later_version_adds_to_an_event_is_passed_over() -> None:
+    assert event_from_json({"event": "Notice", "at_s": 1.0, "message": "m", "new": 1}) == Notice(1.0, "m")
