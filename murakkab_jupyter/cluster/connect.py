@@ -18,10 +18,9 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-import dask
-from distributed import Client, Scheduler, SpecCluster
-from distributed.deploy.subprocess import SubprocessWorker
+from distributed import Client, SpecCluster
 
+from murakkab_jupyter.cluster.local import local_cluster
 from murakkab_jupyter.cluster.probe import Probe, gpus_here, probe, survey
 from murakkab_jupyter.cluster.versions import check_probe, check_reported, missing_package
 from murakkab_jupyter.core.errors import ClusterError
@@ -304,38 +303,9 @@ def _start_here(cores: int | None, *, dashboard: bool) -> Cluster:
     count = cores if cores is not None else int(CPU_COUNT)
     gpus = len(gpus_here())
     _hush(logging.CRITICAL)
-    # Worker processes read their log levels from the configuration they are given.
-    levels = dict.fromkeys(("distributed", "distributed.worker", "distributed.nanny"), "critical")
-    with dask.config.set({"logging": levels}), quiet():
+    with quiet():
         try:
-            # Not `LocalCluster`: its workers import the caller's `__main__` again, so that a plain script
-            # would have to be guarded.
-            worker = {
-                "worker_class": "distributed.Nanny",
-                "name": "host",
-                "worker_kwargs": {
-                    "name": "host",
-                    "host": "127.0.0.1",
-                    "nthreads": count,
-                    "resources": {"cores": count} | ({"GPU": gpus} if gpus else {}),
-                    "memory_limit": int(MEMORY_LIMIT),
-                    "dashboard": False,
-                    "silence_logs": logging.CRITICAL,
-                },
-            }
-            local = SpecCluster(
-                workers={"host": {"cls": SubprocessWorker, "options": worker}},
-                scheduler={
-                    "cls": Scheduler,
-                    "options": {
-                        "host": "127.0.0.1",
-                        "port": 0,
-                        "dashboard": dashboard,
-                        "dashboard_address": "127.0.0.1:0",
-                    },
-                },
-                silence_logs=logging.CRITICAL,
-            )
+            local = local_cluster(cores=count, gpus=gpus, memory_bytes=int(MEMORY_LIMIT), dashboard=dashboard)
         except (OSError, TimeoutError, RuntimeError) as error:
             msg = f"No Dask worker could be started here: {error}."
             raise ClusterError(

@@ -132,7 +132,6 @@ class Drive:
         """Drive to the end, and leave nothing behind."""
         self.began_s = time.monotonic()
         self.workers = {worker.name for worker in begin.workers}
-        self.orders.lease(self.workers)
         watcher = threading.Thread(target=self._watch, name="murakkab-workers", daemon=True)
         watcher.start()
         stopped = True
@@ -368,7 +367,6 @@ class Drive:
             self._feed(WorkerLost(worker))
         for view in roll.joined:
             self.workers.add(view.name)
-            self.orders.lease({view.name})
             self._feed(WorkerJoined(view))
 
     def _watch(self) -> None:

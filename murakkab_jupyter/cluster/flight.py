@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
@@ -124,6 +125,7 @@ class Orders:
         self._leases: dict[str, Any] = {}
         self._shared: dict[tuple[str, str], Any] = {}
         self._launcher = ThreadPoolExecutor(4, thread_name_prefix="murakkab-launch")
+        self._lock = threading.Lock()
         self._over = False
         self.client.subscribe_topic(topic(run), self._heard)
 
@@ -169,6 +171,7 @@ class Orders:
             recipe,
             self._share(worker, recipe.digest, spec),
             self._carry(worker, packed),
+            self._lease(worker),
             key=f"murakkab-{self.run}-{batch.step}-{batch.task}",
             workers=[worker],
             allow_other_workers=False,
@@ -230,10 +233,11 @@ class Orders:
         """Bytes that many tasks of a worker need: sent once when large."""
         if len(data) <= INLINE_BYTES:
             return data
-        key = (worker, digest)
-        if key not in self._shared:
-            self._shared[key] = self._carry(worker, data)
-        return self._shared[key]
+        with self._lock:
+            key = (worker, digest)
+            if key not in self._shared:
+                self._shared[key] = self._carry(worker, data)
+            return self._shared[key]
 
     def _carry(self, worker: str, data: bytes) -> Any:
         if len(data) <= INLINE_BYTES:
@@ -262,15 +266,14 @@ class Orders:
         if instance.worker in self.cluster.probes:
             self._send(retire, self.run, instance.step, instance.index, workers=[instance.worker])
 
-    def lease(self, workers: Iterable[str]) -> None:
-        """Hold a small value on each worker: when this client is gone, so is the value, and the worker knows."""
-        for worker in workers:
-            self._soon(self._lease, worker)
-
-    async def _lease(self, worker: str) -> None:
-        key = lease_key(self.run, worker)
-        held = await self.client.scatter({key: True}, workers=[worker], hash=False, asynchronous=True)
-        self._leases[worker] = held
+    def _lease(self, worker: str) -> Any:
+        """Hold a small value on a worker: when this client is gone, so is the value, and the worker knows."""
+        with self._lock:
+            if worker not in self._leases:
+                key = lease_key(self.run, worker)
+                held = self.client.scatter({key: True}, workers=[worker], hash=False)
+                self._leases[worker] = held[key]
+            return self._leases[worker]
 
     def forget(self, worker: str) -> None:
         """Know nothing of a worker any more."""

@@ -46,8 +46,6 @@ __all__ = [
 
 _OVER = "The run, or this batch of it, was stopped."
 LEASE_CHECK_S = 1.0
-LEASE_UNSEEN_S = 30.0
-"""How long a run may go without its lease ever having been seen."""
 
 Ending = Literal["returned", "raised", "lost", "unloadable", "no memory", "stopped"]
 
@@ -104,8 +102,6 @@ class Slot:
 class Running:
     """What a run has on this worker."""
 
-    since: float
-    leased: bool = False
     missed: int = 0
     slots: dict[tuple[str, int], Slot] = field(default_factory=dict)
     tasks: dict[int, Slot] = field(default_factory=dict)
@@ -166,7 +162,7 @@ class Pool:
         with self._lock:
             if self._closed.is_set() or run in self._stopped:
                 return Reply("stopped", error=_OVER)
-            running = self._runs.setdefault(run, Running(time.monotonic()))
+            running = self._runs.setdefault(run, Running())
             if task in running.cancelled:
                 return Reply("stopped", error=_OVER)
             slot = running.slots.get(key)
@@ -314,7 +310,7 @@ class Pool:
         with self._lock:
             if run in self._stopped:
                 return
-            running = self._runs.setdefault(run, Running(time.monotonic()))
+            running = self._runs.setdefault(run, Running())
             running.cancelled.add(task)
             slot = running.tasks.get(task)
             process = slot.process if slot is not None and slot.task == task else None
@@ -378,11 +374,10 @@ class Pool:
                 runs = dict(self._runs)
             for run, running in runs.items():
                 if self._leased is not None and self._leased(run):
-                    running.leased, running.missed = True, 0
+                    running.missed = 0
                     continue
                 running.missed += 1
-                forgotten = running.leased and running.missed > 1
-                if forgotten or time.monotonic() - running.since > LEASE_UNSEEN_S:
+                if running.missed > 1:
                     self.stop_run(run)
 
 
@@ -425,8 +420,10 @@ def pool_of(worker: Worker) -> Pool:
         return pool
 
 
-def run_batch(run: str, task: int, instance: InstanceId, recipe: Recipe, spec: bytes, batch: bytes) -> Reply:
-    """The Dask task: one batch on one instance of this worker."""
+def run_batch(
+    run: str, task: int, instance: InstanceId, recipe: Recipe, spec: bytes, batch: bytes, lease: object
+) -> Reply:
+    """The Dask task: one batch on one instance of this worker; `lease` only has to be here before it begins."""
     worker = get_worker()
     told = 0.0
 

@@ -10,7 +10,6 @@ log file, whose last lines are shown when something breaks.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import queue
 import resource
@@ -26,6 +25,7 @@ import cloudpickle
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs
 from murakkab_jupyter.cluster.contract import check_values
+from murakkab_jupyter.cluster.parent import die_with
 from murakkab_jupyter.cluster.wire import (
     Call,
     Close,
@@ -41,18 +41,7 @@ from murakkab_jupyter.cluster.wire import (
 from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.core.events import Usage
 
-__all__ = ["Serving", "die_with", "main"]
-
-PR_SET_PDEATHSIG = 1
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends (Linux; elsewhere the end of the pipe does it)."""
-    if sys.platform == "linux":
-        # The C library is there wherever CPython is; a failure only leaves the pipe's end as the signal.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)  # it ended before we could ask
+__all__ = ["Serving", "main"]
 
 
 def cpu_s() -> float:

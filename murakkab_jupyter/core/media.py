@@ -63,15 +63,14 @@ class Media:
         return media_cache() / f"{self.sha256}{Path(self.path).suffix}"
 
     def here(self) -> Path | None:
-        """The file on this host, at its own path or in the cache; None when it is at neither."""
-        own = Path(self.path)
-        try:
-            if own.is_file() and own.stat().st_size == self.size_bytes:
-                return own
-        except OSError:
-            pass
-        copy = self.cached()
-        return copy if copy.is_file() and copy.stat().st_size == self.size_bytes else None
+        """The file on this host, in the cache (right by its name) or at its own path; None when it can be read at neither."""
+        for place in (self.cached(), Path(self.path)):
+            try:
+                if place.is_file() and place.stat().st_size == self.size_bytes and os.access(place, os.R_OK):
+                    return place
+            except OSError:
+                continue  # a folder that may not be looked into
+        return None
 
     def local(self) -> Path:
         """The file on this host; raises `InputError` when it is neither at its path nor in the cache."""

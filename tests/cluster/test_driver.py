@@ -280,7 +280,7 @@ def test_an_interrupt_is_a_stop(cluster: Cluster, tmp_path: Path) -> None:
     at: list[float] = []
 
     def press() -> None:
-        wait_for(lambda: diary.exists())
+        wait_for(diary.exists)
         at.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 

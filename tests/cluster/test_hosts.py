@@ -1,0 +1,306 @@
+"""Runs on two worker hosts: processes with their own homes, working directories and caches."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs, Needs
+from murakkab_jupyter.cluster.connect import Cluster, connect
+from murakkab_jupyter.core.events import Event, ItemFailed, Reconfigured, WorkerChanged
+from murakkab_jupyter.core.kinds import Document
+from murakkab_jupyter.core.media import Media, media_cache
+from tests.cluster.hosts import NOBODY, Place
+from tests.cluster.parts import Run, alive, instance_pids, library, one_step, setting, wait_for
+
+as_root = pytest.mark.skipif(
+    os.getuid() != 0 or shutil.which("setpriv") is None,
+    reason="only root, with setpriv, can start a worker that may not read a file",
+)
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    made = Place()
+    yield made
+    made.close()
+
+
+class Reader(Agent):
+    """Where a document is read, by whom, and what is in it."""
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        pass
+
+    def call(self, batch: Sequence[Inputs]) -> list[str]:
+        made = []
+        for inputs in batch:
+            file = inputs.values["material"].media.local()
+            made.append(f"{file.parent} {os.environ['HOME']} {Path.cwd()} {file.read_text()}")
+        return made
+
+
+def reading() -> Any:
+    made = library()
+    made.add_agent(AgentSpec("reader", "1", "word", "Reads.", Reader, needs=Needs(memory_bytes=30_000_000)))
+    return made
+
+
+def documents(folder: Path, count: int) -> list[Document]:
+    found = []
+    for number in range(count):
+        file = folder / f"{number}.txt"
+        file.write_text(f"page {number}")
+        found.append(Document(Media.of(file), ""))
+    return found
+
+
+@as_root
+def test_media_that_workers_cannot_see_are_shipped_to_each(place: Place, tmp_path: Path) -> None:
+    place.scheduler()
+    place.worker("east", blind=True)
+    place.worker("west", blind=True, declared=False)
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    pages = documents(private, 12)
+    for path in (*private.iterdir(), private):  # ours to read, as root, but not the workers'
+        os.chown(path, NOBODY, NOBODY)
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    with connect(place.address) as cluster:
+        cluster.client.wait_for_workers(2, timeout=20)
+        ran = Run(
+            cluster,
+            one_step(),
+            {"said": setting("reader", batch=1, instances=2)},
+            {"items": pages},
+            reading(),
+        ).go()
+    assert ran.finish.status == "done"
+    said = list(ran.store.outputs("said").values())
+    assert [" ".join(one.split()[-2:]) for one in said] == [f"page {number}" for number in range(12)]
+    places = {tuple(one.split()[:3]) for one in said}
+    assert places == {
+        (str(place.folder / name / "cache" / "media"), str(place.folder / name), str(place.folder / name))
+        for name in ("east", "west")
+    }
+    shipped = list(place.folder.glob("*/cache/media/*"))
+    assert all(file.suffix == ".txt" for file in shipped)  # no part is left
+    assert len({file.name for file in shipped}) == 12
+
+
+def test_media_on_shared_storage_are_read_where_they_are(place: Place) -> None:
+    place.scheduler()
+    place.worker("east")
+    shared = place.folder / "shared"
+    shared.mkdir()
+    with connect(place.address) as cluster:
+        ran = Run(
+            cluster, one_step(), {"said": setting("reader")}, {"items": documents(shared, 3)}, reading()
+        ).go()
+    assert {one.split()[0] for one in ran.store.outputs("said").values()} == {str(shared)}
+    assert not (place.folder / "east" / "cache" / "media").exists()
+
+
+def moved_away(page: Document) -> Document:
+    """Have a file only in this host's own cache, under its hash; its path is nowhere."""
+    media = page.media
+    media.cached().parent.mkdir(parents=True, exist_ok=True)
+    Path(media.path).rename(media.cached())
+    return page
+
+
+def test_a_file_at_no_shared_path_is_shipped_and_one_that_is_gone_fails_alone(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MURAKKAB_CACHE", str(tmp_path / "own"))
+    place.scheduler()
+    place.worker("east")
+    pages = [moved_away(page) for page in documents(tmp_path, 4)]
+    pages[2].media.cached().unlink()
+    with connect(place.address) as cluster:
+        ran = Run(cluster, one_step(), {"said": setting("reader")}, {"items": pages}, reading()).go()
+    assert ran.finish.status == "partial"
+    assert len(ran.store.outputs("said")) == 3
+    (failed,) = ran.of(ItemFailed)
+    assert pages[2].media.path in failed.error
+    assert "Put it back" in failed.error
+
+
+def test_a_file_larger_than_the_limit_is_refused_by_name(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MURAKKAB_CACHE", str(tmp_path / "own"))
+    monkeypatch.setenv("MURAKKAB_SHIP_LIMIT", "5 B")
+    place.scheduler()
+    place.worker("east")
+    (page,) = [moved_away(page) for page in documents(tmp_path, 1)]
+    with connect(place.address) as cluster:
+        ran = Run(cluster, one_step(), {"said": setting("reader")}, {"items": [page]}, reading()).go()
+    (failed,) = ran.of(ItemFailed)
+    assert page.media.path in failed.error
+    assert "MURAKKAB_SHIP_LIMIT" in failed.error
+    assert media_cache() == tmp_path / "own" / "media"
+
+
+def test_a_users_module_beside_the_notebook_runs_on_a_worker_that_does_not_have_it(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "beside_me.py").write_text(
+        textwrap.dedent(
+            """
+            from murakkab_jupyter.agents.agent import Agent
+
+            def exclaim(text):
+                return text + "!"
+
+            class Exclaimer(Agent):
+                def load(self, options, cores):
+                    pass
+
+                def call(self, batch):
+                    return [exclaim(inputs.values["material"]) for inputs in batch]
+            """
+        )
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import beside_me  # type: ignore[import-not-found]
+
+    made = library()
+    made.add_agent(AgentSpec("exclaimer", "1", "word", "Exclaims.", beside_me.Exclaimer))
+    place.scheduler()
+    place.worker("east")
+    with connect(place.address) as cluster:
+        ran = Run(cluster, one_step(), {"said": setting("exclaimer")}, {"items": ["hey"]}, made).go()
+    sys.modules.pop("beside_me")
+    assert list(ran.store.outputs("said").values()) == ["hey!"]
+
+
+# --- workers that die -----------------------------------------------------------------------------------------
+
+
+def diary_lines(diary: Path) -> list[str]:
+    return diary.read_text().splitlines() if diary.exists() else []
+
+
+def kill_in_mid_run(place: Place, cluster: Cluster, diary: Path, pid: int) -> Any:
+    """Run 24 items on two workers; kill one when it is at work."""
+    instances: set[int] = set()
+
+    def murder() -> None:
+        def at_work() -> bool:
+            instances.update(instance_pids(pid))
+            return len(diary_lines(diary)) >= 6 and bool(instances)
+
+        wait_for(at_work, 30)
+        os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=murder)
+    killer.start()
+    ran = Run(
+        cluster,
+        one_step(),
+        {"said": setting("slow", batch=2, instances=2, seconds=0.1, diary=str(diary))},
+        {"items": [str(number) for number in range(24)]},
+    ).go()
+    killer.join()
+    assert not any(alive(one) for one in instances)
+    return ran
+
+
+def test_a_worker_that_dies_costs_no_item_and_doubles_none(place: Place, tmp_path: Path) -> None:
+    place.scheduler()
+    doomed = place.worker("east")
+    place.worker("west")
+    with connect(place.address) as cluster:
+        cluster.client.wait_for_workers(2, timeout=20)
+        ran = kill_in_mid_run(place, cluster, tmp_path / "diary", doomed.pid)
+    assert ran.finish.status == "done"
+    assert list(ran.store.outputs("said").values()) == [str(number) for number in range(24)]
+    assert len(ran.recorder.items) == 24
+    assert sum(batch.done for batch in ran.batches("said")) == 24
+    assert [change.change for change in ran.of(WorkerChanged)] == ["lost"]
+    assert "was lost" in ran.of(Reconfigured)[0].cause
+
+
+def test_the_only_worker_dies_and_its_nanny_brings_it_back(place: Place, tmp_path: Path) -> None:
+    place.scheduler()
+    place.worker("east", nanny=True)
+    with connect(place.address) as cluster:
+        (found,) = cluster.probes.values()
+        ran = kill_in_mid_run(place, cluster, tmp_path / "diary", found.pid)
+    assert ran.finish.status == "done"
+    assert list(ran.store.outputs("said").values()) == [str(number) for number in range(24)]
+    assert [change.change for change in ran.of(WorkerChanged)] == ["lost", "joined"]
+
+
+def test_a_worker_that_joins_in_mid_run_is_used(place: Place, tmp_path: Path) -> None:
+    place.scheduler()
+    place.worker("east")
+    diary = tmp_path / "diary"
+    started: list[Any] = []
+
+    def join(event: Event) -> None:
+        if not started and diary_lines(diary):
+            started.append(place.worker("west"))
+
+    with connect(place.address) as cluster:
+        ran = Run(
+            cluster,
+            one_step(),
+            {"said": setting("slow", batch=1, instances=1, seconds=0.15, diary=str(diary))},
+            {"items": [str(number) for number in range(40)]},
+            on_event=join,
+        ).go()
+    assert ran.finish.status == "done"
+    assert [change.change for change in ran.of(WorkerChanged)] == ["joined"]
+    assert len({batch.worker for batch in ran.batches("said")}) == 2
+
+
+# --- a client that dies ---------------------------------------------------------------------------------------
+
+CLIENT = """
+import sys
+from murakkab_jupyter.cluster.connect import connect
+from tests.cluster.parts import Run, one_step, setting
+
+if __name__ == "__main__":
+    address, diary = sys.argv[1:]
+    with connect(address or None, cores=None if address else 2) as cluster:
+        plan = {"said": setting("slow", batch=1, seconds=60.0, diary=diary)}
+        Run(cluster, one_step(), plan, {"items": ["a"]}).go()
+"""
+
+
+@pytest.mark.parametrize("local", [True, False], ids=["LocalCluster", "remote workers"])
+def test_no_instance_outlives_a_client_that_is_killed(place: Place, tmp_path: Path, local: bool) -> None:
+    import subprocess
+
+    if not local:
+        place.scheduler()
+        place.worker("east")
+    diary = tmp_path / "diary"
+    script = tmp_path / "client.py"
+    script.write_text(CLIENT)
+    root = Path(__file__).parent.parent.parent
+    client = subprocess.Popen(
+        [sys.executable, str(script), "" if local else place.address, str(diary)],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        cwd=tmp_path,
+    )
+    try:
+        wait_for(lambda: bool(diary_lines(diary)), 30)
+        pid = int(diary_lines(diary)[0].split()[0])
+        assert alive(pid)
+    finally:
+        client.kill()
+        client.wait()
+    wait_for(lambda: not alive(pid), 10)
