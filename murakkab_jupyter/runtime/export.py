@@ -11,16 +11,16 @@ import numpy as np
 
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import UsageError
-from murakkab_jupyter.core.kinds import KINDS, Origin, kind_of, origin_of, text_of
+from murakkab_jupyter.core.kinds import KINDS, Audio, Origin, Transcript, Video, kind_of, origin_of, text_of
 from murakkab_jupyter.runtime.readable import readable
 from murakkab_jupyter.runtime.report import Stored
-from murakkab_jupyter.runtime.srt import srt_text, to_srt
+from murakkab_jupyter.runtime.srt import write_srt
 from murakkab_jupyter.workflow.model import Workflow
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["srt_text", "to_pandas", "to_parquet", "to_srt"]
+__all__ = ["to_pandas", "to_parquet", "to_srt"]
 
 WORDS = frozenset({"transcript", "boxes", "answer", "passage", "scene", "frame", "document"})
 PLAIN = frozenset({"text", "record", "vector", "any"})
@@ -114,6 +114,49 @@ def to_parquet(workflow: Workflow, store: Stored, path: str | Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(arrow.table(columns), target)
     return target
+
+
+def to_srt(workflow: Workflow, store: Stored, path: str | Path, *, step: str | None = None) -> list[Path]:
+    """Write the transcripts of a run as subtitles, one file a video.
+
+    Parameters
+    ----------
+    workflow, store
+        What was run, and its values.
+    path
+        A folder, or a file ending in `.srt`; several videos are written beside it, as `FILE.VIDEO.srt`.
+    step
+        Whose transcripts; needed only when several steps make some.
+
+    Returns
+    -------
+    list of Path
+        The files written, in the order of the videos.
+
+    Raises
+    ------
+    UsageError
+        No step, or more than one, made transcripts.
+    """
+    made = {one.name: store.outputs(one.name) for one in workflow.steps if step in (None, one.name)}
+    found = {
+        name: outputs
+        for name, outputs in made.items()
+        if outputs and all(isinstance(value, Transcript) for value in outputs.values())
+    }
+    if not found:
+        msg = "There are no transcripts to make subtitles from."
+        raise UsageError(msg, hint="Subtitles need a finished speech-to-text step.")
+    if len(found) > 1:
+        msg = f"Several steps made transcripts: {', '.join(found)}."
+        raise UsageError(msg, hint="Say which one (step=...).")
+    media = {
+        ancestry: value
+        for variable in workflow.variables
+        for ancestry, value in store.outputs(variable.name).items()
+        if isinstance(value, Video | Audio)
+    }
+    return write_srt(next(iter(found.values())), path, media=media)
 
 
 def in_words(value: Any) -> Any:

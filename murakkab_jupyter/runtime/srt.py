@@ -10,14 +10,14 @@ from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.kinds import Audio, Segment, Transcript, Video
 
-__all__ = ["srt_text", "to_srt"]
+__all__ = ["srt_text", "write_srt"]
 
 SHORTEST_MS = 1
 JOINER = "\u2060"
 """Invisible; keeps a player from reading `<` or `{` as the beginning of a tag."""
 
 
-def to_srt(
+def write_srt(
     transcripts: Mapping[Ancestry, Transcript] | Transcript,
     path: str | Path,
     *,
@@ -30,7 +30,8 @@ def to_srt(
     transcripts
         As `run.outputs["transcript"]` gives them.
     path
-        A folder (made when it is not there), or a file ending in `.srt` when there is one video.
+        A folder (made when it is not there), or a file ending in `.srt`; several videos are then written
+        beside it, as `FILE.VIDEO.srt`.
     media
         The videos by ancestry, whose names the files get; without them they are `videos-0.srt`, ...
 
@@ -42,7 +43,7 @@ def to_srt(
     Raises
     ------
     UsageError
-        There is nothing to write, a value is no transcript, or one file is named for several videos.
+        There is nothing to write, or a value is no transcript.
     """
     found: dict[Ancestry, Transcript] = (
         {(): transcripts} if isinstance(transcripts, Transcript) else dict(transcripts)
@@ -58,17 +59,16 @@ def to_srt(
     for ancestry in sorted(found):
         videos.setdefault(ancestry[:1], []).extend(found[ancestry].segments)
     target = Path(path).expanduser()
-    if target.suffix.lower() == ".srt":
-        if len(videos) > 1:
-            msg = f"{target} is one file, but there are {len(videos)} videos."
-            raise UsageError(msg, hint="Give a folder: each video gets a file of its own there.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(srt_text(next(iter(videos.values()))), encoding="utf-8", newline="\n")
-        return [target]
-    target.mkdir(parents=True, exist_ok=True)
+    one_file = target.suffix.lower() == ".srt"
+    folder = target.parent if one_file else target
+    folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for ancestry, segments in videos.items():
-        file = target / f"{free_name(stem(ancestry, media or {}), written)}.srt"
+        if one_file and len(videos) == 1:
+            file = target
+        else:
+            lead = f"{target.stem}." if one_file else ""
+            file = folder / f"{free_name(lead + stem(ancestry, media or {}), written)}.srt"
         file.write_text(srt_text(segments), encoding="utf-8", newline="\n")
         written.append(file)
     return written

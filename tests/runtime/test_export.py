@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.kinds import Audio, Scene, Segment, Transcript
-from murakkab_jupyter.runtime.export import srt_text, to_pandas, to_parquet, to_srt
+from murakkab_jupyter.runtime.export import to_pandas, to_parquet, to_srt
+from murakkab_jupyter.runtime.srt import srt_text, write_srt
 from tests.runtime.shelf import at, media, video
 from tests.runtime.stage import WORKFLOW, A, FakeStore, transcript, values
 
@@ -129,7 +130,7 @@ def test_scenes_of_a_video_become_one_file_named_after_it(tmp_path: Path) -> Non
         at(0, 0): transcript(1.0, "first"),
         at(1, 0): transcript(0.0, "other"),
     }
-    files = to_srt(
+    files = write_srt(
         found, tmp_path / "subtitles", media={at(0): video(A), at(1): Audio(media("/else/b.mp3"), 9.0)}
     )
     assert [file.name for file in files] == ["a.srt", "b.srt"]
@@ -141,7 +142,7 @@ def test_scenes_of_a_video_become_one_file_named_after_it(tmp_path: Path) -> Non
 def test_videos_without_a_name_and_of_one_name_get_files_of_their_own(tmp_path: Path) -> None:
     found = {at(n): transcript(0.0, f"v{n}") for n in range(3)}
     names = {at(0): video("/x/clip.mp4"), at(1): video("/y/CLIP.mp4")}
-    assert [one.name for one in to_srt(found, tmp_path, media=names)] == [
+    assert [one.name for one in write_srt(found, tmp_path, media=names)] == [
         "clip.srt",
         "CLIP-2.srt",
         "videos-2.srt",
@@ -150,17 +151,19 @@ def test_videos_without_a_name_and_of_one_name_get_files_of_their_own(tmp_path: 
 
 def test_one_video_may_be_written_to_a_file(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "out.SRT"
-    assert to_srt(transcript(0.0, "a"), target) == [target]
-    assert to_srt({at(0, 0): Transcript()}, target) == [target]
+    assert write_srt(transcript(0.0, "a"), target) == [target]
+    assert write_srt({at(0, 0): Transcript()}, target) == [target]
     assert target.read_text() == ""
-    with pytest.raises(UsageError, match="2 videos"):
-        to_srt({at(0): transcript(0.0, "a"), at(1): transcript(0.0, "b")}, target)
+    both = {at(0): transcript(0.0, "a"), at(1): transcript(0.0, "b")}
+    files = write_srt(both, target, media={at(1): video("/x/clip.mp4")})
+    assert [one.name for one in files] == ["out.videos-0.srt", "out.clip.srt"]
+    assert files[1].read_text().endswith("\nb\n")
 
 
 @pytest.mark.parametrize("wrong", [{at(0): "text"}, {}])
 def test_what_is_no_transcript_is_refused(tmp_path: Path, wrong: Any) -> None:
     with pytest.raises(UsageError, match="from transcripts"):
-        to_srt(wrong, tmp_path)
+        write_srt(wrong, tmp_path)
 
 
 def test_words_cannot_break_the_file_or_become_tags() -> None:
@@ -193,3 +196,21 @@ def test_any_segments_give_numbered_cues_in_the_order_of_time(segments: list[Seg
     ends = [((h * 60 + m) * 60 + s) * 1000 + ms for *_, h, m, s, ms in found]
     assert starts == sorted(starts)
     assert all(start < end for start, end in zip(starts, ends, strict=True))
+
+
+def test_the_transcripts_of_a_run_become_subtitles_named_after_its_videos(tmp_path: Path) -> None:
+    files = to_srt(WORKFLOW, FakeStore(), tmp_path)
+    assert [one.name for one in files] == ["a.srt", "b.srt"]
+    assert "hello" in files[0].read_text()
+    assert files[1].read_text() == ""
+
+
+def test_a_run_without_transcripts_or_with_two_sets_says_so(tmp_path: Path) -> None:
+    store = FakeStore()
+    store.made["answer"] = {at(0): transcript(0.0, "translated")}
+    with pytest.raises(UsageError, match="heard, answer"):
+        to_srt(WORKFLOW, store, tmp_path)
+    assert [one.name for one in to_srt(WORKFLOW, store, tmp_path, step="answer")] == ["a.srt"]
+    store.made["heard"] = store.made["answer"] = {}
+    with pytest.raises(UsageError, match="no transcripts"):
+        to_srt(WORKFLOW, store, tmp_path)
