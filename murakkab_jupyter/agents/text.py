@@ -29,7 +29,10 @@ SUMMARISATION = Capability(
     summary="Summarise what some inputs say or show.",
     ports=(Port("material", ANYTHING, takes="either", several=True),),
     output="text",
-    patterns=("(summarise|summarize) {material...}",),
+    patterns=(
+        "(summarise|summarize) {material...}",
+        "(write|make|give) [short|brief] summary of {material...}",
+    ),
     unit="tokens",
     work=tokens_in_and_out,
     yields=written,
@@ -42,7 +45,7 @@ TEXT_GENERATION = Capability(
     ports=(Port("material", ANYTHING, takes="either", optional=True, several=True),),
     output="text",
     patterns=(
-        "(write|compose|draft|generate|compare|rewrite|explain|describe|list|say|tell) {material...}",
+        "(write|compose|draft|generate|compare|rewrite|explain|describe|list|say|tell|translate|combine) {material...}",
         "(write|compose|draft|generate|explain|describe|list|say|tell) ...",
     ),
     unit="tokens",

@@ -54,8 +54,9 @@ SCENE_DETECTION = Capability(
     output="scene",
     opens=True,
     patterns=(
-        "(split|cut|divide) [each] {video} into (scenes|shots|chapters)",
-        "(find|detect) [all] (scenes|shots|chapters) (in|of) {video}",
+        "(split|cut|divide|segment) [each|all] {video} into (scenes|shots|chapters)",
+        "(find|detect) [all] (scenes|shots|chapters) (in|of) [each|all] {video}",
+        "run (scene detection|shot detection) on [each|all] {video}",
     ),
     unit="megapixels",
     work=decoded_megapixels,
@@ -69,8 +70,8 @@ FRAME_EXTRACTION = Capability(
     output="frame",
     opens=True,
     patterns=(
-        "(take|extract|grab|sample) <count> (frame|frames) (from|of) [each] {scene}",
-        "(take|extract|grab|sample) (frame|frames) (from|of) [each] {scene}",
+        "(take|extract|grab|sample) <count> [key|still] (frames|frame|keyframes|stills) (from|of) [each|every|all] {scene}",
+        "(take|extract|grab|sample) [key|still] (frames|frame|keyframes|stills) (from|of) [each|every|all] {scene}",
     ),
     slots=(Slot("count", int),),
     unit="frames",

@@ -34,7 +34,8 @@ OBJECT_DETECTION = Capability(
     output="boxes",
     patterns=(
         "(detect|find|list|recognise|recognize) [all] objects [shown] (in|on) [each|all] {picture}",
-        "detect [what is] (in|on) [each|all] {picture}",
+        "(detect|find|list|recognise|recognize) what is [shown|seen|visible] (in|on) [each|all] {picture}",
+        "run object detection on [each|all] {picture}",
     ),
     unit="frames",
     work=lambda inputs, options: 1.0,

@@ -10,8 +10,7 @@ GREEDY = Capability(
     patterns=(
         "detect the objects in {thing}",
         "hear {thing}",
-        "translate {thing} into <language>",
-        "translate {thing...}",
+        "sing {thing...}",
     ),
 )
 

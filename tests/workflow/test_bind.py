@@ -18,7 +18,7 @@ from .conftest import NEWSROOM, VALUES, fresh_library
 SCENES = "scenes <- split {videos} into scenes\n"
 
 
-def shout(text: str, times: int = 1) -> str:
+def shout(text: str, *, times: int = 1) -> str:
     return text.upper() * times
 
 
@@ -93,7 +93,7 @@ def test_what_kinds_leave_open_is_an_error_that_prints_pins_to_paste(bound):
 
 
 def test_every_pinned_form_binds(bound):
-    text = "x <- combine {passages} and {question}"
+    text = "x <- mull over {passages} and {question}"
     forms = [line.strip() for line in failing(bound, text).hint.splitlines() if "@" in line]
     assert len(forms) > 2
     for form in forms:
@@ -101,7 +101,7 @@ def test_every_pinned_form_binds(bound):
 
 
 def test_a_pinned_form_respects_levels(bound):
-    text = SCENES + "x <- combine {scenes} and {question}"
+    text = SCENES + "x <- mull over {scenes} and {question}"
     for form in failing(bound, text).hint.splitlines()[1:]:
         bound(SCENES + form.strip())
 
@@ -145,6 +145,21 @@ def test_a_python_function_can_be_a_step(bound):
     assert (step.capability, step.pin, step.agent) == ("python", "python:shout", "python:shout")
     assert step.options == {"times": 2}
     assert step.at == ("passages",)
+    assert step.kind == "text"
+
+
+def test_a_functions_kind_decides_where_its_values_go(bound):
+    text = "loud <- shout {passages} @python:shout\nx <- detect the objects in {loud}"
+    assert "{loud} is text" in failing(bound, text, shout=shout).message
+    assert bound("n <- count {passages} @python:len", len=len).step("n").kind == "any"
+
+
+def test_a_function_may_take_the_prompt(bound):
+    def ask(material, prompt=""):
+        return prompt
+
+    assert bound("x <- ask {q} @python:ask\n  Say {q}", ask=ask).step("x").body == "Say {q}"
+    assert "takes no prompt" in failing(bound, "x <- ask {q} @python:shout\n  Say {q}", shout=shout).message
 
 
 @pytest.mark.parametrize(
@@ -160,6 +175,8 @@ def test_a_python_function_can_be_a_step(bound):
         ("x <- do it @shout", "no agent or capability", "@python:shout"),
         ("x <- do it @python:shuot", "not defined", "shout"),
         ("x <- do it @python:question", "is no function", "shout"),
+        ("x <- do it @python:shout loud=3", "no option `loud`", "keyword-only"),
+        ("x <- do it @python:len loud=3", "no option `loud`", "keyword-only"),
         ("x <- write a poem @tester-text pahts=3", "no option `pahts`", "paths"),
         ("x <- write a poem @tester-text paths=many", "takes a whole number", "paths=1"),
         ("x <- write a poem @tester-text paths=2.5", "takes a whole number", "paths=1"),
@@ -190,7 +207,7 @@ def test_a_python_function_can_be_a_step(bound):
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_what_to_type(bound, text, message, hint):
-    values = {"shout": shout, "none": None, "empty": "  ", "module": json, "pic": "folder/"}
+    values = {"shout": shout, "len": len, "none": None, "empty": "  ", "module": json, "pic": "folder/"}
     if message is None:
         bound(text, **values)
         return
@@ -263,7 +280,7 @@ def test_a_capability_of_another_package_is_used_where_nothing_built_in_fits():
     library.load_entry_points(
         [EntryPoint("other", "tests.workflow.package:register", "murakkab_jupyter.agents")]
     )
-    step = declare("x <- translate {q} for me", library=library, values=VALUES).step("x")
+    step = declare("x <- sing {q} for me", library=library, values=VALUES).step("x")
     assert step.capability == "greedy"
     assert (
         declare("x <- anything {q} @greedy", library=library, values=VALUES).step("x").capability == "greedy"
@@ -273,9 +290,7 @@ def test_a_capability_of_another_package_is_used_where_nothing_built_in_fits():
 def test_a_malformed_pattern_of_another_package_breaks_nobody():
     library = fresh_library()
     anything = frozenset({"any"})
-    library.add_capability(
-        Capability("bad", "", (Port("x", anything),), "text", patterns=("translate (a|b {x}",))
-    )
+    library.add_capability(Capability("bad", "", (Port("x", anything),), "text", patterns=("sing (a|b {x}",)))
     assert (
         declare("x <- summarise {q}", library=library, values=VALUES).step("x").capability == "summarisation"
     )

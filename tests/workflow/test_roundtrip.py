@@ -80,7 +80,7 @@ def workflows(draw):
     return header + description + "\n".join(draw(st.permutations(lines))) + "\n"
 
 
-def shout(text, times=1):
+def shout(text, *, times=1):
     return str(text).upper() * times
 
 

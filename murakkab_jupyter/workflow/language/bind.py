@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
@@ -181,7 +182,9 @@ class Binder:
         meaning = meaning_of(
             node, self.sorts, self.library, pinned, lambda c, way: self.could_place(node, Meaning(c, way))
         )
-        if node.body is not None and not meaning.capability.prompted and node.body_place is not None:
+        function = self.values.get(node.pin.function) if node.pin and node.pin.function else None
+        prompts = meaning.capability.prompted or takes_prompt(function)
+        if node.body is not None and not prompts and node.body_place is not None:
             prompted = listed(c.name for c in self.library.capabilities() if c.prompted)
             msg = f"{meaning.capability.name} takes no prompt."
             raise node.body_place.error(
@@ -189,7 +192,6 @@ class Binder:
                 f"Remove the indented lines, or pin a capability that takes one: {prompted}.",
             )
         self.narrow(node, meaning)
-        function = self.values.get(node.pin.function) if node.pin and node.pin.function else None
         given = pinned_options(node, meaning.capability, agent, self.library, function)
         for key, value in meaning.slots.items():
             if key in given and given[key] != value:
@@ -199,7 +201,7 @@ class Binder:
         self.meanings[node.name] = meaning
         self.agents[node.name] = agent
         self.options[node.name] = {**meaning.slots, **given}
-        self.sorts[node.name] = Sort((meaning.capability.output,))
+        self.sorts[node.name] = Sort((made_by(meaning.capability, function),))
 
     def look_up(self, ref: Ref) -> None:
         name = ref.name
@@ -359,7 +361,7 @@ class Binder:
             capability=capability.name,
             at=at,
             opens=capability.opens,
-            kind=capability.output,
+            kind=self.sorts[node.name].likely[0] if node.name in self.sorts else capability.output,
             inputs=inputs,
             options=self.options[node.name],
             agent=self.agents[node.name],
@@ -373,3 +375,20 @@ class Binder:
         if step.opens:
             self.openers[node.name] = step.level
         return step
+
+
+def made_by(capability: Capability, function: object) -> str:
+    """The kind a step makes: of its capability, or of its Python function."""
+    if not callable(function):
+        return capability.output
+    from murakkab_jupyter.agents.python import output_kind
+
+    return output_kind(function)
+
+
+def takes_prompt(function: object) -> bool:
+    """Whether a Python function has a parameter for the step's body."""
+    try:
+        return callable(function) and "prompt" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # a built-in function may have no signature
+        return False

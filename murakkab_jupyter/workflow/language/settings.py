@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Option
@@ -31,23 +30,14 @@ def options_of(capability: Capability, agent: str | None, library: Library) -> l
     return found
 
 
-def of_function(function: object) -> list[Option]:
-    """Keyword parameters of a Python function that have a plain default or type."""
+def of_function(function: Callable[..., Any]) -> Sequence[Option]:
+    """Options of a Python function: its keyword-only parameters with a plain default."""
+    from murakkab_jupyter.agents.python import PYTHON, options_of
+
     try:
-        parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return []
-    words = {"int": int, "float": float, "str": str, "bool": bool}
-    found: list[Option] = []
-    for parameter in parameters:
-        if parameter.kind not in {parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD}:
-            continue
-        stated = words.get(parameter.annotation, parameter.annotation)
-        kind = stated if stated in TYPE_WORDS else type(parameter.default)
-        if kind in TYPE_WORDS:
-            default = None if parameter.default is parameter.empty else parameter.default
-            found.append(Option(parameter.name, kind, default))
-    return found
+        return options_of(function, PYTHON)
+    except (TypeError, ValueError):  # a built-in function may have no signature
+        return ()
 
 
 def pinned_options(
@@ -62,7 +52,7 @@ def pinned_options(
     """
     if node.pin is None:
         return {}
-    known = of_function(function) if function is not None else options_of(capability, agent, library)
+    known = of_function(function) if callable(function) else options_of(capability, agent, library)
     found: dict[str, Any] = {}
     for key in node.pin.keys:
         if isinstance(key.value, Ref):
@@ -87,6 +77,8 @@ def unknown(key: KeyNode, capability: Capability, known: Sequence[Option]) -> Ex
     names = list(dict.fromkeys([*(option.name for option in known), *ports]))
     close = near(key.name, names)
     hint = f"Did you mean {' or '.join(close)}?" if close else ""
+    if capability.name == "python":
+        hint = f"{hint} An option of a function is keyword-only and has a default: def f(x, *, {key.name[:60]}=…).".strip()
     options = listed(dict.fromkeys(option.name for option in known))
     return key.place.error(
         f"{capability.name} has no option `{key.name[:60]}`.",
