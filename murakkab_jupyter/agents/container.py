@@ -83,19 +83,20 @@ def origin_s(container: Any) -> float:
 def decoded(container: Any, stream: Any) -> Iterator[Any]:
     """Decoded frames of a stream from where the container stands; damaged packets are passed over."""
     av = pyav()
+    ended, fault = av.error.EOFError, av.error.FFmpegError  # held here: the module may go first at exit
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets)
         except StopIteration:
             return
-        except (av.error.FFmpegError, OSError):
+        except (fault, OSError):
             return  # the file ends in the middle of a packet
         try:
             yield from packet.decode()
-        except av.error.EOFError:
+        except ended:
             return
-        except av.error.FFmpegError:
+        except fault:
             continue
 
 
