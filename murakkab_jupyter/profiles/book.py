@@ -8,7 +8,9 @@ rests on this host's own observations and lies within the range they cover.
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +30,8 @@ from murakkab_jupyter.profiles.reference import Reference, shipped_reference
 from murakkab_jupyter.profiles.store import ProfileStore, user_store
 
 __all__ = ["ProfileBook"]
+
+LOG = logging.getLogger(__name__)
 
 Options = tuple[tuple[str, Any], ...]
 
@@ -129,7 +133,16 @@ class ProfileBook:
     def open(
         cls, path: str | Path | None, library: Library, *, host_speed: float | None = None
     ) -> ProfileBook:
-        """Open the store at `path` (the user's own when None), made when it is not there; raises `ProfileError`."""
+        """Open the store at `path` (the user's own when None), made when it is not there; raises `ProfileError`.
+
+        Where the user's own cannot be kept (a home that may only be read), observations last as long as the book,
+        and a warning says so.
+        """
+        if path is None and not user_store().exists() and not can_keep(user_store()):
+            LOG.warning(
+                "Profiles cannot be kept at %s: what runs teach lasts for this session.", user_store()
+            )
+            return cls(library, ProfileStore(None), host_speed=host_speed)
         return cls(
             library, ProfileStore(Path(path) if path is not None else user_store()), host_speed=host_speed
         )
@@ -378,6 +391,15 @@ class ProfileBook:
             Curve(0.0, item, 0.0), Curve(0.0, cpu, 0.0, shrinks=False), load, load, None, nothing, "prior",
             note, GUESS_BAND,
         )  # fmt: skip
+
+
+def can_keep(path: Path) -> bool:
+    """Whether a file could be made at a path."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(path.parent, os.W_OK)
 
 
 def normal(one: Observation, speed: float) -> Observation:

@@ -28,7 +28,9 @@ __all__ = [
     "REFERENCE_MACHINE",
     "benchmark",
     "cpu_model",
+    "host_cores",
     "host_key",
+    "host_memory_bytes",
     "host_power",
     "host_speed",
     "load_cluster",
@@ -39,6 +41,8 @@ REFERENCE_MACHINE = "2 cores of an AMD EPYC (family 26, Zen 5) virtual machine, 
 
 REFERENCE_RATES: Mapping[str, float] = {"loop": 1620.0, "matrix": 3150.0, "memory": 187.0}
 """Rounds per CPU-second of each part on the reference machine, 2026-11-24."""
+
+CGROUP = Path("/sys/fs/cgroup")
 
 VALID_DAYS = 30
 
@@ -65,12 +69,42 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
-def host_cores() -> int:
-    """Logical cores that this process may use."""
+def host_cores(cgroup: Path = CGROUP) -> int:
+    """Logical cores that this process may use: its affinity, and its container's quota."""
     try:
-        return len(os.sched_getaffinity(0))
+        count = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
-        return os.cpu_count() or 1
+        count = os.cpu_count() or 1
+    quota, period = words_of(cgroup / "cpu.max", 2)  # version 2
+    if quota is None:
+        (quota,), (period,) = (
+            words_of(cgroup / "cpu" / name, 1) for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+        )
+    if quota and period and quota > 0:
+        count = min(count, max(1, round(quota / period)))
+    return count
+
+
+def host_memory_bytes(cgroup: Path = CGROUP) -> int:
+    """Memory of this host, or of its container where that is less."""
+    import psutil
+
+    total = int(psutil.virtual_memory().total)
+    for file in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
+        (limit,) = words_of(file, 1)
+        if limit:
+            total = min(total, limit)
+    return total
+
+
+def words_of(file: Path, count: int) -> list[int | None]:
+    """The first words of a file as numbers; None for what is none, or `max`."""
+    try:
+        words = file.read_text().split()
+    except OSError:
+        words = []
+    numbers = [int(word) if word.lstrip("-").isdigit() else None for word in words[:count]]
+    return numbers + [None] * (count - len(numbers))
 
 
 def host_key() -> str:
@@ -208,14 +242,12 @@ def local_worker_view(
     speed: Figure | None = None,
 ) -> WorkerView:
     """The host as one worker, as far as it is free to use."""
-    import psutil
-
     count = cores if cores is not None else host_cores()
     return WorkerView(
         name=name,
         host=platform.node() or "localhost",
         cores=count,
-        memory_bytes=memory_bytes if memory_bytes is not None else int(psutil.virtual_memory().total * 0.8),
+        memory_bytes=memory_bytes if memory_bytes is not None else int(host_memory_bytes() * 0.8),
         speed=speed if speed is not None else host_speed(),
         power=host_power(count),
     )

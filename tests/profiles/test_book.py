@@ -296,3 +296,18 @@ def test_what_ships_is_read_without_errors_and_every_observation_is_of_a_known_a
     shipped = shipped_reference()
     assert {one.agent for one in shipped.observations} <= known
     assert {one.agent for one in shipped.qualities} <= known
+
+
+def test_where_nothing_can_be_kept_the_book_still_serves_and_warns(monkeypatch, tmp_path, caplog):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("MURAKKAB_PROFILES", str(tmp_path / "file" / "profiles.sqlite"))
+    one = ProfileBook.open(None, synthetic_library(), host_speed=1.0)
+    one.observe("known", ONE, cores=1, items=1, work=10.0, seconds=9.0, cpu_s=9.0)
+    assert one.store.count() == 1
+    assert "cannot be kept" in caplog.text
+
+
+def test_by_default_the_book_is_the_users_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("MURAKKAB_PROFILES", str(tmp_path / "new" / "profiles.sqlite"))
+    ProfileBook.open(None, synthetic_library(), host_speed=1.0).close()
+    assert (tmp_path / "new" / "profiles.sqlite").is_file()

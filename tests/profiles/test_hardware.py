@@ -11,7 +11,9 @@ from murakkab_jupyter.profiles.hardware import (
     benchmark,
     cached_rates,
     cpu_model,
+    host_cores,
     host_key,
+    host_memory_bytes,
     host_power,
     host_speed,
     load_cluster,
@@ -152,3 +154,22 @@ def test_a_cluster_file_that_makes_no_sense_is_an_error_that_says_where(tmp_path
 def test_a_cluster_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
         load_cluster(tmp_path / "no.yaml")
+
+
+def test_a_containers_quota_limits_cores_and_memory(tmp_path):
+    assert host_cores(tmp_path) >= 1
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    (tmp_path / "memory.max").write_text("1000000000\n")
+    assert host_cores(tmp_path) == 1
+    assert host_memory_bytes(tmp_path) == 1_000_000_000
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert host_cores(tmp_path) == host_cores(tmp_path / "nothing")
+    assert host_memory_bytes(tmp_path) == host_memory_bytes(tmp_path / "nothing")
+    old = tmp_path / "old"
+    (old / "cpu").mkdir(parents=True)
+    (old / "cpu" / "cpu.cfs_quota_us").write_text("50000")
+    (old / "cpu" / "cpu.cfs_period_us").write_text("100000")
+    assert host_cores(old) == 1
+    (old / "cpu" / "cpu.cfs_quota_us").write_text("-1")
+    assert host_cores(old) == host_cores(tmp_path / "nothing")
