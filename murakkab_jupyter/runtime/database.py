@@ -121,6 +121,9 @@ class Database:
                 fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
+            with contextlib.suppress(OSError):
+                # Said outright: a process that was forked meanwhile would keep the lock with its copy.
+                fcntl.flock(handle, fcntl.LOCK_UN)
             os.close(handle)
 
     def _prepare(self) -> None:

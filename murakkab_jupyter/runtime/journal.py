@@ -11,13 +11,14 @@ the same inputs. Failed items are never reused in another run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -247,7 +248,13 @@ class Journal:
     # --- items ------------------------------------------------------------------------------------------------
 
     def recorder(
-        self, run_id: str, *, library: Library | None = None, media: Iterable[Media] = (), reuse: bool = True
+        self,
+        run_id: str,
+        *,
+        library: Library | None = None,
+        media: Iterable[Media] = (),
+        reuse: bool = True,
+        notify: Callable[[str], None] | None = None,
     ) -> JournalRecorder:
         """What a driver keeps the items of a run with.
 
@@ -261,8 +268,10 @@ class Journal:
             Files that the run was given: reused results are made to point at them.
         reuse
             Whether results of other runs may be used.
+        notify
+            Called with a sentence, once a step, when an item of it cannot be kept.
         """
-        return JournalRecorder(self, run_id, library or default_library(), media, reuse=reuse)
+        return JournalRecorder(self, run_id, library or default_library(), media, reuse=reuse, notify=notify)
 
     def finished(self, run_id: str, *, failed: bool = True) -> Iterator[tuple[str, Ancestry, Any]]:
         """`(step, ancestry, value)` of every kept item, openers before what they open.
@@ -415,9 +424,10 @@ class Journal:
             for digest, path in list(self.blobs.digests()):
                 if digest not in used:
                     path.unlink(missing_ok=True)
-        with self.database.told() as connection:
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # Another process may be reading or writing: then the free pages stay, and are used again.
+        with self.database.lock, contextlib.suppress(sqlite3.OperationalError):
+            self.database.connection.execute("VACUUM")
+            self.database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _ancestry(self, text: str) -> Ancestry:
         try:

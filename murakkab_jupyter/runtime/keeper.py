@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
@@ -43,12 +43,20 @@ class JournalRecorder:
     """
 
     def __init__(
-        self, journal: Journal, run_id: str, library: Library, media: Iterable[Media], *, reuse: bool
+        self,
+        journal: Journal,
+        run_id: str,
+        library: Library,
+        media: Iterable[Media],
+        *,
+        reuse: bool = True,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         self._journal = journal
         self._run_id = run_id
         self._library = library
         self._reuse = reuse
+        self._notify = notify
         self._media: dict[str, Media] = {}
         self._paths: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -113,10 +121,10 @@ class JournalRecorder:
                 children = len(value)
             encoded = [kinds.encode(part) for part in (value if step.opens else (value,))]
             parts = [one for one in encoded if one is not None]
-            if len(parts) < len(encoded) or not self._fits(sum(len(data) for _, data in parts)):
+            lost = len(parts) < len(encoded)
+            if lost or not self._fits(sum(len(data) for _, data in parts)):
                 status, parts = "unkept", []
-                with self._lock:
-                    self.unkept[step.name] = self.unkept.get(step.name, 0) + 1
+                self._miss(step.name, "have no codec" if lost else "do not fit the journal's disk budget")
             elif inputs is not None:
                 key = self._key(step, configuration, inputs)
         paths: dict[str, str] = {}
@@ -142,6 +150,15 @@ class JournalRecorder:
         if len(data) <= INLINE_BYTES:
             return kind, data, None
         return kind, None, self._journal.blobs.put(data)
+
+    def _miss(self, step: str, why: str) -> None:
+        with self._lock:
+            self.unkept[step] = self.unkept.get(step, 0) + 1
+            first = self.unkept[step] == 1
+        if first and self._notify is not None:
+            self._notify(
+                f"Values of {step} {why}: they are not kept, and are made again if the run is resumed."
+            )
 
     def _fits(self, size: int) -> bool:
         with self._lock:

@@ -455,6 +455,20 @@ def test_pruning_leaves_what_is_younger_than_asked(path: Path) -> None:
         assert journal.prune(older_than_s=3600).runs == ()
 
 
+def test_pruning_beside_a_reader_lets_go_all_the_same(path: Path) -> None:
+    with Journal(path) as journal:
+        begin(journal)
+        record(journal, "one", "x" * 100_000, 0)
+        journal.end_run("one", "done")
+        journal.database.connection.execute("PRAGMA busy_timeout = 1")
+        reader = sqlite3.connect(path, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM runs").fetchall()
+        assert journal.prune().runs == ("one",)
+        reader.close()
+        assert list(journal.blobs.digests()) == []
+
+
 def test_a_file_that_two_runs_share_stays_as_long_as_one_of_them(path: Path) -> None:
     with Journal(path) as journal:
         for name in ("one", "two"):

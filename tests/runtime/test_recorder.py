@@ -77,11 +77,17 @@ def test_a_failed_item_that_is_tried_again_may_come_out_well(journal: Journal) -
     assert kept(journal) == {("heard", at(0)): "heard it"}
 
 
-def test_a_value_without_a_codec_is_not_kept_and_counted(journal: Journal) -> None:
-    recorder = begin(journal)
+def test_a_value_without_a_codec_is_not_kept_counted_and_told_once_a_step(journal: Journal) -> None:
+    told: list[str] = []
+    recorder = begin(journal, notify=told.append)
+    recorder.record(HEARD, settings(), [(at(2), inputs(), object())], None)
     recorder.record(HEARD, settings(), [(at(0), inputs(), object()), (at(1), inputs(), "x")], None)
     recorder.record(SCENES, settings("splitting"), [(at(0), inputs(), [scene(), object()])], None)
-    assert recorder.unkept == {"heard": 1, "scenes": 1}
+    assert recorder.unkept == {"heard": 2, "scenes": 1}
+    assert [text.split(":")[0] for text in told] == [
+        "Values of heard have no codec",
+        "Values of scenes have no codec",
+    ]
     assert kept(journal) == {("heard", at(1)): "x"}
 
 
