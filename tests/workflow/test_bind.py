@@ -92,6 +92,10 @@ def test_what_kinds_leave_open_is_an_error_that_prints_pins_to_paste(bound):
         assert bound(SCENES + line, images=["a.png"]).step("x").pin in line
 
 
+def test_what_a_text_step_cannot_read_may_still_be_pinned(bound):
+    assert bound("x <- describe {videos} @text-generation").step("x").inputs[0].port == "material"
+
+
 def test_every_pinned_form_binds(bound):
     text = "x <- mull over {passages} and {question}"
     forms = [line.strip() for line in failing(bound, text).hint.splitlines() if "@" in line]
@@ -201,16 +205,23 @@ def test_a_function_may_take_the_prompt(bound):
         ("%%murakkab n --minimise energy\nx <- write a poem", "no option --minimise", "--minimize"),
         ("%%murakkab n --quality gud\nx <- write a poem", "cannot be 'gud'", "good"),
         ("%%murakkab n energy\nx <- write a poem", "`energy` is no option", "options only"),
-        ("x <- split {videos} into scenes\ny <- summarise {videos} and {q}", None, None),
+        ("x <- split {videos} into scenes\ny <- summarise {videos} and {q}", "reads words, and {videos} is a list of video", "transcribe"),
         ("x <- split {videos} into scenes\ny <- read {videos}", "takes frame or image", "Refer to"),
+        ("x <- describe what happens in {videos}", "reads words", "Make words"),
+        ("x <- split {videos} and {more} into scenes", "`video` of scene-detection takes one reference", "a step for each"),
         ("x <- read {pic}\ny <- transcribe {pic}", "takes audio or scene or video, and {pic} is image", "Refer to"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_what_to_type(bound, text, message, hint):
-    values = {"shout": shout, "len": len, "none": None, "empty": "  ", "module": json, "pic": "folder/"}
-    if message is None:
-        bound(text, **values)
-        return
+    values = {
+        "shout": shout,
+        "len": len,
+        "none": None,
+        "empty": "  ",
+        "module": json,
+        "more": ["c.mp4"],
+        "pic": "folder/",
+    }
     error = failing(bound, text, **values)
     assert message in error.message
     assert hint in error.hint

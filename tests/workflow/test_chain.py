@@ -115,6 +115,8 @@ def test_tasks_may_be_one_text(library):
         (["Detect objects"], "needs frame or image", "take frames from"),
         (["Detect objects in the pictures of Ada"], "No capability", "one of these"),
         (["Read the text on each picture", ""], "empty", "what it should do"),
+        (["Describe the videos"], "nothing here makes words of videos", "Transcribe the speech"),
+        (["Tell what happens in each clip"], "nothing here makes words of videos", "Transcribe the speech"),
         (["Transcribe {nothing}"], "no earlier task", "videos"),
         (["Transcribe {videos"], "without its `}`", "{{"),
         (["Transcribe the videos", "Embed the documents"], "Nothing here is a documents", "videos (video)"),

@@ -295,12 +295,26 @@ class Chain:
                 ends.append(f"{tail or 'from'} {in_words(names)}")
                 bound += names
                 ports += [(port.name, name) for name in names]
+        if not bound:
+            self.check_silent(task, capability, place)
         sentence = task.rstrip(".!? ") if ends or swaps else task
         for start, width, name in sorted(swaps, reverse=True):
             sentence = f"{sentence[:start]}{{{name}}}{sentence[start + width :]}"
         sentence = " ".join([sentence, *ends])
         pin = self.pin(sentence, capability, ports, fit)
         self.record(self.fresh(capability), f"{sentence}{per}{pin}", capability, bound)
+
+    def check_silent(self, task: str, capability: Capability, place: Place) -> None:
+        """A task that speaks of what is here, but takes nothing of it, would be made up."""
+        for token in self.nouns(task):
+            meant = [kind for kind, words in KIND_WORDS.items() if fold(token.word) in words]
+            here = [n for n, k in self.kinds.items() if k in meant or fold(n) == fold(token.word)]
+            if token.ref is not None and here:
+                msg = f"{capability.name} reads words, and nothing here makes words of {here[0]} yet."
+                raise place.error(
+                    msg,
+                    "Add a task before it, such as: Transcribe the speech, or Detect objects in the frames.",
+                )
 
     def pin(self, sentence: str, capability: Capability, ports: Sequence[tuple[str, str]], fit: Match) -> str:
         """A pin, where the sentence with its references does not mean the same by itself."""

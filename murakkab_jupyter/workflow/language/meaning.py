@@ -30,6 +30,9 @@ PYTHON = "python"
 WORDLESS = frozenset({"video", "audio", "image", "scene", "frame", "vector"})
 """Kinds that a port of `any` kind does not really take: they are not words."""
 
+SHOWN = frozenset({"video", "audio", "image", "frame", "vector"})
+"""Kinds that a text capability would only see the name of: a sentence never means that, a pin may."""
+
 SHOWN_FORMS = 8
 TRIED_FORMS = 24
 MOST_STEPS = 20_000
@@ -53,6 +56,11 @@ def fits(port: Port, sort: Sort) -> bool:
     return sort.narrowed(port) is not None
 
 
+def unread(capability: Capability, port: Port, sort: Sort) -> bool:
+    """Whether a capability that writes from words would get something that is no words."""
+    return capability.prompted and "any" in port.kinds and bool(set(sort.likely[:1]) & SHOWN)
+
+
 def wrong_kind(
     capability: Capability, bound: Sequence[tuple[str, Ref]], sorts: Sorts
 ) -> tuple[Port, Ref] | None:
@@ -62,8 +70,10 @@ def wrong_kind(
         port = capability.port(name)
         if port is None:
             continue
-        if not fits(port, sorts[ref.name]) or (
-            not port.several and taken.setdefault(name, ref.name) != ref.name
+        if (
+            not fits(port, sorts[ref.name])
+            or unread(capability, port, sorts[ref.name])
+            or (not port.several and taken.setdefault(name, ref.name) != ref.name)
         ):
             return port, ref
     return None
@@ -89,6 +99,8 @@ def best_pattern(
         for pattern in capability.patterns:
             fit = match(capability, pattern, tokens) if well_formed(capability, pattern) else None
             if fit is None:
+                if close is None and well_formed(capability, pattern):
+                    close = crowded(capability, pattern, tokens)
                 continue
             wrong = wrong_kind(capability, fit.bound, sorts)
             if wrong is not None:
@@ -103,6 +115,19 @@ def best_pattern(
         return [], close[1] if close else None
     top = max(score for score, _, _ in found.values())
     return [(c, fit) for score, c, fit in found.values() if score == top], None
+
+
+def crowded(
+    capability: Capability, pattern: str, tokens: Sequence[Token]
+) -> tuple[int, tuple[Capability, Port, Ref]] | None:
+    """A sentence that would fit if a port of one took several: the port, and the second reference to it."""
+    fit = match(capability, pattern, tokens, lists=True)
+    taken: dict[str, str] = {}
+    for name, ref in fit.bound if fit else ():
+        port = capability.port(name)
+        if port and not port.several and taken.setdefault(name, ref.name) != ref.name:
+            return 0, (capability, port, ref)
+    return None
 
 
 def assignments(
@@ -306,6 +331,12 @@ def kind_error(
     legal: Legal | None,
 ) -> LanguageError:
     capability, port, ref = close
+    if unread(capability, port, sorts[ref.name]):
+        msg = f"{capability.name} reads words, and {{{ref.name}}} is {told(sorts[ref.name])}."
+        return ref.place.error(
+            msg,
+            "Make words of it first (transcribe the speech, detect the objects, read the text), and refer to those.",
+        )
     if fits(port, sorts[ref.name]):
         return ref.place.error(
             f"`{port.name}` of {capability.name} takes one reference.", "Make a step for each of them."
@@ -381,6 +412,11 @@ def overlap(words: set[str], capability: Capability) -> int:
     return len(words & own)
 
 
+def is_likely(capability: Capability, port_name: str, sort: Sort) -> bool:
+    port = capability.port(port_name)
+    return port is None or any(port.accepts(kind) for kind in sort.likely[:1])
+
+
 def forms(
     node: StepNode, sorts: Sorts, capabilities: Sequence[Capability], legal: Legal | None = None
 ) -> list[str]:
@@ -398,12 +434,14 @@ def forms(
     said = {name for _, name in fixed}
     left = [name for name in names if name not in said]
     ranked = sorted(capabilities, key=lambda c: -overlap(words, c))
-    for strict in (True, False):
+    for strict, likely in ((True, True), (False, True), (False, False)):
         found: list[tuple[str, bool]] = []
         for capability in ranked:
             if node.body is not None and not capability.prompted:
                 continue
             for way in assignments(capability, left, sorts, fixed, limit=TRIED_FORMS, strict=strict):
+                if likely and not all(is_likely(capability, port, sorts[name]) for port, name in way):
+                    continue
                 ports = "".join(f" {port}={{{name}}}" for port, name in way)
                 line = f"{head} @{target or capability.name}{ports}{options}"
                 found.append((line, legal is None or legal(capability, way)))

@@ -237,13 +237,19 @@ def slot_value(slot: Slot, token: Token) -> Any:
 
 
 def match(
-    capability: Capability, pattern: str, tokens: Sequence[Token], *, bare: bool = False
+    capability: Capability,
+    pattern: str,
+    tokens: Sequence[Token],
+    *,
+    bare: bool = False,
+    lists: bool = False,
 ) -> Match | None:
     """How a sentence fits a pattern, or None. Earlier alternatives and longer runs are preferred.
 
-    In a `bare` sentence a token may be a word and a reference at once.
+    In a `bare` sentence a token may be a word and a reference at once. `lists`: every port may stand for
+    several references, to find out what a sentence was meant to be.
     """
-    several = frozenset(port.name for port in capability.ports if port.several)
+    several = frozenset(port.name for port in capability.ports if port.several or lists)
     program = compiled(pattern, several, capability.slots, bare)
     # Each path: instruction, token, captures as a linked list, literal words, words taken by wildcards.
     stack: list[tuple[int, int, Any, int, int]] = [(0, 0, None, 0, 0)]
