@@ -222,6 +222,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     videos = [probe(path, "video") for path in (asked.videos or clips())]
     made: dict[str, list[tuple[Any, Any]]] = {"videos": [((("videos", n),), v) for n, v in enumerate(videos)]}
     observations: list[dict[str, Any]] = []
+    qualities = json.loads(asked.out.read_text()).get("qualities", []) if asked.out.is_file() else []
+
+    def write() -> None:
+        """Write what there is so far, so that an interrupt loses one agent at most."""
+        asked.out.write_text(
+            json.dumps(
+                {
+                    "machine": f"{host_cores()} cores of {cpu_model()}",
+                    "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+                    "command": f"python benchmarks/reference_profiles.py {' '.join(arguments or sys.argv[1:])}",
+                    "observations": observations,
+                    "qualities": qualities,
+                },
+                indent=1,
+            )
+            + "\n"
+        )
+
     last = max(ORDER.index(name) for name in asked.capabilities)
     for name in ORDER[: last + 1]:
         agents = offered(library, name)
@@ -235,6 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     continue
                 found = list(measure(library, spec, items, asked.repeat))
                 observations += found
+                write()
                 rates = [one["cpu_s"] / one["items"] for one in found]
                 print(f"{name} {spec.name}: {len(found)} calls, {statistics.median(rates):.4f} CPU-s an item")
         first = Instance(library, agents[0], agents[0].settings({}), 1)
@@ -243,20 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             first.close()
         made[name] = keep(name, library.capability(name).opens, items, values)
-    qualities = json.loads(asked.out.read_text()).get("qualities", []) if asked.out.is_file() else []
-    asked.out.write_text(
-        json.dumps(
-            {
-                "machine": f"{host_cores()} cores of {cpu_model()}",
-                "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-                "command": f"python benchmarks/reference_profiles.py {' '.join(arguments or sys.argv[1:])}",
-                "observations": observations,
-                "qualities": qualities,
-            },
-            indent=1,
-        )
-        + "\n"
-    )
+    write()
     print(f"{len(observations)} observations in {asked.out}")
     return 0
 
