@@ -8,10 +8,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from murakkab_jupyter.core.version import VERSION
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _PUBLIC = {
     "Job": "murakkab_jupyter.session",

@@ -13,13 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import platform
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +27,18 @@ from murakkab_jupyter.core.ancestry import Ancestry, ancestry_from_json, ancestr
 from murakkab_jupyter.core.errors import JournalError
 from murakkab_jupyter.core.events import Event, ItemFailed, RunEnded, event_from_json, event_to_json
 from murakkab_jupyter.core.media import Media
+from murakkab_jupyter.core.version import VERSION
 from murakkab_jupyter.runtime.blobs import Blobs
 from murakkab_jupyter.runtime.database import Database
 from murakkab_jupyter.runtime.keeper import JournalRecorder, compact
+from murakkab_jupyter.runtime.records import (
+    Pruned,
+    RunRecord,
+    default_path,
+    is_alive,
+    owner,
+    without_secrets,
+)
 
 __all__ = ["DEFAULT_BUDGET_BYTES", "Journal", "Pruned", "RunRecord", "default_path"]
 
@@ -42,80 +48,6 @@ FULL_SHARE, KEPT_SHARE = 0.75, 0.5
 
 EVENTS_HELD = 100
 """Events wait for the next commit, at most this many: losing the last few to a crash loses no item."""
-
-SECRET = re.compile(
-    r"(^|[_-])(api[_-]?key|secret|password|passwd|authorization|token|credentials?)$", re.IGNORECASE
-)
-
-
-def default_path() -> Path:
-    """`MURAKKAB_JOURNAL`, else `murakkab/journal.sqlite` in the user's data folder."""
-    stated = os.environ.get("MURAKKAB_JOURNAL")
-    if stated:
-        return Path(stated).expanduser()
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "murakkab" / "journal.sqlite"
-
-
-def without_secrets(data: Any) -> Any:
-    """JSON without the entries whose names say that they are keys or passwords."""
-    match data:
-        case Mapping():
-            return {key: without_secrets(part) for key, part in data.items() if not SECRET.search(str(key))}
-        case list() | tuple():
-            return [without_secrets(part) for part in data]
-    return data
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """What the journal knows of one run.
-
-    Attributes
-    ----------
-    run_id, name, text
-        Its key, its workflow's name and the cell that says it.
-    values
-        Paths and scalars that it was declared with, as JSON.
-    goal, plan
-        As `Goal.to_json` and `Plan.to_json` wrote them (empty when none was given).
-    host, versions
-        Where it ran, and with which versions.
-    started, ended
-        Seconds since 1970; None while it has not ended, or was killed.
-    status
-        `running` (or killed while it ran), `done`, `partial`, `failed` or `stopped`.
-    message
-        How it ended, in one line.
-    items
-        Items that are kept.
-    alive
-        Whether the process that runs it is still there.
-    """
-
-    run_id: str
-    name: str
-    text: str
-    values: dict[str, Any]
-    goal: dict[str, Any]
-    plan: dict[str, Any]
-    host: str
-    versions: dict[str, str]
-    started: float
-    ended: float | None
-    status: str
-    message: str
-    items: int
-    alive: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """What `prune` let go of: runs, and bytes on disk before and after."""
-
-    runs: tuple[str, ...]
-    before_bytes: int
-    after_bytes: int
 
 
 class Journal:
@@ -172,8 +104,6 @@ class Journal:
         versions: Mapping[str, str] | None = None,
     ) -> None:
         """Write down that a run begins; raises `JournalError` when there is one of that id already."""
-        from murakkab_jupyter import __version__
-
         if self.budget_bytes is not None and self.size_bytes() > FULL_SHARE * self.budget_bytes:
             self.prune(keep_bytes=int(KEPT_SHARE * self.budget_bytes))
         pid, started = owner()
@@ -187,9 +117,7 @@ class Journal:
             platform.node(),
             pid,
             started,
-            compact(
-                {"murakkab-jupyter": __version__, "python": platform.python_version(), **(versions or {})}
-            ),
+            compact({"murakkab-jupyter": VERSION, "python": platform.python_version(), **(versions or {})}),
             time.time(),
         )
         with self.database.writing() as connection:
@@ -482,20 +410,3 @@ SELECT_RUNS = (
     "SELECT run_id, name, text, inputs, goal, plan, host, pid, pid_started, versions, started, ended, status, message,"
     " (SELECT COUNT(*) FROM items WHERE items.run_id = runs.run_id AND items.status = 'ok') FROM runs"
 )
-
-
-def owner() -> tuple[int, float]:
-    """The process that runs here, told apart from a later one with the same number."""
-    import psutil
-
-    return os.getpid(), float(psutil.Process().create_time())
-
-
-def is_alive(pid: int, started: float) -> bool:
-    """Whether a process that was started then still runs."""
-    import psutil
-
-    try:
-        return bool(abs(psutil.Process(pid).create_time() - started) < 1.0)
-    except (psutil.Error, ValueError):
-        return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
@@ -15,6 +15,7 @@ from murakkab_jupyter.core.events import Usage
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.recorder import MISSING, Item
+from murakkab_jupyter.runtime.records import without_secrets
 from murakkab_jupyter.runtime.reuse import media_in, relocated, reuse_key, sources_in
 from murakkab_jupyter.workflow.model import Step
 
@@ -90,7 +91,7 @@ class JournalRecorder:
     ) -> None:
         """Keep the items of one batch in one commit; durable when it returns. What is kept already stays as it is."""
         version = self._version(configuration)
-        options = compact(public(dict(configuration.options)))
+        options = compact(without_secrets(dict(configuration.options)))
         rows = [self._row(step, configuration, version, options, item) for item in items]
         journal = self._journal
         with journal.database.writing() as connection:
@@ -204,13 +205,6 @@ class JournalRecorder:
         }
         moved = {path: here[digest] for path, digest in before.items() if digest in here and path not in own}
         return relocated(value, moved)
-
-
-def public(options: Mapping[str, Any]) -> Any:
-    """Options without keys and passwords."""
-    from murakkab_jupyter.runtime.journal import without_secrets
-
-    return without_secrets(options)
 
 
 UPSERT = (

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from murakkab_jupyter.core.ancestry import Ancestry, ancestry_to_json, format_ancestry
 from murakkab_jupyter.core.events import Event, ItemFailed, Notice, event_to_json
 from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.version import VERSION
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.runtime.readable import readable
@@ -77,15 +78,13 @@ def report(run: Reported) -> dict[str, Any]:
         `{value, unit, low, high, source}`), `outputs[NAME] = [{ancestry, value}]`, `errors`, `notices`, `bill`
         and `events`.
     """
-    from murakkab_jupyter import __version__
-
     bill = run.bill
     planned = run.plan.to_json()
     for name, step in run.plan.steps.items():
         planned["steps"][name]["predicted"] |= figures(step.predicted, "not predicted")
     return {
         "format": FORMAT,
-        "version": __version__,
+        "version": VERSION,
         "run": run.id,
         "status": run.status,
         "message": run.message,

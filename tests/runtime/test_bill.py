@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.energy.reading import Reading
-from murakkab_jupyter.runtime.bill import Bill, split
+from murakkab_jupyter.runtime.bill import Bill
+from murakkab_jupyter.runtime.line import split
 from tests.runtime.till import RENTED, Tape, cluster, counted, plan, worker
 
 
