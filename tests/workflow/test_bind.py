@@ -342,3 +342,9 @@ def test_the_canonical_text_says_the_same(bound, library):
     text = format_workflow(workflow)
     assert declare(text, library=library, values=VALUES) == workflow
     assert format_workflow(declare(text, library=library, values=VALUES)) == text
+
+
+def test_a_very_long_sentence_is_told_in_few_words(bound):
+    error = failing(bound, "x <- mull " + "over " * 20_000 + "{q}")
+    assert "… @text-generation material={q}" in error.hint
+    assert len(str(error)) < 2000

@@ -33,6 +33,8 @@ WORDLESS = frozenset({"video", "audio", "image", "scene", "frame", "vector"})
 SHOWN = frozenset({"video", "audio", "image", "frame", "vector"})
 """Kinds that a text capability would only see the name of: a sentence never means that, a pin may."""
 
+LONGEST_FORM = 400
+"""Of a longer line, a form shows the pin only."""
 SHOWN_FORMS = 8
 TRIED_FORMS = 24
 MOST_STEPS = 20_000
@@ -427,6 +429,8 @@ def forms(
     words = {token.word for token in tokens_of(node.parts)}
     names = list(dict.fromkeys(ref.name for ref in node.refs))
     head = f"{node.name} <- {node.sentence}" + (f", per {node.per}" if node.per else "")
+    if len(head) > LONGEST_FORM:
+        head = "…"
     target = node.pin.target if node.pin else None
     keys = node.pin.keys if node.pin else ()
     fixed = [(k.name, k.value.name) for k in keys if isinstance(k.value, Ref)]
