@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from murakkab_jupyter.core.events import BatchEnded, BatchStarted, Event
+from murakkab_jupyter.core.events import BatchEnded, BatchStarted, Event, RunStarted
 
 __all__ = ["Calls", "collect"]
 
@@ -97,11 +97,18 @@ def added(total: Number | None, more: Number | None) -> Number | None:
 
 
 def collect(events: Iterable[Event], steps: Iterable[str]) -> tuple[dict[str, Calls], float]:
-    """The calls of every step, and the time of the last event (s); steps that are not in `steps` are left out."""
+    """The calls of every step, and the time of the last event (s); steps that are not in `steps` are left out.
+
+    A run that was resumed begins its clock again: its parts are put one after another.
+    """
     calls = {name: Calls() for name in steps}
     started: dict[int, BatchStarted] = {}
-    last_s = 0.0
-    for event in events:
+    last_s = before_s = 0.0
+    for told in events:
+        if isinstance(told, RunStarted):
+            before_s = last_s
+            started.clear()
+        event = replace(told, at_s=told.at_s + before_s) if before_s else told
         last_s = max(last_s, event.at_s)
         match event:
             case BatchStarted() if event.step in calls:

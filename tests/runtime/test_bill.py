@@ -199,6 +199,15 @@ def test_a_run_under_way_is_billed_until_now() -> None:
     assert made.idle.energy_j.value == pytest.approx(80.0)
 
 
+def test_the_parts_of_a_resumed_run_stand_one_after_another() -> None:
+    first, second = Tape().call(lasts_s=3.0).end(5.0), Tape().call(lasts_s=2.0).end(4.0)
+    made = Bill.of([*first.events, *second.events], plan(), cluster())
+    assert made.total.latency_s.value == 9.0
+    assert made.step("heard").latency_s.value == 7.0
+    assert made.step("heard").seconds.value == 5.0
+    assert made.idle.energy_j.value == pytest.approx(90.0)
+
+
 def test_rows_and_json_hold_every_line() -> None:
     made = bill(Tape().call(tokens_in=3).end(10.0), reading=counted(180.0))
     rows = made.rows()
