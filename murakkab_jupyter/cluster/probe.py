@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import cloudpickle
 from distributed import Worker
 
-import murakkab_jupyter
 from murakkab_jupyter.cluster.memory import free_bytes
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import Gpu, HostPower
 from murakkab_jupyter.core.media import cache_dir
+from murakkab_jupyter.core.version import VERSION
 from murakkab_jupyter.profiles.hardware import host_power, host_speed
 
 __all__ = ["Probe", "gpu_names", "gpus_here", "probe", "survey"]
@@ -128,7 +128,7 @@ def probe(*, dask_worker: Worker) -> Probe:
         memory_bytes=int(MEMORY_LIMIT),
         free_bytes=free_bytes(),
         python=platform.python_version(),
-        murakkab=murakkab_jupyter.__version__,
+        murakkab=VERSION,
         cloudpickle=str(cloudpickle.__version__),
         gpus=gpus,
         cache=cache,

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import murakkab_jupyter
 from murakkab_jupyter.cluster.wire import (
     Call,
     Close,
@@ -63,7 +62,7 @@ def environment(cores: int, gpus: tuple[str, ...], base: Mapping[str, str] | Non
     made["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     made["TOKENIZERS_PARALLELISM"] = "true" if cores > 1 else "false"
     # The same package as the worker's, and the same places to look for others.
-    home = str(Path(murakkab_jupyter.__file__).parent.parent)
+    home = str(Path(__file__).parents[2])
     paths = [home, *(path for path in sys.path if path and path != home)]
     made["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     return made

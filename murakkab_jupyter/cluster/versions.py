@@ -9,9 +9,9 @@ from typing import Any
 
 import cloudpickle
 
-import murakkab_jupyter
 from murakkab_jupyter.cluster.probe import Probe
 from murakkab_jupyter.core.errors import ClusterError
+from murakkab_jupyter.core.version import VERSION
 
 __all__ = ["check_probe", "check_reported", "missing_package", "series"]
 
@@ -37,14 +37,14 @@ def check_probe(found: Probe) -> None:
     """Check what a worker says of itself; raises `ClusterError` naming it and both versions."""
     check_python(found.address, found.python)
     check_cloudpickle(found.address, found.cloudpickle)
-    if found.murakkab != murakkab_jupyter.__version__:
+    if found.murakkab != VERSION:
         msg = (
             f"Worker {found.address} has murakkab-jupyter {found.murakkab}, and here it is "
-            f"{murakkab_jupyter.__version__}."
+            f"{VERSION}."
         )
         raise ClusterError(
             msg,
-            hint=f"Install the same on both: pip install murakkab-jupyter=={murakkab_jupyter.__version__}",
+            hint=f"Install the same on both: pip install murakkab-jupyter=={VERSION}",
         )
 
 
@@ -69,5 +69,5 @@ def missing_package(address: str, error: BaseException) -> ClusterError:
     msg = f"Worker {address} has no usable murakkab-jupyter: {error}."
     return ClusterError(
         msg,
-        hint=f"Install it in the worker's environment: pip install murakkab-jupyter=={murakkab_jupyter.__version__}",
+        hint=f"Install it in the worker's environment: pip install murakkab-jupyter=={VERSION}",
     )
