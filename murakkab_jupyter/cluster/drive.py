@@ -57,6 +57,9 @@ STOP_S = 0.8
 
 TICK_S = 0.1
 ROLL_S = 2.0
+LAUNCHES = 3
+"""Times that a batch is sent to a worker that is there but to which Dask fails to bring it."""
+
 END_S = 3.0
 """How long instances may take to close at the end of a run."""
 
@@ -111,6 +114,8 @@ class Drive:
         self.unloadable: dict[tuple[str, Configuration], dict[str, str]] = {}
         self.timers: list[tuple[float, str]] = []
         self.workers: set[str] = set()
+        self.limbo: list[Landed] = []
+        self.look = threading.Event()
         self.finish: Finish | None = None
         self.writer = ThreadPoolExecutor(1, thread_name_prefix="murakkab-record")
         self.over = threading.Event()
@@ -140,6 +145,7 @@ class Drive:
             stopped = finish.status == "stopped"
         finally:
             self.over.set()
+            self.look.set()
             self.writer.shutdown(wait=not stopped)
             self.orders.end(self.workers, patience_s=0.0 if stopped else END_S)
         return finish
@@ -257,6 +263,12 @@ class Drive:
         flight = self.flights.pop(task, None)
         if flight is None:  # cancelled, or on a worker that was lost
             return
+        if landed.reply is not None and landed.reply.ending in ("gone", "stopped"):
+            # Whether its worker is lost is known after the next look; then this was not the batch's fault.
+            self.flights[task] = flight
+            self.limbo.append(landed)
+            self.look.set()
+            return
         made = self.made[task]
         for ancestry, reason in landed.bad.items():
             made.items[ancestry] = (made.items[ancestry][0], Failed(reason))
@@ -368,14 +380,23 @@ class Drive:
         for view in roll.joined:
             self.workers.add(view.name)
             self._feed(WorkerJoined(view))
+        limbo, self.limbo = self.limbo, []
+        for landed in limbo:
+            flight, reply = landed.flight, landed.reply
+            if flight.cancelled or reply is None or flight.batch.task not in self.flights:
+                continue
+            if flight.launches < LAUNCHES:
+                self.orders.launch(flight)
+            else:
+                del self.flights[flight.batch.task]
+                self._crash(flight.batch.task, reply.error, lost=True, usage=reply.usage)
 
     def _watch(self) -> None:
         """Look who is there when the scheduler says that it changed, and every two seconds."""
-        changed = threading.Event()
-        with self.cluster.on_change(changed.set):
+        with self.cluster.on_change(self.look.set):
             while not self.over.is_set():
-                changed.wait(ROLL_S)
-                changed.clear()
+                self.look.wait(ROLL_S)
+                self.look.clear()
                 if self.over.is_set():
                     return
                 try:
@@ -387,5 +408,4 @@ class Drive:
                     if not self.over.is_set():
                         self.inbox.put(Fault(ClusterError(f"The scheduler is lost: {error}.")))
                     return
-                if roll.joined or roll.lost or roll.refused:
-                    self.inbox.put(roll)
+                self.inbox.put(roll)

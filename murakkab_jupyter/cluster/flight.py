@@ -52,6 +52,7 @@ class Flight:
     step: Step
     inputs: tuple[Inputs, ...]
     reused: int = 0
+    launches: int = 0
     future: Future | None = None
     following: ThreadFuture[Any] | None = None
     cancelled: bool = False
@@ -132,7 +133,8 @@ class Orders:
     # --- batches -----------------------------------------------------------------------------------------------
 
     def launch(self, flight: Flight) -> None:
-        """Send a batch on its way."""
+        """Send a batch on its way (again, when Dask failed it)."""
+        flight.launches += 1
         self._launcher.submit(self._launch, flight)
 
     def _launch(self, flight: Flight) -> None:
@@ -143,7 +145,7 @@ class Orders:
             self.report(Landed(flight, None, bad))
         except Exception as error:  # noqa: BLE001 - Dask's or the network's: the loop tries elsewhere
             if not self._over:
-                self.report(Landed(flight, Reply("lost", error=f"{type(error).__name__}: {error}")))
+                self.report(Landed(flight, Reply("gone", error=f"{type(error).__name__}: {error}")))
 
     def _go(self, flight: Flight) -> None:
         batch, worker = flight.batch, flight.batch.instance.worker
@@ -172,7 +174,7 @@ class Orders:
             self._share(worker, recipe.digest, spec),
             self._carry(worker, packed),
             self._lease(worker),
-            key=f"murakkab-{self.run}-{batch.step}-{batch.task}",
+            key=f"murakkab-{self.run}-{batch.step}-{batch.task}-{flight.launches}",
             workers=[worker],
             allow_other_workers=False,
             resources=self.resources(worker, batch.configuration),
@@ -190,10 +192,10 @@ class Orders:
             reply = await self.client.gather(flight.future, asynchronous=True)
         except asyncio.CancelledError:
             if not flight.cancelled and not self._over:
-                self.report(Landed(flight, Reply("lost", error="Its Dask task was cancelled."), bad))
+                self.report(Landed(flight, Reply("gone", error="Its Dask task was cancelled."), bad))
             return
         except Exception as error:  # noqa: BLE001 - whatever Dask raises, the batch did not return
-            reply = Reply("lost", error=f"{type(error).__name__}: {error}")
+            reply = Reply("gone", error=f"{type(error).__name__}: {error}")
         finally:
             flight.future = None  # lets the worker forget the reply
         if not flight.cancelled and not self._over:

@@ -47,7 +47,8 @@ __all__ = [
 _OVER = "The run, or this batch of it, was stopped."
 LEASE_CHECK_S = 1.0
 
-Ending = Literal["returned", "raised", "lost", "unloadable", "no memory", "stopped"]
+Ending = Literal["returned", "raised", "lost", "unloadable", "no memory", "stopped", "gone"]
+"""`gone`: Dask or the network failed, not the instance; `stopped`: the worker was told to stop it."""
 
 
 @dataclass(frozen=True, slots=True)

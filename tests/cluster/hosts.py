@@ -58,6 +58,7 @@ class Place:
         declared: bool = True,
         blind: bool = False,
         nanny: bool = False,
+        protocol: str = "tcp",
         env: dict[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         home = self.folder / name
@@ -65,7 +66,7 @@ class Place:
             part.mkdir()
         return self.start(
             "worker", self.address, "--nworkers", "1", "--nthreads", str(cores), "--no-dashboard",
-            "--local-directory", str(home / "dask"), "--name", name, "--host", "127.0.0.1",
+            "--local-directory", str(home / "dask"), "--name", name, "--host", f"{protocol}://127.0.0.1",
             *(("--resources", f"cores={cores}") if declared else ()),
             "--nanny" if nanny else "--no-nanny", *options,
             name=name, blind=blind,

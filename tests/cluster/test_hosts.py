@@ -84,7 +84,7 @@ def test_media_that_workers_cannot_see_are_shipped_to_each(place: Place, tmp_pat
             {"items": pages},
             reading(),
         ).go()
-    assert ran.finish.status == "done"
+    assert ran.finish.status == "done", ran.finish.message
     said = list(ran.store.outputs("said").values())
     assert [" ".join(one.split()[-2:]) for one in said] == [f"page {number}" for number in range(12)]
     places = {tuple(one.split()[:3]) for one in said}
@@ -223,7 +223,7 @@ def test_a_worker_that_dies_costs_no_item_and_doubles_none(place: Place, tmp_pat
     with connect(place.address) as cluster:
         cluster.client.wait_for_workers(2, timeout=20)
         ran = kill_in_mid_run(place, cluster, tmp_path / "diary", doomed.pid)
-    assert ran.finish.status == "done"
+    assert ran.finish.status == "done", ran.finish.message
     assert list(ran.store.outputs("said").values()) == [str(number) for number in range(24)]
     assert len(ran.recorder.items) == 24
     assert sum(batch.done for batch in ran.batches("said")) == 24
@@ -237,7 +237,7 @@ def test_the_only_worker_dies_and_its_nanny_brings_it_back(place: Place, tmp_pat
     with connect(place.address) as cluster:
         (found,) = cluster.probes.values()
         ran = kill_in_mid_run(place, cluster, tmp_path / "diary", found.pid)
-    assert ran.finish.status == "done"
+    assert ran.finish.status == "done", ran.finish.message
     assert list(ran.store.outputs("said").values()) == [str(number) for number in range(24)]
     assert [change.change for change in ran.of(WorkerChanged)] == ["lost", "joined"]
 
@@ -260,7 +260,7 @@ def test_a_worker_that_joins_in_mid_run_is_used(place: Place, tmp_path: Path) ->
             {"items": [str(number) for number in range(40)]},
             on_event=join,
         ).go()
-    assert ran.finish.status == "done"
+    assert ran.finish.status == "done", ran.finish.message
     assert [change.change for change in ran.of(WorkerChanged)] == ["joined"]
     assert len({batch.worker for batch in ran.batches("said")}) == 2
 
