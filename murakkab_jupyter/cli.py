@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from murakkab_jupyter.core.errors import InfeasibleError, InputError, MurakkabError, UsageError
-from murakkab_jupyter.verbs import Declared, Desk, Face, Outcome, Request, parse_request, write_json
+from murakkab_jupyter.verbs import Declared, Face, Outcome, Request, Workbench, parse_request, write_json
 
 if TYPE_CHECKING:
     from murakkab_jupyter.notebook.views.progress import Moment
@@ -40,9 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"murakkab {__version__}")
         return 0
-    desk = Desk()
+    bench = Workbench()
     try:
-        return execute(words, desk)
+        return execute(words, bench)
     except BrokenPipeError:
         # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,26 +64,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell("MURAKKAB_TRACEBACK=1 shows where it happened.")
         return 1
     finally:
-        close(desk)
+        close(bench)
 
 
-def execute(words: Sequence[str], desk: Desk) -> int:
+def execute(words: Sequence[str], bench: Workbench) -> int:
     """Read the words and do the verb."""
     request = parse_request(words, FACE)
     if request.options.get("help") or request.verb.name == "help":
-        return show_outcome(desk.do(request, FACE), None)
+        return show_outcome(bench.do(request, FACE), None)
     target = request.options.get("json")
     match request.verb.name:
         case "run":
-            return run(request, desk, declared(request, desk))
+            return run(request, bench, declared(request, bench))
         case "demo":
-            return demo(request, desk)
+            return demo(request, bench)
         case "resume":
-            return resume(request, desk)
+            return resume(request, bench)
         case name if name in ON_FILE or request.options.get("python"):
-            one = declared(request, desk)
-            return show_outcome(desk.do(replace(request, words=(one.name,)), FACE), target)
-    return show_outcome(desk.do(request, FACE), target)
+            one = declared(request, bench)
+            return show_outcome(bench.do(replace(request, words=(one.name,)), FACE), target)
+    return show_outcome(bench.do(request, FACE), target)
 
 
 # --- inputs ---------------------------------------------------------------------------------------------------
@@ -101,14 +101,14 @@ def read_inputs(given: Sequence[str]) -> dict[str, Any]:
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
-def declared(request: Request, desk: Desk) -> Declared:
+def declared(request: Request, bench: Workbench) -> Declared:
     """The workflow of the file that a request names, bound to its inputs."""
     if request.word is None:
         msg = f"{request.verb.name} needs a file with a workflow."
         raise UsageError(msg, hint=f"murakkab {request.verb.name} FILE.murakkab --input videos=clip.mp4")
     text = read_workflow(request.word)
     values = read_inputs(request.options.get("input", ()))
-    return desk.declare(text, values, session=desk.session_of(request))
+    return bench.declare(text, values, session=bench.session_of(request))
 
 
 def read_workflow(name: str) -> str:
@@ -128,11 +128,11 @@ def read_workflow(name: str) -> str:
 # --- runs -----------------------------------------------------------------------------------------------------
 
 
-def run(request: Request, desk: Desk, one: Declared) -> int:
+def run(request: Request, bench: Workbench, one: Declared) -> int:
     """Plan and run a workflow, showing the plan, progress, results and bill."""
     from murakkab_jupyter.notebook.views.plan import plan_view
 
-    plan = desk.plan(one, request.goal(one.declaration.workflow.goal))
+    plan = bench.plan(one, request.goal(one.declaration.workflow.goal))
     quiet = request.options.get("json") == "-"
     if not quiet:
         print(plan_view(plan, one.declaration.workflow).text, end="\n\n", flush=True)
@@ -145,9 +145,9 @@ def run(request: Request, desk: Desk, one: Declared) -> int:
     return watch(started, request)
 
 
-def resume(request: Request, desk: Desk) -> int:
+def resume(request: Request, bench: Workbench) -> int:
     """Go on with a run that was stopped or killed."""
-    session = desk.session_of(request)
+    session = bench.session_of(request)
     values = read_inputs(request.options.get("input", ()))
     try:
         started = session.resume(request.word, values=values or None, background=True)
@@ -157,7 +157,7 @@ def resume(request: Request, desk: Desk) -> int:
     return watch(started, request)
 
 
-def demo(request: Request, desk: Desk) -> int:
+def demo(request: Request, bench: Workbench) -> int:
     """The main job on two short clips."""
     from murakkab_jupyter.demo import CELL, QUESTION, clips
 
@@ -167,8 +167,8 @@ def demo(request: Request, desk: Desk) -> int:
     if request.options.get("json") != "-":
         print(CELL, f"\n{{videos}} is {', '.join(Path(path).name for path in paths)}", sep="")
         print(f"{{question}} is {QUESTION}", end="\n\n", flush=True)
-    one = desk.declare(CELL, {"videos": paths, "question": QUESTION}, session=desk.session_of(request))
-    return run(request, desk, one)
+    one = bench.declare(CELL, {"videos": paths, "question": QUESTION}, session=bench.session_of(request))
+    return run(request, bench, one)
 
 
 def watch(run: Run, request: Request) -> int:
@@ -298,9 +298,9 @@ def say_nearest(error: InfeasibleError) -> None:
         tell(f"\n{found[1]}")
 
 
-def close(desk: Desk) -> None:
+def close(bench: Workbench) -> None:
     """Let go of clusters; a second interrupt leaves at once."""
     try:
-        desk.close()
+        bench.close()
     except KeyboardInterrupt:
         os._exit(130)

@@ -10,7 +10,7 @@ from murakkab_jupyter.core.errors import LanguageError, UsageError
 from murakkab_jupyter.verbs import (
     OPTIONS,
     VERBS,
-    Desk,
+    Workbench,
     header_options,
     help_text,
     names_in,
@@ -135,10 +135,10 @@ def test_json_goes_to_a_file_or_comes_back(tmp_path):
 
 
 def test_an_unknown_workflow_is_an_error_with_the_nearest():
-    desk = Desk()
+    bench = Workbench()
     with pytest.raises(UsageError, match="No workflow"):
-        desk.find(None)
-    desk.declared["newsroom"] = None
+        bench.find(None)
+    bench.declared["newsroom"] = None
     with pytest.raises(UsageError) as caught:
-        desk.find("newsrom")
+        bench.find("newsrom")
     assert "newsroom" in caught.value.hint

@@ -17,6 +17,8 @@ sent as a real `error` message, so that a test of the notebook turns red. `%tb` 
 
 from __future__ import annotations
 
+import inspect
+import traceback
 from typing import Any
 
 __all__ = [
@@ -62,6 +64,8 @@ class MurakkabError(Exception):
         return "\n".join(self.lines())
 
     def _render_traceback_(self) -> list[str]:
+        if stack_wanted():
+            return traceback.format_exception(self)
         return [f"{type(self).__name__}: {self}"]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -71,6 +75,16 @@ class MurakkabError(Exception):
 
 def _made_again(cls: type[MurakkabError], args: tuple[Any, ...]) -> MurakkabError:
     return cls.__new__(cls, *args)
+
+
+def stack_wanted() -> bool:
+    """Whether `%tb` asks: IPython renders by the same hook then, and the user wants the stack."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_name == "tb" and frame.f_globals.get("__name__") == "IPython.core.magics.execution":
+            return True
+        frame = frame.f_back
+    return False
 
 
 class LanguageError(MurakkabError):

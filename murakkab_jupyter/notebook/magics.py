@@ -1,6 +1,6 @@
 """The magics: `%%murakkab NAME [options]` declares, `%murakkab VERB` does.
 
-They read and show; what is done is done by the desk and the session.
+They read and show; what is done is done by the bench and the session.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.verbs import (
     Declared,
-    Desk,
     Outcome,
     Request,
+    Workbench,
     header_options,
     help_text,
     names_in,
@@ -71,7 +71,7 @@ class MurakkabMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self.desk = Desk()
+        self.bench = Workbench()
         self.followers: list[Follower] = []
         self.space: dict[str, Any] = shell.user_ns
 
@@ -124,20 +124,42 @@ class MurakkabMagics(Magics):
             return None
         options = header_options(text)
         wanted = bool(options.get("run") or options.get("background"))
-        values, missing = self.values_for(text)
+        cell_id = self.cell_id()
+        whole, _, _ = self.bench.joined(text, cell_id)
+        values, missing = self.values_for(whole)
         if missing and not wanted and not self.slips(missing):
             self.say_missing(missing)
             return None
         if missing:
             # The language says which name is wrong, where it stands, and what may have been meant.
-            values = {name: one for name, one in self.space.items() if not name.startswith("_")}
-        session = self.desk.session(options.get("cluster"))
-        one = self.desk.declare(text, values, session=session)
-        plan = self.desk.plan(one)
+            values = self.named()
+        session = self.bench.session(options.get("cluster"))
+        one = self.bench.declare(text, values, session=session, cell_id=cell_id)
+        plan = self.bench.plan(one)
         put(plan_view(plan, one.declaration.workflow))
+        for notice in one.notices:
+            put(message_view(notice))
         if not wanted:
             return None
         return self.run(one, plan, background=bool(options.get("background")), json=options.get("json"))
+
+    def cell_id(self) -> str | None:
+        """The front end's id of the cell that runs, where it sends one."""
+        kernel = getattr(self.shell, "kernel", None)
+        parent = kernel.get_parent() if kernel is not None else {}
+        found = parent.get("metadata", {}).get("cellId")
+        return found if isinstance(found, str) else None
+
+    def refresh(self, one: Declared) -> Declared:
+        """The workflow with its variables as they are now, bound again when one has been given another value."""
+        workflow = one.declaration.workflow
+        values, missing = self.values_for(workflow.text)
+        given = one.declaration.values
+        if missing or all(values[name] is given.get(name) for name in values):
+            return one
+        one.declaration = one.session.declare(workflow.text, values, goal=workflow.goal)
+        one.plan = None
+        return one
 
     def values_for(self, text: str) -> tuple[dict[str, Any], list[str]]:
         """The values of a cell's variables from the notebook, and the names that have none."""
@@ -157,8 +179,16 @@ class MurakkabMagics(Magics):
 
     def slips(self, missing: list[str]) -> bool:
         """Whether a missing name looks like a slip of the pen: a name with a value is close to it."""
-        names = [name for name in self.space if not name.startswith("_")]
-        return any(difflib.get_close_matches(name, names, n=1, cutoff=0.8) for name in missing)
+        return any(difflib.get_close_matches(name, self.named(), n=1, cutoff=0.8) for name in missing)
+
+    def named(self) -> dict[str, Any]:
+        """The user's own variables."""
+        hidden = {"In", "Out", "exit", "quit", "get_ipython", "open", "murakkab_run"}
+        return {
+            name: value
+            for name, value in self.space.items()
+            if not name.startswith("_") and name not in hidden
+        }
 
     # --- a line ---------------------------------------------------------------------------------------------------
 
@@ -171,19 +201,21 @@ class MurakkabMagics(Magics):
             raise UsageError(msg, hint="Close the quote.") from None
         request = parse_request(words, "magic")
         if request.options.get("help") or request.verb.name not in {"run", "resume"}:
-            outcome = self.desk.do(request, "magic")
+            if request.verb.name in {"plan", "explain", "frontier"} and not request.options.get("help"):
+                self.refresh(self.bench.find(request.word))
+            outcome = self.bench.do(request, "magic")
             self.finish(outcome, request.options.get("json"))
             return None
         background = bool(request.options.get("background"))
         if request.verb.name == "resume":
             return self.resume(request, background=background)
-        one = self.desk.find(request.word)
+        one = self.refresh(self.bench.find(request.word))
         if "cluster" in request.options or "cores" in request.options:
-            one.session = self.desk.session_of(request)
+            one.session = self.bench.session_of(request)
             one.plan = None
         goal = request.goal(one.declaration.workflow.goal)
         fresh = one.plan is None or one.plan.goal != goal
-        plan = self.desk.plan(one, goal) if fresh or one.plan is None else one.plan
+        plan = self.bench.plan(one, goal) if fresh or one.plan is None else one.plan
         if fresh:
             put(plan_view(plan, one.declaration.workflow))
         return self.run(one, plan, background=background, json=request.options.get("json"))
@@ -212,7 +244,7 @@ class MurakkabMagics(Magics):
 
     def resume(self, request: Request, *, background: bool) -> Run | None:
         """Go on with an earlier run."""
-        session = self.desk.session_of(request)
+        session = self.bench.session_of(request)
         run_id = request.word
         record = session.journal.find(run_id) if run_id else session.journal.latest_unfinished()
         values = {} if record is None else self.values_for(record.text)[0]
@@ -224,7 +256,7 @@ class MurakkabMagics(Magics):
 
     def watch(self, run: Run, *, background: bool, json: str | None) -> Run | None:
         """Show a run until it has ended, then its results in the same place."""
-        self.desk.run = run
+        self.bench.run = run
         self.keep(run)
         handle = display({"text/plain": f"Run {run.id} is starting."}, raw=True, display_id=True)
 

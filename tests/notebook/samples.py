@@ -184,7 +184,7 @@ def values(scenes: int = 5) -> dict[str, dict]:
             "en",
             "" if words else "no audio track",
         )
-        found["summary"][key] = f"A person speaks at a desk. {words}".strip()
+        found["summary"][key] = f"A person speaks at a bench. {words}".strip()
         for j in range(3):
             one = (*key, ("frames", j))
             found["frames"][one] = Frame(VIDEO, i * cut + j)

@@ -235,7 +235,7 @@ def text_table(
 
     def words(value: Cell | object) -> str:
         one = value if isinstance(value, Cell) else Cell(value)
-        line = f"{one.text} {one.detail}" if one.detail else str(one.text)
+        line = f"{one.text} ({one.detail})" if one.detail else str(one.text)
         return shorten(line, widest)
 
     lines = [[title for title, _ in columns], *([words(value) for value in row] for row in rows)]

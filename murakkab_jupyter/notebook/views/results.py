@@ -40,6 +40,7 @@ THUMBNAIL_BYTES = 70_000
 CARD_CHARS = 36_000
 """Characters of values that all cards share."""
 LONGEST_CELL = 600
+LONGEST_TEXT_CELL = 60
 HIDDEN = frozenset({"vector", "frame"})
 """Kinds that say nothing as words."""
 
@@ -351,6 +352,16 @@ def thumbnail_of(results: Results, key: Ancestry, width: int, budget: int) -> tu
 # --- tables ---------------------------------------------------------------------------------------------------
 
 
+def listed(columns: Sequence[tuple[str, Any]], rows: Sequence[Sequence[Cell]]) -> list[str]:
+    """Rows with long values in text: one below the other, nothing cut."""
+    lines: list[str] = []
+    for first, *rest in rows:
+        lines.append(f"  {first.text}" + (f" ({shorten(first.detail, 80)})" if first.detail else ""))
+        for (title, _), cell in zip(columns[1:], rest, strict=True):
+            lines.append(wrap_text(f"{title}: {cell.text}", indent="    "))
+    return lines
+
+
 def table_part(results: Results, level: Level, names: Sequence[str]) -> tuple[Html | None, list[str]]:
     """One table for the steps that live at one level; the root's values stand below each other."""
     held = [name for name in names if results.values.get(name)]
@@ -388,7 +399,11 @@ def table_part(results: Results, level: Level, names: Sequence[str]) -> tuple[Ht
     shown = keys[:MOST_ROWS]
     rows_html = [row(key, longest) for key in shown]
     parts = [table(columns, rows_html, caption=f"Results at {format_level(level)}")]
-    lines = ["", text_table(columns, rows_html, widest=60)]
+    widest = max((len(str(cell.text)) for row in rows_html for cell in row), default=0)
+    if widest <= LONGEST_TEXT_CELL:
+        lines = ["", text_table(columns, rows_html, widest=LONGEST_TEXT_CELL)]
+    else:
+        lines = ["", *listed(columns, rows_html)]
     if len(keys) > len(shown):
         more = f"{len(keys) - len(shown)} more rows are in run.outputs and run.to_pandas()."
         parts.append(note(more))

@@ -54,6 +54,7 @@ def table_view(
     notes: Sequence[str] = (),
     empty: str = "There is nothing here yet.",
     widest: int = 56,
+    listing: bool = False,
 ) -> Bundle:
     """A titled table with notes under it."""
     listed = [list(row) for row in rows]
@@ -69,10 +70,24 @@ def table_view(
         table(columns, listed, caption=title),
         *(note(one) for one in notes if one),
     )
-    text = "\n".join(
-        [line, text_table(columns, listed, widest=widest), *(wrap_text(one) for one in notes if one)]
-    )
+    body = listing_text(columns, listed) if listing else text_table(columns, listed, widest=widest)
+    text = "\n".join([line, body, *(wrap_text(one) for one in notes if one)])
     return Bundle(html, clean(text))
+
+
+def listing_text(columns: Columns, rows: Sequence[Sequence[Cell | object]]) -> str:
+    """A table with long words in text: a paragraph a row, nothing cut."""
+    lines: list[str] = []
+    for row in rows:
+        first, *rest = [one if isinstance(one, Cell) else Cell(one) for one in row]
+        lines += ["", str(first.text)]
+        if first.detail:
+            lines.append(wrap_text(first.detail, indent="    "))
+        for (title, _), cell in zip(columns[1:], rest, strict=True):
+            words = f"{cell.text}: {cell.detail}" if cell.detail else str(cell.text)
+            if words:
+                lines.append(wrap_text(f"{title.lower()}: {words}", indent="    "))
+    return "\n".join(lines)
 
 
 def words_view(title: str, text: str) -> Bundle:
@@ -189,35 +204,30 @@ def agents_view(library: Library, only: str | None = None) -> Bundle:
     """Every capability, and the agents that offer it here."""
     rows: list[list[Cell | object]] = []
     for capability in library.capabilities():
-        if only and only not in (capability.name, *(a.name for a in library.agents(capability.name))):
-            continue
         agents = list(library.agents(capability.name))
-        if not agents:
-            rows.append([capability.name, Cell("none", capability.summary), "", "", ""])
+        if not agents and only in (None, capability.name):
+            rows.append([Cell("none yet", capability.summary), capability.name, "", "", ""])
         for agent in agents:
-            if only and only not in (capability.name, agent.name):
+            if only not in (None, capability.name, agent.name):
                 continue
             lacking = library.availability(agent).missing
             rows.append(
                 [
+                    Cell(agent.name, f"{agent.summary} {agent.fixture}".strip()),
                     capability.name,
-                    Cell(
-                        agent.name,
-                        agent.summary + (f" {agent.fixture}" if agent.fixture else ""),
-                    ),
                     levers(agent),
-                    "ready" if not lacking else "lacks: " + "; ".join(lacking),
+                    "ready" if not lacking else f"lacks: {'; '.join(lacking)}",
                     library.package_of(agent.name),
                 ]
             )
     notes = [f"{name} could not be loaded: {why}" for name, why in library.broken.items()]
     return table_view(
         "Agents",
-        [("Capability", "left"), ("Agent", "left"), ("Options", "left"), ("Here", "left"), ("From", "left")],
+        [("Agent", "left"), ("Capability", "left"), ("Options", "left"), ("Here", "left"), ("From", "left")],
         rows,
         notes=notes,
         empty=f"There is no capability or agent {only!r}." if only else "No agents are installed.",
-        widest=72,
+        listing=True,
     )
 
 
@@ -257,7 +267,7 @@ def models_view(models: Sequence[Model]) -> Bundle:
             for one in models
         ],
         notes=["Nothing is fetched before a run needs it; sizes and licences are shown before a fetch."],
-        widest=64,
+        listing=True,
     )
 
 

@@ -1,0 +1,143 @@
+"""Answers that need no workflow: agents, models, profiles, the cluster, bills of earlier runs."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.verbs.outcome import Outcome
+
+if TYPE_CHECKING:
+    from murakkab_jupyter.core.hosts import ClusterView
+    from murakkab_jupyter.runtime.bill import Bill
+    from murakkab_jupyter.session import Session
+
+__all__ = ["agents", "cluster_json", "models", "past_bill", "profile", "record_json"]
+
+
+def agents(session: Session, word: str | None) -> Outcome:
+    """Agents of the library, or those of one name."""
+    library = session.library
+    names = [*(c.name for c in library.capabilities()), *(a.name for a in library.agents())]
+    if word is not None and word not in names:
+        near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+        msg = f"There is no capability or agent {word[:60]!r}."
+        raise UsageError(msg, hint=f"Did you mean {near[0]}?" if near else "See all: murakkab agents.")
+    rows = [
+        {
+            "capability": agent.capability,
+            "agent": agent.name,
+            "version": agent.version,
+            "summary": agent.summary,
+            "options": {option.name: option.default for option in agent.options},
+            "missing": list(library.availability(agent).missing),
+            "package": library.package_of(agent.name),
+        }
+        for agent in library.agents()
+        if word in (None, agent.name, agent.capability)
+    ]
+    return Outcome("agents", (library, word), rows)
+
+
+def models(session: Session, word: str | None) -> Outcome:
+    """Weights, and whether they are here."""
+    from murakkab_jupyter.agents import weights
+
+    known = weights.catalogue() if word is None else (weights.weight(word),)
+    rows = [(one, weights.state(one.name)) for one in known]
+    return Outcome(
+        "models",
+        rows,
+        [
+            {
+                "name": one.name,
+                "summary": one.summary,
+                "licence": one.licence,
+                "upstream": one.upstream,
+                "origin": one.origin,
+                "source": one.source,
+                "size_bytes": one.size_bytes or None,
+                "here": state.here,
+                "where": state.where,
+            }
+            for one, state in rows
+        ],
+    )
+
+
+def profile(session: Session, word: str | None) -> Outcome:
+    """What is known of agents: one call of one item with one unit of work, on one core."""
+    agents = list(session.library.agents())
+    if word is not None:
+        agents = [session.library.agent(word)]
+    rows = []
+    for agent in agents:
+        options = tuple(sorted(agent.settings({}).items()))
+        call = session.profiles.call(agent.name, options, cores=1, items=1, work=1)
+        load = session.profiles.load(agent.name, options)
+        rows.append(
+            {
+                "agent": agent.name,
+                "capability": agent.capability,
+                "unit": session.library.capability(agent.capability).unit,
+                "call_s": None if call is None else call.seconds,
+                "call_cpu_s": None if call is None else call.cpu_s,
+                "load_s": None if load is None else load.seconds,
+                "memory": session.profiles.memory(agent.name, options),
+                "quality": session.profiles.quality(agent.name, options),
+            }
+        )
+    json = [{k: v.to_json() if hasattr(v, "to_json") else v for k, v in row.items()} for row in rows]
+    return Outcome("profile", rows, json)
+
+
+def past_bill(session: Session, record: Any) -> Bill:
+    """The bill of a run of the journal, at the watts and prices of the cluster as it is now.
+
+    A local cluster's worker had another address then; on the same host it is the same worker.
+    """
+    import platform
+
+    from murakkab_jupyter.core.events import BatchStarted
+    from murakkab_jupyter.core.hosts import ClusterView
+    from murakkab_jupyter.planner.plan import Plan
+    from murakkab_jupyter.runtime.bill import Bill
+
+    events = list(session.journal.events(record.run_id))
+    view = session.view
+    used = list(dict.fromkeys(event.worker for event in events if isinstance(event, BatchStarted)))
+    if session.address is None and record.host == platform.node() and len(used) == len(view.workers) == 1:
+        view = ClusterView((replace(view.workers[0], name=used[0]),))
+    return Bill.of(events, Plan.from_json(record.plan), view)
+
+
+def record_json(record: Any) -> dict[str, Any]:
+    """A run of the journal as JSON."""
+    return {
+        "run": record.run_id,
+        "workflow": record.name,
+        "status": record.status,
+        "started": record.started,
+        "ended": record.ended,
+        "message": record.message,
+    }
+
+
+def cluster_json(view: ClusterView) -> dict[str, Any]:
+    """A cluster as JSON."""
+    return {
+        "described": view.described,
+        "workers": [
+            {
+                "name": worker.name,
+                "host": worker.host,
+                "cores": worker.cores,
+                "memory_bytes": worker.memory_bytes,
+                "gpus": [{"name": gpu.name, "memory_bytes": gpu.memory_bytes} for gpu in worker.gpus],
+                "speed": worker.speed.to_json(),
+            }
+            for worker in view.workers
+        ],
+    }

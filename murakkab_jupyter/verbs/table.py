@@ -1,0 +1,252 @@
+"""The table of verbs and options, its parser and its help."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.workflow.goal import Goal
+
+__all__ = [
+    "OPTIONS",
+    "VERBS",
+    "Face",
+    "Option",
+    "Request",
+    "Verb",
+    "help_text",
+    "parse_request",
+    "usage",
+    "verb_named",
+]
+
+Face = Literal["magic", "cli"]
+Form = Literal["flag", "value", "many"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option besides those of a goal: how many values it takes, what they are called, what it does."""
+
+    form: Form
+    takes: str
+    help: str
+    faces: tuple[Face, ...] = ("magic", "cli")
+
+
+OPTIONS: Mapping[str, Option] = {
+    "cluster": Option(
+        "value", "ADDRESS|FILE", "a Dask scheduler, or a file that describes hardware (to plan only)"
+    ),
+    "cores": Option("value", "N", "CPU cores of this machine to use; all by default"),
+    "run": Option("flag", "", "run the cell, not only plan it", ("magic",)),
+    "background": Option("flag", "", "do not wait: the run goes on while you work", ("magic",)),
+    "input": Option(
+        "many", "NAME=VALUE", "a variable's value: a text, file, folder or glob; again for more", ("cli",)
+    ),
+    "json": Option("value", "FILE", "write everything as JSON to FILE (- for standard output)"),
+    "python": Option("flag", "", "as Python code"),
+    "help": Option("flag", "", "show this help"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One thing a user can ask for."""
+
+    name: str
+    summary: str
+    words: str = ""
+    options: tuple[str, ...] = ()
+    goal: bool = False
+    faces: tuple[Face, ...] = ("magic", "cli")
+    most_words: int = 1
+
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "plan",
+        "choose how each step is done, and show it",
+        "WORKFLOW",
+        ("cluster", "cores", "input", "json"),
+        goal=True,
+    ),
+    Verb(
+        "run",
+        "do it, and show answers and bill",
+        "WORKFLOW",
+        ("background", "cluster", "cores", "input", "json"),
+        goal=True,
+    ),
+    Verb("stop", "stop a run; what is finished is kept", "[RUN]", faces=("magic",)),
+    Verb(
+        "resume",
+        "go on with a run that was stopped or killed",
+        "[RUN]",
+        ("background", "cluster", "cores", "input", "json"),
+    ),
+    Verb("status", "runs of this session", faces=("magic",), most_words=0),
+    Verb("explain", "why the plan is as it is", "WORKFLOW", ("cluster", "cores", "input"), goal=True),
+    Verb(
+        "frontier",
+        "plans of which none is better in every respect",
+        "WORKFLOW",
+        ("cluster", "cores", "input", "json"),
+        goal=True,
+    ),
+    Verb("history", "earlier runs", options=("json",), most_words=0),
+    Verb("bill", "what a run used, predicted beside actual", "[RUN]", ("json",)),
+    Verb("agents", "capabilities, and the agents that offer them here", "[NAME]", ("json",)),
+    Verb("models", "weights: origin, licence, size, and whether they are here", "[NAME]", ("json",)),
+    Verb("profile", "what is known of an agent's speed, memory and quality", "[AGENT]", ("json",)),
+    Verb("cluster", "the workers a plan may use", "", ("cluster", "cores", "json"), most_words=0),
+    Verb(
+        "export",
+        "write a run to .json .parquet .csv .srt files, or a workflow as Python",
+        "[RUN] FILE…",
+        ("python", "input"),
+        most_words=20,
+    ),
+    Verb(
+        "demo",
+        "the whole job on two short clips, fetched once",
+        "",
+        ("cluster", "cores", "json"),
+        goal=True,
+        faces=("cli",),
+        most_words=0,
+    ),
+    Verb("help", "this table, or the help of a verb", "[VERB]"),
+)
+
+
+def verb_named(name: str, face: Face = "cli") -> Verb:
+    """A verb by name; raises `UsageError` with the nearest one."""
+    known = {verb.name: verb for verb in VERBS if face in verb.faces}
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    msg = f"There is no verb {name[:60]!r}."
+    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+    raise UsageError(msg, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A verb with its words and options, read but not yet done.
+
+    Attributes
+    ----------
+    verb
+        What is asked for.
+    words
+        Names, ids, files.
+    options
+        Options besides the goal's, by name without dashes.
+    goal_words
+        Every word as given, for reading the goal on top of a workflow's own.
+    """
+
+    verb: Verb
+    words: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    goal_words: tuple[str, ...] = ()
+
+    def goal(self, base: Goal) -> Goal:
+        """The base with what the options change."""
+        from murakkab_jupyter.workflow.language import parse_goal_options
+
+        return parse_goal_options(self.goal_words, base, others=forms(self.verb))[0]
+
+    @property
+    def word(self) -> str | None:
+        """The first word, if there is one."""
+        return self.words[0] if self.words else None
+
+    @property
+    def cores(self) -> int | None:
+        """`--cores` as a number."""
+        given = self.options.get("cores")
+        if given is None:
+            return None
+        if not str(given).isdigit() or not 0 < int(given) < 100_000:
+            msg = f"--cores cannot be {str(given)[:40]!r}."
+            raise UsageError(msg, hint="Give a whole number of cores, for example --cores 2.")
+        return int(given)
+
+
+def forms(verb: Verb) -> dict[str, Form]:
+    return {name: OPTIONS[name].form for name in (*verb.options, "help")}
+
+
+def parse_request(words: Sequence[str], face: Face) -> Request:
+    """Read a verb, its words and its options.
+
+    Raises
+    ------
+    UsageError
+        For an unknown verb or option, with the nearest; for a value that cannot be read; for words too many.
+    """
+    from murakkab_jupyter.workflow.language import parse_goal_options
+
+    if not words or words[0] in {"-h", "--help"}:
+        return Request(verb_named("help", face))
+    verb = verb_named(words[0], face)
+    given = ["--help" if word == "-h" else word for word in words[1:]]
+    if not verb.goal:
+        refuse_goal(verb, given)
+    allowed = {name: form for name, form in forms(verb).items() if face in OPTIONS[name].faces}
+    _, found = parse_goal_options(given, Goal(), others=allowed)
+    loose = tuple(found.pop("words", ()))
+    if len(loose) > verb.most_words:
+        msg = f"{verb.name} takes {'no words' if not verb.most_words else 'one word'}, not {len(loose)}."
+        raise UsageError(msg, hint=usage(verb))
+    return Request(verb, loose, {key.replace("_", "-"): value for key, value in found.items()}, tuple(given))
+
+
+def refuse_goal(verb: Verb, words: Sequence[str]) -> None:
+    from murakkab_jupyter.workflow.language.options import GOAL_OPTIONS
+
+    for word in words:
+        name = word[2:].partition("=")[0] if word.startswith("--") else ""
+        if name in GOAL_OPTIONS:
+            msg = f"{verb.name} takes no goal, so --{name} means nothing to it."
+            raise UsageError(msg, hint=usage(verb))
+
+
+# --- help -----------------------------------------------------------------------------------------------------
+
+
+def usage(verb: Verb) -> str:
+    """`Usage: plan WORKFLOW [options]`."""
+    return f"Usage: {verb.name}{f' {verb.words}' if verb.words else ''}{' [options]' if verb.options or verb.goal else ''}"
+
+
+def help_text(face: Face, name: str | None = None) -> str:
+    """The table of verbs and options, or one verb's."""
+    from murakkab_jupyter.workflow.language.options import GOAL_OPTIONS
+
+    def lines_of(pairs: Sequence[tuple[str, str]]) -> list[str]:
+        width = min(37, max(len(left) for left, _ in pairs))
+        return [f"  {left:<{width}}  {right}" for left, right in pairs]
+
+    goal = [(f"--{key} {takes}", what) for key, (takes, what) in GOAL_OPTIONS.items()]
+    own = [
+        (f"--{key} {option.takes}".rstrip(), option.help)
+        for key, option in OPTIONS.items()
+        if face in option.faces and key != "help"
+    ]
+    prefix = "murakkab" if face == "cli" else "%murakkab"
+    if name is not None:
+        verb = verb_named(name, face)
+        pairs = [pair for pair in own if pair[0].split()[0][2:] in verb.options]
+        pairs += goal if verb.goal else []
+        head = [f"{prefix} {usage(verb).removeprefix('Usage: ')}", f"  {verb.summary}"]
+        return "\n".join([*head, *(["", *lines_of(pairs)] if pairs else [])])
+    verbs = [(f"{verb.name} {verb.words}".strip(), verb.summary) for verb in VERBS if face in verb.faces]
+    return "\n".join(
+        [f"{prefix} VERB [words] [options]", "", *lines_of(verbs), "", "Options", *lines_of([*goal, *own])]
+    )

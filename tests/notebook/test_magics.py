@@ -1,0 +1,271 @@
+"""The magics in a real kernel, on a real local cluster, with functions of the user's as agents."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+
+FUNCTIONS = """
+import time
+
+def shout(text):
+    return text.upper()
+
+def slow(text):
+    time.sleep(0.4)
+    return text.upper()
+
+def picky(text):
+    if text == "w2":
+        raise ValueError("<script>alert(1)</script>")
+    return text
+
+words = [f"w{i}" for i in range(6)]
+many = [f"w{i}" for i in range(60)]
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(kernel):
+    reply = kernel.run("%load_ext murakkab_jupyter")
+    assert reply.error is None
+    kernel.first_line = reply.text
+    kernel.first_s = reply.seconds
+    assert kernel.run(FUNCTIONS).error is None
+    return kernel
+
+
+def test_loading_prints_one_line_with_version_and_hardware_and_starts_nothing(loaded):
+    from murakkab_jupyter import __version__
+
+    assert "\n" not in loaded.first_line
+    assert __version__ in loaded.first_line
+    assert "core" in loaded.first_line
+    assert "GPU" in loaded.first_line or "estimated numbers are marked" in loaded.first_line
+    assert loaded.first_s < 3
+    assert loaded.run("import sys; print('distributed' in sys.modules)").streams == ["False\n"]
+
+
+def test_loading_again_changes_nothing(loaded):
+    before = loaded.run("print(id(get_ipython().magics_manager.registry['MurakkabMagics']))").streams
+    assert loaded.run("%reload_ext murakkab_jupyter").error is None
+    assert loaded.run("print(id(get_ipython().magics_manager.registry['MurakkabMagics']))").streams == before
+
+
+def test_a_cell_without_values_says_what_is_missing_and_is_no_error(loaded):
+    reply = loaded.run("%%murakkab later\nloud <- shout {nothing_yet} @python:shout\n")
+    assert reply.error is None
+    assert "nothing_yet has no value" in reply.text
+
+
+def test_a_cell_to_be_run_without_values_is_an_error_that_points(loaded):
+    reply = loaded.run("%%murakkab later --run\nloud <- shout {nothing_yet} @python:shout\n")
+    name, message, traceback = reply.error
+    assert name == "LanguageError"
+    assert "line 2, column 15" in message
+    assert "^^^^" in message
+    assert len(traceback) == 1
+    assert "Traceback" not in traceback[0]
+
+
+def test_a_slip_in_a_name_is_an_error_with_the_nearest_name(loaded):
+    reply = loaded.run("%%murakkab later\nloud <- shout {wrds} @python:shout\n")
+    assert "Did you mean {words}" in reply.error[1]
+
+
+def test_the_stack_is_still_there_for_those_who_ask(loaded):
+    loaded.run("%%murakkab w --minimise energy\nloud <- shout {words} @python:shout\n")
+    reply = loaded.run("%tb")
+    assert "in header_options" in reply.text + str(reply.error)
+
+
+def test_the_plan_comes_first_and_nothing_runs(loaded):
+    reply = loaded.run("%%murakkab loudly --minimize latency\nloud <- shout {words} @python:shout\n")
+    assert reply.error is None
+    assert "Plan: loudly" in reply.text
+    assert "<table" in reply.html
+    assert "Results" not in reply.text
+    assert "No runs yet" in loaded.run("%murakkab history").text
+
+
+def test_a_run_shows_progress_then_results_and_bill_in_one_place(loaded):
+    reply = loaded.run("%murakkab run")
+    assert reply.error is None
+    assert "W5" in reply.text
+    assert "Bill" in reply.text
+    assert "W5" in reply.html
+    assert len(reply.shown) == 1, "one display that is updated, nothing that grows"
+    assert reply.streams == []
+    assert loaded.run("list(loudly.outputs['loud'].values())").text == "['W0', 'W1', 'W2', 'W3', 'W4', 'W5']"
+
+
+def test_a_run_is_shown_by_its_name(loaded):
+    reply = loaded.run("loudly")
+    assert "W5" in reply.text
+    assert "text/html" in reply.shown[0]
+
+
+def test_progress_comes_at_most_four_times_a_second(loaded):
+    reply = loaded.run("few = many[:12]\n")
+    reply = loaded.run("%%murakkab paced --run\nloud <- shout {few} @python:slow\n")
+    assert reply.error is None
+    times = [at for at, data in reply.updates if "Run of" in data["text/plain"]]
+    assert len(times) >= 3
+    gaps = [b - a for a, b in itertools.pairwise(times[:-1])]
+    assert all(gap > 0.2 for gap in gaps), gaps
+    assert any("to go" in data["text/plain"] for _, data in reply.updates)
+
+
+def test_the_stop_button_stops_within_a_second_and_says_how_far_it_got(loaded):
+    def under_way(reply):
+        return any(re.search(r"loud .*[1-9]\d* of", data["text/plain"]) for _, data in reply.updates)
+
+    reply = loaded.run(
+        "%%murakkab stoppable --run\nloud <- shout {many} @python:slow\n", interrupt_when=under_way
+    )
+    assert reply.after_interrupt_s < 1.5
+    name, message, traceback = reply.error
+    assert name == "StoppedError"
+    assert traceback == [message]
+    assert message == "stopped: 0 of 1 steps done; run the cell again to go on"
+    loaded.run("_ = stoppable.wait(10)")
+    assert loaded.run("print(stoppable.status)").streams == ["stopped\n"]
+    assert int(loaded.run("print(len(stoppable.outputs['loud']))").streams[0]) >= 1
+
+
+def test_a_stopped_run_goes_on_with_resume(loaded):
+    done = int(loaded.run("print(len(stoppable.outputs['loud']))").streams[0])
+    assert done < 60
+    reply = loaded.run("%murakkab resume", timeout_s=120)
+    assert reply.error is None
+    assert "W59" in reply.text
+    assert loaded.run("print(stoppable.status)").streams == ["done\n"]
+
+
+def test_in_the_background_the_cell_returns_at_once_with_a_handle(loaded):
+    reply = loaded.run("%%murakkab behind --background\nloud <- shout {many} @python:slow\n")
+    assert reply.error is None
+    assert loaded.run("print(behind.status)").streams == ["running\n"]
+    assert "behind" in loaded.run("%murakkab status").text
+    assert "being stopped" in loaded.run("%murakkab stop").text
+    loaded.run("_ = behind.wait(20)")
+    assert loaded.run("print(behind.status)").streams == ["stopped\n"]
+
+
+def test_a_variable_of_the_user_is_never_overwritten(loaded):
+    loaded.run("precious = {'a': 1}")
+    reply = loaded.run("%%murakkab precious --run\nloud <- shout {words} @python:shout\n")
+    assert reply.error is None
+    assert "precious (dict) is left alone" in reply.text
+    assert loaded.run("precious").text == "{'a': 1}"
+    assert loaded.run("murakkab_run.outputs['loud'][(('words', 0),)]").text == "'W0'"
+
+
+def test_an_item_that_fails_is_named_escaped_and_costs_nothing_else(loaded):
+    reply = loaded.run("%%murakkab choosy --run\nkept <- check {words} @python:picky\n")
+    assert "words 2" in reply.text
+    assert "alert(1)" in reply.text
+    assert "<script" not in reply.html
+    assert loaded.run("print(choosy.status, len(choosy.outputs['kept']))").streams == ["partial 5\n"]
+
+
+def test_an_impossible_goal_shows_the_nearest_plan_and_is_an_error(loaded):
+    reply = loaded.run("%murakkab plan loudly --deadline 0.000001s")
+    assert reply.error[0] == "InfeasibleError"
+    assert "Nearest plan" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("status", "loudly"),
+        ("history", "loudly"),
+        ("bill loudly", "idle"),
+        ("agents", "Agents"),
+        ("models", "Models"),
+        ("cluster", "cores"),
+        ("explain loudly", "Plan for loudly"),
+        ("frontier loudly", "Frontier"),
+        ("profile", "Profile"),
+        ("export loudly --python", "session.declare"),
+        ("help", "VERB"),
+        ("", "VERB"),
+        ("run --help", "--minimize"),
+    ],
+)
+def test_every_verb_answers_with_html_and_text(loaded, line, words):
+    reply = loaded.run(f"%murakkab {line}")
+    assert reply.error is None
+    assert words in reply.text
+    assert "text/html" in reply.shown[-1]
+
+
+def test_a_wrong_verb_is_a_real_error_of_one_message(loaded):
+    reply = loaded.run("%murakkab pln")
+    assert reply.error[0] == "UsageError"
+    assert "Did you mean plan?" in reply.error[1]
+    assert reply.streams == []
+
+
+def test_a_cell_that_is_run_again_reuses_what_it_made(loaded):
+    reply = loaded.run("%%murakkab loudly --run\nloud <- shout {words} @python:shout\n")
+    assert reply.error is None
+    assert "W5" in reply.text
+
+
+def test_braces_and_dollars_in_a_body_are_left_alone(loaded):
+    reply = loaded.run("HOME = 'x'\n")
+    reply = loaded.run("%%murakkab kept\nloud <- shout {words} for $HOME @python:shout\n")
+    assert reply.error is None
+    assert loaded.run("%murakkab export kept --python").text.count("$HOME") == 1
+
+
+def test_another_cell_adds_steps_and_takes_over_those_of_its_names_with_a_notice(loaded):
+    loaded.run("%%murakkab grown\nloud <- shout {words} @python:shout\nagain <- shout {loud} @python:shout\n")
+    reply = loaded.run("%%murakkab grown\nmore <- shout {loud} @python:shout\n")
+    assert reply.error is None
+    assert all(name in reply.text for name in ("loud", "again", "more"))
+    assert "Replaced" not in reply.text
+    reply = loaded.run("%%murakkab grown\nagain <- shout {more} @python:shout\n")
+    assert reply.error is None
+    assert "Replaced what an earlier cell said of: again." in reply.text
+
+
+def test_a_variable_that_changed_is_seen_by_the_next_run(loaded):
+    loaded.run("phrase = ['one']")
+    loaded.run("%%murakkab seen\nloud <- shout {phrase} @python:shout\n")
+    loaded.run("phrase = ['two']")
+    assert "TWO" in loaded.run("%murakkab run seen").text
+
+
+def test_results_go_to_files(loaded):
+    reply = loaded.run("%murakkab export seen out.parquet out.csv out.json")
+    assert reply.error is None
+    assert loaded.run("print(open('out.csv').read().count('TWO'))").streams == ["1\n"]
+    assert "transcript" in loaded.run("%murakkab export seen out.srt").error[1]
+
+
+def test_the_help_of_the_magic_fits_a_screen(loaded):
+    reply = loaded.run("print(get_ipython().magics_manager.magics['cell']['murakkab'].__doc__)")
+    assert 10 < len(reply.streams[0].splitlines()) < 40
+
+
+def complete(kernel, code, cursor=None):
+    message = kernel.client.complete(code, len(code) if cursor is None else cursor, reply=True, timeout=20)
+    return message["content"]["matches"]
+
+
+def test_completion_knows_verbs_options_choices_steps_variables_and_agents(loaded):
+    assert "explain" in complete(loaded, "%murakkab ex")
+    assert "--minimize" in complete(loaded, "%%murakkab w --min")
+    assert complete(loaded, "%%murakkab w --minimize ") == ["cost", "energy", "latency"]
+    body = "%%murakkab w\nloud <- shout {words} @python:shout\nmore <- shout {"
+    assert {"words", "loud"} <= set(complete(loaded, body))
+    assert "extractive-summary" in complete(loaded, "%%murakkab w\na <- summarise {words} @extr")
+    assert "loudly" in complete(loaded, "%murakkab explain lou")
+
+
+def test_completion_of_python_cells_is_as_before(loaded):
+    assert "outputs" in complete(loaded, "loudly.outp")

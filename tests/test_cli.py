@@ -1,0 +1,241 @@
+"""The command line, as a user's shell runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from murakkab_jupyter.cli import Line, main, read_inputs
+from murakkab_jupyter.core.errors import UsageError
+
+CELL = """%%murakkab sums --minimize latency
+Summarise texts.
+
+summary <- summarise {texts} @extractive-summary
+overall <- summarise {summary}, per all @extractive-summary
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with a workflow and two documents, and a journal of its own."""
+    monkeypatch.setenv("MURAKKAB_JOURNAL", str(tmp_path / "journal.sqlite"))
+    monkeypatch.setenv("MURAKKAB_PROFILES", str(tmp_path / "profiles.sqlite"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sums.murakkab").write_text(CELL)
+    (tmp_path / "a.txt").write_text("The council met. It decided to build a bridge. Work begins in May.")
+    (tmp_path / "b.txt").write_text("Cyclists asked for a lane. The mayor agreed after a long debate.")
+    return tmp_path
+
+
+INPUTS = ["--input", "texts=a.txt", "--input", "texts=b.txt"]
+
+
+def test_a_run_prints_plan_results_and_bill_and_ends_with_0(place, capsys):
+    assert main(["run", "sums.murakkab", *INPUTS]) == 0
+    out = capsys.readouterr().out
+    assert out.index("Plan: sums") < out.index("Results (done)") < out.index("Bill: sums")
+    assert "build a bridge" in out
+    assert "b.txt" in out
+
+
+def test_json_on_standard_output_is_alone_there(place, capsys):
+    assert main(["run", "sums.murakkab", *INPUTS, "--json", "-"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert set(data["plan"]["steps"]["summary"]) >= {
+        "agent",
+        "device",
+        "cores",
+        "instances",
+        "batch",
+        "predicted",
+    }
+    assert len(data["outputs"]["summary"]) == 2
+    assert {"ancestry", "value"} <= set(data["outputs"]["summary"][0])
+    assert data["events"]
+
+
+def test_json_to_a_file_leaves_the_words_on_standard_output(place, capsys):
+    assert main(["plan", "sums.murakkab", *INPUTS, "--minimize", "energy", "--json", "plan.json"]) == 0
+    plan = json.loads((place / "plan.json").read_text())
+    assert plan["goal"]["objectives"] == ["energy"]
+    assert "Plan: sums" in capsys.readouterr().out
+
+
+def test_history_and_bill_know_earlier_runs(place, capsys):
+    assert main(["run", "sums.murakkab", *INPUTS]) == 0
+    capsys.readouterr()
+    assert main(["history", "--json", "-"]) == 0
+    runs = json.loads(capsys.readouterr().out)
+    assert [run["workflow"] for run in runs] == ["sums"]
+    assert main(["bill", runs[0]["run"]]) == 0
+    assert "idle" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["pln"], 2, "Did you mean plan?"),
+        (["run"], 2, "needs a file"),
+        (["run", "none.murakkab"], 2, "cannot be read"),
+        (["run", "sums.murakkab"], 2, "{texts}"),
+        (["run", "sums.murakkab", "--input", "texts=nowhere.txt"], 2, "nowhere.txt"),
+        (["run", "sums.murakkab", "--input", "texts"], 2, "NAME=VALUE"),
+        (["run", "sums.murakkab", "--minimise", "energy"], 2, "--minimize"),
+        (["plan", "sums.murakkab", *INPUTS, "--deadline", "1ms"], 4, "InfeasibleError"),
+        (["bill"], 2, "Nothing has been run yet"),
+        (["resume"], 2, "no unfinished run"),
+        (["agents", "extractive-sumary"], 2, "Did you mean extractive-summary?"),
+        (["models", "wisper-base"], 2, "whisper-base"),
+        (["export", "out.json"], 2, "Nothing has been run"),
+        (["run", "sums.murakkab", *INPUTS, "--cores", "none"], 2, "whole number"),
+    ],
+)
+def test_a_mistake_is_a_message_on_standard_error_and_an_exit_code(place, capsys, words, code, said):
+    assert main(words) == code
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert "Traceback" not in shown.err
+    assert shown.out == ""
+
+
+def test_an_impossible_goal_shows_the_nearest_plan(place, capsys):
+    assert main(["plan", "sums.murakkab", *INPUTS, "--deadline", "1ms"]) == 4
+    assert "Nearest plan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["agents"], "extractive-summary"),
+        (["models"], "licence"),
+        (["cluster"], "cores"),
+        (["help"], "resume"),
+        ([], "resume"),
+        (["run", "--help"], "--input NAME=VALUE"),
+        (["--version"], "murakkab 0."),
+        (["profile", "extractive-summary"], "Profile"),
+    ],
+)
+def test_what_needs_no_workflow_answers(place, capsys, words, said):
+    assert main(words) == 0
+    assert said in capsys.readouterr().out
+
+
+def test_a_workflow_as_python(place, capsys):
+    assert main(["export", "sums.murakkab", "--python", *INPUTS]) == 0
+    code = capsys.readouterr().out.removeprefix("Python\n")
+    compile(code, "exported", "exec")
+    assert "{texts}" in code
+
+
+def test_inputs_that_are_repeated_become_a_list():
+    assert read_inputs(["videos=a=b.mp4", "videos=c.mp4", "question=why?"]) == {
+        "videos": ["a=b.mp4", "c.mp4"],
+        "question": "why?",
+    }
+    with pytest.raises(UsageError):
+        read_inputs(["no value"])
+
+
+def test_a_fault_of_ours_is_one_line_without_a_traceback(place, capsys, monkeypatch):
+    def broken(words, bench):
+        msg = "boom"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr("murakkab_jupyter.cli.execute", broken)
+    assert main(["plan"]) == 1
+    err = capsys.readouterr().err
+    assert "RuntimeError: boom" in err
+    assert "Traceback" not in err
+
+
+class Terminal:
+    """A fake terminal."""
+
+    def __init__(self) -> None:
+        self.written = ""
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        raise OSError
+
+    def write(self, text: str) -> None:
+        self.written += text
+
+    def flush(self) -> None:
+        pass
+
+
+def test_the_live_line_overwrites_itself_and_is_cleared():
+    terminal = Terminal()
+    line = Line(terminal)
+    line.put("long words")
+    line.put("short")
+    line.end()
+    assert terminal.written == "\rlong words\rshort     \r     \r"
+
+
+def test_help_is_there_without_loading_heavy_things():
+    code = (
+        "import sys; from murakkab_jupyter.cli import main; main(['help']);"
+        "print([m for m in ('IPython', 'distributed', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_interrupt_stops_within_a_second_with_one_line(place):
+    (place / "many").mkdir()
+    text = "The council met today and decided on the bridge. " * 400
+    for number in range(400):
+        (place / "many" / f"{number}.txt").write_text(f"Number {number}. {text}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "murakkab_jupyter", "run", "sums.murakkab", "--input", "texts=many"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ.copy(),
+        start_new_session=True,
+    )
+    try:
+        journal = place / "journal.sqlite"
+        wait_for_item(journal, process)
+        at = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.readline()
+        took = time.monotonic() - at
+        code = process.wait(30)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert re.match(r"stopped: [01] of 2 steps done; go on with: murakkab resume \w+$", said)
+    assert took < 1.5
+    assert code == 130
+    assert "Traceback" not in process.stderr.read()
+
+
+def wait_for_item(journal, process) -> None:
+    """Until the journal holds a finished item."""
+    import sqlite3
+
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends and process.poll() is None:
+        if journal.exists():
+            try:
+                with sqlite3.connect(journal) as connection:
+                    if connection.execute("SELECT count(*) FROM items").fetchone()[0]:
+                        return
+            except sqlite3.Error:
+                pass
+        time.sleep(0.02)
+    pytest.fail(f"nothing was done; exit code {process.poll()}: {process.communicate(timeout=5)}")
