@@ -306,7 +306,6 @@ class RunLoop:
         more = self._widen()
         after = self._pool.describe() + (f"; {more}" if more else "")
         self._desk.tell(Reconfigured(self._desk.at_s, f"worker {message.worker.name} joined", before, after))
-        self._stranded = None
 
     def _widen(self) -> str:
         """More cores than were planned for: as many more instances of each step, in proportion."""

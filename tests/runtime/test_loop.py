@@ -797,28 +797,44 @@ def test_an_urgent_step_that_needs_a_whole_worker_is_not_starved_by_small_ones()
     assert order.index("large") < 60  # of 402
 
 
-def test_an_idle_instance_on_a_full_worker_is_given_up_for_one_on_a_free_worker():
+def test_an_idle_instance_on_a_full_worker_is_given_up_after_a_while_for_one_on_a_free_worker():
     workflow = flow(
         {"v": True, "u": True},
-        step("a", "v", ("v", "same")),
+        step("s", "v", ("v", "same")),
+        step("a", "v", ("s", "same")),
         step("b", "u", ("u", "same")),
-        step("c", "u", ("b", "same")),
     )
+    one = Configuration("agent")
     play = playing(
         workflow,
-        roots={"v": many("v", 2), "u": many("u", 1)},
-        workers=[worker("w0", 1)],
-        a=Configuration("agent"),
-        b=Configuration("agent"),
-        c=Configuration("agent"),
+        roots={"v": many("v", 2), "u": many("u", 2)},
+        workers=[worker("w0", 1), worker("w1", 1)],
+        **dict.fromkeys(("s", "a", "b"), one),
     )
-    play.turn()  # b goes first: its way to the end is longer
-    play.complete(0)
-    play.recording.clear()
-    play.send(Recorded(0))
-    assert [batch.step for batch in play.running.values()] in (["a"], ["c"])
-    play.to_the_end()
-    assert play.finish.status == "done"
+    play.turn()
+
+    def end(name):
+        task = next(task for task, batch in play.running.items() if batch.step == name)
+        play.complete(task)
+        play.recording.clear()
+        return play.send(Recorded(task))
+
+    def places():
+        return {(batch.step, batch.instance.worker) for batch in play.running.values()}
+
+    assert places() == {("s", "w0"), ("b", "w1")}
+    end("s")  # its second item takes w0 again
+    end("b")  # the first item of `a` takes w1
+    assert places() == {("s", "w0"), ("a", "w1")}
+    end("a")
+    assert places() == {("s", "w0"), ("b", "w1")}
+    said = end("s")  # `a` is idle on w1, which is full; w0 is free
+    assert places() == {("b", "w1")}
+    assert [timer.name for timer in of(said, SetTimer)] == ["blocked:a"]
+    play.now_s += 2
+    said = play.send(TimerFired("blocked:a"))
+    assert [(retire.instance.step, retire.instance.worker) for retire in of(said, Retire)] == [("a", "w1")]
+    assert places() == {("a", "w0"), ("b", "w1")}
 
 
 def test_instances_are_retired_when_their_step_has_ended():
