@@ -93,8 +93,16 @@ class Estimator:
             for step in workflow.steps
         ]
         self._expected: dict[tuple[Any, ...], Expectation] = {}
-        self._loads: dict[tuple[str, int, tuple[Any, ...]], Load] = {}
+        self._loads: dict[int, dict[tuple[str, int], Load]] = {}
+        self._steps = {step.name: step for step in workflow.steps}
         self._estimates: dict[tuple[int, ...], Estimate] = {}
+        self._widths = {
+            name: tuple(min(self.cores, m.configuration.cores * m.configuration.instances) for m in some)
+            for name, some in self.modes.items()
+        }
+        self._factors = {
+            name: tuple(judge.factor(name, mode) for mode in some) for name, some in self.modes.items()
+        }
         # Only options that differ between a step's modes can change what flows on.
         self._options = {
             name: tuple(mode.configuration.options for mode in some) for name, some in self.modes.items()
@@ -111,19 +119,18 @@ class Estimator:
 
     def load(self, name: str, pick: int, expectation: Expectation) -> Load:
         """What a mode of a step does with what is expected."""
-        step = self.workflow.step(name)
-        here = expectation.steps[name]
-        groups = groups_of(step, expectation)
-        key = (name, pick, (round(here.items, 6), round(here.work, 6), round(groups, 6)))
-        found = self._loads.get(key)
+        # Expectations are kept, so that their identity is a key that costs nothing.
+        known = self._loads.setdefault(id(expectation), {})
+        found = known.get((name, pick))
         if found is None:
-            found = self._loads[key] = (
+            here = expectation.steps[name]
+            found = known[name, pick] = (
                 load_of(
                     self.modes[name][pick].configuration,
                     self.profiles,
                     items=here.items,
                     work=here.work,
-                    groups=groups,
+                    groups=groups_of(self._steps[name], expectation),
                     speed=self.speed,
                 )
                 or UNPROFILED
@@ -149,6 +156,7 @@ class Estimator:
         """The same, worked out anew."""
         expectation = self.expectation(picks)
         pick_of = dict(zip(self.names, picks, strict=True))
+        known = self._loads.setdefault(id(expectation), {})
         first: dict[str, float] = {}
         end: dict[str, float] = {}
         core_s = cpu_s = 0.0
@@ -156,7 +164,7 @@ class Estimator:
         free = [0.0] * self.cores if self.cores <= MOST_CORES else []
         for name, inputs in self._order:
             pick = pick_of[name]
-            load = self.load(name, pick, expectation)
+            load = known.get((name, pick)) or self.load(name, pick, expectation)
             start = 0.0
             last = 0.0
             for source, gathers, at_root in inputs:
@@ -165,15 +173,16 @@ class Estimator:
                     last = max(last, end[source])
             if free:
                 # As on the cluster, a step waits for as many cores as it is to have.
-                mode = self.modes[name][pick].configuration
-                width = min(len(free), mode.cores * mode.instances)
-                start = max(start, free[width - 1])
-                free = sorted([*free[width:], *([start + load.wall_s] * width)])
+                width = self._widths[name][pick]
+                if free[width - 1] > start:
+                    start = free[width - 1]
+                free[:width] = [start + load.wall_s] * width
+                free.sort()
             first[name] = start + load.first_s
             end[name] = max(start + load.wall_s, last + load.call_s)
             core_s += load.core_s
             cpu_s += load.cpu_s
-            score *= self.judge.factor(name, self.modes[name][pick])
+            score *= self._factors[name][pick]
         path = max(end.values(), default=0.0)
         area = core_s / self.cores
         latency = max(path, area)

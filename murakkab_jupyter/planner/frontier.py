@@ -72,8 +72,10 @@ def frontier(
             search.exact(picks)
     else:
         search.best(Goal(("quality",)))
+        # On one's own machine cost is electricity: what is frugal is cheap.
+        same = {"quality", "cost"} if problem.estimator.rent is None else {"quality"}
         for objective in order:
-            if objective == "quality":
+            if objective in same:
                 continue
             for share in SHARES:
                 floor = share * search.judge.reachable * (1 - 1e-9)

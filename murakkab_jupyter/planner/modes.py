@@ -29,6 +29,11 @@ MOST_MODES = 48
 """Modes a step keeps after the dominated ones are dropped."""
 
 
+SAME = 0.01
+SAME_S = 0.002
+"""Modes of one agent whose figures differ by less than this share and these seconds are one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mode:
     """One way to do a step: its configuration, and its agent's quality there."""
@@ -217,25 +222,24 @@ def thin(modes: Sequence[Mode], most: int) -> list[Mode]:
 
 
 def undominated(modes: Sequence[tuple[Mode, Load]]) -> list[Mode]:
-    """Modes of one agent and one set of options that no other beats in time, first result, and cores and CPU held."""
+    """Modes of one agent and one set of options that no other beats in time, first result, and cores and CPU held.
+
+    Beaten by less than `SAME` (and `SAME_S`) counts: no profile is that exact, and a search among equals is long.
+    """
 
     def figures(entry: tuple[Mode, Load]) -> tuple[float, ...]:
         mode, load = entry
         held = mode.configuration.cores * mode.configuration.instances
         return (load.wall_s, load.first_s, load.core_s, load.cpu_s, float(held))
 
-    kept: list[Mode] = []
-    rows = [figures(entry) for entry in modes]
-    for index, row in enumerate(rows):
-        beaten = any(
-            (all(a <= b * (1 + 1e-9) for a, b in zip(other, row, strict=True)))
-            and (any(a < b * (1 - 1e-9) for a, b in zip(other, row, strict=True)) or place < index)
-            for place, other in enumerate(rows)
-            if place != index
-        )
-        if not beaten:
-            kept.append(modes[index][0])
-    return kept
+    rows = sorted(((figures(entry), entry[0]) for entry in modes), key=lambda row: row[0])
+    kept: list[tuple[tuple[float, ...], Mode]] = []
+    for row, mode in rows:
+        if not any(
+            all(a <= b * (1 + SAME) + SAME_S for a, b in zip(other, row, strict=True)) for other, _ in kept
+        ):
+            kept.append((row, mode))
+    return [mode for _, mode in kept]
 
 
 def shapes(
