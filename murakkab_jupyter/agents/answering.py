@@ -98,7 +98,7 @@ class Ranker:
         asked = set(content(question)) - GENERIC
         whole = sum(rare.get(word, 2.0) for word in asked) or 1.0
         shared = [sum(rare[word] for word in asked & words) / whole for words in stems]
-        shape = next((found for ask, found in SHAPES if ask.search(question)), None)
+        shape = shape_of(question)
         found: list[Found] = []
         for index, (sentence, (_, piece)) in enumerate(zip(sentences, rows, strict=True)):
             lead = 0.0
@@ -106,6 +106,9 @@ class Ranker:
                 lead = max(0.0, 0.3 * float(near[index - 1]) + 0.2 * shared[index - 1])
             fits = 0.12 if shape is not None and shape.search(sentence) else 0.0
             score = 0.6 * float(near[index]) + 0.5 * shared[index] + 0.25 * lead + fits
+            if rows[index][1].sort == "seen" or SEEN.match(sentence):
+                # A bare list of objects is near to any question that names one of them.
+                score *= 0.7
             found.append(Found(sentence, piece, score, index))
         return sorted(found, key=lambda one: (-one.score, one.position))
 
@@ -121,6 +124,11 @@ class Ranker:
 
     least = 0.42
     least_unshared = 0.5
+
+
+def shape_of(question: str) -> re.Pattern[str] | None:
+    """What a sentence that answers such a question has in it."""
+    return next((found for asked, found in SHAPES if asked.search(question)), None)
 
 
 def about_everything(question: str) -> bool:
@@ -190,6 +198,11 @@ def answer_from(question: str, material: Sequence[Piece], ranker: Ranker, senten
         if more or other.position == best.position + 1:
             chosen.append(other)
             covered |= more
+    after = next((one for one in found if one.position == best.position + 1), None)
+    shape = shape_of(question)
+    if shape and after and after not in chosen and not shape.search(best.text) and shape.search(after.text):
+        # "Traffic fell. That is because ...": what was asked for stands in the next sentence.
+        chosen = [best, after]
     return told(chosen, found)
 
 

@@ -35,6 +35,13 @@ CONTEXT_OPTION = Option("context", int, CONTEXT, help="Tokens that a request and
 THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 
 
+DOMINATED = {
+    "summarisation": "Dominated: extractive-summary keeps more of the facts at a small part of the cost (benchmarks/text_quality.py).",
+    "question-answering": "Dominated: minilm-qa answers more questions right at a small part of the cost (benchmarks/text_quality.py).",
+}
+"""What so small a model does worse than an agent without one. It can still be pinned; a bigger GGUF is another matter."""
+
+
 class LlamaChat(Chat):
     """llama.cpp in process. Answers several requests at once; the same request gives the same answer."""
 
@@ -140,7 +147,7 @@ def open_smollm2(options: Mapping[str, Any], cores: int) -> Chat:
     from murakkab_jupyter.agents.weights import resolve
 
     return LlamaChat(
-        gguf_in(Path(resolve("smollm2-135m"))), cores=cores, context=int(options.get("context", CONTEXT))
+        gguf_in(Path(resolve("smollm2-135m-q4_1"))), cores=cores, context=int(options.get("context", CONTEXT))
     )
 
 
@@ -248,11 +255,12 @@ def register(library: Library) -> None:
             options=(*task.options, CONTEXT_OPTION),
             needs=Needs(
                 modules=("xllamacpp", *task.modules),
-                weights=("smollm2-135m",),
+                weights=("smollm2-135m-q4_1",),
                 memory_bytes=task.memory_bytes,
             ),
             max_cores=4,
             max_batch=16,
+            fixture=DOMINATED.get(capability, ""),
         )
         library.add_agent(small)
         library.add_agent(

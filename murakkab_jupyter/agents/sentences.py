@@ -57,6 +57,19 @@ IRREGULAR = {
 }  # fmt: skip
 
 
+ALIKE = {
+    stem: group[0]
+    for group in (
+        ("begin", "start", "commenc"),
+        ("finish", "end", "stop"),
+        ("fall", "drop", "decrease", "decreas", "declin"),
+        ("grow", "rise", "ris", "increas"),
+    )
+    for stem in group
+}
+"""Words that mean nearly the same, by their stems."""
+
+
 def split(text: str) -> list[str]:
     """The sentences of a text, in order; a line break ends one too. Marks no boundary after an abbreviation."""
     parts: list[str] = []
@@ -86,7 +99,12 @@ def clean(sentence: str) -> str:
 
 
 def stem(word: str) -> str:
-    """A word's rough stem, in lower case, for comparing words (not for showing)."""
+    """A word's rough stem, in lower case, for comparing words (not for showing); near synonyms share one."""
+    found = bare_stem(word)
+    return ALIKE.get(found, found)
+
+
+def bare_stem(word: str) -> str:
     low = word.lower().replace("’", "'")  # noqa: RUF001
     low = low.removesuffix("'s")
     if low in IRREGULAR:

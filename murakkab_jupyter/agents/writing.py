@@ -25,7 +25,8 @@ __all__ = ["TASKS", "AnswerWriter", "Opener", "SummaryWriter", "Task", "TextWrit
 Opener = Callable[[Mapping[str, Any], int], Chat]
 """`opener(options, cores)` loads a model."""
 
-GROUNDED = 0.6
+NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'-]+")
+GROUNDED = 0.7
 """Least share of a text's content words that must stand in the material."""
 PASSAGES = 4
 """How many passages a model is given to answer from."""
@@ -61,6 +62,8 @@ class Writer(Agent):
         self.options: Mapping[str, Any] = {}
         self.model: Chat | None = None
         self.last = Tokens()
+        self.extracted = 0
+        """Texts that did not stand in the material, and were replaced by sentences of it."""
 
     def load(self, options: Mapping[str, Any], cores: int) -> None:
         """Load the model."""
@@ -173,10 +176,10 @@ class SummaryWriter(Writer):
         sentences = split(reply.text)
         if not reply.complete and len(sentences) > 1:
             sentences = sentences[:-1]
-        kept = [
-            clean(s) for s in sentences if coverage(s, words) >= GROUNDED and numbers(s) <= numbers(words)
-        ]
-        text = " ".join(dict.fromkeys(kept)) or " ".join(pick(split(words), 60))
+        if not sentences or not all(grounded(sentence, words, SUMMARY_LEAD) for sentence in sentences):
+            self.extracted += 1
+            sentences = pick(split(words), 60)
+        text = " ".join(dict.fromkeys(clean(sentence) for sentence in sentences))
         boxes = [part for _, value in pairs(material) for part in flat(value) if isinstance(part, Boxes)]
         if not boxes:
             return text
@@ -203,8 +206,6 @@ class AnswerWriter(Writer):
     def __init__(self, opener: Opener) -> None:
         super().__init__(opener)
         self.ranker: Ranker | None = None
-        self.extracted = 0
-        """Answers that did not stand in the passages, and were replaced by the best sentence."""
 
     def load(self, options: Mapping[str, Any], cores: int) -> None:
         """Load the model and the encoder."""
@@ -272,8 +273,7 @@ class AnswerWriter(Writer):
         new = set(content(text)) - set(content(question))
         if (
             not text
-            or coverage(text, known) < GROUNDED
-            or not numbers(text) <= numbers(known)
+            or not grounded(text, known, ANSWER_LEAD)
             or not (new & set(content(notes)) or yes_or_no(text))
         ):
             self.extracted += 1
@@ -288,6 +288,19 @@ def cited(text: str, used: Sequence[tuple[str, Piece]]) -> list[Evidence]:
         (sentence, piece) for sentence, piece in used if len(words & set(content(sentence))) >= 2
     ] or list(used)
     return [evidence_of(piece, sentence) for sentence, piece in chosen]
+
+
+def grounded(text: str, known: str, lead: Sequence[Message]) -> bool:
+    """Whether a text stands in what is known: most of its words do, all of its numbers and names, none from the examples."""
+    words = set(content(known))
+    examples = {word for message in lead[1:] for word in content(message["content"])}
+    names = set(content(" ".join(NAME.findall(text))))
+    return (
+        coverage(text, known) >= GROUNDED
+        and numbers(text) <= numbers(known)
+        and names <= words
+        and not (set(content(text)) & examples) - words
+    )
 
 
 def yes_or_no(text: str) -> bool:
