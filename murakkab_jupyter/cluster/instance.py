@@ -9,7 +9,6 @@ log file, whose last lines are shown when something breaks.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import resource
@@ -24,6 +23,7 @@ from typing import Any
 import cloudpickle
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs
+from murakkab_jupyter.agents.weights import reporting
 from murakkab_jupyter.cluster.contract import check_values
 from murakkab_jupyter.cluster.parent import die_with
 from murakkab_jupyter.cluster.wire import (
@@ -136,7 +136,7 @@ class Serving:
                 msg = f"{type(spec).__name__} is no AgentSpec"
                 raise TypeError(msg)
             agent = spec.make()
-            with fetching(self.progress):
+            with reporting(self.progress):
                 agent.load(order.options, order.cores)
         except Exception as error:  # noqa: BLE001 - another's code: whatever it raises is the answer
             traceback.print_exc()
@@ -194,12 +194,6 @@ def pack(agent: str, values: tuple[Any, ...]) -> bytes:
 def as_load(usage: Usage) -> Usage:
     """Use that was spent on loading."""
     return Usage(0.0, 0.0, usage.seconds, usage.cpu_s, usage.memory_bytes)
-
-
-@contextlib.contextmanager
-def fetching(progress: Any) -> Any:
-    """Have weights report what they fetch, for as long as it lasts."""
-    yield
 
 
 def listen(read: int, orders: queue.SimpleQueue[Any]) -> None:

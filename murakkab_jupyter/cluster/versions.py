@@ -38,10 +38,7 @@ def check_probe(found: Probe) -> None:
     check_python(found.address, found.python)
     check_cloudpickle(found.address, found.cloudpickle)
     if found.murakkab != VERSION:
-        msg = (
-            f"Worker {found.address} has murakkab-jupyter {found.murakkab}, and here it is "
-            f"{VERSION}."
-        )
+        msg = f"Worker {found.address} has murakkab-jupyter {found.murakkab}, and here it is {VERSION}."
         raise ClusterError(
             msg,
             hint=f"Install the same on both: pip install murakkab-jupyter=={VERSION}",
