@@ -12,6 +12,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from murakkab_jupyter.planner.estimate import Estimate, Estimator
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
@@ -27,14 +28,17 @@ Picks = tuple[int, ...]
 
 Key = tuple[float, ...]
 
-EVALUATIONS = 28
-"""True evaluations that a search may ask for: 5-30 ms each for a video workflow."""
+EVALUATIONS = 60
+"""True evaluations that a search may ask for: 2-10 ms each for a video workflow."""
 
 ESTIMATES = 4000
 """A space of at most this many is estimated whole."""
 
 PAIR_MODES = 10
 """Modes of each step that are tried two steps at a time."""
+
+ANCHORS: tuple[Objective, ...] = ("energy", "latency")
+"""Goals whose best plans every search looks at."""
 
 AFTER: tuple[Objective, ...] = ("energy", "latency", "cost")
 """What breaks ties after the stated objectives."""
@@ -135,7 +139,14 @@ class Search:
         """The best set of modes found; it may break limits where none was found that keeps them."""
         if self.space <= self.effort:
             return min(self.all(), key=lambda picks: self.key(picks, goal))
-        return self.polish(self.promising(goal), goal)
+        for objective in ANCHORS:
+            # What is fast is often frugal: plans found on the way to one goal are candidates for the others.
+            other = replace(
+                goal, objectives=(objective,), quality=goal.floor if goal.floor is not None else 0.0
+            )
+            if other != goal:
+                self.polish(self.promising(other), other, self.effort // 4)
+        return self.polish(self.promising(goal), goal, self.effort // 2)
 
     def all(self) -> Iterator[Picks]:
         """Every set of modes."""
@@ -219,9 +230,9 @@ class Search:
                     changed[a], changed[b] = x, y
                     yield tuple(changed)
 
-    def polish(self, pool: Sequence[Picks], goal: Goal) -> Picks:
-        """Judge the most promising with true figures, then improve the best one step at a time."""
-        left = self.effort
+    def polish(self, pool: Sequence[Picks], goal: Goal, left: int) -> Picks:
+        """Judge the most promising with true figures, `left` of them at most, then improve the best step by step."""
+        count = max(1, left // 2)
         tried: dict[Picks, Key] = {}
 
         def judge(picks: Picks) -> Key:
@@ -232,7 +243,7 @@ class Search:
                 tried[picks] = self.key(picks, goal)
             return tried[picks]
 
-        for picks in self.spread(pool, max(1, self.effort // 2)):
+        for picks in self.spread(pool, count):
             judge(picks)
         # What was judged for other goals is judged for this one at no cost.
         for picks in list(self.evaluations):
