@@ -108,7 +108,7 @@ def test_ten_thousand_items_take_seconds_at_most():
         step("summary", "videos", ("objects", "gather")),
         step("answer", "", ("summary", "gather")),
     )
-    began = time.perf_counter()
+    began = time.process_time()
     play = playing(
         workflow,
         all_good(workflow, lambda name, key: 100),
@@ -118,7 +118,7 @@ def test_ten_thousand_items_take_seconds_at_most():
     )
     assert play.to_the_end().status == "done"
     assert play.loop.progress()["objects"].done == 10_000
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_the_same_messages_give_the_same_decisions():
