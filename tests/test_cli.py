@@ -79,6 +79,23 @@ def test_history_and_bill_know_earlier_runs(place, capsys):
     assert "idle" in capsys.readouterr().out
 
 
+def test_results_of_an_earlier_run_go_to_files(place, capsys):
+    assert main(["run", "sums.murakkab", *INPUTS]) == 0
+    assert main(["export", "sums", "out.csv", "out.parquet"]) == 0
+    assert "Wrote out.csv, out.parquet." in capsys.readouterr().out
+    assert "build a bridge" in (place / "out.csv").read_text()
+    assert main(["export", "sums", "out.srt"]) == 2
+    assert main(["export", "sums", "out.docx"]) == 2
+
+
+def test_an_unreadable_file_among_others_makes_the_run_partial_and_is_named(place, capsys):
+    (place / "c.txt").write_bytes(b"\xff\xfe\xfa\x00\x81" * 50)
+    assert main(["run", "sums.murakkab", *INPUTS, "--input", "texts=c.txt"]) == 3
+    out = capsys.readouterr().out
+    assert "c.txt" in out
+    assert "build a bridge" in out
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -74,6 +74,8 @@ class MurakkabMagics(Magics):
         self.bench = Workbench()
         self.followers: list[Follower] = []
         self.space: dict[str, Any] = shell.user_ns
+        self.live = getattr(shell, "kernel", None) is not None
+        """Whether the front end can put an update in the place of what it shows; a terminal cannot."""
 
     @no_var_expand
     @line_cell_magic
@@ -261,7 +263,8 @@ class MurakkabMagics(Magics):
         handle = display({"text/plain": f"Run {run.id} is starting."}, raw=True, display_id=True)
 
         def tell(moment: Moment) -> None:
-            put(progress_view(moment), handle)
+            if self.live:
+                put(progress_view(moment), handle)
 
         def done() -> None:
             put(run_bundle(run), handle)
@@ -281,20 +284,14 @@ class MurakkabMagics(Magics):
         return None
 
     def keep(self, run: Run) -> None:
-        """Bind the run to its workflow's name, unless that name holds something else of the user's."""
+        """Bind the run to its workflow's name, unless that name holds something else of the user's; and to `murakkab_run`."""
         name = run.workflow.name
-        space = self.space
-        if name in space and not isinstance(space[name], Run):
-            kind = type(space[name]).__name__
-            put(
-                message_view(
-                    f"Your variable {name} ({kind}) is left alone; this run is the value of the cell, and of "
-                    f"murakkab_run."
-                )
-            )
-            space["murakkab_run"] = run
+        self.space["murakkab_run"] = run
+        if name in self.space and not isinstance(self.space[name], Run):
+            kind = type(self.space[name]).__name__
+            put(message_view(f"Your variable {name} ({kind}) is left alone; this run is in murakkab_run."))
             return
-        space[name] = run
+        self.space[name] = run
 
 
 # --- loading ----------------------------------------------------------------------------------------------------

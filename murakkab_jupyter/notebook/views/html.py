@@ -101,12 +101,13 @@ def tag(name: str, *children: object, **attributes: object) -> Html:
 def join(parts: Iterable[object]) -> Html:
     """Parts one after the other, escaped where they are not `Html`; None is left out."""
     return Html(
-        "".join(
-            part if isinstance(part, Html) else html.escape(clean(part), quote=False)
-            for part in parts
-            if part is not None
-        )
+        "".join(part if isinstance(part, Html) else plain(clean(part)) for part in parts if part is not None)
     )
+
+
+def plain(text: str) -> str:
+    """Text as HTML, out of reach of MathJax too: notebooks read `$5 to $9` and backslashes as formulas."""
+    return re.sub(r"[$\\]", lambda found: f"<span>{found[0]}</span>", html.escape(text, quote=False))
 
 
 def frame(label: str, *children: object) -> str:
@@ -115,7 +116,7 @@ def frame(label: str, *children: object) -> str:
         tag(
             "div",
             *children,
-            class_="murakkab",
+            class_="murakkab tex2jax_ignore mathjax_ignore",
             role="group",
             aria_label=label,
             style=f"{FONT};color:var(--jp-ui-font-color1,inherit);max-width:1180px;padding:2px 0 6px;overflow-wrap:break-word",
