@@ -10,7 +10,7 @@ from murakkab_jupyter.core.errors import ProfileError, UsageError
 from murakkab_jupyter.profiles.book import PROCESS_S, ProfileBook
 from murakkab_jupyter.profiles.observation import Observation, Quality
 from murakkab_jupyter.profiles.profile import NO_PROFILE
-from murakkab_jupyter.profiles.reference import Reference, read_reference, shipped_reference
+from murakkab_jupyter.profiles.reference import Reference, quiet, read_reference, shipped_reference
 from murakkab_jupyter.profiles.store import ProfileStore
 
 BEAM = Option("beam", int, 1, (1, 5), lever=True)
@@ -311,3 +311,25 @@ def test_by_default_the_book_is_the_users_own(monkeypatch, tmp_path):
     monkeypatch.setenv("MURAKKAB_PROFILES", str(tmp_path / "new" / "profiles.sqlite"))
     ProfileBook.open(None, synthetic_library(), host_speed=1.0).close()
     assert (tmp_path / "new" / "profiles.sqlite").is_file()
+
+
+def test_what_a_busy_machine_made_an_agent_wait_is_taken_out_of_the_reference():
+    busy = [
+        observation(seconds=4.0, cpu_s=1.0, load_s=8.0, load_cpu_s=1.0),
+        observation(cores=2, seconds=2.8, cpu_s=1.2),
+    ]
+    one, two = quiet(busy)
+    assert one.seconds == pytest.approx(1.0, rel=0.03)
+    assert one.load_s == pytest.approx(2.0)
+    assert two.seconds == pytest.approx(0.7)
+    assert (one.cpu_s, two.cpu_s) == (1.0, 1.2)
+
+
+def test_times_of_an_idle_machine_stay_as_they_are():
+    idle = [observation(seconds=1.0, cpu_s=1.0), observation(cores=2, seconds=0.6, cpu_s=1.1)]
+    assert list(quiet(idle)) == idle
+
+
+def test_no_wall_time_falls_below_what_its_cpu_time_allows():
+    (_, two) = quiet([observation(seconds=9.0, cpu_s=1.0), observation(cores=2, seconds=1.0, cpu_s=1.8)])
+    assert two.seconds == pytest.approx(0.9)
