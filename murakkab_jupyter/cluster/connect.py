@@ -90,6 +90,8 @@ class Cluster:
         if not self._probes:
             msg = f"The scheduler at {self.address} has no workers."
             raise ClusterError(msg, hint=_START_WORKERS)
+        for found in list(self._probes.values()):
+            self._survey(found)
         return ClusterView(tuple(self._view(found) for found in list(self._probes.values())))
 
     def roll(self) -> Roll:
@@ -222,7 +224,9 @@ class Cluster:
             )
 
     def _view(self, found: Probe) -> WorkerView:
-        speed, power = self._survey(found)
+        plain = WorkerView(found.address, found.host, 1, 0)
+        # A host that joins in mid-run is not measured first.
+        speed, power = self._surveys.get(found.host, (plain.speed, plain.power))
         return WorkerView(
             name=found.address,
             host=found.host,
@@ -233,21 +237,19 @@ class Cluster:
             power=power,
         )
 
-    def _survey(self, found: Probe) -> tuple[Figure, HostPower]:
-        known = self._surveys.get(found.host)
-        if known is None:
-            if self.local:
-                known = survey()
-            else:
-                future = self.client.submit(survey, workers=[found.address], pure=False, priority=100)
-                try:
-                    known = future.result(timeout=SURVEY_S)
-                except Exception as error:  # noqa: BLE001 - a figure is missing, nothing is lost
-                    future.cancel()
-                    logging.getLogger(__name__).info("%s could not be measured: %s", found.host, error)
-                    known = (WorkerView("", "", 1, 0).speed, HostPower())
-            self._surveys[found.host] = known
-        return known
+    def _survey(self, found: Probe) -> None:
+        """Measure a worker's host, once."""
+        if found.host in self._surveys:
+            return
+        if self.local:
+            self._surveys[found.host] = survey()
+            return
+        future = self.client.submit(survey, workers=[found.address], pure=False, priority=100)
+        try:
+            self._surveys[found.host] = future.result(timeout=SURVEY_S)
+        except Exception as error:  # noqa: BLE001 - a figure stays a prior, nothing is lost
+            future.cancel()
+            logging.getLogger(__name__).info("%s could not be measured: %s", found.host, error)
 
 
 _START_WORKERS = (
@@ -318,7 +320,7 @@ def _start_here(cores: int | None, *, dashboard: bool) -> Cluster:
 
 
 def _attach(address: str, *, timeout_s: float) -> Cluster:
-    _hush(logging.ERROR)
+    _hush(logging.CRITICAL)
     try:
         client = Client(address, timeout=timeout_s, set_as_default=False)
     except (OSError, TimeoutError) as error:

@@ -217,6 +217,7 @@ class InstanceProcess:
             self.started.set()
             return
         self.pid = process.pid
+        guard = self._guard()
         self.started.set()
         # Wait without reaping first, so that `kill` can never hit a stranger with the same number.
         with contextlib.suppress(ChildProcessError):
@@ -230,6 +231,25 @@ class InstanceProcess:
                 self._lifetime_cpu_s = used.ru_utime + used.ru_stime
             process.returncode = os.waitstatus_to_exitcode(self._status)
             self.ended.set()
+        if guard is not None:
+            guard.kill()
+            guard.communicate()
         with self._pipes:  # whoever was in a call has seen the end of the pipe
             os.close(self._to_child)
             os.close(self._from_child)
+
+    def _guard(self) -> subprocess.Popen[bytes] | None:
+        """A shell that kills the instance's whole group when this process ends: the kernel alone would leave its children.
+
+        It waits for the end of a pipe that only this process holds open.
+        """
+        try:
+            return subprocess.Popen(
+                ["/bin/sh", "-c", f"read _; kill -9 -{self.pid}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError:
+            return None  # no shell, or no processes left: the instance itself still ends with this process

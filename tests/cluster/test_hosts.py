@@ -16,6 +16,7 @@ import pytest
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs, Needs
 from murakkab_jupyter.cluster.connect import Cluster, connect
+from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.events import Event, ItemFailed, Reconfigured, WorkerChanged
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media, media_cache
@@ -263,6 +264,62 @@ def test_a_worker_that_joins_in_mid_run_is_used(place: Place, tmp_path: Path) ->
     assert ran.finish.status == "done", ran.finish.message
     assert [change.change for change in ran.of(WorkerChanged)] == ["joined"]
     assert len({batch.worker for batch in ran.batches("said")}) == 2
+
+
+def test_a_scheduler_that_dies_ends_the_run_with_what_to_do(place: Place, tmp_path: Path) -> None:
+    place.scheduler()
+    place.worker("east")
+    (scheduler, _) = place.processes
+    diary = tmp_path / "diary"
+
+    def murder() -> None:
+        wait_for(lambda: bool(diary_lines(diary)), 30)
+        scheduler.kill()
+
+    killer = threading.Thread(target=murder)
+    with connect(place.address) as cluster:
+        killer.start()
+        with pytest.raises(ClusterError, match="is gone") as caught:
+            Run(
+                cluster,
+                one_step(),
+                {"said": setting("slow", seconds=60.0, diary=str(diary))},
+                {"items": ["a"]},
+            ).go()
+    killer.join()
+    assert "resume" in str(caught.value)
+    pid = int(diary_lines(diary)[0].split()[0])
+    wait_for(lambda: not alive(pid), 10)
+
+
+def test_a_worker_that_is_killed_takes_what_its_instances_started_with_it(place: Place) -> None:
+    import psutil
+
+    place.scheduler()
+    doomed = place.worker("east")
+    sleepers: set[int] = set()
+    stop = threading.Event()
+
+    def murder() -> None:
+        def asleep() -> bool:
+            for child in psutil.Process(doomed.pid).children(recursive=True):
+                if child.name() == "sleep":
+                    sleepers.add(child.pid)
+            return bool(sleepers)
+
+        wait_for(asleep, 30)
+        doomed.kill()
+        wait_for(lambda: not any(alive(pid) for pid in sleepers), 5)
+        stop.set()
+
+    killer = threading.Thread(target=murder)
+    with connect(place.address) as cluster:
+        killer.start()
+        ran = Run(cluster, one_step(), {"said": setting("odd")}, {"items": ["wait"]}, stop=stop).go()
+    killer.join()
+    assert sleepers
+    assert stop.is_set()
+    assert ran.finish.status == "stopped"
 
 
 # --- a client that dies ---------------------------------------------------------------------------------------
