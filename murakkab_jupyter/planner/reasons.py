@@ -90,7 +90,7 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
         if ratio < 1.05:
             gain = f"{(1 - there / here) * 100:.1f} % less {'time' if first == 'latency' else first}"
     elif first == "quality" and there < here:
-        gain = f"{(here - there) * -100:+.0f} points better" if here < there else ""
+        gain = f"{(here - there) * 100:.0f} points better"
     if "quality" in broken and goal.floor is not None:
         fault = quality_fault(search, rival, theirs, goal)
     elif broken:

@@ -310,6 +310,16 @@ def test_the_reason_says_when_quality_is_what_is_lost():
     assert "points lower" in plan.steps["scenes"].runner_up.reason
 
 
+def test_a_better_rival_that_takes_too_long_says_how_much_better_and_how_long():
+    world = world_of({"a": ["data"]}, [Made("slow", "a", 5.0, 0.95), Made("quick", "a", 0.5, 0.7)], items=1)
+    plan = plan_for(world, Goal(("quality",), deadline_s=2.0))
+    assert plan.steps["a"].configuration.agent == "quick"
+    reason = plan.steps["a"].runner_up.reason
+    assert reason.startswith("slow: 25 points better, but takes ")
+    assert reason.endswith("over your deadline of 2 s.")
+    assert plan.binding.startswith("a deadline of 2 s: without it quality could be 0.95")
+
+
 def test_the_binding_limit_says_what_it_costs():
     plan = plan_for(video_world(), Goal(("energy",), "best"))
     assert plan.binding.startswith("quality best: without it energy could be")
