@@ -171,6 +171,14 @@ def test_an_item_that_fails_is_named_escaped_and_costs_nothing_else(loaded):
     assert loaded.run("print(choosy.status, len(choosy.outputs['kept']))").streams == ["partial 5\n"]
 
 
+def test_a_run_of_which_nothing_came_is_a_real_error(loaded):
+    loaded.run("bad = ['w2']")
+    reply = loaded.run("%%murakkab hopeless --run\nkept <- check {bad} @python:picky\n")
+    assert reply.error[0] == "AgentError"
+    assert "bad 0" in reply.text
+    assert len(reply.error[2]) == 1
+
+
 def test_an_impossible_goal_shows_the_nearest_plan_and_is_an_error(loaded):
     reply = loaded.run("%murakkab plan loudly --deadline 0.000001s")
     assert reply.error[0] == "InfeasibleError"
