@@ -19,7 +19,7 @@ QUOTES = '"“”'
 
 STOP = frozenset(
     """a an and are as at be been being but by can could did do does doing done for from had has have
-    having he her hers him his how i if in into is it its itself just may me might more most must my no
+    having he her hers him his how i if in into is it its itself just me might more most must my no
     nor not now of off on once one only or other our ours out over own s said same say says she should
     so some such t than that the their theirs them then there these they this those through to too under
     until up very was we were what when where which while who whom whose why will with would you your
