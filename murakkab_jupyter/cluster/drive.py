@@ -19,7 +19,7 @@ from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.cluster.connect import Cluster, Roll
 from murakkab_jupyter.cluster.flight import Fault, Flight, Landed, Orders, Told, work_of
-from murakkab_jupyter.cluster.host import Reply
+from murakkab_jupyter.cluster.pool import Reply
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.events import Event, Notice, Usage

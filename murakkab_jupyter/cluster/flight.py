@@ -20,8 +20,6 @@ from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.cluster.connect import Cluster
 from murakkab_jupyter.cluster.host import (
-    Recipe,
-    Reply,
     cancel_task,
     lease_key,
     retire,
@@ -30,6 +28,7 @@ from murakkab_jupyter.cluster.host import (
     topic,
 )
 from murakkab_jupyter.cluster.media import MediaShipper, find_media
+from murakkab_jupyter.cluster.pool import Recipe, Reply
 from murakkab_jupyter.cluster.ship import pack_agent
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import InputError, MurakkabError

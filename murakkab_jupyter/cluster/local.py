@@ -24,6 +24,10 @@ from murakkab_jupyter.cluster.parent import die_with
 __all__ = ["LocalWorker", "local_cluster", "main"]
 
 
+WAITING_THREADS = 16
+"""Batches of remote agents that may wait at once."""
+
+
 class LocalWorker(Subprocess):  # type: ignore[misc]
     """A nanny and its worker, which end when this process does, and only then."""
 
@@ -58,7 +62,8 @@ def local_cluster(*, cores: int, gpus: int, memory_bytes: int, dashboard: bool) 
     """A scheduler in this process and one worker beside it, all on loopback."""
     options = {
         "host": "127.0.0.1",
-        "nthreads": cores,
+        # The resource "cores" is what limits tasks that compute; those that wait for a server take a thread each.
+        "nthreads": cores + WAITING_THREADS,
         "resources": {"cores": cores} | ({"GPU": gpus} if gpus else {}),
         "memory_limit": memory_bytes,
         "dashboard": False,

@@ -48,7 +48,7 @@ def test_one_worker_is_started_on_loopback_with_real_resources() -> None:
         assert "127.0.0.1" in cluster.address
         info = cluster.client.scheduler_info()["workers"][worker.name]
         assert info["resources"] == {"cores": 2}
-        assert info["nthreads"] == 2
+        assert info["nthreads"] > 2  # remote agents only wait
         assert "cores=2" in repr(cluster)
         (probe,) = cluster.probes.values()
         assert Path(probe.cache).is_dir()
@@ -98,7 +98,7 @@ def test_a_worker_without_the_package_is_named(place: Place) -> None:
 def test_a_worker_of_another_version_is_named_with_both(place: Place) -> None:
     place.scheduler()
     old = place.folder / "old.py"
-    old.write_text("import murakkab_jupyter\nmurakkab_jupyter.__version__ = '0.0.9'\n")  # a fake old version
+    old.write_text("from murakkab_jupyter.core import version\nversion.VERSION = '0.0.9'\n")  # a fake old version
     place.worker("east", "--preload", str(old))
     with pytest.raises(ClusterError, match=r"has murakkab-jupyter 0\.0\.9, and here it is") as caught:
         connect(place.address, workers_timeout_s=20)
@@ -109,7 +109,7 @@ def test_a_worker_that_joins_later_and_does_not_fit_is_left_out(place: Place) ->
     place.scheduler()
     place.worker("east")
     old = place.folder / "old.py"
-    old.write_text("import murakkab_jupyter\nmurakkab_jupyter.__version__ = '0.0.9'\n")
+    old.write_text("from murakkab_jupyter.core import version\nversion.VERSION = '0.0.9'\n")
     with connect(place.address, workers_timeout_s=20) as cluster:
         place.worker("west", "--preload", str(old))
         cluster.client.wait_for_workers(2, timeout=20)

@@ -391,3 +391,36 @@ def test_a_view_that_breaks_does_not_take_the_run_with_it(
     ran = Run(cluster, one_step(), {"said": setting("odd")}, {"items": ["A"]}, on_event=broken).go()
     assert ran.finish.status == "done"
     assert "An event could not be shown" in caplog.text
+
+
+def test_remote_agents_wait_beside_each_other_without_taking_cores(cluster: Cluster, tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    plan = {
+        "said": setting("slow", device="remote", instances=6, batch=1, seconds=0.6, diary=str(diary)),
+    }
+    ran = Run(cluster, one_step(), plan, {"items": list("abcdef")}).go()
+    assert ran.finish.status == "done"
+    assert len({line.split()[0] for line in diary.read_text().splitlines()}) == 6
+
+
+def test_no_more_calls_run_at_once_than_there_are_cores(cluster: Cluster, tmp_path: Path) -> None:
+    spans: list[tuple[float, float]] = []
+
+    class Span(Agent):
+        def load(self, options: Any, cores: int) -> None:
+            pass
+
+        def call(self, batch: Sequence[Inputs]) -> list[Any]:
+            began = time.monotonic()
+            deadline = began + 0.05
+            while time.monotonic() < deadline:
+                sum(range(1000))
+            return [f"{began} {time.monotonic()}" for _ in batch]
+
+    made = library()
+    made.add_agent(AgentSpec("span", "1", "word", "When it ran.", Span))
+    plan = {"said": setting("span", instances=4, batch=1)}
+    ran = Run(cluster, one_step(), plan, {"items": list("abcdefghijkl")}, made).go()
+    spans = [tuple(map(float, one.split())) for one in ran.store.outputs("said").values()]  # type: ignore[misc]
+    most = max(sum(start <= at < end for start, end in spans) for at, _ in spans)
+    assert most <= 2

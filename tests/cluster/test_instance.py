@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs
 from murakkab_jupyter.agents.weights import reporting
-from murakkab_jupyter.cluster import host
+from murakkab_jupyter.cluster import pool as pools
 from murakkab_jupyter.cluster.contract import check_values, fits
-from murakkab_jupyter.cluster.host import Pool, Recipe, Reply
 from murakkab_jupyter.cluster.media import find_media, readable
 from murakkab_jupyter.cluster.memory import free_bytes
+from murakkab_jupyter.cluster.pool import Pool, Recipe, Reply
 from murakkab_jupyter.cluster.process import environment
 from murakkab_jupyter.cluster.ship import limit_bytes, own_modules, pack_agent
 from murakkab_jupyter.cluster.wire import Progressed, Returned, receive, send
@@ -263,7 +263,7 @@ def test_an_instance_that_is_killed_is_reaped_and_reported(pool: Pool, tmp_path:
 def test_an_idle_instance_gives_way_when_memory_is_short(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     call(pool, ["A"], index=0)
     (first,) = pool.pids()
-    monkeypatch.setattr(host, "free_bytes", lambda: 10**9 if not alive(first) else 0)  # a fake small host
+    monkeypatch.setattr(pools, "free_bytes", lambda: 10**9 if not alive(first) else 0)  # a fake small host
     assert values(call(pool, ["B"], index=1)) == ("b",)
     assert not alive(first)
 
@@ -274,7 +274,7 @@ def test_a_busy_instance_is_waited_for_when_memory_is_short(
     replies: list[Reply] = []
     thread = slow(pool, tmp_path / "diary", replies, task=0, index=0)
     (first,) = pool.pids()
-    monkeypatch.setattr(host, "free_bytes", lambda: 10**9 if not alive(first) else 0)  # a fake small host
+    monkeypatch.setattr(pools, "free_bytes", lambda: 10**9 if not alive(first) else 0)  # a fake small host
     second: list[Reply] = []
     waiting = threading.Thread(target=lambda: second.append(call(pool, ["B"], task=1, index=1)))
     waiting.start()
@@ -286,7 +286,7 @@ def test_a_busy_instance_is_waited_for_when_memory_is_short(
 
 
 def test_no_room_at_all_is_said_in_gigabytes(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "free_bytes", lambda: 2 * 10**9)  # a fake small host
+    monkeypatch.setattr(pools, "free_bytes", lambda: 2 * 10**9)  # a fake small host
     reply = call(pool, ["A"], memory_bytes=5 * 10**9)
     assert reply.ending == "no memory"
     assert "needs 5.0 GB" in reply.error
