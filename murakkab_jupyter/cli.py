@@ -97,8 +97,18 @@ def read_inputs(given: Sequence[str]) -> dict[str, Any]:
         if not equals or not name.isidentifier():
             msg = f"--input cannot be {one[:60]!r}."
             raise UsageError(msg, hint="Write --input NAME=VALUE, for example --input videos=clip.mp4")
-        found.setdefault(name, []).append(value)
+        found.setdefault(name, []).append(as_folder(value))
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def as_folder(value: str) -> str:
+    """A folder's name ends in a slash, so that it is not taken for a text."""
+    try:
+        return (
+            f"{value}/" if not value.endswith(("/", os.sep)) and Path(value).expanduser().is_dir() else value
+        )
+    except (OSError, ValueError, RuntimeError):
+        return value
 
 
 def declared(request: Request, bench: Workbench) -> Declared:
@@ -213,7 +223,7 @@ class Line:
             return
         self._last_s = now_s
         try:
-            width = os.get_terminal_size(self._stream.fileno()).columns
+            width = os.get_terminal_size(self._stream.fileno()).columns or 80
         except OSError:
             width = 80
         self.put(progress_line(moment, max(20, width - 1)))

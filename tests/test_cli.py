@@ -162,6 +162,15 @@ def test_inputs_that_are_repeated_become_a_list():
         read_inputs(["no value"])
 
 
+def test_a_folder_is_no_text(place):
+    (place / "docs").mkdir()
+    assert read_inputs(["texts=docs", "question=docs or not?", "other=docs/"]) == {
+        "texts": "docs/",
+        "question": "docs or not?",
+        "other": "docs/",
+    }
+
+
 def test_a_fault_of_ours_is_one_line_without_a_traceback(place, capsys, monkeypatch):
     def broken(words, bench):
         msg = "boom"
@@ -214,7 +223,7 @@ def test_help_is_there_without_loading_heavy_things():
 def test_an_interrupt_stops_within_a_second_with_one_line(place):
     (place / "many").mkdir()
     text = "The council met today and decided on the bridge. " * 400
-    for number in range(400):
+    for number in range(1500):
         (place / "many" / f"{number}.txt").write_text(f"Number {number}. {text}")
     process = subprocess.Popen(
         [sys.executable, "-m", "murakkab_jupyter", "run", "sums.murakkab", "--input", "texts=many"],
@@ -235,10 +244,10 @@ def test_an_interrupt_stops_within_a_second_with_one_line(place):
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-    assert re.match(r"stopped: [01] of 2 steps done; go on with: murakkab resume \w+$", said)
+    assert re.match(r"stopped: 0 of 2 steps done; go on with: murakkab resume \w+$", said)
     assert took < 1.5
     assert code == 130
-    assert "Traceback" not in process.stderr.read()
+    assert "murakkab_jupyter/" not in process.stderr.read(), "no traceback of ours"
 
 
 def wait_for_item(journal, process) -> None:

@@ -90,6 +90,13 @@ class Moment:
     happened: Sequence[str] = ()
 
 
+def spoken(seconds: float) -> str:
+    """A time that changes while one looks: tenths below ten seconds, else whole seconds."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < 99.5 else time_text(seconds)
+
+
 def steps_done(steps: Mapping[str, StepMoment]) -> int:
     """How many steps are complete."""
     return sum(1 for step in steps.values() if step.complete)
@@ -164,9 +171,9 @@ def count_words(step: StepMoment) -> str:
 def progress_view(moment: Moment) -> Bundle:
     """One bar a step, with counts and a word for its state."""
     ended = steps_done(moment.steps)
-    detail = f"{ended} of {len(moment.steps)} steps done · {time_text(moment.elapsed_s)}"
+    detail = f"{ended} of {len(moment.steps)} steps done · {spoken(moment.elapsed_s)}"
     if moment.status == "running" and moment.eta_s is not None:
-        detail += f" · about {time_text(round(moment.eta_s, 0) if moment.eta_s > 10 else moment.eta_s)} to go"
+        detail += f" · about {spoken(moment.eta_s)} to go"
     name = moment.name or "this workflow"
     line = "padding:2px 12px 2px 0;border:0;text-align:left;white-space:nowrap;vertical-align:middle;background:transparent"
     rows: list[Html] = []
@@ -226,9 +233,9 @@ def progress_line(moment: Moment, width: int = 79) -> str:
         for name, step in moment.steps.items()
         if not step.complete and step.ended
     ]
-    words = f"{steps_done(moment.steps)} of {len(moment.steps)} steps done, {time_text(moment.elapsed_s)}"
+    words = f"{steps_done(moment.steps)} of {len(moment.steps)} steps done, {spoken(moment.elapsed_s)}"
     if moment.eta_s is not None and moment.status == "running":
-        words += f", about {time_text(moment.eta_s)} to go"
+        words += f", about {spoken(moment.eta_s)} to go"
     if busy:
         words += ": " + ", ".join(busy)
     return shorten(words, width)
