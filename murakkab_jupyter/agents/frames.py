@@ -1,19 +1,19 @@
-"""Taking frames from scenes: at even distances, or the sharpest near them."""
+"""Taking frames from scenes, at even distances.
+
+Taking the sharpest of several candidates was tried and left out: it cost decoding and, on the clips of
+`benchmarks/agents_quality.py`, found fewer of the objects of a scene than even distances do.
+"""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from murakkab_jupyter.agents.agent import Agent, Failed, Inputs
-from murakkab_jupyter.agents.pictures import Pixels, read_frame
 from murakkab_jupyter.core.errors import AgentError, MurakkabError
 from murakkab_jupyter.core.kinds import Frame, Scene, Video
 
-__all__ = ["FrameAgent", "SharpFrames", "UniformFrames", "even_times", "sharpness"]
+__all__ = ["UniformFrames", "even_times"]
 
 
 def even_times(start_s: float, end_s: float, count: int) -> list[float]:
@@ -22,17 +22,8 @@ def even_times(start_s: float, end_s: float, count: int) -> list[float]:
     return [start_s + step * (index + 0.5) for index in range(count)]
 
 
-def sharpness(pixels: Pixels) -> float:
-    """How strongly neighbouring pixels differ: low for a blurred, blended or empty picture."""
-    step = max(1, min(pixels.shape[:2]) // 240)
-    grey = pixels[::step, ::step].astype(np.float32).mean(axis=2)
-    across = np.square(np.diff(grey, axis=1)).mean() if grey.shape[1] > 1 else 0.0
-    down = np.square(np.diff(grey, axis=0)).mean() if grey.shape[0] > 1 else 0.0
-    return float(across + down)
-
-
-class FrameAgent(Agent):
-    """What takers of frames have in common."""
+class UniformFrames(Agent):
+    """Frames at even distances, by reference: nothing is decoded."""
 
     def load(self, options: Mapping[str, Any], cores: int) -> None:
         """Note how many frames are wanted."""
@@ -62,30 +53,4 @@ class FrameAgent(Agent):
             return Failed(f"Frames are taken from videos, and a {type(video).__name__} has no pictures.")
         pictures = max(1, int((end_s - start_s) * video.fps + 0.01))
         count = min(self._count, pictures)
-        return [Frame(video, time_s) for time_s in self.times(video, start_s, end_s, count)]
-
-    def times(self, video: Video, start_s: float, end_s: float, count: int) -> list[float]:
-        """The times of `count` frames."""
-        return even_times(start_s, end_s, count)
-
-
-class UniformFrames(FrameAgent):
-    """Frames at even distances, by reference: nothing is decoded."""
-
-
-class SharpFrames(FrameAgent):
-    """The sharpest of a few candidates in each even part."""
-
-    def load(self, options: Mapping[str, Any], cores: int) -> None:
-        """Note how many frames are wanted and how many are compared for each."""
-        super().load(options, cores)
-        self._candidates = max(1, int(options["candidates"]))
-
-    def times(self, video: Video, start_s: float, end_s: float, count: int) -> list[float]:
-        """In each part, the time of the sharpest candidate."""
-        edges = np.linspace(start_s, end_s, count + 1)
-        chosen = []
-        for begin, end in itertools.pairwise(edges):
-            candidates = even_times(float(begin), float(end), self._candidates)
-            chosen.append(max(candidates, key=lambda time_s: sharpness(read_frame(Frame(video, time_s)))))
-        return chosen
+        return [Frame(video, time_s) for time_s in even_times(start_s, end_s, count)]

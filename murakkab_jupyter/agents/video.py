@@ -15,7 +15,6 @@ __all__ = [
     "FRAME_EXTRACTION",
     "KEYFRAME_SCENES",
     "SCENE_DETECTION",
-    "SHARP_FRAMES",
     "UNIFORM_FRAMES",
     "register",
 ]
@@ -129,21 +128,10 @@ UNIFORM_FRAMES = AgentSpec(
     max_batch=256,
 )
 
-SHARP_FRAMES = AgentSpec(
-    name="sharp-frames",
-    version="1",
-    capability="frame-extraction",
-    summary="In each even part of a scene, the sharpest of a few pictures: fewer blurred or blended ones.",
-    factory="murakkab_jupyter.agents.frames:SharpFrames",
-    options=(COUNT, Option("candidates", int, 3, help="pictures compared in each part")),
-    needs=Needs(modules=("av",), memory_bytes=150_000_000),
-    max_batch=64,
-)
-
 
 def register(library: Library) -> None:
     """Register the capabilities and agents of this module."""
     library.add_capability(SCENE_DETECTION)
     library.add_capability(FRAME_EXTRACTION)
-    for agent in (CONTENT_SCENES, KEYFRAME_SCENES, UNIFORM_FRAMES, SHARP_FRAMES):
+    for agent in (CONTENT_SCENES, KEYFRAME_SCENES, UNIFORM_FRAMES):
         library.add_agent(agent)

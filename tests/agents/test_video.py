@@ -1,20 +1,18 @@
 import dataclasses
 import itertools
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
-from murakkab_jupyter.agents.frames import even_times, sharpness
+from murakkab_jupyter.agents.frames import even_times
 from murakkab_jupyter.agents.media import probe
 from murakkab_jupyter.agents.scenes import KeyframeScenes, out_of_turn, scenes_of
 from murakkab_jupyter.agents.video import (
     CONTENT_SCENES,
     FRAME_EXTRACTION,
     KEYFRAME_SCENES,
-    SHARP_FRAMES,
     UNIFORM_FRAMES,
 )
 from murakkab_jupyter.core.errors import AgentError
@@ -147,9 +145,8 @@ def test_uniform_frames_lie_in_the_middles_of_even_parts_and_open_no_file():
     assert all(isinstance(frame, Frame) for frame in results[0])
 
 
-@pytest.mark.parametrize("spec", [UNIFORM_FRAMES, SHARP_FRAMES], ids=lambda spec: spec.name)
-def test_no_more_frames_are_taken_than_there_are_pictures(spec, one_frame_video):
-    (frames,) = run(spec, "scene", probe(one_frame_video, "video"), count=3)
+def test_no_more_frames_are_taken_than_there_are_pictures(one_frame_video):
+    (frames,) = run(UNIFORM_FRAMES, "scene", probe(one_frame_video, "video"), count=3)
     assert len(frames) == 1
 
 
@@ -164,25 +161,6 @@ def test_frames_of_sound_fail_and_say_why(sine_audio):
     assert [isinstance(result, Failed) for result in results] == [True, True]
     assert "no pictures" in results[0].reason
     assert isinstance(audio, Audio)
-
-
-def test_sharp_frames_choose_the_picture_with_detail(make_video):
-    detail = np.indices((48, 64)).sum(axis=0) // 4 % 2 * 200
-    sharp = np.repeat(detail[:, :, None], 3, axis=2).astype(np.uint8)
-    blank = coloured((128, 128, 128))
-    pictures = [blank] * 30
-    pictures[:5] = [sharp] * 5  # the first candidate of the first half
-    pictures[25:] = [sharp] * 5  # the last of the second
-    video = probe(make_video("sharp.mp4", pictures), "video")
-    (frames,) = run(SHARP_FRAMES, "scene", video, count=2, candidates=3)
-    assert [frame.time_s for frame in frames] == pytest.approx([0.25, 2.75], abs=0.01)
-    assert sharpness(sharp) > 10 * sharpness(blank)
-
-
-def test_sharp_frames_of_a_missing_file_fail_alone(three_scenes):
-    results = run(SHARP_FRAMES, "scene", GHOST, probe(three_scenes, "video"), count=1)
-    assert isinstance(results[0], Failed)
-    assert len(results[1]) == 1
 
 
 @given(st.floats(0, 1e4), st.floats(0.01, 1e4), st.integers(1, 50))
