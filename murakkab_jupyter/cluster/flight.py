@@ -42,6 +42,9 @@ __all__ = ["Fault", "Flight", "Landed", "Orders", "Told", "work_of"]
 INLINE_BYTES = 256 * 1024
 """What is larger travels to the worker as data of its own, not within the task."""
 
+CARRY_S = 10.0
+"""How long the scheduler may take to find the worker that such data are for."""
+
 
 @dataclass
 class Flight:
@@ -126,6 +129,7 @@ class Orders:
         self._shared: dict[tuple[str, str], Any] = {}
         self._launcher = ThreadPoolExecutor(4, thread_name_prefix="murakkab-launch")
         self._lock = threading.Lock()
+        self._turns: dict[str, threading.Lock] = {}
         self._over = False
         self.client.subscribe_topic(topic(run), self._heard)
 
@@ -234,7 +238,7 @@ class Orders:
         """Bytes that many tasks of a worker need: sent once when large."""
         if len(data) <= INLINE_BYTES:
             return data
-        with self._lock:
+        with self._turn(worker):
             key = (worker, digest)
             if key not in self._shared:
                 self._shared[key] = self._carry(worker, data)
@@ -243,7 +247,12 @@ class Orders:
     def _carry(self, worker: str, data: bytes) -> Any:
         if len(data) <= INLINE_BYTES:
             return data
-        return self.client.scatter(data, workers=[worker], hash=False)
+        return self.client.scatter(data, workers=[worker], hash=False, timeout=CARRY_S)
+
+    def _turn(self, worker: str) -> threading.Lock:
+        """One thread at a time gives a worker what it keeps; a worker that hangs holds up no other."""
+        with self._lock:
+            return self._turns.setdefault(worker, threading.Lock())
 
     def cancel(self, flight: Flight) -> None:
         """Give a batch up, and kill the instance that works on it."""
@@ -269,10 +278,10 @@ class Orders:
 
     def _lease(self, worker: str) -> Any:
         """Hold a small value on a worker: when this client is gone, so is the value, and the worker knows."""
-        with self._lock:
+        with self._turn(worker):
             if worker not in self._leases:
                 key = lease_key(self.run, worker)
-                held = self.client.scatter({key: True}, workers=[worker], hash=False)
+                held = self.client.scatter({key: True}, workers=[worker], hash=False, timeout=CARRY_S)
                 self._leases[worker] = held[key]
             return self._leases[worker]
 

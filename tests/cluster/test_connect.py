@@ -98,7 +98,9 @@ def test_a_worker_without_the_package_is_named(place: Place) -> None:
 def test_a_worker_of_another_version_is_named_with_both(place: Place) -> None:
     place.scheduler()
     old = place.folder / "old.py"
-    old.write_text("from murakkab_jupyter.core import version\nversion.VERSION = '0.0.9'\n")  # a fake old version
+    old.write_text(
+        "from murakkab_jupyter.core import version\nversion.VERSION = '0.0.9'\n"
+    )  # a fake old version
     place.worker("east", "--preload", str(old))
     with pytest.raises(ClusterError, match=r"has murakkab-jupyter 0\.0\.9, and here it is") as caught:
         connect(place.address, workers_timeout_s=20)

@@ -424,3 +424,19 @@ def test_no_more_calls_run_at_once_than_there_are_cores(cluster: Cluster, tmp_pa
     spans = [tuple(map(float, one.split())) for one in ran.store.outputs("said").values()]  # type: ignore[misc]
     most = max(sum(start <= at < end for start, end in spans) for at, _ in spans)
     assert most <= 2
+
+
+def test_a_function_that_brings_a_megabyte_along_is_sent_once_and_runs(cluster: Cluster) -> None:
+    ballast = os.urandom(1024 * 1024)
+
+    class Laden(Agent):
+        def load(self, options: Any, cores: int) -> None:
+            self.size = len(ballast)
+
+        def call(self, batch: Sequence[Inputs]) -> list[Any]:
+            return [str(self.size)] * len(batch)
+
+    made = library()
+    made.add_agent(AgentSpec("laden", "1", "word", "Laden.", Laden))
+    ran = Run(cluster, one_step(), {"said": setting("laden", batch=1)}, {"items": list("abc")}, made).go()
+    assert list(ran.store.outputs("said").values()) == [str(len(ballast))] * 3
