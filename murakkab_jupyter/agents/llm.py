@@ -36,7 +36,7 @@ THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 
 
 DOMINATED = {
-    "summarisation": "Dominated: extractive-summary keeps more of the facts at a small part of the cost (benchmarks/text_quality.py).",
+    "summarisation": "Dominated: extractive-summary keeps as many of the facts at a small part of the cost (benchmarks/text_quality.py).",
     "question-answering": "Dominated: minilm-qa answers more questions right at a small part of the cost (benchmarks/text_quality.py).",
 }
 """What so small a model does worse than an agent without one. It can still be pinned; a bigger GGUF is another matter."""
