@@ -12,7 +12,7 @@ from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.modes import Candidates, Mode
 from murakkab_jupyter.planner.plan import Alternative, Plan
 from murakkab_jupyter.planner.quality import SHARES, Judge
-from murakkab_jupyter.planner.search import Picks, Search
+from murakkab_jupyter.planner.search import AFTER, AFTER_QUALITY, Picks, Search
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction
 from murakkab_jupyter.workflow.goal import TIERS, Goal, Objective
 
@@ -138,7 +138,8 @@ def difference(mine: Mode, theirs: Mode) -> str:
 
 def tie(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
     """Why a rival that is as good at the first objective lost."""
-    for objective in (*goal.objectives[1:], "energy", "latency", "cost"):
+    after = AFTER_QUALITY if goal.objectives[0] == "quality" else AFTER
+    for objective in (*goal.objectives[1:], *after):
         here, there = search.value(picks, objective), search.value(rival, objective)
         if there > here * (1 + 1e-6) if here >= 0 else there > here * (1 - 1e-6):
             return (

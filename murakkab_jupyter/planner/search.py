@@ -43,6 +43,9 @@ ANCHORS: tuple[Objective, ...] = ("energy", "latency")
 AFTER: tuple[Objective, ...] = ("energy", "latency", "cost")
 """What breaks ties after the stated objectives."""
 
+AFTER_QUALITY: tuple[Objective, ...] = ("latency", "energy", "cost")
+"""The same where quality is asked for first: whoever wants the best wants it soon."""
+
 SAME = 0.01
 """Stated objectives that differ by less than this share are ties for the next one."""
 
@@ -303,7 +306,8 @@ def ranked(goal: Goal, value: Callable[[Objective], float]) -> list[float]:
     """
     stated = [value(objective) for objective in goal.objectives]
     rough = [bucket(number) for number in stated[:-1]]
-    rest = [value(objective) for objective in AFTER if objective not in goal.objectives]
+    after = AFTER_QUALITY if goal.objectives[0] == "quality" else AFTER
+    rest = [value(objective) for objective in after if objective not in goal.objectives]
     return [*rough, *(significant(number) for number in stated[::-1]), *(significant(n) for n in rest)]
 
 
