@@ -383,6 +383,9 @@ def main() -> None:
     parser.add_argument("--only", help="measure this agent only")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument(
+        "--opencv-doc", type=Path, help="where more pictures are: the data of Debian's opencv-doc"
+    )
+    parser.add_argument(
         "--one", nargs=4, metavar=("AGENT", "OPTIONS", "CORES", "QUALITY"), help=argparse.SUPPRESS
     )
     arguments = parser.parse_args()
