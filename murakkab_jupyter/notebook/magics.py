@@ -103,6 +103,7 @@ class MurakkabMagics(Magics):
                  --quality best|good|fair|basic|FLOAT   --deadline 2min   --budget 0.05usd
                  --max-energy 500J   --cluster ADDRESS|FILE   --cores N   --json FILE
                  --run (on a cell: plan and run)   --background (do not wait)
+                 --fresh (take nothing from earlier runs)
 
         `%murakkab help` explains them all, `%murakkab help VERB` one.
         """
@@ -143,7 +144,13 @@ class MurakkabMagics(Magics):
             put(message_view(notice))
         if not wanted:
             return None
-        return self.run(one, plan, background=bool(options.get("background")), json=options.get("json"))
+        return self.run(
+            one,
+            plan,
+            background=bool(options.get("background")),
+            json=options.get("json"),
+            reuse=not options.get("fresh"),
+        )
 
     def cell_id(self) -> str | None:
         """The front end's id of the cell that runs, where it sends one."""
@@ -220,7 +227,13 @@ class MurakkabMagics(Magics):
         plan = self.bench.plan(one, goal) if fresh or one.plan is None else one.plan
         if fresh:
             put(plan_view(plan, one.declaration.workflow))
-        return self.run(one, plan, background=background, json=request.options.get("json"))
+        return self.run(
+            one,
+            plan,
+            background=background,
+            json=request.options.get("json"),
+            reuse=not request.options.get("fresh"),
+        )
 
     def finish(self, outcome: Outcome, target: str | None) -> None:
         """Show an outcome, and write its JSON where that was asked for."""
@@ -234,12 +247,18 @@ class MurakkabMagics(Magics):
     # --- runs -----------------------------------------------------------------------------------------------------
 
     def run(
-        self, one: Declared, plan: Plan, *, background: bool = False, json: str | None = None
+        self,
+        one: Declared,
+        plan: Plan,
+        *,
+        background: bool = False,
+        json: str | None = None,
+        reuse: bool = True,
     ) -> Run | None:
         """Run a workflow by its plan."""
         steps = len(plan.steps)
         try:
-            run = one.session.run(one.declaration, plan, background=True)
+            run = one.session.run(one.declaration, plan, background=True, reuse=reuse)
         except KeyboardInterrupt:
             raise StoppedError(stopped_line(None, steps)) from None
         return self.watch(run, background=background, json=json)

@@ -85,7 +85,9 @@ def python_code(declaration: Declaration) -> str:
     names = list(declaration.values)
     given = ", ".join(f"{name!r}: {name}" for name in names)
     first_line, newline, rest = declaration.workflow.text.partition("\n")
-    kept = " ".join(word for word in first_line.split(" ") if word not in {"--run", "--background"})
+    kept = " ".join(
+        word for word in first_line.split(" ") if word not in {"--run", "--background", "--fresh"}
+    )
     text = f"{kept}{newline}{rest}".replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     first = f"# Needs these variables: {', '.join(names)}.\n" if names else ""
     return (

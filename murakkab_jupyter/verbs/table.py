@@ -44,6 +44,11 @@ OPTIONS: Mapping[str, Option] = {
     "cores": Option("value", "N", "CPU cores of this machine to use; all by default"),
     "run": Option("flag", "", "run the cell, not only plan it", ("magic",)),
     "background": Option("flag", "", "do not wait: the run goes on while you work", ("magic",)),
+    "fresh": Option("flag", "", "make everything anew: nothing is taken from earlier runs", ("magic",)),
+    "reuse": Option(
+        "flag", "", "take from earlier runs what the same agents made of the same inputs", ("cli",)
+    ),
+    "fetch": Option("flag", "", "fetch what is not here from the package index, licences shown"),
     "input": Option(
         "many", "NAME=VALUE", "a variable's value: a text, file, folder or glob; again for more", ("cli",)
     ),
@@ -78,7 +83,7 @@ VERBS: tuple[Verb, ...] = (
         "run",
         "do it, and show answers and bill",
         "WORKFLOW",
-        ("background", "cluster", "cores", "input", "json"),
+        ("background", "cluster", "cores", "fresh", "input", "json", "reuse"),
         goal=True,
     ),
     Verb("stop", "stop a run; what is finished is kept", "[RUN]", faces=("magic",)),
@@ -100,7 +105,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("history", "earlier runs", options=("json",), most_words=0),
     Verb("bill", "what a run used, predicted beside actual", "[RUN]", ("json",)),
     Verb("agents", "capabilities, and the agents that offer them here", "[NAME]", ("json",)),
-    Verb("models", "weights: origin, licence, size, and whether they are here", "[NAME]", ("json",)),
+    Verb("models", "weights: origin, licence, size, and whether they are here", "[NAME]", ("fetch", "json")),
     Verb("profile", "what is known of an agent's speed, memory and quality", "[AGENT]", ("json",)),
     Verb("cluster", "the workers a plan may use", "", ("cluster", "cores", "json"), most_words=0),
     Verb(
@@ -114,7 +119,7 @@ VERBS: tuple[Verb, ...] = (
         "demo",
         "the whole job on two short clips, fetched once",
         "",
-        ("cluster", "cores", "json"),
+        ("cluster", "cores", "json", "reuse"),
         goal=True,
         faces=("cli",),
         most_words=0,

@@ -40,7 +40,7 @@ GOAL_OPTIONS: Mapping[str, tuple[str, str]] = {
 OTHER_OPTIONS: Mapping[str, Form] = {
     "run": "flag",
     "background": "flag",
-    "planner": "value",
+    "fresh": "flag",
     "cluster": "value",
     "json": "value",
     "input": "many",
