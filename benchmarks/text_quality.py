@@ -233,7 +233,8 @@ def time_one(name: str, cores: int, items: int, size: str) -> dict[str, Any]:
     batch = [item(*values_for(spec.capability, size, index)) for index in range(items)]
     agent.call(batch[:1])
     best: tuple[float, float] | None = None
-    for _ in range(1 if name.startswith("smollm2") else 3):
+    # The least CPU time of some attempts: threads that wait for a core others have spin, and count as busy.
+    for _ in range(2 if name.startswith("smollm2") else 9):
         wall, cpu = time.perf_counter(), cpu_s()
         agent.call(batch)
         taken = (time.perf_counter() - wall, cpu_s() - cpu)
@@ -277,25 +278,31 @@ def resident() -> int:
 
 def values_for(capability: str, size: str, index: int) -> tuple[dict[str, Any], dict[str, Any]]:
     scenes = [*scenes_of(DATA["tune"]), *scenes_of(DATA["test"])]
-    scenes = scenes[index % len(scenes) :] + scenes[: index % len(scenes)]
+    first = index % len(scenes)
+    asked = [(words, place) for words, _, place, at in DATA["tune"]["questions"] if at is not None]
+    asked += [(words, 6 + place) for words, _, place, at in DATA["test"]["questions"] if at is not None]
+    # A question that the first of the scenes answers, so that a language model is really asked.
+    question = [words for words, place in asked if place == first][-1]
+    scenes = scenes[first:] + scenes[:first]
     scenes = scenes[: {"small": 1, "large": 8}[size]]
     transcripts, boxes, origins = (list(column) for column in zip(*scenes, strict=True))
-    questions = [words for words, *_ in DATA["test"]["questions"]]
     match capability:
         case "embedding":
             return {"text": " ".join(t.text for t in transcripts)}, {}
         case "retrieval":
-            return {"passages": transcripts, "question": questions[index % 27]}, {"passages": origins}
+            return {"passages": transcripts, "question": question}, {"passages": origins}
         case "question-answering":
             return (
-                {"question": questions[index % 27], "context": [("transcript", transcripts)]},
+                {"question": question, "context": [("transcript", transcripts)]},
                 {"context": [origins]},
             )
     return {"material": [("objects", boxes), ("transcript", transcripts)]}, {"material": [origins, origins]}
 
 
-def timings(say: Callable[[str], object]) -> list[dict[str, Any]]:
-    names = ("wordllama", "minilm", *SEARCHERS, *ANSWERERS, *SUMMARISERS, *WRITERS)
+TIMED = ("wordllama", "minilm", *SEARCHERS, *ANSWERERS, *SUMMARISERS, *WRITERS)
+
+
+def timings(say: Callable[[str], object], names: Sequence[str] = TIMED) -> list[dict[str, Any]]:
     rows = []
     for name in names:
         slow = name in {
@@ -307,7 +314,13 @@ def timings(say: Callable[[str], object]) -> list[dict[str, Any]]:
             "smollm2-135m",
         }
         for cores in (1, 2) if slow else (1,):
-            shapes = ((1, "small"), (1, "large"), (8, "small"), (8, "large"))
+            shapes = ((1, "small"), (1, "large"), (4, "small"), (8, "large"))
+            if cores > 1 and os.getloadavg()[0] > max(0.5, (os.cpu_count() or 1) - cores + 0.5):
+                # Threads that share a core with others wait for each other: it would measure the others.
+                say(
+                    f"{name:20s} {cores} cores left out: the machine is busy (load average {os.getloadavg()[0]:.1f})"
+                )
+                continue
             for items, size in shapes[:3] if name.startswith("smollm2") else shapes:
                 environment = os.environ | {
                     key: str(cores)
@@ -389,10 +402,25 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--write", type=Path, help="write reference data for the planner")
     parser.add_argument("--verbose", action="store_true", help="show wrong answers, summaries and texts")
     parser.add_argument("--one", nargs=4, metavar=("AGENT", "CORES", "ITEMS", "SIZE"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--agents",
+        nargs="+",
+        choices=TIMED,
+        help="measure the timings of these again, in the file of --write",
+    )
     chosen = parser.parse_args(arguments)
+    if chosen.agents and not (chosen.write and chosen.write.is_file()):
+        parser.error("--agents needs --write FILE with an existing file")
     if chosen.one:
         name, cores, items, size = chosen.one
         print(json.dumps(time_one(name, int(cores), int(items), size)))
+        return
+    if chosen.agents:
+        known = json.loads(chosen.write.read_text())
+        again = timings(print, chosen.agents)
+        kept = [row for row in known["observations"] if row["agent"] not in chosen.agents]
+        known |= {"observations": kept + again, "machine": machine(), "date": time.strftime("%Y-%m-%d")}
+        chosen.write.write_text(json.dumps(known, indent=1) + "\n")
         return
     observations = timings(print) if chosen.speed or chosen.write else []
     rows = qualities(print, verbose=chosen.verbose)
