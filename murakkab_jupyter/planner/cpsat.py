@@ -1,0 +1,285 @@
+"""The problem as a constraint model for OR-tools CP-SAT; one pass of minimising over it.
+
+The textbook form of modes (optional intervals that share one start and one end) is wrong in OR-tools 9.15 on about 1 in
+1,500 small instances: a wrong optimum comes with a certificate. Two other forms never were (see `docs/planning.md`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from murakkab_jupyter.planner.branch import Limits
+from murakkab_jupyter.planner.table import Picks, Table
+
+__all__ = ["Model", "Outcome", "available"]
+
+FORM = "variable"
+WORKERS = 1
+
+
+def available() -> bool:
+    """Whether OR-tools can be imported."""
+    try:
+        from ortools.sat.python import cp_model  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pass found: the best plan (if any), a bound in whole numbers (if any), and what is proven."""
+
+    picks: Picks | None
+    starts: tuple[int, ...] | None
+    bound: int | None
+    proven: bool
+    impossible: bool
+    stopped: bool
+
+
+class Model:
+    """A table as a constraint model; limits are added, never taken away."""
+
+    def __init__(self, table: Table, limits: Limits, *, timed: bool, form: str | None = None) -> None:
+        from ortools.sat.python import cp_model
+
+        self.cp = cp_model
+        self.table = table
+        self.form = form or FORM
+        self.timed = timed or limits.latency is not None
+        self.model: Any = cp_model.CpModel()
+        self.chosen: list[list[Any]] = []
+        for some in table.choices:
+            literals = [self.model.new_bool_var("") for _ in some] if len(some) > 1 else [1]
+            if len(some) > 1:
+                self.model.add_exactly_one(literals)
+            self.chosen.append(literals)
+        self.starts: list[Any] = []
+        self.makespan: Any = None
+        if self.timed:
+            self.add_time(min(table.horizon, table.horizon if limits.latency is None else limits.latency))
+        self.limit(limits)
+
+    def blend(self, i: int, values: Sequence[int]) -> Any:
+        """The value of the chosen mode, as a linear expression."""
+        if len(set(values)) == 1:
+            return values[0]
+        least = min(values)
+        return least + sum((v - least) * x for v, x in zip(values, self.chosen[i], strict=True) if v != least)
+
+    def add_time(self, horizon: int) -> None:
+        """Starts, precedence, capacity and the makespan."""
+        model, table = self.model, self.table
+        self.makespan = model.new_int_var(0, horizon, "")
+        ends = []
+        for i, some in enumerate(table.choices):
+            start = model.new_int_var(0, horizon, "")
+            self.starts.append(start)
+            end = start + self.blend(i, [c.duration for c in some])
+            ends.append(end)
+            for j in table.before[i]:
+                model.add(start >= ends[j])
+            if not table.after[i]:
+                model.add(self.makespan >= end)
+        if table.capacity:
+            if self.form == "variable":
+                self.add_variable(horizon)
+            else:
+                self.add_own(horizon)
+            for r, units in enumerate(table.capacity):
+                # All work must fit under the capacity: a linear bound that the solver does not see by itself.
+                work = sum(
+                    self.blend(i, [c.duration * c.demand[r] for c in some])
+                    for i, some in enumerate(table.choices)
+                )
+                if max(c.duration * c.demand[r] for some in table.choices for c in some) < 2**50:
+                    model.add(work <= units * self.makespan)
+
+    def add_variable(self, horizon: int) -> None:
+        """One interval an activity, with the size and demand of the chosen mode."""
+        model, table = self.model, self.table
+        intervals: list[Any] = []
+        for i, some in enumerate(table.choices):
+            durations = [c.duration for c in some]
+            if len(set(durations)) == 1:
+                intervals.append(model.new_fixed_size_interval_var(self.starts[i], durations[0], ""))
+                continue
+            size = model.new_int_var_from_domain(self.cp.Domain.from_values(sorted(set(durations))), "")
+            model.add(size == self.blend(i, durations))
+            end = model.new_int_var(0, horizon, "")
+            intervals.append(model.new_interval_var(self.starts[i], size, end, ""))
+        for r, units in enumerate(table.capacity):
+            members: list[Any] = []
+            demands: list[Any] = []
+            for i, some in enumerate(table.choices):
+                held = [c.demand[r] for c in some]
+                if max(held) == 0:
+                    continue
+                members.append(intervals[i])
+                if len(set(held)) == 1:
+                    demands.append(held[0])
+                else:
+                    need = model.new_int_var_from_domain(self.cp.Domain.from_values(sorted(set(held))), "")
+                    model.add(need == self.blend(i, held))
+                    demands.append(need)
+            self.share(
+                members,
+                demands,
+                units,
+                all(
+                    min(c.demand[r] for c in some) * 2 > units or max(c.demand[r] for c in some) == 0
+                    for some in table.choices
+                ),
+            )
+
+    def share(self, members: list[Any], demands: list[Any], units: int, alone: bool) -> None:
+        """One resource over time; no two of its users at once if they never fit beside each other."""
+        if alone:
+            self.model.add_no_overlap(members)
+        else:
+            self.model.add_cumulative(members, demands, units)
+
+    def add_own(self, horizon: int) -> None:
+        """Every mode an optional interval with its own start and end, tied to the activity's when chosen."""
+        model, table = self.model, self.table
+        uses: list[list[tuple[Any, int]]] = [[] for _ in table.capacity]
+        for i, some in enumerate(table.choices):
+            for k, c in enumerate(some):
+                if not any(c.demand) or not c.duration:
+                    continue
+                if len(some) == 1:
+                    one = model.new_fixed_size_interval_var(self.starts[i], c.duration, "")
+                else:
+                    start = model.new_int_var(0, horizon, "")
+                    end = model.new_int_var(0, horizon, "")
+                    literal = self.chosen[i][k]
+                    one = model.new_optional_interval_var(start, c.duration, end, literal, "")
+                    model.add(start == self.starts[i]).only_enforce_if(literal)
+                for r, units in enumerate(c.demand):
+                    if units:
+                        uses[r].append((one, units))
+        for r, units in enumerate(table.capacity):
+            members = [one for one, _ in uses[r]]
+            demands = [need for _, need in uses[r]]
+            self.share(members, demands, units, all(2 * need > units for need in demands))
+
+    def of(self, meter: int) -> Any:
+        """A meter's sum over the plan, or the makespan (-1), as an expression."""
+        if meter < 0:
+            return self.makespan
+        return sum(
+            self.blend(i, [c.amounts[meter] for c in some]) for i, some in enumerate(self.table.choices)
+        )
+
+    def limit(self, limits: Limits) -> None:
+        """Add the most that meters and the makespan may be."""
+        if limits.latency is not None and self.timed:
+            self.model.add(self.makespan <= limits.latency)
+        for meter, most in enumerate(limits.meters):
+            if most is not None:
+                self.model.add(self.of(meter) <= most)
+
+    def hint(self, picks: Picks, starts: Sequence[int]) -> None:
+        """Where to begin."""
+        self.model.clear_hints()
+        for literals, k in zip(self.chosen, picks, strict=True):
+            if len(literals) > 1:
+                for at, literal in enumerate(literals):
+                    self.model.add_hint(literal, at == k)
+        if self.timed:
+            for variable, start in zip(self.starts, starts, strict=True):
+                self.model.add_hint(variable, start)
+            last = max(
+                s + self.table.choices[i][k].duration
+                for i, (s, k) in enumerate(zip(starts, picks, strict=True))
+            )
+            self.model.add_hint(self.makespan, last)
+
+    def minimise(
+        self,
+        weights: Mapping[int, int] | None,
+        seconds: float,
+        *,
+        stop: threading.Event | None = None,
+        effort: float | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Minimise a weighted sum of meters (-1 is the makespan), or with None find anything."""
+        self.model.clear_objective()
+        if weights is not None:
+            self.model.minimize(sum(weight * self.of(meter) for meter, weight in weights.items()))
+        solver = self.cp.CpSolver()
+        given = solver.parameters
+        given.max_time_in_seconds = max(0.001, seconds)
+        given.num_workers = WORKERS
+        given.random_seed = 1
+        if effort is not None:
+            given.max_deterministic_time = effort
+        for name, value in (params or {}).items():
+            setattr(given, name, value)
+        began = time.monotonic()
+        with watched(solver, stop):
+            status = solver.solve(self.model)
+        took = time.monotonic() - began
+        cp = self.cp
+        found = status in (cp.OPTIMAL, cp.FEASIBLE)
+        picks = starts = None
+        if found:
+            picks = tuple(
+                next((k for k, x in enumerate(some) if solver.boolean_value(x)), 0) if len(some) > 1 else 0
+                for some in self.chosen
+            )
+            starts = tuple(solver.value(one) for one in self.starts) if self.timed else None
+        early = status in (cp.FEASIBLE, cp.UNKNOWN) and effort is None and took < seconds * 0.9 - 0.05
+        bound = None
+        if weights is not None and status in (cp.OPTIMAL, cp.FEASIBLE, cp.UNKNOWN):
+            stated = solver.best_objective_bound
+            bound = round(solver.objective_value) if status == cp.OPTIMAL else floor_bound(stated)
+        return Outcome(
+            picks,
+            starts,
+            bound,
+            proven=status == cp.OPTIMAL,
+            impossible=status == cp.INFEASIBLE,
+            stopped=early or (stop is not None and stop.is_set()),
+        )
+
+
+def floor_bound(stated: float) -> int | None:
+    """A bound as a whole number: the solver states it as a float, which may be a hair above the whole number it is."""
+    import math
+
+    if not math.isfinite(stated):
+        return None
+    return math.ceil(stated - 1e-6 - abs(stated) * 1e-12)
+
+
+class watched:  # noqa: N801 - read as a word: `with watched(...)`
+    """Stops a solver when the event is set."""
+
+    def __init__(self, solver: Any, stop: threading.Event | None) -> None:
+        self.solver, self.stop = solver, stop
+        self.over = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def __enter__(self) -> None:
+        if self.stop is not None:
+            self.thread = threading.Thread(target=self.watch, daemon=True)
+            self.thread.start()
+
+    def watch(self) -> None:
+        while not self.over.is_set():
+            if self.stop is not None and self.stop.wait(0.02):
+                while not self.over.wait(0.02):
+                    self.solver.stop_search()
+                return
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        if self.thread is not None:
+            self.thread.join()

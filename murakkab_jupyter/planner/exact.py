@@ -1,0 +1,434 @@
+"""Solve the problem: a start by prices, proofs by the solver and by our own search, ties broken, the result checked."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from murakkab_jupyter.core.errors import MurakkabError
+from murakkab_jupyter.planner import cpsat
+from murakkab_jupyter.planner.bounds import beyond, least, stated
+from murakkab_jupyter.planner.branch import Branch, Limits, OutOfNodes
+from murakkab_jupyter.planner.check import as_written, faults_of
+from murakkab_jupyter.planner.problem import LATENCY, QUALITY, Problem, Solution, Undecided
+from murakkab_jupyter.planner.schedule import Profile, place_in_order
+from murakkab_jupyter.planner.start import Draft, begin, draft, improve
+from murakkab_jupyter.planner.table import LOG_ZERO, Picks, Table, tabulate
+
+__all__ = ["Faulty", "Impossible", "solve_exactly"]
+
+CHECK_NODES = 3_000
+"""Steps that our own search may take to confirm one certificate of the solver."""
+ALONE_NODES = 400_000
+"""The same, where there is no solver."""
+TIE_EFFORT = 0.15
+"""Deterministic seconds for breaking ties: counted work, so that the answer repeats on any machine."""
+LARGE = 400
+"""Modes in all from which a good start is worth more time."""
+
+
+class Impossible(Exception):  # noqa: N818 - internal: turned into Infeasible, which names the limit
+    """No schedule keeps the limits."""
+
+
+class Faulty(MurakkabError):  # noqa: N818 - a fault of ours, found by the check
+    """The schedule that was about to be returned breaks a rule."""
+
+
+@dataclass
+class Clock:
+    """What is left of the time limit, and whether somebody said stop."""
+
+    limit_s: float
+    stop: threading.Event | None = None
+    began: float = field(default_factory=time.monotonic)
+    halted: bool = False
+
+    @property
+    def left(self) -> float:
+        return self.limit_s - (time.monotonic() - self.began)
+
+    @property
+    def over(self) -> bool:
+        return self.halted or self.left <= 0 or (self.stop is not None and self.stop.is_set())
+
+
+@dataclass
+class Pass:
+    """What became of one objective."""
+
+    meter: int
+    bound: int
+    proof: str = "none"
+
+
+def solve_exactly(
+    problem: Problem,
+    objectives: tuple[str, ...],
+    limit_s: float,
+    *,
+    hint: Solution | None = None,
+    stop: threading.Event | None = None,
+) -> Solution:
+    """See `problem.solve`."""
+    clock = Clock(limit_s, stop)
+    try:
+        hunt = Hunt(tabulate(problem), objectives, clock)
+        hunt.warm(hint)
+        hunt.run()
+        solution = hunt.solution()
+    except Impossible:
+        from murakkab_jupyter.planner.infeasible import explain_infeasible
+
+        raise explain_infeasible(problem, max(clock.left, 0.5)) from None
+    faults = faults_of(problem, solution)
+    if faults:
+        msg = f"A fault in the planner: the schedule it made breaks a rule: {'; '.join(faults[:3])}."
+        raise Faulty(msg, hint="Please report it with the problem.")
+    if not clock.over:
+        from murakkab_jupyter.planner.infeasible import binding_limits
+
+        solution = binding_limits(problem, solution, clock)
+    return solution
+
+
+class Hunt:
+    """One solve: the best draft so far, and what is proven of each objective."""
+
+    def __init__(self, table: Table, objectives: tuple[str, ...], clock: Clock) -> None:
+        self.table, self.objectives, self.clock = table, objectives, clock
+        self.meters = [table.meter(name) for name in objectives]
+        self.limits = Limits.of(table)
+        self.best: Draft | None = None
+        self.solver = cpsat.available()
+        self.size = sum(map(len, table.choices))
+        self.passes: list[Pass] = []
+
+    # --- starting -------------------------------------------------------------------------------------------
+
+    def warm(self, hint: Solution | None) -> None:
+        """Begin with the old plan, and with a plan by prices."""
+        table = self.table
+        if table.hopeless or beyond(table, self.limits):
+            raise Impossible
+        seed: Picks | None = None
+        if hint is not None:
+            seed = self.from_hint(hint)
+        share = 0.15 if self.size >= LARGE else 0.05
+        until = time.monotonic() + share * max(0.0, self.clock.left)
+        small = self.size < LARGE
+        found = begin(table, self.limits, self.meters, rounds=16 if small else 60, until=until, seed=seed)
+        found = improve(
+            table,
+            self.limits,
+            self.meters,
+            found,
+            tries=40 if small else 3000,
+            until=until + 0.05 * max(0.0, self.clock.left),
+        )
+        self.take(found)
+
+    def from_hint(self, hint: Solution) -> Picks | None:
+        """The old plan's modes, where they still exist; and its very schedule as a draft."""
+        places = [{c.index: k for k, c in enumerate(some)} for some in self.table.choices]
+        picks = []
+        for i, name in enumerate(self.table.names):
+            at = places[i].get(hint.mode.get(name, -1))
+            if at is None:
+                # Its mode is gone, or another equals it in everything: the nearest in time will do.
+                at = self.stand_in(i, hint.mode.get(name, -1))
+            picks.append(at)
+        order = sorted(range(len(picks)), key=lambda i: hint.start_s.get(self.table.names[i], 0.0))
+        if all(order.index(j) < order.index(i) for i in range(len(picks)) for j in self.table.before[i]):
+            chosen = tuple(picks)
+            self.take(
+                draft(self.table, self.limits, self.meters, chosen, place_in_order(self.table, chosen, order))
+            )
+        return tuple(picks)
+
+    def stand_in(self, i: int, index: int) -> int:
+        activity = next(one for one in self.table.problem.activities if one.name == self.table.names[i])
+        some = self.table.choices[i]
+        if not 0 <= index < len(activity.modes):
+            return min(range(len(some)), key=lambda k: some[k].duration)
+        old = activity.modes[index]
+
+        def unlike(k: int) -> tuple[int, float]:
+            mode = activity.modes[some[k].index]
+            worse = sum(
+                (
+                    mode.duration_s > old.duration_s,
+                    mode.quality < old.quality,
+                    *(mode.demand.get(r, 0) > old.demand.get(r, 0) for r in self.table.resources),
+                    *(
+                        mode.consumes.get(n, 0.0) > old.consumes.get(n, 0.0)
+                        for n in self.table.problem.consumed
+                    ),
+                )
+            )
+            return worse, abs(mode.duration_s - old.duration_s)
+
+        return min(range(len(some)), key=unlike)
+
+    def take(self, found: Draft, at: int = 0) -> bool:
+        """Keep a draft if it is better than the best so far in objective `at`, and as good in those before it."""
+        best = self.best
+        if best is None or found.missed or best.missed:
+            better = found.before(best)
+        else:
+            better = self.as_good(found, best, at) and found.values[at:] < best.values[at:]
+        if better:
+            self.best = found
+        return better
+
+    @property
+    def held(self) -> Draft | None:
+        """The best draft that keeps all limits."""
+        return self.best if self.best is not None and not self.best.missed else None
+
+    # --- proving --------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """One pass for each objective, each holding what the earlier ones reached; then ties."""
+        limits = self.limits
+        for at, meter in enumerate(self.meters):
+            one = Pass(meter, least(self.table, meter))
+            self.passes.append(one)
+            if self.clock.over and self.held:
+                continue
+            self.pursue(one, at, limits)
+            if self.held is None:
+                break
+            limits = self.holding(limits, at)
+            if one.proof == "none":
+                # Later objectives would be chosen for a value that is not final; they still have their bounds.
+                self.passes += [Pass(m, least(self.table, m)) for m in self.meters[at + 1 :]]
+                break
+        if self.held is None:
+            msg = f"No schedule within the limits was found in {self.clock.limit_s:g} s, and none is proven impossible."
+            raise Undecided(msg, hint="Give it more time, or relax a limit.")
+        if not self.clock.over:
+            self.break_ties(limits)
+
+    def holding(self, limits: Limits, at: int) -> Limits:
+        """The limits, and objective `at` no worse than it is now."""
+        held, meter = self.held, self.meters[at]
+        if held is None or self.is_zero(meter, held.values[at]):
+            return limits
+        return limits.tightened(meter, held.values[at] + self.slack(meter))
+
+    def slack(self, meter: int) -> int:
+        return self.table.slack if meter < 0 else self.table.meters[meter].slack
+
+    def is_zero(self, meter: int, value: int) -> bool:
+        """Whether this is a quality of 0: all plans of quality 0 are equal."""
+        if meter < 0 or self.table.meters[meter].name != QUALITY:
+            return False
+        return value >= self.zero_quality()
+
+    def zero_quality(self) -> int:
+        return math.floor(0.9 * LOG_ZERO * 4e9 * len(self.table.choices))
+
+    def better(self, at: int, limits: Limits) -> Limits:
+        """Limits that only a plan keeps which is truly better in objective `at`."""
+        held, meter = self.held, self.meters[at]
+        if held is None:
+            return limits
+        if self.is_zero(meter, held.values[at]):
+            return limits.tightened(meter, self.zero_quality() - 1)
+        return limits.tightened(meter, held.values[at] - 1 - self.slack(meter))
+
+    def at_bound(self, one: Pass, at: int) -> bool:
+        return self.held is not None and self.held.values[at] <= one.bound + self.slack(one.meter)
+
+    def pursue(self, one: Pass, at: int, limits: Limits) -> None:
+        """Bring one objective to its best, with a proof if time allows."""
+        if self.at_bound(one, at):
+            one.proof = "bound"
+            return
+        plain = one.bound
+        proven = self.ask_solver(one, at, limits) if self.solver else False
+        if self.held is not None and self.held.values[at] <= plain + self.slack(one.meter):
+            one.proof = "bound"
+            return
+        nodes = CHECK_NODES if self.solver else ALONE_NODES
+        verdict = self.search(at, limits, nodes)
+        if verdict == "none better":
+            one.proof = "two" if proven else "search"
+        elif verdict == "unknown" and proven:
+            one.proof = "solver"
+        elif verdict == "found better":
+            # Where the solver had a certificate, it was wrong: its bound is worth nothing either.
+            if proven:
+                one.bound = least(self.table, one.meter)
+            while verdict == "found better":
+                verdict = self.search(at, limits, ALONE_NODES)
+            if verdict == "none better":
+                one.proof = "overruled" if proven else "search"
+        if self.held is None and (verdict == "none better" or one.proof != "none"):
+            raise Impossible
+        if one.proof != "none" and self.held is not None:
+            one.bound = max(one.bound, self.held.values[at] - self.slack(one.meter))
+
+    def ask_solver(self, one: Pass, at: int, limits: Limits) -> bool:
+        """One pass of the solver. True if it claims the best (or that there is nothing)."""
+        table, timed = self.table, self.timed(limits)
+        model = cpsat.Model(table, limits, timed=timed)
+        if self.best is not None:
+            model.hint(self.best.picks, self.best.starts)
+        seconds = self.clock.left * (0.9 if self.size >= LARGE else 0.95)
+        outcome = model.minimise({one.meter: 1}, seconds, stop=self.clock.stop)
+        if outcome.stopped:
+            self.clock.halted = True
+        if outcome.picks is not None:
+            self.take(self.drafted(outcome.picks, outcome.starts), at)
+        if outcome.impossible:
+            # With a schedule in hand that keeps all limits the claim is false.
+            return self.held is None
+        if outcome.bound is not None:
+            one.bound = max(one.bound, outcome.bound - self.slack(one.meter))
+        if self.held is not None and one.bound > self.held.values[at]:
+            one.bound = least(table, one.meter)
+            return False
+        return (
+            outcome.proven
+            and self.held is not None
+            and self.held.values[at] <= (outcome.bound or 0) + self.slack(one.meter)
+        )
+
+    def timed(self, limits: Limits) -> bool:
+        return limits.latency is not None or -1 in self.meters
+
+    def drafted(self, picks: Picks, starts: Sequence[int] | None) -> Draft:
+        """A draft of the solver's plan, everything moved as early as its order allows."""
+        if starts is None:
+            return draft(self.table, self.limits, self.meters, picks)
+        order = sorted(range(len(picks)), key=lambda i: (starts[i], i))
+        return draft(self.table, self.limits, self.meters, picks, place_in_order(self.table, picks, order))
+
+    def search(self, at: int, limits: Limits, nodes: int) -> str:
+        """Look for a better plan by ourselves: `found better`, `none better` or `unknown`."""
+        branch = Branch(
+            self.table,
+            self.better(at, limits),
+            nodes=nodes,
+            prefer=self.meters[at],
+            until=self.clock.began + self.clock.limit_s,
+        )
+        try:
+            found = branch.find()
+        except (OutOfNodes, RecursionError):
+            return "unknown"
+        if found is None:
+            return "none better"
+        picks, starts = found
+        return "found better" if self.take(self.drafted(picks, starts), at) else "unknown"
+
+    # --- ties -----------------------------------------------------------------------------------------------
+
+    def break_ties(self, limits: Limits) -> None:
+        """Among equally good plans the one with least of everything else, and then the first modes."""
+        table, held = self.table, self.held
+        if held is None or any(one.proof == "none" for one in self.passes):
+            return
+        others = [m for m in (-1, *range(len(table.meters))) if m not in self.meters and self.varies(m)]
+        if not others:
+            return
+        if self.solver:
+            weights = {m: max(1, 10**6 // max(1, self.span(m))) for m in others}
+            if any(self.span(m) > 10**6 for m in others):
+                top = max(self.span(m) for m in others)
+                weights = {m: max(1, top // max(1, self.span(m))) for m in others}
+            model = cpsat.Model(table, limits, timed=True)
+            model.hint(held.picks, held.starts)
+            outcome = model.minimise(weights, self.clock.left * 0.5, stop=self.clock.stop, effort=TIE_EFFORT)
+            if outcome.picks is not None:
+                found = self.drafted(outcome.picks, outcome.starts)
+                if not found.missed and self.as_good(found, held):
+                    self.best = found
+
+    def varies(self, meter: int) -> bool:
+        if meter < 0:
+            return True
+        return any(len({c.amounts[meter] for c in some}) > 1 for some in self.table.choices)
+
+    def span(self, meter: int) -> int:
+        if meter < 0:
+            return max(1, self.table.horizon)
+        return max(1, sum(max(c.amounts[meter] for c in some) for some in self.table.choices))
+
+    def as_good(self, found: Draft, held: Draft, until: int | None = None) -> bool:
+        """Whether one draft is no worse than another in the objectives (before `until`)."""
+        pairs = list(zip(found.values, held.values, self.meters, strict=True))[:until]
+        return all(a <= b + self.slack(m) or self.is_zero(m, b) for a, b, m in pairs)
+
+    # --- the result -----------------------------------------------------------------------------------------
+
+    def solution(self) -> Solution:
+        """The best plan in the problem's own figures."""
+        held, table = self.held, self.table
+        if held is None:
+            raise Impossible
+        start_s, mode, makespan_s = in_seconds(table, held)
+        by_name = {one.name: one for one in table.problem.activities}
+        totals: dict[str, float] = {
+            LATENCY: makespan_s,
+            QUALITY: math.prod(by_name[name].modes[k].quality for name, k in mode.items()),
+        }
+        for name in table.problem.consumed:
+            totals[name] = float(
+                sum(as_written(by_name[a].modes[k].consumes.get(name, 0.0)) for a, k in mode.items())
+            )
+        optimal = all(one.proof != "none" for one in self.passes)
+        bounds = {}
+        for name, one in zip(self.objectives, self.passes, strict=True):
+            value = totals[name]
+            if one.proof != "none":
+                bounds[name] = value
+            else:
+                figure = stated(table, one.meter, one.bound)
+                bounds[name] = max(figure, value) if name == QUALITY else min(figure, value)
+        proofs = {one.proof for one in self.passes}
+        rank = ("none", "overruled", "solver", "search", "two", "bound")
+        return Solution(
+            start_s=start_s,
+            mode=mode,
+            makespan_s=makespan_s,
+            totals=totals,
+            lower_bound=bounds[self.objectives[0]],
+            bounds=bounds,
+            optimal=optimal,
+            binding=(),
+            objectives=self.objectives,
+            proof=next(one for one in rank if one in proofs),
+        )
+
+
+def in_seconds(table: Table, held: Draft) -> tuple[dict[str, float], dict[str, int], float]:
+    """Starts in seconds: true durations in the order of the whole-number schedule, which never ends later.
+
+    Sums are plain sums of floats, so that an activity starts exactly where another ends.
+    """
+    problem = table.problem
+    by_name = {one.name: one for one in problem.activities}
+    mode = {name: some[k].index for name, some, k in zip(table.names, table.choices, held.picks, strict=True)}
+    starts = [0.0] * len(table.names)
+    profile: Profile[float] = Profile(table.capacity, 0.0)
+    makespan_s = 0.0
+    ends = [0.0] * len(table.names)
+    for i in sorted(range(len(table.names)), key=lambda i: (held.starts[i], i)):
+        name = table.names[i]
+        duration_s = by_name[name].modes[mode[name]].duration_s
+        demand = table.choices[i][held.picks[i]].demand
+        ready = max((ends[j] for j in table.before[i]), default=0.0)
+        starts[i] = profile.earliest(ready, duration_s, demand)
+        profile.hold(starts[i], duration_s, demand)
+        ends[i] = starts[i] + duration_s
+        makespan_s = max(makespan_s, ends[i])
+    order = {one.name: n for n, one in enumerate(problem.activities)}
+    names = sorted(table.names, key=order.__getitem__)
+    place = {name: i for i, name in enumerate(table.names)}
+    return {name: starts[place[name]] for name in names}, {name: mode[name] for name in names}, makespan_s
