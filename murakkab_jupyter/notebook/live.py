@@ -9,7 +9,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from murakkab_jupyter.core.errors import MurakkabError
-from murakkab_jupyter.notebook.views.progress import Moment, StepMoment, eta_s, happenings, steps_done
+from murakkab_jupyter.notebook.views.progress import (
+    Moment,
+    StepMoment,
+    busy_steps,
+    eta_s,
+    happenings,
+    steps_done,
+)
 
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
@@ -32,8 +39,9 @@ class StoppedError(MurakkabError):
 
 def steps_of(run: Run) -> dict[str, StepMoment]:
     """How far each step is."""
+    busy = busy_steps(tuple(run.events))
     return {
-        name: StepMoment(one.done, one.failed, one.skipped, one.total, one.expected or 0.0)
+        name: StepMoment(one.done, one.failed, one.skipped, one.total, one.expected or 0.0, name in busy)
         for name, one in run.progress().items()
     }
 

@@ -16,9 +16,12 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from murakkab_jupyter import __version__
 from murakkab_jupyter.core.errors import InfeasibleError, UsageError
+from murakkab_jupyter.core.kinds import Answer
 from murakkab_jupyter.notebook.errors import nearest_plan
+from murakkab_jupyter.notebook.fill import filled
 from murakkab_jupyter.notebook.live import Follower, StoppedError, follow, stopped_line
 from murakkab_jupyter.notebook.show import run_bundle, show
+from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.html import Bundle
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.progress import Moment, progress_view
@@ -104,10 +107,12 @@ class MurakkabMagics(Magics):
                  --max-energy 500J   --cluster ADDRESS|FILE   --cores N   --json FILE
                  --run (on a cell: plan and run)   --background (do not wait)
                  --fresh (take nothing from earlier runs)
+                 A value may be a variable: --minimize {goal}
 
         `%murakkab help` explains them all, `%murakkab help VERB` one.
         """
         try:
+            line = filled(line, self.space)
             if cell is not None:
                 return self.declare(line, cell)
             return self.do(line)
@@ -353,6 +358,7 @@ def load(shell: InteractiveShell) -> None:
     formatter = display_formatter.mimebundle_formatter
     formatter.for_type(Plan, lambda plan, **_: bundle_data(plan_view(plan)))
     formatter.for_type(Run, lambda run, **_: bundle_data(run_bundle(run)))
+    formatter.for_type(Answer, lambda said, **_: bundle_data(answer_view(said)))
     from murakkab_jupyter.notebook.complete import matcher
 
     magics = shell.magics_manager.registry["MurakkabMagics"]

@@ -64,7 +64,8 @@ class Kernel:
                 if place is not None:
                     reply.shown[place] = content["data"]
             elif kind == "stream":
-                reply.streams.append(content["text"])
+                # One text, however the kernel cut it: a thread that shows something flushes between.
+                reply.streams[:] = ["".join([*reply.streams, content["text"]])]
             elif kind == "error":
                 reply.error = (content["ename"], content["evalue"], content["traceback"])
             elif kind == "status" and content["execution_state"] == "idle":

@@ -277,3 +277,36 @@ def test_completion_knows_verbs_options_choices_steps_variables_and_agents(loade
 
 def test_completion_of_python_cells_is_as_before(loaded):
     assert "outputs" in complete(loaded, "loudly.outp")
+
+
+# --- variables in the line --------------------------------------------------------------------------------------
+
+
+def test_a_goal_can_be_set_from_a_variable(loaded):
+    loaded.run("aim = 'latency'\nlimit = '2 min'\nfloor = 0.5")
+    reply = loaded.run(
+        "%%murakkab aimed --minimize {aim} --deadline {limit}\nloud <- shout {words} @python:shout\n"
+    )
+    assert reply.error is None
+    assert "minimize latency" in reply.text
+    assert "deadline 120 s" in reply.text
+    loaded.run("aim = 'energy'")
+    assert "minimize energy" in loaded.run("%murakkab plan aimed --minimize {aim}").text
+
+
+def test_a_variable_that_is_not_there_or_is_no_text_is_told(loaded):
+    loaded.run("aim = ['latency']")
+    reply = loaded.run("%%murakkab aimed --minimize {aimm}\nloud <- shout {words} @python:shout\n")
+    assert reply.error[0] == "UsageError"
+    assert "Did you mean {aim}?" in reply.error[1]
+    reply = loaded.run("%murakkab plan aimed --minimize {aim}")
+    assert "aim is a list" in reply.error[1]
+
+
+def test_an_answer_is_shown_with_its_evidence(loaded):
+    reply = loaded.run(
+        "from murakkab_jupyter.core.kinds import Answer, Evidence\n"
+        "Answer('Yes.', (Evidence('/home/someone/harbour.mp4', 5.0, 8.0, 'he said'),))"
+    )
+    assert "harbour.mp4 0:05" in reply.text
+    assert "someone" not in reply.text + reply.html

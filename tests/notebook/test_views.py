@@ -9,10 +9,18 @@ from html.parser import HTMLParser
 
 import pytest
 
-from murakkab_jupyter.core.events import BatchRetried, Notice, Reconfigured, WorkerChanged
+from murakkab_jupyter.core.events import (
+    BatchEnded,
+    BatchRetried,
+    BatchStarted,
+    Notice,
+    Reconfigured,
+    WorkerChanged,
+)
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView
 from murakkab_jupyter.core.kinds import Answer, Box, Boxes, Evidence, Passage, Scene, Segment, Transcript
+from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_view
 from murakkab_jupyter.notebook.views.figures import amount, band, figure_text, timecode
 from murakkab_jupyter.notebook.views.html import Bundle, clean, shorten, tag, text_table
@@ -20,6 +28,7 @@ from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.progress import (
     Moment,
     StepMoment,
+    busy_steps,
     eta_s,
     happenings,
     progress_line,
@@ -442,3 +451,64 @@ def test_shorten_and_file_names():
     assert file_name("C:\\films\\a.mp4") == "a.mp4"
     assert value_words(None) == "nothing"
     assert value_words("") == "(empty)"
+
+
+# --- notebooks that are not trusted -------------------------------------------------------------------------------
+
+
+STRIPPED = re.compile(r"(?:^|;)(?:background|background-color|border[a-z-]*|color|fill|stroke):[^;]*var\(")
+"""What JupyterLab strips from a notebook that is not trusted: theme variables in colours."""
+
+
+@pytest.mark.parametrize("name", list(every_view()))
+def test_lines_and_shades_are_such_as_a_notebook_that_is_not_trusted_keeps(name):
+    for _, attributes in tags_of(every_view()[name]):
+        assert not STRIPPED.search(attributes.get("style") or "")
+
+
+def test_the_time_line_has_its_bars_without_svg():
+    html = re.sub(r"<svg.*?</svg>", "", plan_view(samples.plan(), samples.newsroom()).html)
+    bars = re.findall(r"margin-left:([\d.]+)px;width:([\d.]+)px;height:\d+px;background:#", html)
+    assert len(bars) == len(samples.plan().steps)
+    assert len(set(bars)) > 1
+    assert "after scenes" in html
+
+
+def test_a_plan_of_six_steps_stays_small():
+    assert len(plan_view(samples.plan(), samples.newsroom()).html) < 26_000
+
+
+def test_a_step_is_running_from_its_first_batch_on():
+    begun = [BatchStarted(1.0, "objects", 1, "w", 0, 4, 1), BatchStarted(1.0, "frames", 2, "w", 0, 4, 1)]
+    assert busy_steps(begun) == {"objects", "frames"}
+    assert busy_steps([*begun, BatchEnded(2.0, "frames", 2, "w", 4, 0)]) == {"objects"}
+    shown = progress_view(Moment("n", {"objects": StepMoment(busy=True), "rest": StepMoment()}, 1.0))
+    assert re.search(r"objects .*running", shown.text)
+    assert re.search(r"rest .*waiting", shown.text)
+
+
+def test_an_answer_by_itself_names_files_without_their_folders():
+    said = Answer("Yes.", (Evidence("/home/someone/talks/harbour.mp4", 5.0, 8.0, "Yes, he said."),))
+    shown = answer_view(said)
+    for words in (words_of(shown), shown.text):
+        assert "Yes." in words
+        assert "harbour.mp4 0:05–0:08" in words
+        assert "someone" not in words
+
+
+def test_a_bill_does_not_claim_that_times_add_up():
+    assert "their times do not" in bill_view(samples.bill()).text
+
+
+def test_a_frontier_shows_only_what_differs():
+    one = samples.plan()
+    name, step = next(iter(one.steps.items()))
+    other = Configuration("another-agent", (), step.configuration.device, 2, 1, batch=1)
+    two = replace(one, steps={**one.steps, name: replace(step, configuration=other)})
+    shown = frontier_view([one, two], chosen=one)
+    head = shown.text.splitlines()[1]
+    assert name in head
+    assert all(same not in head.split() for same in list(one.steps)[1:])
+    assert "another-agent" in shown.text
+    assert "The same in every plan" in shown.text
+    assert "1 (chosen)" in shown.text

@@ -53,7 +53,10 @@ def bill_view(bill: Bill, *, name: str = "") -> Bundle:
     shown = [one for line in bill.lines for one in (*line.predicted.values(), *line.actual().values())]
     marks = legend(shown)
     summed = [(title, figure_text(total.get(key))) for key, title in COLUMNS]
-    notes = [*bill.notes, "Steps and idle add up to the total."]
+    notes = [
+        *bill.notes,
+        "Steps and idle add up to the total; steps run beside each other, so their times do not.",
+    ]
     html = frame(
         f"Bill of {name or 'a run'}",
         heading("Bill", detail),

@@ -1,8 +1,10 @@
 """Building safe HTML, and the bundle every view is: HTML and text that say the same.
 
 Whatever is not made by `tag` is escaped: what a model, a file name or a cell says is text, never markup.
-Styles stand inline, because saved notebooks are shown where style sheets are stripped; colours come
-from JupyterLab's theme variables, with fallbacks that suit light and dark pages.
+Styles stand inline, because saved notebooks are shown where style sheets are stripped, and they are
+such as JupyterLab leaves in a notebook that is not trusted: it strips theme variables and SVG. So lines
+and shades are greys that let the page shine through, and text has the page's own colour: right in light
+and dark themes alike.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ __all__ = [
     "BORDER",
     "HEAD_BACKGROUND",
     "MUTED",
+    "WARN",
     "Align",
     "Bundle",
     "Cell",
@@ -37,9 +40,10 @@ __all__ = [
     "wrap_text",
 ]
 
-ACCENT = "var(--jp-brand-color1, #1976d2)"
-BORDER = "1px solid var(--jp-border-color2, rgba(128,128,128,.35))"
-HEAD_BACKGROUND = "var(--jp-layout-color2, rgba(128,128,128,.10))"
+ACCENT = "#1976d2"
+WARN = "#c25700"
+BORDER = "1px solid #8887"
+HEAD_BACKGROUND = "#8882"
 MUTED = "opacity:.74"
 FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.45"
 
@@ -119,7 +123,7 @@ def frame(label: str, *children: object) -> str:
             class_="murakkab tex2jax_ignore mathjax_ignore",
             role="group",
             aria_label=label,
-            style=f"{FONT};color:var(--jp-ui-font-color1,inherit);max-width:1180px;padding:2px 0 6px;overflow-wrap:break-word",
+            style=f"{FONT};max-width:1180px;padding:2px 0 6px;overflow-wrap:break-word",
         )
     )
 
@@ -177,23 +181,25 @@ def table(
 ) -> Html:
     """A real table, with headers; the first cell of a row is the row's header."""
     listed = [list(row) for row in rows]
-    base = f"padding:4px 10px;vertical-align:top;border:0;border-bottom:{BORDER};white-space:normal"
+    # Kept short: a plan has a hundred cells, and notebooks are kept in repositories.
+    base = "padding:4px 9px;vertical-align:top"
 
     def cell(value: Cell | object, index: int, *, strong: bool) -> Html:
         one = value if isinstance(value, Cell) else Cell(value)
         align = columns[index][1]
         style = f"{base};text-align:{align}"
         if align == "right":
-            style += ";white-space:nowrap;font-variant-numeric:tabular-nums"
+            style += ";white-space:nowrap"
         inner: list[object] = [one.markup if one.markup is not None else one.text]
         if one.detail:
-            inner.append(tag("div", one.detail, style=f"font-size:12px;font-weight:normal;{MUTED}"))
-        weight = "600" if strong or one.strong or index == 0 else "normal"
+            inner.append(tag("div", one.detail, style=f"font-size:12px;font-weight:400;{MUTED}"))
+        if strong or one.strong or index == 0:
+            style += ";font-weight:600"
         return tag(
             "th" if index == 0 else "td",
             *inner,
             scope="row" if index == 0 else None,
-            style=f"{style};font-weight:{weight}",
+            style=style,
         )
 
     head = tag(
@@ -203,16 +209,17 @@ def table(
                 "th",
                 title,
                 scope="col",
-                style=f"{base};text-align:{align};font-weight:600;background:{HEAD_BACKGROUND};white-space:nowrap",
+                style=f"{base};text-align:{align};font-weight:600;white-space:nowrap",
             )
             for title, align in columns
         ),
+        style=f"background:{HEAD_BACKGROUND}",
     )
     body = [
         tag(
             "tr",
             *(cell(v, i, strong=last_strong and number == len(listed) - 1) for i, v in enumerate(row)),
-            style="background:transparent",
+            style=f"background:transparent;border-top:{BORDER}",
         )
         for number, row in enumerate(listed)
     ]
@@ -223,7 +230,7 @@ def table(
             tag("thead", head),
             tag("tbody", *body),
             aria_label=caption,
-            style=f"border-collapse:collapse;border:{BORDER};margin:2px 0 6px;font-size:13px;table-layout:auto",
+            style=f"border-collapse:collapse;border:{BORDER};margin:2px 0 6px;font-size:13px;table-layout:auto;font-variant-numeric:tabular-nums",
         ),
         style="overflow-x:auto",
     )

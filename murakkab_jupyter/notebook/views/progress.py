@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from murakkab_jupyter.core.events import BatchRetried, Event, Notice, Reconfigured, WorkerChanged
+from murakkab_jupyter.core.events import (
+    BatchEnded,
+    BatchRetried,
+    BatchStarted,
+    Event,
+    Notice,
+    Reconfigured,
+    WorkerChanged,
+)
 from murakkab_jupyter.notebook.views.figures import time_text
 from murakkab_jupyter.notebook.views.html import (
     ACCENT,
     BORDER,
     MUTED,
+    WARN,
     Bundle,
     Html,
     clean,
@@ -22,7 +31,16 @@ from murakkab_jupyter.notebook.views.html import (
 )
 from murakkab_jupyter.planner.plan import Plan
 
-__all__ = ["Moment", "StepMoment", "eta_s", "happenings", "progress_line", "progress_view", "steps_done"]
+__all__ = [
+    "Moment",
+    "StepMoment",
+    "busy_steps",
+    "eta_s",
+    "happenings",
+    "progress_line",
+    "progress_view",
+    "steps_done",
+]
 
 ICONS = {
     "waiting": "○",
@@ -42,6 +60,8 @@ class StepMoment:
     skipped: int = 0
     total: int | None = None
     expected: float = 0.0
+    busy: bool = False
+    """Whether a batch of it is under way."""
 
     @property
     def ended(self) -> int:
@@ -146,12 +166,23 @@ def happenings(events: Sequence[Event], most: int = 4) -> list[str]:
     return told[-most:]
 
 
+def busy_steps(events: Sequence[Event]) -> set[str]:
+    """The steps of which a batch is under way."""
+    under_way: dict[tuple[str, int], str] = {}
+    for event in events:
+        if isinstance(event, BatchStarted):
+            under_way[event.step, event.task] = event.step
+        elif isinstance(event, BatchEnded | BatchRetried):
+            under_way.pop((event.step, event.task), None)
+    return set(under_way.values())
+
+
 def state_word(step: StepMoment, status: str) -> str:
     if step.complete:
         return "with failures" if step.failed or step.skipped else "done"
     if status != "running":
         return "stopped"
-    return "running" if step.ended else "waiting"
+    return "running" if step.ended or step.busy else "waiting"
 
 
 def count_words(step: StepMoment) -> str:
@@ -213,7 +244,7 @@ def progress_view(moment: Moment) -> Bundle:
 
 def bar(step: StepMoment, word: str) -> Html:
     percent = 100 * step.share
-    colour = "var(--jp-warn-color1, #c25700)" if word == "with failures" else ACCENT
+    colour = WARN if word == "with failures" else ACCENT
     return tag(
         "div",
         tag("div", "", style=f"width:{percent:.1f}%;height:10px;background:{colour};border-radius:5px"),

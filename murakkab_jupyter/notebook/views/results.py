@@ -9,9 +9,9 @@ from typing import Any
 
 from murakkab_jupyter.core.ancestry import Ancestry, Level, format_ancestry, format_level, is_prefix
 from murakkab_jupyter.core.kinds import Answer, Frame, Image, Scene, Video
+from murakkab_jupyter.notebook.views.answer import answer_html, answer_text
 from murakkab_jupyter.notebook.views.failures import failures_html, failures_text
 from murakkab_jupyter.notebook.views.html import (
-    ACCENT,
     BORDER,
     HEAD_BACKGROUND,
     MUTED,
@@ -28,7 +28,7 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
-from murakkab_jupyter.notebook.views.values import evidence_words, place_of, value_html, value_words
+from murakkab_jupyter.notebook.views.values import place_of, value_html, value_words
 from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["MOST_CARDS", "Results", "results_view"]
@@ -157,44 +157,9 @@ def answers_part(
         where = owner(results, key)
         question = asked(results, name)
         said = value if isinstance(value, Answer) else Answer(value_words(value))
-        proofs = [
-            tag(
-                "li",
-                tag("strong", evidence_words(one), style="font-weight:600"),
-                None if not one.text else tag("span", " “", shorten(one.text, 260), "”", style=MUTED),
-                style="margin:2px 0",
-            )
-            for one in said.evidence[:12]
-        ]
-        html.append(
-            tag(
-                "div",
-                tag("div", name, f" · {where}" if where else "", style=f"font-size:12px;{MUTED}"),
-                None if not question else tag("div", question, style=f"font-style:italic;{MUTED}"),
-                tag(
-                    "div",
-                    value_words(said, 1500),
-                    style="font-size:15px;margin:2px 0 4px;white-space:pre-line",
-                ),
-                tag("div", "Evidence", style=f"font-size:12px;{MUTED}") if proofs else None,
-                tag("ul", *proofs, style="margin:0 0 0 18px;padding:0")
-                if proofs
-                else note("No evidence was given."),
-                style=f"border:{BORDER};border-left:4px solid {ACCENT};border-radius:6px;padding:8px 12px;margin:0 0 8px;"
-                "max-width:900px",
-            )
-        )
-        lines += ["", f"{name}{f' · {where}' if where else ''}"]
-        if question:
-            lines.append(wrap_text(question, indent="  "))
-        lines.append(wrap_text(value_words(said, 1500), indent="  > "))
-        for one in said.evidence[:12]:
-            quote = f' "{shorten(one.text, 160)}"' if one.text else ""
-            lines.append(wrap_text(f"- {evidence_words(one)}{quote}", indent="    "))
-        if len(said.evidence) > 12:
-            more = f"and {len(said.evidence) - 12} more pieces of evidence"
-            html.append(note(more))
-            lines.append(f"    {more}")
+        head = f"{name} · {where}" if where else name
+        html.append(answer_html(said, head=head, question=question))
+        lines += ["", *answer_text(said, head=head, question=question)]
     if len(answers) > MOST_ROWS:
         more = f"{len(answers) - MOST_ROWS} more answers are in run.outputs."
         html.append(note(more))

@@ -127,26 +127,51 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None) -> Bundl
     rows = []
     for number, plan in enumerate(plans, start=1):
         mark = " (chosen)" if chosen is not None and plan.steps == chosen.steps else ""
-        differs = "; ".join(
-            f"{name}: {plan.steps[name].configuration}" for name in changing if name in plan.steps
-        )
         figures = [plan.predicted.get(key) for key, _ in keys]
         rows.append(
             [
                 Cell(f"{number}{mark}", strong=bool(mark)),
                 *(Cell(figure_text(one), markup=figure(one)) for one in figures),
-                Cell(differs or "the only choice"),
+                *(choice_cell(name, plan, plans) for name in changing),
             ]
         )
     marks = legend(one for plan in plans for one in plan.predicted.values())
+    same = [name for name in (plans[0].steps if plans else {}) if name not in changing]
+    notes = [f"The same in every plan: {', '.join(same)}."] if same and len(plans) > 1 else []
     return table_view(
         "Frontier",
-        [("Plan", "left"), *((title, "right") for _, title in keys), ("Where they differ", "left")],
+        [
+            ("Plan", "left"),
+            *((title, "right") for _, title in keys),
+            *((name, "left") for name in changing),
+        ],
         rows,
-        detail=f"{len(plans)} plans; none is better than another in every respect",
-        notes=[marks],
-        widest=90,
+        detail=f"{len(plans)} plans; none is better than another in every respect"
+        if len(plans) > 1
+        else "one plan; no other is better in any respect",
+        notes=[*notes, marks],
+        widest=48,
     )
+
+
+def choice_cell(name: str, plan: Plan, plans: Sequence[Plan]) -> Cell:
+    """What a plan chose for a step, and of its options and its place only what differs among the plans."""
+    if name not in plan.steps:
+        return Cell("–")
+    mine = plan.steps[name].configuration
+    all_of_it = [one.steps[name].configuration for one in plans if name in one.steps]
+    # Options mean the same only for the same agent.
+    rivals = [one for one in all_of_it if one.agent == mine.agent]
+    words = [
+        f"{key}={value}"
+        for key, value in mine.options
+        if any(dict(one.options).get(key) != value for one in rivals)
+    ]
+    if len({(one.instances, one.cores, one.gpus, one.device) for one in all_of_it}) > 1:
+        words.append(f"{mine.instances} × {mine.cores} core{'s' if mine.cores > 1 else ''}")
+    if len({one.batch for one in rivals}) > 1 and not words:
+        words.append(f"batch {mine.batch}")
+    return Cell(mine.agent, " ".join(words))
 
 
 @dataclass(frozen=True, slots=True)

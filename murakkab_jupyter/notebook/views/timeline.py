@@ -1,7 +1,8 @@
 """When each step runs, and what it waits for: one bar a step on a time axis, arrows for dependencies.
 
-Names and times are table cells; only bars and arrows are SVG. Where SVG is stripped (an untrusted notebook,
-GitHub), the table still says everything.
+Names, times and bars are cells of a table; only the arrows are SVG. Where SVG is stripped (a notebook that is
+not trusted), the column "after …" says what they show; where styles are stripped too (GitHub), words and
+times remain.
 """
 
 from __future__ import annotations
@@ -55,44 +56,22 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
     def x(seconds: float) -> float:
         return round(4 + (WIDTH - 12) * seconds / end, 1)
 
-    marks: list[Html] = [
-        tag(
-            "line",
-            x1=x(end * part / 4),
-            y1=0,
-            x2=x(end * part / 4),
-            y2=height,
-            stroke="currentColor",
-            stroke_opacity=".14",
-        )
-        for part in range(5)
-    ]
+    marks: list[Html] = []
     for name, sources in after.items():
         marks.extend(arrow(found, row_of, source, name, x) for source in sources)
-    for name, (start, stop) in found.items():
-        top = row_of[name] * ROW + (ROW - BAR) / 2
-        marks.append(
-            tag(
-                "rect",
-                x=x(start),
-                y=top,
-                width=max(3.0, round(x(stop) - x(start), 1)),
-                height=BAR,
-                rx=4,
-                style=f"fill:{ACCENT}",
-            )
-        )
-    picture = tag(
-        "svg",
-        *marks,
-        viewBox=f"0 0 {WIDTH} {height}",
-        width=WIDTH,
-        height=height,
-        role="img",
-        aria_label="Time line: "
-        + "; ".join(f"{n} from {time_text(a)} to {time_text(b)}" for n, (a, b) in found.items()),
-        style=f"display:block;height:{height}px;width:{WIDTH}px;overflow:visible",
-        preserveAspectRatio="none",
+    words = "; ".join(f"{name} after {', '.join(sources)}" for name, sources in after.items() if sources)
+    arrows = tag(
+        "div",
+        tag(
+            "svg",
+            *marks,
+            width=WIDTH,
+            height=height,
+            role="img",
+            aria_label=f"What waits for what: {words}",
+            style=f"position:absolute;left:0;top:-{(ROW - BAR) // 2}px;overflow:visible",
+        ),
+        style="position:relative;height:0",
     )
     line = f"height:{ROW}px;padding:0 10px 0 0;border:0;text-align:left;white-space:nowrap;vertical-align:middle;line-height:18px;background:transparent"
     rows = []
@@ -114,12 +93,10 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
                 ),
                 tag(
                     "td",
-                    picture,
-                    rowspan=len(names),
-                    style="padding:0;border:0;vertical-align:top;background:transparent",
-                )
-                if index == 0
-                else None,
+                    arrows if marks and index == 0 else None,
+                    tag("div", "", style=bar_style(x(start), x(stop))),
+                    style=f"padding:{(ROW - BAR) // 2}px 0;border:0;border-left:{BORDER};vertical-align:top;width:{WIDTH}px",
+                ),
                 style=f"height:{ROW}px;background:transparent;border:0",
             )
         )
@@ -151,6 +128,12 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
         ),
         open=True,
     )
+
+
+def bar_style(left: float, right: float) -> str:
+    """A bar between two places of the axis."""
+    wide = max(3.0, round(right - left, 1))
+    return f"margin-left:{left}px;width:{wide}px;height:{BAR}px;background:{ACCENT};border-radius:4px"
 
 
 def arrow(
