@@ -25,8 +25,10 @@ from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.plan import Configuration, Plan
 from murakkab_jupyter.planner.solve import make_plan
+from murakkab_jupyter.planner.unmeasured import predictable
 from murakkab_jupyter.profiles.book import ProfileBook
-from murakkab_jupyter.profiles.hardware import load_cluster, local_worker_view
+from murakkab_jupyter.profiles.described import find_cluster
+from murakkab_jupyter.profiles.hardware import local_worker_view
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.runtime.journal import Journal
@@ -92,8 +94,9 @@ class Session:
     library
         Capabilities and agents; by default everything that installed packages offer.
     cluster
-        A Dask scheduler's address, or the path of a YAML or JSON file that describes hardware (to plan
-        for it only); None for this host, on which a local Dask cluster is started when a run needs it.
+        A Dask scheduler's address, or the path of a YAML or JSON file that describes hardware, or the name of
+        one that ships with the package (to plan for it only); None for this host, on which a local Dask cluster
+        is started when a run needs it.
     journal
         Path of the journal; by default the user's own.
     profiles
@@ -121,8 +124,8 @@ class Session:
         self._cluster: Cluster | None = None
         self._described: ClusterView | None = None
         self._lock = threading.Lock()
-        if cluster is not None and Path(cluster).suffix in {".yaml", ".yml", ".json"}:
-            self._described = load_cluster(Path(cluster))
+        if cluster is not None:
+            self._described = find_cluster(cluster)
 
     # --- declare ----------------------------------------------------------------------------------------------
 
@@ -183,7 +186,7 @@ class Session:
     def plan(self, declaration: Declaration, goal: Goal | None = None) -> Plan:
         """Choose a configuration for every step; raises `InfeasibleError` when no plan meets the goal."""
         view = self.view
-        return make_plan(
+        made = make_plan(
             declaration.workflow,
             goal or declaration.workflow.goal,
             roots=declaration.readable(),
@@ -192,11 +195,12 @@ class Session:
             cluster=view,
             evaluate=self.evaluator(declaration, view),
         )
+        return predictable(made, declaration.workflow, self.profiles, view)
 
     def frontier(self, declaration: Declaration, goal: Goal | None = None) -> list[Plan]:
         """Plans of which none is better than another in every respect."""
         view = self.view
-        return frontier(
+        found = frontier(
             declaration.workflow,
             goal or declaration.workflow.goal,
             roots=declaration.readable(),
@@ -205,6 +209,9 @@ class Session:
             cluster=view,
             evaluate=self.evaluator(declaration, view),
         )
+        return [
+            predictable(plan, declaration.workflow, self.profiles, view, judge=False) for plan in found
+        ]
 
     def explain(self, plan: Plan) -> str:
         """Why a plan is as it is, in words with figures."""

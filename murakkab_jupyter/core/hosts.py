@@ -11,11 +11,13 @@ __all__ = ["ClusterView", "Gpu", "HostPower", "WorkerView"]
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU of a worker: index on its host, marketing name, memory in bytes."""
+    """One GPU of a worker: index on its host, marketing name, memory in bytes, watts idle and at most."""
 
     index: int
     name: str
     memory_bytes: int
+    idle_w: Figure = field(default_factory=lambda: unknown("W"))
+    peak_w: Figure = field(default_factory=lambda: unknown("W"))
 
 
 @dataclass(frozen=True, slots=True)

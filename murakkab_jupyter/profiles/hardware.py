@@ -1,4 +1,4 @@
-"""What hardware there is: this host's speed and watts, and clusters that are only written down.
+"""What hardware there is here: this host's speed and watts.
 
 Speed is relative to the machine that made the reference profiles, by a micro-benchmark of two seconds
 (interpreted loops, small matrix products, passes over memory; CPU time of one thread, so that a busy host
@@ -15,13 +15,11 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.figure import Figure, unknown
-from murakkab_jupyter.core.hosts import ClusterView, Gpu, HostPower, WorkerView
+from murakkab_jupyter.core.hosts import HostPower, WorkerView
 from murakkab_jupyter.core.media import cache_dir
 
 __all__ = [
@@ -33,7 +31,6 @@ __all__ = [
     "host_memory_bytes",
     "host_power",
     "host_speed",
-    "load_cluster",
     "local_worker_view",
 ]
 
@@ -251,128 +248,3 @@ def local_worker_view(
         speed=speed if speed is not None else host_speed(),
         power=host_power(count),
     )
-
-
-# --- described clusters ---------------------------------------------------------------------------------------
-
-WORKER_KEYS = {
-    "name", "host", "count", "cores", "memory_gb", "gpus", "speed", "price_usd_per_hour", "idle_w",
-    "active_w_per_core", "electricity_usd_per_kwh", "source", "note",
-}  # fmt: skip
-
-
-def load_cluster(path: str | Path) -> ClusterView:
-    """Read a described cluster from YAML or JSON.
-
-    A file holds `workers`, a list of `{name, count, cores, memory_gb, gpus: [{name, memory_gb, count}], speed,
-    idle_w, active_w_per_core, price_usd_per_hour, electricity_usd_per_kwh, source, note}`. What is left out
-    is unknown, save the speed (1, a prior). `source` is `prior`, or `published` with a citation in `note`.
-    """
-    file = Path(path).expanduser()
-    try:
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"The cluster file {file} cannot be read: {error}."
-        raise UsageError(msg) from error
-    try:
-        if file.suffix.lower() == ".json":
-            data: Any = json.loads(text)
-        else:
-            import yaml  # type: ignore[import-untyped] # Dask brings it along; its stubs are another package
-
-            data = yaml.safe_load(text)
-    except Exception as error:
-        # Both parsers raise their own families of errors; all mean the same to the user.
-        msg = f"The cluster file {file} does not parse: {error}."
-        raise UsageError(msg) from error
-    described = data.get("workers") if isinstance(data, Mapping) else None
-    if not isinstance(described, list) or not described:
-        msg = f"The cluster file {file} holds no list of workers."
-        raise UsageError(msg, hint="Write `workers:` and under it `- {name: w, cores: 8, memory_gb: 32}`.")
-    workers: list[WorkerView] = []
-    for index, raw in enumerate(described):
-        workers.extend(described_workers(raw, index, file))
-    names = [worker.name for worker in workers]
-    if len(set(names)) != len(names):
-        msg = f"The cluster file {file} names a worker twice."
-        raise UsageError(msg)
-    return ClusterView(tuple(workers), described=True)
-
-
-def described_workers(raw: Any, index: int, file: Path) -> list[WorkerView]:
-    """The workers that one entry of a cluster file stands for."""
-    where = f"worker {index + 1} of {file}"
-    if not isinstance(raw, Mapping):
-        msg = f"In {where}: a worker is a mapping, not {raw!r}."
-        raise UsageError(msg)
-    strange = sorted(str(key) for key in raw if key not in WORKER_KEYS)
-    if strange:
-        msg = f"In {where}: there is no {', '.join(strange)}."
-        raise UsageError(msg, hint=f"There are: {', '.join(sorted(WORKER_KEYS))}.")
-
-    def amount(
-        data: Mapping[Any, Any], key: str, default: float | None, *, least: float = 0.0
-    ) -> float | None:
-        value = data.get(key, default)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= 1e9:
-            msg = f"In {where}: {key} must be a number from {least:g} to 1e9, not {value!r}."
-            raise UsageError(msg)
-        return float(value)
-
-    def whole(data: Mapping[Any, Any], key: str, default: int | None) -> int:
-        value = amount(data, key, default, least=1)
-        if value is None or value != int(value):
-            msg = f"In {where}: {key} must be a whole number from 1, not {data.get(key)!r}."
-            raise UsageError(msg)
-        return int(value)
-
-    source = raw.get("source", "prior")
-    if source not in ("prior", "published"):
-        msg = f"In {where}: source is prior or published, not {source!r}."
-        raise UsageError(msg, hint="Nothing about hardware that is only written down was measured here.")
-    note = str(raw.get("note", ""))
-
-    def figure(key: str, unit: str) -> Figure:
-        value = amount(raw, key, None)
-        return unknown(unit) if value is None else Figure(value, unit, value, value, source, note=note)
-
-    gpus: list[Gpu] = []
-    for one in raw.get("gpus", ()) or ():
-        if not isinstance(one, Mapping) or "name" not in one:
-            msg = f"In {where}: a GPU is {{name, memory_gb, count}}, not {one!r}."
-            raise UsageError(msg)
-        memory = amount(one, "memory_gb", None)
-        if memory is None:
-            msg = f"In {where}: GPU {one['name']} has no memory_gb."
-            raise UsageError(msg)
-        gpus += [
-            Gpu(len(gpus) + n, str(one["name"]), int(memory * 1e9)) for n in range(whole(one, "count", 1))
-        ]
-    speed = amount(raw, "speed", 1.0, least=0.001) or 1.0
-    memory_gb = amount(raw, "memory_gb", None)
-    if memory_gb is None:
-        msg = f"In {where}: memory_gb is missing."
-        raise UsageError(msg)
-    name, count = str(raw.get("name", f"worker-{index + 1}")), whole(raw, "count", 1)
-    made: list[WorkerView] = []
-    for number in range(count):
-        full = name if count == 1 else f"{name}-{number + 1}"
-        made.append(
-            WorkerView(
-                name=full,
-                host=str(raw.get("host", full)),
-                cores=whole(raw, "cores", None),
-                memory_bytes=int(memory_gb * 1e9),
-                gpus=tuple(gpus),
-                speed=Figure(speed, "1", speed * 0.7, speed * 1.4, "prior", note=note),
-                power=HostPower(
-                    figure("idle_w", "W"),
-                    figure("active_w_per_core", "W"),
-                    figure("price_usd_per_hour", "USD/h"),
-                    figure("electricity_usd_per_kwh", "USD/kWh"),
-                ),
-            )
-        )
-    return made

@@ -50,7 +50,8 @@ def evaluation(
             energy = active_energy_j(one.cpu_by_worker[name], view.power)
             parts.append(energy)
             by_host.setdefault(view.host, []).append(energy)
-            costs.append(cost_usd(energy, held_s, 1.0 / max(1, host_cores[view.host]), view.power))
+            held = alike(held_s, one.latency)
+            costs.append(cost_usd(energy, held, 1.0 / max(1, host_cores[view.host]), view.power))
         if one.gpu_j is not None:
             gpu.append(Figure(one.gpu_j, "J", source=one.cpu.source, method="estimate"))
             parts.append(gpu[-1])
@@ -64,6 +65,14 @@ def evaluation(
             "quality": profiles.quality(configuration.agent, configuration.options),
         }
     return Evaluation(steps, totals(simulation, steps, by_host, gpu, views.values()))
+
+
+def alike(seconds: float, latency: Figure) -> Figure:
+    """Core-seconds that are as sure as the time they were held in."""
+    if not latency.value or latency.low is None or latency.high is None:
+        return Figure(seconds, "s", source=latency.source)
+    factor = seconds / latency.value
+    return Figure(seconds, "s", latency.low * factor, latency.high * factor, latency.source)
 
 
 def totals(

@@ -135,8 +135,20 @@ def cluster_json(view: ClusterView) -> dict[str, Any]:
                 "host": worker.host,
                 "cores": worker.cores,
                 "memory_bytes": worker.memory_bytes,
-                "gpus": [{"name": gpu.name, "memory_bytes": gpu.memory_bytes} for gpu in worker.gpus],
+                "gpus": [
+                    {
+                        "name": gpu.name,
+                        "memory_bytes": gpu.memory_bytes,
+                        "idle_w": gpu.idle_w.to_json(),
+                        "peak_w": gpu.peak_w.to_json(),
+                    }
+                    for gpu in worker.gpus
+                ],
                 "speed": worker.speed.to_json(),
+                "idle_w": worker.power.idle_w.to_json(),
+                "active_w_per_core": worker.power.active_w_per_core.to_json(),
+                "price_usd_per_hour": worker.power.price_usd_per_hour.to_json(),
+                "electricity_usd_per_kwh": worker.power.electricity_usd_per_kwh.to_json(),
             }
             for worker in view.workers
         ],

@@ -39,7 +39,9 @@ class Option:
 
 OPTIONS: Mapping[str, Option] = {
     "cluster": Option(
-        "value", "ADDRESS|FILE", "a Dask scheduler, or a file that describes hardware (to plan only)"
+        "value",
+        "ADDRESS|FILE|NAME",
+        "a Dask scheduler; or a file, or the name of a shipped one, that describes hardware (to plan only)",
     ),
     "cores": Option("value", "N", "CPU cores of this machine to use; all by default"),
     "run": Option("flag", "", "run the cell, not only plan it", ("magic",)),

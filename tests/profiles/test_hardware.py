@@ -7,6 +7,7 @@ import pytest
 
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.profiles import hardware
+from murakkab_jupyter.profiles.described import load_cluster
 from murakkab_jupyter.profiles.hardware import (
     benchmark,
     cached_rates,
@@ -16,7 +17,6 @@ from murakkab_jupyter.profiles.hardware import (
     host_memory_bytes,
     host_power,
     host_speed,
-    load_cluster,
     local_worker_view,
 )
 

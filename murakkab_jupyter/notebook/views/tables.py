@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -300,17 +301,20 @@ def cluster_view(view: ClusterView, *, address: str = "") -> Bundle:
     """The workers a plan may use."""
     rows = []
     for worker in view.workers:
-        gpus = ", ".join(f"{gpu.name} ({size_text(gpu.memory_bytes)})" for gpu in worker.gpus) or "none"
+        cards = Counter(f"{gpu.name} ({size_text(gpu.memory_bytes)})" for gpu in worker.gpus)
+        gpus = ", ".join(f"{count} × {name}" if count > 1 else name for name, count in cards.items())
         idle, active = worker.power.idle_w, worker.power.active_w_per_core
+        price = worker.power.price_usd_per_hour
         rows.append(
             [
                 Cell(worker.name, worker.host if worker.host != worker.name else ""),
                 worker.cores,
                 size_text(worker.memory_bytes),
-                gpus,
+                gpus or "none",
                 Cell(figure_text(worker.speed), markup=figure(worker.speed)),
                 Cell(figure_text(idle), markup=figure(idle)),
                 Cell(figure_text(active), markup=figure(active)),
+                Cell(figure_text(price), markup=figure(price)),
             ]
         )
     detail = f"{len(view.workers)} {'worker' if len(view.workers) == 1 else 'workers'}, {view.cores} cores"
@@ -318,7 +322,11 @@ def cluster_view(view: ClusterView, *, address: str = "") -> Bundle:
         detail += ", described only: plans can be made for it, runs cannot"
     if address:
         detail += f", {address}"
-    marks = legend(one for w in view.workers for one in (w.speed, w.power.idle_w, w.power.active_w_per_core))
+    marks = legend(
+        one
+        for w in view.workers
+        for one in (w.speed, w.power.idle_w, w.power.active_w_per_core, w.power.price_usd_per_hour)
+    )
     return table_view(
         "Cluster",
         [
@@ -329,12 +337,34 @@ def cluster_view(view: ClusterView, *, address: str = "") -> Bundle:
             ("Speed", "right"),
             ("Idle power", "right"),
             ("Per busy core", "right"),
+            ("Rent an hour", "right"),
         ],
         rows,
         detail=detail,
-        notes=[marks, "Speed: of one core, against the machine that made the reference profiles."],
+        notes=[
+            marks,
+            "Speed: of one core, against the machine that made the reference profiles.",
+            *(origins(view) if view.described else ()),
+        ],
         empty="No workers.",
     )
+
+
+def origins(view: ClusterView) -> list[str]:
+    """Where the watts and prices of a described cluster come from."""
+    said: dict[str, None] = {}
+    for worker in view.workers:
+        power = worker.power
+        named = [
+            ("Idle power", power.idle_w),
+            ("Busy core", power.active_w_per_core),
+            ("Rent", power.price_usd_per_hour),
+            ("Electricity", power.electricity_usd_per_kwh),
+            *((f"{gpu.name} idle, {figure_text(gpu.idle_w)}", gpu.idle_w) for gpu in worker.gpus),
+            *((f"{gpu.name} at most, {figure_text(gpu.peak_w)}", gpu.peak_w) for gpu in worker.gpus),
+        ]
+        said |= dict.fromkeys(f"{title}: {one.note}." for title, one in named if one.known and one.note)
+    return list(said)
 
 
 def status_view(runs: Sequence[Mapping[str, Any]]) -> Bundle:

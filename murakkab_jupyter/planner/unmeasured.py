@@ -1,0 +1,137 @@
+"""Plans for hardware that is only written down say what cannot be predicted, instead of showing a guess.
+
+Here, a guess is good enough to plan with: the first run replaces it. For hardware that one does not have no
+run comes, so a step whose agent nobody measured on such a device has unknown figures, and so have the totals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from murakkab_jupyter.core.errors import InfeasibleError
+from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, StepPlan
+from murakkab_jupyter.profiles.profile import NO_PROFILE, Profiles
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["predictable"]
+
+TIMES = frozenset({"latency", "start", "end"})
+NO_PART = "a step of it has no profile"
+
+
+def predictable(
+    plan: Plan, workflow: Workflow, profiles: Profiles, cluster: ClusterView, *, judge: bool = True
+) -> Plan:
+    """The plan with every figure unknown that rests on a guess; the same plan on a cluster that is real.
+
+    Parameters
+    ----------
+    plan, workflow
+        What was planned.
+    profiles, cluster
+        What is known, and the hardware.
+    judge
+        Whether limits that cannot be judged are an error.
+
+    Raises
+    ------
+    InfeasibleError
+        The goal has a deadline, budget or limit on energy, and nobody can say whether the plan keeps it.
+    """
+    if not cluster.described:
+        return plan
+    plan = replace(plan, notes=tuple(elsewhere(note) for note in plan.notes))
+    missing = {
+        name: reason
+        for name, step in plan.steps.items()
+        if (reason := lack(step.configuration, profiles, cluster)) is not None
+    }
+    if not missing:
+        return plan
+    below = downstream(workflow, missing)
+    steps = {
+        name: blank(step, missing.get(name), late=name in below, profiles=profiles, cluster=cluster)
+        for name, step in plan.steps.items()
+    }
+    totals = {
+        key: one if key == "quality" else unknown(one.unit, NO_PART) for key, one in plan.predicted.items()
+    }
+    notes = [f"Step {name} cannot be predicted: {reason}." for name, reason in missing.items()]
+    notes += [note for note in plan.notes if not note.startswith("Nobody measured")]
+    made = replace(plan, steps=steps, predicted=totals, binding=None, bound=None, notes=tuple(notes))
+    limits = {
+        "deadline": plan.goal.deadline_s,
+        "budget": plan.goal.budget_usd,
+        "max-energy": plan.goal.max_energy_j,
+    }
+    for limit, value in limits.items():
+        if judge and value is not None:
+            names = ", ".join(missing)
+            msg = f"Nobody can say whether a plan keeps the {limit}: {names} cannot be predicted there."
+            raise InfeasibleError(
+                msg,
+                binding=limit,
+                nearest=made,
+                hint="Leave the limit out, pin agents that were measured (`murakkab profile` lists them), or "
+                "import profiles of such a host with `murakkab profile --import FILE`.",
+            )
+    return made
+
+
+def elsewhere(note: str) -> str:
+    """A note about this host as one about hardware that is only written down: no run will correct it."""
+    return note.replace("scaled to this host", "scaled to the described one").replace(
+        "; a run corrects them", ""
+    )
+
+
+def lack(configuration: Configuration, profiles: Profiles, cluster: ClusterView) -> str | None:
+    """Why calls of a configuration cannot be predicted on a cluster; None where they can."""
+    agent = configuration.agent
+    if configuration.gpus:
+        cards = ", ".join(dict.fromkeys(gpu.name for worker in cluster.workers for gpu in worker.gpus))
+        return f"there is no profile of {agent} on a GPU ({cards or 'of any kind'})"
+    call = profiles.call(agent, configuration.options, cores=max(1, configuration.cores), items=1, work=1)
+    if call is None or call.seconds.value is None or call.seconds.note.startswith(NO_PROFILE):
+        return f"there is no profile of {agent}"
+    return None
+
+
+def downstream(workflow: Workflow, names: Mapping[str, str]) -> set[str]:
+    """The steps that wait for any of some steps."""
+    late: set[str] = set()
+    for step in workflow.steps:  # in topological order
+        if any(one.source in names or one.source in late for one in step.inputs):
+            late.add(step.name)
+    return late
+
+
+def blank(
+    step: StepPlan, reason: str | None, *, late: bool, profiles: Profiles, cluster: ClusterView
+) -> StepPlan:
+    """One step without what is not known of it."""
+
+    def told(key: str, one: Figure) -> Figure:
+        if key == "quality":
+            return one
+        if reason is not None:
+            return unknown(one.unit, reason)
+        # When it begins depends on all that shares the workers with it; how long it lasts, on what it waits for.
+        if key in ("start", "end") or (late and key in TIMES):
+            return unknown(one.unit, NO_PART)
+        return one
+
+    runner_up = step.runner_up
+    if runner_up is not None and (
+        reason is not None or lack(runner_up.configuration, profiles, cluster) is not None
+    ):
+        runner_up = Alternative(
+            runner_up.configuration,
+            f"{runner_up.configuration} was not compared: one of the two has no profile.",
+        )
+    return replace(
+        step, predicted={key: told(key, one) for key, one in step.predicted.items()}, runner_up=runner_up
+    )

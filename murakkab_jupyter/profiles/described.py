@@ -1,0 +1,279 @@
+"""Clusters that are only written down: to plan for hardware that one does not have.
+
+A file is YAML or JSON. Some ship with the package and go by name (`--cluster h100-server`); each of their
+figures says where it comes from. What a file leaves out is unknown, save the speed (1, a prior).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.core.figure import Figure, Source, total, unknown
+from murakkab_jupyter.core.hosts import ClusterView, Gpu, HostPower, WorkerView
+
+__all__ = ["SUFFIXES", "find_cluster", "load_cluster", "shipped_clusters"]
+
+SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+"""What the name of a file that describes a cluster ends in."""
+
+WORKER_KEYS = frozenset({
+    "name", "host", "count", "cores", "memory_gb", "gpus", "speed", "price_usd_per_hour", "idle_w", "peak_w",
+    "active_w_per_core", "electricity_usd_per_kwh", "source", "note",
+})  # fmt: skip
+GPU_KEYS = frozenset({"name", "memory_gb", "count", "idle_w", "peak_w", "source", "note"})
+FIGURE_KEYS = frozenset({"value", "low", "high", "source", "note"})
+
+MOST = 1e9
+MOST_WORKERS = 100_000
+MOST_GPUS = 1_000
+
+
+def shipped_clusters() -> tuple[str, ...]:
+    """Names of the described clusters that ship with the package."""
+    folder = files("murakkab_jupyter.profiles") / "clusters"
+    return tuple(sorted(Path(one.name).stem for one in folder.iterdir() if Path(one.name).suffix in SUFFIXES))
+
+
+def find_cluster(name: str) -> ClusterView | None:
+    """The described cluster of a file or of a shipped name; None for what can only be a scheduler's address.
+
+    Raises
+    ------
+    UsageError
+        The file cannot be read, or the name is a slip of a shipped one.
+    """
+    if Path(name).suffix.lower() in SUFFIXES:
+        return load_cluster(name)
+    known = shipped_clusters()
+    if name in known:
+        with as_file(files("murakkab_jupyter.profiles") / "clusters" / f"{name}.yaml") as file:
+            return load_cluster(file)
+    if not any(mark in name for mark in ":/\\"):
+        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+        if near:
+            msg = f"There is no described cluster {name[:60]!r}."
+            raise UsageError(
+                msg,
+                hint=f"Did you mean {near[0]}? There are {', '.join(known)}; or name a file, or an address.",
+            )
+    return None
+
+
+def load_cluster(path: str | Path) -> ClusterView:
+    """Read a described cluster from YAML or JSON.
+
+    A file holds `workers`, a list of `{name, count, cores, memory_gb, gpus: [{name, memory_gb, count, idle_w,
+    peak_w}], speed, idle_w, peak_w or active_w_per_core, price_usd_per_hour, electricity_usd_per_kwh, source,
+    note}`. A figure is a number, or `{value, low, high, source, note}` with a source of its own: `prior`, or
+    `published` with a citation in its note.
+    """
+    file = Path(path).expanduser()
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"The cluster file {file} cannot be read: {error}."
+        raise UsageError(msg) from error
+    try:
+        if file.suffix.lower() == ".json":
+            data: Any = json.loads(text)
+        else:
+            import yaml  # type: ignore[import-untyped] # Dask brings it along; its stubs are another package
+
+            data = yaml.safe_load(text)
+    except Exception as error:
+        # Both parsers raise their own families of errors; all mean the same to the user.
+        msg = f"The cluster file {file} does not parse: {error}."
+        raise UsageError(msg) from error
+    described = data.get("workers") if isinstance(data, Mapping) else None
+    if not isinstance(described, list) or not described:
+        msg = f"The cluster file {file} holds no list of workers."
+        raise UsageError(msg, hint="Write `workers:` and under it `- {name: w, cores: 8, memory_gb: 32}`.")
+    workers: list[WorkerView] = []
+    for index, raw in enumerate(described):
+        workers.extend(Entry(raw, f"worker {index + 1} of {file}", f"worker-{index + 1}").workers())
+    names = [worker.name for worker in workers]
+    if len(set(names)) != len(names):
+        msg = f"The cluster file {file} names a worker twice."
+        raise UsageError(msg)
+    return ClusterView(tuple(workers), described=True)
+
+
+class Reader:
+    """Reads the figures of one mapping; every error says where it is."""
+
+    def __init__(self, raw: Any, where: str, keys: frozenset[str], what: str) -> None:
+        if not isinstance(raw, Mapping):
+            msg = f"In {where}: {what} is a mapping, not {raw!r}."
+            raise UsageError(msg)
+        strange = sorted(str(key) for key in raw if key not in keys)
+        if strange:
+            msg = f"In {where}: there is no {', '.join(strange)}."
+            raise UsageError(msg, hint=f"There are: {', '.join(sorted(keys))}.")
+        self.raw = raw
+        self.where = where
+
+    def number(self, key: str, *, least: float = 0.0) -> float | None:
+        """A finite number, or None where the key is left out."""
+        value = self.raw.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= MOST:
+            msg = f"In {self.where}: {key} must be a number from {least:g} to {MOST:g}, not {value!r}."
+            raise UsageError(msg)
+        return float(value)
+
+    def whole(self, key: str, default: int | None, most: float = MOST) -> int:
+        """A whole number from 1."""
+        value = self.number(key, least=1) if self.raw.get(key) is not None else default
+        if value is None or value != int(value) or value > most:
+            msg = f"In {self.where}: {key} must be a whole number from 1 to {most:g}, not {self.raw.get(key)!r}."
+            raise UsageError(msg)
+        return int(value)
+
+    def origin(self, default: Source = "prior") -> Source:
+        """`prior` or `published`."""
+        source = self.raw.get("source", default)
+        if source == "prior":
+            return "prior"
+        if source == "published":
+            return "published"
+        msg = f"In {self.where}: source is prior or published, not {source!r}."
+        raise UsageError(msg, hint="Nothing about hardware that is only written down was measured here.")
+
+    def note(self, default: str = "") -> str:
+        """Where it comes from, in words."""
+        return str(self.raw.get("note", default))
+
+    def figure(self, key: str, unit: str) -> Figure:
+        """A figure: a number with this mapping's source, or a mapping with its own."""
+        value = self.raw.get(key)
+        if not isinstance(value, Mapping):
+            number = self.number(key)
+            if number is None:
+                return unknown(unit)
+            return Figure(number, unit, number, number, self.origin(), note=self.note())
+        own = Reader(value, f"{key} of {self.where}", FIGURE_KEYS, "a figure")
+        middle = own.number("value")
+        if middle is None:
+            return unknown(unit, own.note())
+        low, high = own.number("low"), own.number("high")
+        low, high = middle if low is None else low, middle if high is None else high
+        if not low <= middle <= high:
+            msg = f"In {own.where}: the band must hold the value: {low:g} <= {middle:g} <= {high:g}."
+            raise UsageError(msg)
+        source = own.origin(self.origin())
+        note = own.note(self.note())
+        if source == "published" and not note:
+            msg = f"In {own.where}: what is published says where, in its note."
+            raise UsageError(msg, hint="Write note: followed by the publication, or source: prior.")
+        return Figure(middle, unit, low, high, source, note=note)
+
+
+class Entry(Reader):
+    """One entry of a cluster file: the workers that it stands for."""
+
+    def __init__(self, raw: Any, where: str, name: str) -> None:
+        super().__init__(raw, where, WORKER_KEYS, "a worker")
+        self.name = str(raw.get("name", name))
+
+    def workers(self) -> list[WorkerView]:
+        """As many as its count."""
+        self.origin()
+        memory_gb = self.number("memory_gb")
+        if memory_gb is None:
+            msg = f"In {self.where}: memory_gb is missing."
+            raise UsageError(msg)
+        cores, count = self.whole("cores", None), self.whole("count", 1, MOST_WORKERS)
+        gpus = self.gpus()
+        power, speed = self.power(cores, gpus), self.speed()
+        made: list[WorkerView] = []
+        for number in range(count):
+            full = self.name if count == 1 else f"{self.name}-{number + 1}"
+            made.append(
+                WorkerView(
+                    name=full,
+                    host=str(self.raw.get("host", full)),
+                    cores=cores,
+                    memory_bytes=int(memory_gb * 1e9),
+                    gpus=gpus,
+                    speed=speed,
+                    power=power,
+                )
+            )
+        return made
+
+    def speed(self) -> Figure:
+        """Speed of one core against the reference machine: 1, a prior, when it is left out."""
+        value = self.number("speed", least=0.001) or 1.0
+        note = self.note() if self.raw.get("speed") is not None else "taken as the reference machine"
+        return Figure(value, "1", value * 0.7, value * 1.4, "prior", note=note)
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """Its GPUs, one by one."""
+        listed = self.raw.get("gpus") or ()
+        if not isinstance(listed, list | tuple):
+            msg = f"In {self.where}: gpus is a list of {{name, memory_gb, count}}, not {listed!r}."
+            raise UsageError(msg)
+        found: list[Gpu] = []
+        for one in listed:
+            own = Reader(one, f"a GPU of {self.where}", GPU_KEYS, "a GPU")
+            memory = own.number("memory_gb")
+            if memory is None or "name" not in own.raw:
+                msg = f"In {own.where}: a GPU has a name and memory_gb; this is {dict(one)!r}."
+                raise UsageError(msg)
+            idle_w, peak_w = own.figure("idle_w", "W"), own.figure("peak_w", "W")
+            name = str(own.raw["name"])
+            for _ in range(own.whole("count", 1, MOST_GPUS)):
+                found.append(Gpu(len(found), name, int(memory * 1e9), idle_w, peak_w))
+        return tuple(found)
+
+    def power(self, cores: int, gpus: tuple[Gpu, ...]) -> HostPower:
+        """Watts and price; idle GPUs are part of the idle host, where their watts are known."""
+        host, peak = self.figure("idle_w", "W"), self.figure("peak_w", "W")
+        active = self.figure("active_w_per_core", "W")
+        if peak.value is not None:
+            if active.value is not None:
+                msg = f"In {self.where}: peak_w and active_w_per_core say the same: leave one out."
+                raise UsageError(msg)
+            active = added(host, peak, cores, self.where)
+        idle = host
+        if host.value is not None and gpus:
+            cards = total((gpu.idle_w for gpu in gpus), "W")
+            if cards.value is None:
+                idle = Figure(
+                    host.value, "W", host.low, host.high, host.source,
+                    note="; ".join(part for part in (host.note, "without its GPUs, whose idle watts are unknown") if part),
+                )  # fmt: skip
+            else:
+                idle = total([host, cards], "W", f"host {host.value:.0f} W and {len(gpus)} idle GPUs")
+        return HostPower(
+            idle,
+            active,
+            self.figure("price_usd_per_hour", "USD/h"),
+            self.figure("electricity_usd_per_kwh", "USD/kWh"),
+        )
+
+
+def added(idle: Figure, peak: Figure, cores: int, where: str) -> Figure:
+    """What one busy core adds, from an idle and a fully busy host."""
+    if idle.value is None or peak.value is None:
+        return unknown("W", "peak watts without idle watts")
+    if peak.value < idle.value:
+        msg = f"In {where}: peak_w {peak.value:g} is less than idle_w {idle.value:g}."
+        raise UsageError(msg)
+
+    def share(more: float | None, less: float | None) -> float | None:
+        return None if more is None or less is None else max(0.0, (more - less) / cores)
+
+    middle = (peak.value - idle.value) / cores
+    ends = [share(peak.low, idle.low), share(peak.high, idle.high), middle]
+    sure = [end for end in ends if end is not None and math.isfinite(end)]
+    source: Source = "prior" if "prior" in (idle.source, peak.source) else "published"
+    return Figure(middle, "W", min(sure), max(sure), source, note=peak.note)

@@ -1,0 +1,75 @@
+"""Plans for hardware that is only written down show no guesses."""
+
+import pytest
+
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.errors import InfeasibleError
+from murakkab_jupyter.session import Session
+from murakkab_jupyter.workflow.goal import Goal
+
+CELL = """%%murakkab shouting --minimize cost
+loud  <- shout {words} @python:shout
+short <- summarise {loud}, per all
+"""
+
+
+def shout(word: str) -> str:
+    return word.upper()
+
+
+@pytest.fixture
+def described(tmp_path):
+    library = Library()
+    library.load_entry_points()
+    with Session(
+        library=library, cluster="cpu-server", journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite"
+    ) as session:
+        yield session, session.declare(CELL, {"words": ["a", "b"], "shout": shout})
+
+
+def test_a_step_that_nobody_measured_is_unknown_and_so_are_the_totals(described):
+    session, declaration = described
+    plan = session.plan(declaration)
+    loud, short = plan.steps["loud"].predicted, plan.steps["short"].predicted
+    assert all(loud[key].value is None for key in ("latency", "cpu", "energy", "cost"))
+    assert short["cpu"].value is not None, "what was measured elsewhere is still predicted"
+    assert short["latency"].value is None, "it waits for what nobody can predict"
+    assert all(plan.predicted[key].value is None for key in ("latency", "cpu", "energy", "cost"))
+    assert any("Step loud cannot be predicted" in note for note in plan.notes)
+    assert not any("the first run does" in note or "a run corrects" in note for note in plan.notes)
+    assert "unknown" in session.explain(plan)
+
+
+def test_a_limit_that_nobody_can_judge_is_not_met(described):
+    session, declaration = described
+    with pytest.raises(InfeasibleError, match="loud cannot be predicted") as caught:
+        session.plan(declaration, Goal(("cost",), deadline_s=60.0))
+    assert caught.value.binding == "deadline"
+    assert caught.value.nearest.predicted["latency"].value is None
+
+
+def test_measurements_of_another_host_make_it_predictable(described):
+    session, declaration = described
+    agent = session.plan(declaration).steps["loud"].configuration
+    for _ in range(3):
+        session.profiles.observe(
+            agent.agent, agent.options, cores=1, items=1, work=1, seconds=0.01, cpu_s=0.01, host="a server"
+        )
+    plan = session.plan(declaration)
+    assert plan.steps["loud"].predicted["latency"].source == "prior"
+    assert plan.predicted["latency"].value is not None
+    assert not any("cannot be predicted" in note for note in plan.notes)
+
+
+def test_what_a_rented_core_costs_is_as_unsure_as_the_time_it_is_held(described):
+    session, declaration = described
+    short = session.plan(declaration).steps["short"].predicted
+    assert short["cost"].source == "prior"
+
+
+def test_here_a_guess_is_good_enough(tmp_path):
+    library = Library()
+    library.load_entry_points()
+    with Session(library=library, journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite") as session:
+        plan = session.plan(session.declare(CELL, {"words": ["a"], "shout": shout}))
+    assert plan.predicted["latency"].value is not None

@@ -1,0 +1,117 @@
+"""Clusters that are only written down: files, shipped names, figures with their own sources."""
+
+import pytest
+
+from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.profiles.described import find_cluster, load_cluster, shipped_clusters
+
+
+def written(tmp_path, text):
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("name", shipped_clusters())
+def test_every_shipped_cluster_says_where_each_of_its_figures_comes_from(name):
+    view = find_cluster(name)
+    assert view is not None
+    assert view.described
+    for worker in view.workers:
+        power = worker.power
+        cards = [one for gpu in worker.gpus for one in (gpu.idle_w, gpu.peak_w)]
+        for one in (power.idle_w, power.active_w_per_core, *cards):
+            assert one.value is not None
+            assert one.value > 0
+            assert one.low <= one.value <= one.high
+            assert one.note
+            assert one.source in ("prior", "published")
+        assert power.price_usd_per_hour.known or power.electricity_usd_per_kwh.known
+        if power.price_usd_per_hour.known:
+            assert power.price_usd_per_hour.source == "published"
+            assert "@" in power.price_usd_per_hour.note, "a price names the snapshot it was read from"
+
+
+def test_there_are_a_laptop_a_cpu_server_and_two_gpu_servers():
+    assert {"laptop", "cpu-server", "h100-server", "b200-server"} <= set(shipped_clusters())
+    assert find_cluster("laptop").workers[0].gpus == ()
+    assert {gpu.name for gpu in find_cluster("h100-server").workers[0].gpus} == {"H100"}
+
+
+def test_watts_that_their_source_calls_a_placeholder_are_priors():
+    for name in shipped_clusters():
+        for worker in find_cluster(name).workers:
+            for gpu in worker.gpus:
+                if "placeholder" in gpu.idle_w.note:
+                    assert gpu.idle_w.source == "prior"
+                    assert worker.power.idle_w.source == "prior"
+
+
+def test_a_slip_of_a_shipped_name_is_told_and_an_address_is_left_alone():
+    with pytest.raises(UsageError, match="Did you mean h100-server"):
+        find_cluster("h100-servr")
+    assert find_cluster("tcp://10.0.0.1:8786") is None
+    assert find_cluster("laptop:8786") is None
+
+
+def test_a_figure_may_have_a_source_of_its_own(tmp_path):
+    view = load_cluster(
+        written(
+            tmp_path,
+            """
+workers:
+  - cores: 4
+    memory_gb: 8
+    idle_w: {value: 10, low: 5, high: 20, note: a guess}
+    peak_w: 50
+    price_usd_per_hour: {value: 1.5, source: published, note: "a list, 2026-06"}
+""",
+        )
+    )
+    power = view.workers[0].power
+    assert (power.idle_w.low, power.idle_w.high) == (5, 20)
+    assert power.active_w_per_core.value == pytest.approx(10.0)
+    assert power.active_w_per_core.source == "prior"
+    assert power.price_usd_per_hour.source == "published"
+
+
+def test_idle_gpus_burn_with_their_host(tmp_path):
+    text = """
+workers:
+  - {cores: 2, memory_gb: 8, idle_w: 100, gpus: [{name: X, memory_gb: 80, count: 4, idle_w: 50}]}
+  - {cores: 2, memory_gb: 8, idle_w: 100, gpus: [{name: X, memory_gb: 80, count: 4}]}
+"""
+    known, unknown = load_cluster(written(tmp_path, text)).workers
+    assert known.power.idle_w.value == 300
+    assert unknown.power.idle_w.value == 100
+    assert "without its GPUs" in unknown.power.idle_w.note
+
+
+def test_peak_watts_alone_leave_the_busy_core_unknown(tmp_path):
+    view = load_cluster(written(tmp_path, "workers: [{cores: 2, memory_gb: 8, peak_w: 90}]"))
+    assert view.workers[0].power.active_w_per_core.value is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("idle_w: {value: 5, low: 6}", "band"),
+        ("idle_w: {value: .nan}", "value"),
+        ("idle_w: {value: -1}", "value"),
+        ("idle_w: {value: 1e300}", "value"),
+        ("idle_w: {watts: 5}", "there is no watts"),
+        ("idle_w: {value: 5, source: measured}", "prior or published"),
+        ("idle_w: {value: 5, source: published}", "says where"),
+        ("idle_w: 50, peak_w: 20", "less than idle_w"),
+        ("idle_w: 5, peak_w: 20, active_w_per_core: 3", "leave one out"),
+        ("gpus: 8", "gpus is a list"),
+        ("gpus: [{name: H100, memory_gb: 80, count: 5000}]", "count"),
+        ("gpus: [{name: H100, memory_gb: 80, watts: 1}]", "there is no watts"),
+        ("count: 1e8", "count"),
+    ],
+)
+def test_a_figure_that_makes_no_sense_is_an_error_that_says_where(tmp_path, text, says):
+    file = written(tmp_path, f"workers: [{{cores: 2, memory_gb: 8, {text}}}]")
+    with pytest.raises(UsageError, match=says) as caught:
+        load_cluster(file)
+    assert str(file) in str(caught.value)
