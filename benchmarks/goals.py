@@ -139,7 +139,6 @@ def main() -> int:
         "",
         f"Ordered as predicted in at least 4 of 5 paired runs: {'yes' if not low else 'NOT ' + ', '.join(low)} "
         f"({len(counts)} pairs judged).",
-    ,
     ]
     text = "\n".join(lines) + "\n"
     chosen.out.parent.mkdir(parents=True, exist_ok=True)

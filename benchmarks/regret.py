@@ -135,7 +135,8 @@ def main() -> int:
     if store.exists() and not args.fresh:
         earlier = json.loads(store.read_text())
         if earlier["video"] != video.name:
-            raise SystemExit(f"{store} holds runs of {earlier['video']}; say --fresh to forget them.")
+            msg = f"{store} holds runs of {earlier['video']}; say --fresh to forget them."
+            raise SystemExit(msg)
         known = earlier["runs"]
     lines = header("Regret: plans chosen from profiles against the best that could have been chosen", video)
     with job(video, args.question, cores=args.cores) as (session, declaration):
@@ -185,6 +186,10 @@ def main() -> int:
         row, regret = judged(name, goal, plans[name], chosen[name], done, known, modes, judge)
         rows.append(row)
         worst = max(worst, regret)
+    whole = len(done) == len(everything)
+    verdict = ("yes" if worst <= 0.10 else "NO") + (
+        "" if whole else " (so far: not every configuration was run)"
+    )
     head = [
         "goal",
         "chosen: predicted",
