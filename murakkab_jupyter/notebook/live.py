@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from murakkab_jupyter.core.errors import MurakkabError
@@ -87,6 +88,8 @@ def follow(
         run.stop()
         with contextlib.suppress(TimeoutError, KeyboardInterrupt, MurakkabError):
             run.wait(STOP_S)
+        # The last worker may not have let go yet; what the user sees is a run that does not go on.
+        tell(replace(moment_of(run, time.monotonic() - begun), status="stopped", eta_s=None))
         raise StoppedError(stopped_line(run, again=again)) from None
 
 

@@ -19,6 +19,7 @@ from murakkab_jupyter.core.errors import InfeasibleError, UsageError
 from murakkab_jupyter.core.kinds import Answer
 from murakkab_jupyter.notebook.errors import nearest_plan
 from murakkab_jupyter.notebook.fill import filled
+from murakkab_jupyter.notebook.link import Link, connect
 from murakkab_jupyter.notebook.live import Follower, StoppedError, follow, stopped_line
 from murakkab_jupyter.notebook.show import run_bundle, show
 from murakkab_jupyter.notebook.views.answer import answer_view
@@ -37,6 +38,7 @@ from murakkab_jupyter.verbs import (
     help_text,
     names_in,
     parse_request,
+    steps_in,
     write_json,
 )
 
@@ -46,9 +48,9 @@ if TYPE_CHECKING:
 __all__ = ["MurakkabMagics", "load"]
 
 
-def bundle_data(bundle: Bundle) -> dict[str, str]:
+def bundle_data(bundle: Bundle) -> dict[str, object]:
     """A bundle as IPython wants it."""
-    return {"text/html": bundle.html, "text/plain": bundle.text}
+    return bundle._repr_mimebundle_()
 
 
 def put(bundle: Bundle, handle: Any = None) -> None:
@@ -75,6 +77,7 @@ class MurakkabMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.bench = Workbench()
+        self.link = Link(self.bench)
         self.followers: list[Follower] = []
         self.space: dict[str, Any] = shell.user_ns
         self.live = getattr(shell, "kernel", None) is not None
@@ -135,7 +138,7 @@ class MurakkabMagics(Magics):
         cell_id = self.cell_id()
         whole, _, _ = self.bench.joined(text, cell_id)
         values, missing = self.values_for(whole)
-        if missing and not wanted and not self.slips(missing):
+        if missing and not wanted and not self.slips(missing, whole):
             self.say_missing(missing)
             return None
         if missing:
@@ -191,9 +194,10 @@ class MurakkabMagics(Magics):
             )
         )
 
-    def slips(self, missing: list[str]) -> bool:
-        """Whether a missing name looks like a slip of the pen: a name with a value is close to it."""
-        return any(difflib.get_close_matches(name, self.named(), n=1, cutoff=0.8) for name in missing)
+    def slips(self, missing: list[str], text: str) -> bool:
+        """Whether a missing name looks like a slip of the pen: a step, or a name with a value, is close to it."""
+        known = [*self.named(), *steps_in(text)]
+        return any(difflib.get_close_matches(name, known, n=1, cutoff=0.8) for name in missing)
 
     def named(self) -> dict[str, Any]:
         """The user's own variables."""
@@ -213,7 +217,11 @@ class MurakkabMagics(Magics):
         except ValueError as error:
             msg = f"This line cannot be read: {error}."
             raise UsageError(msg, hint="Close the quote.") from None
-        request = parse_request(words, "magic")
+        try:
+            request = parse_request(words, "magic")
+        except UsageError as error:
+            # One name for every mistake of this kind, whatever part of the parser found it.
+            raise UsageError(error.message, hint=error.hint) from error
         if request.options.get("help") or request.verb.name not in {"run", "resume"}:
             if request.verb.name in {"plan", "explain", "frontier"} and not request.options.get("help"):
                 self.refresh(self.bench.find(request.word))
@@ -266,7 +274,8 @@ class MurakkabMagics(Magics):
             run = one.session.run(one.declaration, plan, background=True, reuse=reuse)
         except KeyboardInterrupt:
             raise StoppedError(stopped_line(None, steps)) from None
-        return self.watch(run, background=background, json=json)
+        again = "run the cell again to go on" if reuse else "%murakkab resume goes on"
+        return self.watch(run, background=background, json=json, again=again)
 
     def resume(self, request: Request, *, background: bool) -> Run | None:
         """Go on with an earlier run."""
@@ -277,13 +286,16 @@ class MurakkabMagics(Magics):
         try:
             run = session.resume(run_id, values=values, background=True)
         except KeyboardInterrupt:
-            raise StoppedError(stopped_line(None, again="resume again to go on")) from None
-        return self.watch(run, background=background, json=request.options.get("json"))
+            raise StoppedError(stopped_line(None, again="%murakkab resume goes on")) from None
+        return self.watch(
+            run, background=background, json=request.options.get("json"), again="%murakkab resume goes on"
+        )
 
-    def watch(self, run: Run, *, background: bool, json: str | None) -> Run | None:
-        """Show a run until it has ended, then its results in the same place."""
+    def watch(self, run: Run, *, background: bool, json: str | None, again: str) -> Run | None:
+        """Show a run until it has ended, then its results in the same place; `again` says how to go on with a stopped one."""
         self.bench.run = run
         self.keep(run)
+        self.link.follow(run)
         handle = display({"text/plain": f"Run {run.id} is starting."}, raw=True, display_id=True)
 
         def tell(moment: Moment) -> None:
@@ -297,7 +309,7 @@ class MurakkabMagics(Magics):
             self.followers = [one for one in self.followers if one.thread.is_alive()]
             self.followers.append(Follower(run, tell, done))
             return run
-        follow(run, tell)
+        follow(run, tell, again=again)
         done()
         if json is not None:
             written = write_json(run.report(), json)
@@ -363,6 +375,7 @@ def load(shell: InteractiveShell) -> None:
 
     magics = shell.magics_manager.registry["MurakkabMagics"]
     shell.Completer.custom_matchers.append(matcher(magics))
+    connect(magics.link, shell)
     for name in ("distributed", "distributed.worker", "distributed.nanny", "distributed.scheduler"):
         logging.getLogger(name).setLevel(logging.ERROR)
     put_text(hello())

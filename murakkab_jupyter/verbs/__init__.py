@@ -5,7 +5,7 @@ A `Workbench` holds what has been declared in a session and does what a verb ask
 """
 
 from murakkab_jupyter.verbs.bench import Declared, Workbench
-from murakkab_jupyter.verbs.cells import header_options, names_in
+from murakkab_jupyter.verbs.cells import header_options, names_in, steps_in
 from murakkab_jupyter.verbs.outcome import Outcome, write_json
 from murakkab_jupyter.verbs.table import (
     OPTIONS,
@@ -33,6 +33,7 @@ __all__ = [
     "help_text",
     "names_in",
     "parse_request",
+    "steps_in",
     "verb_named",
     "write_json",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.verbs.table import VERBS
 
-__all__ = ["header_options", "names_in"]
+__all__ = ["header_options", "names_in", "steps_in"]
 
 
 def names_in(text: str) -> list[str]:
@@ -24,6 +24,13 @@ def names_in(text: str) -> list[str]:
         if step.pin is not None and step.pin.function is not None:
             found.setdefault(step.pin.function)
     return list(found)
+
+
+def steps_in(text: str) -> list[str]:
+    """Names of a cell's steps."""
+    from murakkab_jupyter.workflow.language import parse
+
+    return [step.name for step in parse(text).steps]
 
 
 def header_options(text: str) -> dict[str, Any]:

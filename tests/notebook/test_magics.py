@@ -75,6 +75,21 @@ def test_a_slip_in_a_name_is_an_error_with_the_nearest_name(loaded):
     assert "Did you mean {words}" in reply.error[1]
 
 
+def test_a_slip_in_the_name_of_a_step_is_an_error_too(loaded):
+    reply = loaded.run(
+        "%%murakkab later\nloud <- shout {words} @python:shout\nmore <- shout {loude} @python:shout\n"
+    )
+    assert reply.error[0] == "LanguageError"
+    assert "Did you mean {loud}" in reply.error[1]
+
+
+def test_a_wrong_option_of_a_line_is_a_usage_error(loaded):
+    reply = loaded.run("%murakkab bill --jsn")
+    assert reply.error[0] == "UsageError"
+    assert "Did you mean --json?" in reply.error[1]
+    assert len(reply.error[2]) == 1
+
+
 def test_the_stack_is_still_there_for_those_who_ask(loaded):
     loaded.run("%%murakkab w --minimise energy\nloud <- shout {words} @python:shout\n")
     reply = loaded.run("%tb")
@@ -130,6 +145,8 @@ def test_the_stop_button_stops_within_a_second_and_says_how_far_it_got(loaded):
     assert name == "StoppedError"
     assert traceback == [message]
     assert message == "stopped: 0 of 1 steps done; run the cell again to go on"
+    assert "Run of stoppable: stopped" in reply.text, "what is left on the page does not say that it runs"
+    assert "to go ·" not in reply.text
     loaded.run("_ = stoppable.wait(10)")
     assert loaded.run("print(stoppable.status)").streams == ["stopped\n"]
     assert int(loaded.run("print(len(stoppable.outputs['loud']))").streams[0]) >= 1
