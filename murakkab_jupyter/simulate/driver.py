@@ -89,7 +89,10 @@ class VirtualDriver:
         self.loop = loop
         self.measures = measures
         self.durations = durations
-        self.speeds = {view.name: view.speed.value or 1.0 for view in workers}
+        views = tuple(workers)
+        self.speeds = {view.name: view.speed.value or 1.0 for view in views}
+        self.cores = {view.name: view.cores for view in views}
+        self.busy: dict[str, int] = dict.fromkeys(self.cores, 0)
         self.clock: list[tuple[float, int, Message]] = []
         self.order = itertools.count()
         self.now_s = 0.0
@@ -124,6 +127,8 @@ class VirtualDriver:
                 self.lost(message.worker)
             elif isinstance(message, WorkerJoined):
                 self.speeds[message.worker.name] = message.worker.speed.value or 1.0
+                self.cores[message.worker.name] = message.worker.cores
+                self.busy[message.worker.name] = 0
             for decision in self.loop.handle(message, self.now_s):
                 match decision:
                     case Tell(event):
@@ -140,7 +145,7 @@ class VirtualDriver:
                     case Retire(instance):
                         self.loaded.discard(instance)
                     case Cancel(task):
-                        self.waste(self.running.pop(task))
+                        self.waste(self.ended(task))
                     case Finish():
                         self.finish = decision
 
@@ -150,19 +155,35 @@ class VirtualDriver:
         for key in batch.keys:
             work += start(step, key)
         speed = self.speeds[batch.instance.worker]
-        span = self.durations.call(step, len(batch.keys), work, speed)
+        # The cores that are busy when it starts are taken to be busy until it ends.
+        share = self.share_beside(batch)
+        span = self.durations.beside(self.durations.call(step, len(batch.keys), work, speed), share)
         load = None
-        took_s = span.seconds
+        took_s = span.seconds + self.durations.dispatch_s
         if batch.instance not in self.loaded:
             self.loaded.add(batch.instance)
-            load = self.durations.load(step, speed)
+            load = self.durations.beside(self.durations.load(step, speed), share)
             took_s += load.seconds
         self.running[batch.task] = Started(batch, self.now_s, load, work, span)
         self.later(self.now_s + took_s, BatchDone(batch.task, ()))
 
+    def share_beside(self, batch: Batch) -> float:
+        """Share of a worker's other cores that are busy; the batch's own become busy."""
+        worker, own = batch.instance.worker, held_cores(batch)
+        others = self.cores.get(worker, 1) - own
+        share = self.busy.get(worker, 0) / others if others > 0 and own else 0.0
+        self.busy[worker] = self.busy.get(worker, 0) + own
+        return share
+
+    def ended(self, task: int) -> Started:
+        """A call is over; its cores are free."""
+        started = self.running.pop(task)
+        self.busy[started.batch.instance.worker] -= held_cores(started.batch)
+        return started
+
     def done(self, message: BatchDone) -> BatchDone:
         """The clock reached the end of a call: what it made, and what it used."""
-        started = self.running.pop(message.task)
+        started = self.ended(message.task)
         batch, span, load = started.batch, started.span, started.load
         sums = self.count(started)
         sums.span.add(span)
@@ -188,7 +209,7 @@ class VirtualDriver:
         batch = started.batch
         sums = self.sums[batch.step]
         worker = batch.instance.worker
-        cores = 0 if batch.configuration.device == "remote" else batch.configuration.cores
+        cores = held_cores(batch)
         held = cores * (self.now_s - started.start_s)
         sums.core_seconds[worker] = sums.core_seconds.get(worker, 0.0) + held
         if sums.first_s is None or started.start_s < sums.first_s:
@@ -219,15 +240,20 @@ class VirtualDriver:
         sums = self.count(started, wasted=True)
         whole = started.span.seconds + (0.0 if started.load is None else started.load.seconds)
         cpu_s = started.span.cpu_s + (0.0 if started.load is None else started.load.cpu_s)
-        share = (self.now_s - started.start_s) / whole if whole else 0.0
+        share = min(1.0, (self.now_s - started.start_s) / whole) if whole else 0.0
         spent = Span(cpu_s=cpu_s * share, cpu_low_s=cpu_s * share, cpu_high_s=cpu_s * share, source="prior")
         sums.cpu.setdefault(started.batch.instance.worker, Span()).add(spent)
 
     def lost(self, worker: str) -> None:
         for task, started in list(self.running.items()):
             if started.batch.instance.worker == worker:
-                self.waste(self.running.pop(task))
+                self.waste(self.ended(task))
         self.loaded = {instance for instance in self.loaded if instance.worker != worker}
+
+
+def held_cores(batch: Batch) -> int:
+    """Cores that a batch keeps busy; one that waits for a server keeps none."""
+    return 0 if batch.configuration.device == "remote" else batch.configuration.cores
 
 
 def simulate(

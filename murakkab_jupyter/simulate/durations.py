@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from murakkab_jupyter.core.figure import Figure, Source, weakest
 from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.profiles.interference import slowdown
 from murakkab_jupyter.profiles.profile import Prediction, Profiles
 
 __all__ = ["GUESS_S", "Durations", "Span"]
@@ -43,6 +44,19 @@ class Span:
         if other.source != self.source:
             self.source = weakest((self.source, other.source))
 
+    def times(self, factor: float) -> Span:
+        """So many times as long."""
+        return Span(
+            self.seconds * factor,
+            self.low_s * factor,
+            self.high_s * factor,
+            self.cpu_s * factor,
+            self.cpu_low_s * factor,
+            self.cpu_high_s * factor,
+            self.gpu_j,
+            self.source,
+        )
+
     @property
     def cpu(self) -> Figure:
         """The CPU-seconds as a figure."""
@@ -68,6 +82,15 @@ class Durations:
         self._calls: dict[tuple[str, int, float, float], Span] = {}
         self._loads: dict[tuple[str, float], Span] = {}
         self.guessed: dict[str, None] = {}
+        # Profiles of no particular host know neither.
+        self.dispatch_s = float(getattr(profiles, "dispatch_s", 0.0))
+        interference: Figure | None = getattr(profiles, "interference", None)
+        self._factor = (interference.value if interference is not None else None) or 1.0
+
+    def beside(self, span: Span, busy_share: float) -> Span:
+        """The same span while that share of the host's other cores is busy."""
+        factor = slowdown(self._factor, busy_share)
+        return span if factor == 1.0 else span.times(factor)
 
     def call(self, step: str, items: int, work: float, speed: float) -> Span:
         """One call of a step's agent."""

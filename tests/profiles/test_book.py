@@ -333,3 +333,13 @@ def test_times_of_an_idle_machine_stay_as_they_are():
 def test_no_wall_time_falls_below_what_its_cpu_time_allows():
     (_, two) = quiet([observation(seconds=9.0, cpu_s=1.0), observation(cores=2, seconds=1.0, cpu_s=1.8)])
     assert two.seconds == pytest.approx(0.9)
+
+
+def test_an_agent_that_the_reference_saw_loading_nothing_is_not_guessed_to_load_for_a_second():
+    from murakkab_jupyter.agents.library import default_library
+
+    book = ProfileBook(default_library(), host="here", host_speed=1.0)
+    found = book.load("uniform-frames", (("count", 2),))
+    assert found.seconds.value < 0.5  # the start of its process alone
+    assert found.cpu_s.value < 0.1
+    assert not found.seconds.note.startswith(NO_PROFILE)

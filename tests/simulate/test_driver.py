@@ -6,6 +6,7 @@ import pytest
 
 from murakkab_jupyter.core.ancestry import ROOT
 from murakkab_jupyter.core.events import Reconfigured, WorkerChanged
+from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.messages import StopRequested, WorkerJoined, WorkerLost
 from murakkab_jupyter.simulate.driver import Simulation, simulate
@@ -218,3 +219,40 @@ def test_the_root_is_the_key_of_a_scalar():
     measures = ItemMeasures(flow, configurations(flow), ROOTS, library())
     assert measures.roots["question"] == (ROOT,)
     assert measures.roots["videos"] == ((("videos", 0),), (("videos", 1),))
+
+
+class Crowded(RoundProfiles):
+    """Round profiles of a host on which a second busy core costs half as much again, and batches have a way to go."""
+
+    interference = Figure(1.5, "1", 1.2, 2.0)
+    dispatch_s = 0.0
+
+
+class Far(RoundProfiles):
+    dispatch_s = 0.25
+
+
+def test_a_call_beside_a_busy_core_takes_longer_and_more_cpu_and_one_alone_does_not():
+    flow = video_flow()
+    only = type(flow)(flow.name, "", flow.variables, flow.steps[:1], flow.goal, "")
+    alone = simulated(only, scenes=Configuration("cutter"), profiles=Crowded(load_s=0.0))
+    assert alone.makespan_s == pytest.approx(0.4)
+    pair = simulated(only, scenes=Configuration("cutter", instances=2), profiles=Crowded(load_s=0.0))
+    # The first to start finds the other core free.
+    assert pair.makespan_s == pytest.approx(0.2 * 1.5)
+    assert pair.steps["scenes"].cpu.value == pytest.approx(0.2 + 0.3)
+
+
+def test_cores_are_free_again_after_a_call_that_was_cut_short_by_a_lost_worker():
+    lost = simulated(views=(view("w0"), view("w1")), profiles=Crowded(), changes=[(1.5, WorkerLost("w1"))])
+    assert lost.status == "done"
+    assert all(call.end_s >= call.start_s for call in lost.calls)
+
+
+def test_the_way_of_a_batch_takes_time_but_no_cpu():
+    flow = video_flow()
+    only = type(flow)(flow.name, "", flow.variables, flow.steps[:1], flow.goal, "")
+    near = simulated(only, scenes=Configuration("cutter"))
+    far = simulated(only, scenes=Configuration("cutter"), profiles=Far())
+    assert far.makespan_s == pytest.approx(near.makespan_s + 2 * 0.25)
+    assert far.steps["scenes"].cpu.value == pytest.approx(near.steps["scenes"].cpu.value)
