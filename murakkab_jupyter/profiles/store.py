@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from murakkab_jupyter.core.errors import ProfileError
 from murakkab_jupyter.profiles.observation import Observation
+from murakkab_jupyter.profiles.served import ServedProfile
 
 __all__ = ["FORMAT", "ProfileStore", "Row", "user_store"]
 
@@ -29,6 +33,11 @@ CREATE TABLE IF NOT EXISTS observation (
 );
 CREATE INDEX IF NOT EXISTS by_agent ON observation (agent, id);
 """
+
+SERVED = "CREATE TABLE IF NOT EXISTS served (id INTEGER PRIMARY KEY, data TEXT NOT NULL UNIQUE);"
+"""Published profiles that the user brought in; made when the first one comes, so that older stores stay as they are."""
+
+MOST_SPEED = 1e4
 
 Row = tuple[str, float, str, Observation]
 """`(host, speed, version of the agent, observation)`."""
@@ -100,15 +109,27 @@ class ProfileStore:
             except sqlite3.Error as error:
                 raise self.broken(str(error)) from error
 
-    def add(self, host: str, speed: float, version: str, observations: Iterable[Observation]) -> None:
-        """Add observations made on a host; durable when it returns."""
-        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    def add(
+        self,
+        host: str,
+        speed: float,
+        version: str,
+        observations: Iterable[Observation],
+        *,
+        date: str | None = None,
+    ) -> None:
+        """Add observations made on a host, today if no date is given; durable when it returns."""
+        day = date if date is not None else today()
+        self.insert([(host, checked_speed(speed), day, version, one) for one in observations])
+
+    def insert(self, rows: Sequence[tuple[str, float, str, str, Observation]]) -> None:
+        """Add rows, all or none."""
         with self.guard(), self.db:
             self.db.executemany(
                 "INSERT INTO observation (host, speed, date, version, agent, data) VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (host, speed, today, version, one.agent, json.dumps(one.to_json(), allow_nan=False))
-                    for one in observations
+                    (host, speed, date, version, one.agent, json.dumps(one.to_json(), allow_nan=False))
+                    for host, speed, date, version, one in rows
                 ],
             )
 
@@ -128,6 +149,56 @@ class ProfileStore:
                 raise self.broken(why) from error
         return made
 
+    def dump(self) -> list[dict[str, Any]]:
+        """Every observation with its host, speed, date and version, oldest first, as plain JSON."""
+        with self.guard():
+            found = self.db.execute(
+                "SELECT host, speed, date, version, data FROM observation ORDER BY id"
+            ).fetchall()
+        made: list[dict[str, Any]] = []
+        for host, speed, date, version, data in found:
+            try:
+                one = Observation.from_json(json.loads(data))
+            except (ValueError, TypeError, ProfileError) as error:
+                why = f"it holds an observation that makes no sense ({error})"
+                raise self.broken(why) from error
+            made.append({"host": host, "speed": speed, "date": date, "version": version, **one.to_json()})
+        return made
+
+    def load(self, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Take in what `dump` gave, all or nothing, without what is here already; says how many were new."""
+        checked = [row_of(raw, index) for index, raw in enumerate(rows)]
+        here = Counter(same(row_of(raw, index)) for index, raw in enumerate(self.dump()))
+        new = []
+        for row in checked:
+            if here[same(row)] > 0:
+                here[same(row)] -= 1
+            else:
+                new.append(row)
+        self.insert(new)
+        return len(new)
+
+    def served(self) -> tuple[ServedProfile, ...]:
+        """Published profiles that the user brought in."""
+        with self.guard():
+            if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'served'").fetchone():
+                return ()
+            found = self.db.execute("SELECT data FROM served ORDER BY id").fetchall()
+        try:
+            return tuple(ServedProfile.from_json(json.loads(data)) for (data,) in found)
+        except (ValueError, ProfileError) as error:
+            why = f"it holds a served profile that makes no sense ({error})"
+            raise self.broken(why) from error
+
+    def add_served(self, profiles: Iterable[ServedProfile]) -> int:
+        """Keep published profiles, without those that are here already; says how many were new."""
+        texts = [json.dumps(one.to_json(), allow_nan=False, sort_keys=True) for one in profiles]
+        with self.guard(), self.db:
+            self.db.execute(SERVED)
+            before = self.db.total_changes
+            self.db.executemany("INSERT OR IGNORE INTO served (data) VALUES (?)", [(one,) for one in texts])
+            return self.db.total_changes - before
+
     def count(self) -> int:
         """How many observations it holds."""
         with self.guard():
@@ -136,3 +207,47 @@ class ProfileStore:
     def close(self) -> None:
         """Let go of the file."""
         self.db.close()
+
+
+def today() -> str:
+    """The date, as it is written down."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+def checked_speed(speed: Any) -> float:
+    """A host's speed that makes sense."""
+    if (
+        isinstance(speed, bool)
+        or not isinstance(speed, int | float)
+        or not math.isfinite(speed)
+        or not 1 / MOST_SPEED <= speed <= MOST_SPEED
+    ):
+        msg = f"A host's speed lies between {1 / MOST_SPEED:g} and {MOST_SPEED:g}, not {speed!r}."
+        raise ProfileError(msg)
+    return float(speed)
+
+
+def same(row: tuple[str, float, str, str, Observation]) -> str:
+    """A text that equal rows share; options may hold what has no hash."""
+    return json.dumps([*row[:4], row[4].to_json()], sort_keys=True)
+
+
+def row_of(raw: Any, index: int) -> tuple[str, float, str, str, Observation]:
+    """One row of a dump; raises `ProfileError` that says which."""
+    if not isinstance(raw, Mapping):
+        msg = f"Observation {index} is a mapping, not {raw!r}."
+        raise ProfileError(msg)
+    words = [raw.get(key) for key in ("host", "date", "version")]
+    host, date, version = words
+    if not isinstance(host, str) or not host or not isinstance(date, str) or not isinstance(version, str):
+        msg = f"Observation {index} says on which host, when, and of which version of its agent: {words!r}."
+        raise ProfileError(msg)
+    try:
+        datetime.date.fromisoformat(date)
+        return host, checked_speed(raw.get("speed")), date, version, Observation.from_json(raw)
+    except ProfileError as error:
+        msg = f"Observation {index}: {error.message}"
+        raise ProfileError(msg) from error
+    except ValueError as error:
+        msg = f"Observation {index} has no date but {date!r}."
+        raise ProfileError(msg) from error
