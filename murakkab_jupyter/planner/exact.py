@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from murakkab_jupyter.core.errors import MurakkabError
@@ -50,6 +50,11 @@ class Clock:
     @property
     def left(self) -> float:
         return self.limit_s - (time.monotonic() - self.began)
+
+    def after(self, seconds: float) -> Callable[[], bool]:
+        """Tells whether so many seconds have passed, or somebody said stop."""
+        until = time.monotonic() + seconds
+        return lambda: time.monotonic() > until or (self.stop is not None and self.stop.is_set())
 
     @property
     def over(self) -> bool:
@@ -117,18 +122,18 @@ class Hunt:
         seed: Picks | None = None
         if hint is not None:
             seed = self.from_hint(hint)
-        share = 0.15 if self.size >= LARGE else 0.05
-        until = time.monotonic() + share * max(0.0, self.clock.left)
-        small = self.size < LARGE
-        found = begin(table, self.limits, self.meters, rounds=16 if small else 60, until=until, seed=seed)
-        found = improve(
+        large = self.size >= LARGE
+        share = (0.15 if large else 0.05) * min(20.0, max(0.2, self.clock.left))
+        found = begin(
             table,
             self.limits,
             self.meters,
-            found,
-            tries=40 if small else 3000,
-            until=until + 0.05 * max(0.0, self.clock.left),
+            rounds=60 if large else 16,
+            over=self.clock.after(share),
+            seed=seed,
         )
+        tries, share = (3000, share / 2) if large else (40, share)
+        found = improve(table, self.limits, self.meters, found, tries=tries, over=self.clock.after(share))
         self.take(found)
 
     def from_hint(self, hint: Solution) -> Picks | None:

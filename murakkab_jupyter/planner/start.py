@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from murakkab_jupyter.planner.branch import Limits
@@ -47,7 +46,7 @@ def begin(
     wanted: Sequence[int],
     *,
     rounds: int,
-    until: float,
+    over: Callable[[], bool],
     seed: Picks | None = None,
 ) -> Draft:
     """The best of `rounds` plans, each made by a new set of prices."""
@@ -73,7 +72,7 @@ def begin(
     critical = [1.0] * len(table.choices)
     best: Draft | None = None if seed is None else draft(table, limits, wanted, seed)
     for turn in range(rounds):
-        if best is not None and turn and time.monotonic() > until:
+        if turn and over():
             break
         per_area = [p / a for p, a in zip(price_area, area, strict=True)]
         per_amount = [p / a for p, a in zip(price, scale, strict=True)]
@@ -95,9 +94,9 @@ def begin(
         ]
         step = 1.0 + 1.0 / (1 + turn / 8)
         if limits.latency is not None:
-            over = last > limits.latency
-            factor = step if over else 1 / step**0.5
-            if first >= 0 or over:
+            late = last > limits.latency
+            factor = step if late else 1 / step**0.5
+            if first >= 0 or late:
                 price_time *= factor
                 price_area = [p * factor for p in price_area]
         for r in range(len(area)):
@@ -132,7 +131,7 @@ def cheapest(
 
 
 def improve(
-    table: Table, limits: Limits, wanted: Sequence[int], best: Draft, *, tries: int, until: float
+    table: Table, limits: Limits, wanted: Sequence[int], best: Draft, *, tries: int, over: Callable[[], bool]
 ) -> Draft:
     """Change one mode at a time as long as it helps, within `tries` schedules."""
     n = len(table.choices)
@@ -141,7 +140,7 @@ def improve(
         for k in range(len(table.choices[i])):
             if k == best.picks[i]:
                 continue
-            if tries <= 0 or time.monotonic() > until:
+            if tries <= 0 or over():
                 return best
             picks = (*best.picks[:i], k, *best.picks[i + 1 :])
             if wanted[0] >= 0 and not best.missed:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from murakkab_jupyter.planner.problem import Activity, Mode, Problem
+from murakkab_jupyter.planner.check import faults_of
+from murakkab_jupyter.planner.problem import Activity, Infeasible, Mode, Problem, Solution
 
 TOLERANCE = Fraction(1, 10**9)
 
@@ -186,6 +187,24 @@ def best_of(problem: Problem, objectives: Sequence[str]) -> tuple[float, ...] | 
     return None if found is None else tuple(map(float, found))
 
 
+def compare(problem: Problem, objectives: Sequence[str], answer: Solution | Infeasible) -> list[str]:
+    """What is wrong with an answer, beside brute force; empty if nothing is."""
+    best = best_of(problem, objectives)
+    if isinstance(answer, Infeasible):
+        return [] if best is None else [f"called infeasible, but {best} can be reached"]
+    if best is None:
+        return [f"solved with {answer.totals}, but it is infeasible"]
+    wrong = faults_of(problem, answer)
+    if not answer.optimal:
+        wrong.append("not optimal")
+    for name, value in zip(objectives, best, strict=True):
+        if abs(answer.totals[name] - value) > 1e-8 * abs(value) + 1e-12:
+            wrong.append(f"{name} {answer.totals[name]} instead of {value}")
+        if answer.bounds[name] != answer.totals[name]:
+            wrong.append(f"{name} optimal at {answer.totals[name]} with the bound {answer.bounds[name]}")
+    return wrong
+
+
 SIZES = (("tiny", 0.72), ("small", 0.23), ("six", 0.05))
 
 
@@ -257,3 +276,70 @@ def with_limits(problem: Problem, rng: random.Random, kind: str) -> Problem:
             budget = sum(rng.choice(some[: max(1, len(some) // 2 + 1)]) for some in picks)
             problem = replace(problem, budgets={**problem.budgets, name: budget})
     return problem
+
+
+FAMILIES = ("no capacity", "loose", "capacity", "correlated")
+
+
+def layered(seed: int, *, steps: int, modes: int, family: str, limits: bool = True) -> Problem:
+    """A random layered graph, as workflows are: wide and narrow layers, one or two predecessors each.
+
+    `no capacity` leaves the choice of modes only; `capacity` has about a third of what all would like at once, `loose`
+    twice that; `correlated` has that too, and faster modes there cost more and are better. Limits are set between what
+    is easy and what is impossible: deadline and quality at 35 % of their ranges.
+    """
+    rng = random.Random(f"{seed} {family} {steps} {modes}")
+    layers: list[list[str]] = []
+    activities: list[Activity] = []
+    while len(activities) < steps:
+        layer = []
+        for _ in range(min(steps - len(activities), rng.randint(1, max(2, steps // 5)))):
+            some = []
+            for _ in range(modes):
+                duration = round(rng.uniform(1, 20), 2)
+                energy, quality = round(rng.uniform(1, 100), 2), round(rng.uniform(0.7, 1), 3)
+                cpu, gpu = rng.choice((1, 1, 2, 4)), rng.choice((0, 0, 1))
+                if family == "correlated":
+                    size = rng.uniform(0, 1)
+                    cpu = rng.choice((1, 2, 4))
+                    duration = round((4 + 16 * size) / cpu**0.7 * rng.uniform(0.9, 1.1), 2)
+                    energy = round((4 + 16 * size) * (2 + cpu**0.3) * rng.uniform(0.9, 1.1), 2)
+                    quality = round(0.7 + 0.29 * size**0.5, 3)
+                demand = {} if family == "no capacity" else {"cpu": cpu, **({"gpu": gpu} if gpu else {})}
+                some.append(Mode(duration, demand, {"energy": energy}, quality))
+            before = rng.sample(layers[-1], min(len(layers[-1]), rng.randint(1, 2))) if layers else []
+            layer.append(f"s{len(activities)}")
+            activities.append(Activity(layer[-1], some, before))
+        layers.append(layer)
+    width = max(map(len, layers))
+    share = {"no capacity": 0.0, "loose": 1.4, "capacity": 0.7, "correlated": 0.7}[family]
+    capacity = (
+        {}
+        if family == "no capacity"
+        else {"cpu": max(4, round(width * share)), "gpu": max(1, round(width * share / 4))}
+    )
+    problem = Problem(activities, capacity)
+    if not limits:
+        return problem
+    low, high = easy_path(problem, min), easy_path(problem, max)
+    logs = [sorted(math.log(m.quality) for m in one.modes) for one in activities]
+    worst, best = sum(one[0] for one in logs), sum(one[-1] for one in logs)
+    work = 0.0
+    for name, units in capacity.items():
+        work = max(
+            work,
+            sum(min(m.duration_s * m.demand.get(name, 0) for m in one.modes) for one in activities) / units,
+        )
+    deadline = max(low + 0.35 * (high - low), 2.0 * work)
+    return replace(
+        problem, deadline_s=round(deadline, 2), min_quality=round(math.exp(worst + 0.65 * (best - worst)), 9)
+    )
+
+
+def easy_path(problem: Problem, pick: Callable[[list[float]], float]) -> float:
+    ends: dict[str, float] = {}
+    for one in problem.activities:
+        ends[one.name] = max((ends[n] for n in one.predecessors), default=0.0) + pick(
+            [m.duration_s for m in one.modes]
+        )
+    return max(ends.values())

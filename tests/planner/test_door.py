@@ -1,0 +1,137 @@
+"""`python -m murakkab_jupyter.planner FILE.json`: JSON in, JSON out, and clear words on standard error."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from murakkab_jupyter.planner.door import main, read_question
+from murakkab_jupyter.planner.problem import BadProblem
+
+QUESTION = {
+    "activities": [
+        {
+            "name": "a",
+            "modes": [
+                {"duration_s": 3, "demand": {"cpu": 2}, "consumes": {"energy": 5}},
+                {"duration_s": 5, "demand": {"cpu": 1}, "consumes": {"energy": 2}},
+            ],
+        },
+        {"name": "b", "modes": [{"duration_s": 4, "demand": {"cpu": 1}}], "predecessors": []},
+    ],
+    "capacity": {"cpu": 2},
+    "objectives": ["energy", "latency"],
+}
+
+
+def written(folder: Path, data: object) -> str:
+    path = folder / "problem.json"
+    path.write_text(data if isinstance(data, str) else json.dumps(data))
+    return str(path)
+
+
+def test_the_module_prints_a_solution(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-m", "murakkab_jupyter.planner", written(tmp_path, QUESTION)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["feasible"] is True
+    assert told["optimal"] is True
+    assert told["totals"] == {"latency": 5.0, "quality": 1.0, "energy": 2.0}
+    assert told["mode"] == {"a": 1, "b": 0}
+    assert done.stderr == ""
+
+
+def test_objectives_can_be_given_beside_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main([written(tmp_path, QUESTION), "--objectives", "latency", "--time-limit", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["bounds"] == {"latency": 5.0}
+
+
+def test_infeasible_is_said_as_json_too_with_exit_code_four(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main([written(tmp_path, QUESTION | {"deadline_s": 3})]) == 4
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert (told["feasible"], told["constraint"], told["nearest"], told["limit"]) == (
+        False,
+        "deadline",
+        5.0,
+        3.0,
+    )
+    assert "No schedule keeps the deadline 3" in err
+
+
+def changed(path: str, value: object) -> dict:
+    data = json.loads(json.dumps(QUESTION))
+    at = data
+    *way, last = path.split("/")
+    for name in way:
+        at = at[int(name) if name.isdigit() else name]
+    at[last] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("{", "line 1, column 2: this is not JSON"),
+        ("", "this is not JSON"),
+        ("[]", "must be an object"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"activities": [], "activities": []}', "written twice"),
+        ('{"activities": [{"name": "a", "modes": [{"duration_s": NaN}]}]}', "NaN is not a figure"),
+        ({}, "has no 'activities'"),
+        ({"activities": 3}, "must be a list"),
+        ({"activities": []}, "no activities"),
+        (QUESTION | {"dedline_s": 3}, "Did you mean 'deadline_s'"),
+        (QUESTION | {"objectives": 3}, "must be a list of names"),
+        (QUESTION | {"objectives": ["speed"]}, "Nothing consumes 'speed'"),
+        (QUESTION | {"capacity": [1]}, "must map names"),
+        (QUESTION | {"time_limit_s": "long"}, "time_limit_s must be a number"),
+        (QUESTION | {"deadline_s": "soon"}, "deadline must be a number"),
+        (changed("activities/0/modes", {}), "the modes must be a list"),
+        (
+            changed("activities/0/modes/0/duration_s", -1),
+            "Activity 'a', mode 0: A mode's duration_s must not be negative",
+        ),
+        (changed("activities/0/modes/0/speed", 1), "Activity 'a', mode 0 has 'speed'"),
+        (changed("activities/1/predecessors", ["z"]), "comes after 'z'"),
+        (changed("activities/1/name", 7), "name must be a text"),
+    ],
+)
+def test_a_bad_file_is_told_in_words_with_exit_code_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], data: object, words: str
+):
+    assert main([written(tmp_path, data)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+
+
+def test_a_file_that_is_missing_or_no_text_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main([str(tmp_path / "none.json")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    assert main([str(tmp_path / "bytes.json")]) == 2
+    assert "not text in UTF-8" in capsys.readouterr().err
+
+
+def test_a_question_is_read_with_its_defaults():
+    problem, objectives, limit_s = read_question(
+        '{"activities": [{"name": "a", "modes": [{"duration_s": 1}]}]}'
+    )
+    assert (problem.capacity, objectives, limit_s) == ({}, ("latency",), 5.0)
+
+
+def test_a_mode_needs_a_duration():
+    with pytest.raises(BadProblem, match="mode 0 has no 'duration_s'"):
+        read_question('{"activities": [{"name": "a", "modes": [{}]}]}')

@@ -1,0 +1,365 @@
+"""Exactness: equal to brute force, honest bounds, relaxing never hurts, the same answer every time.
+
+A few hundred random instances run here; `python benchmarks/planner.py exactness --count 5000` runs thousands.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from murakkab_jupyter.planner import cpsat, exact
+from murakkab_jupyter.planner.branch import Branch, Limits
+from murakkab_jupyter.planner.check import faults_of
+from murakkab_jupyter.planner.infeasible import without
+from murakkab_jupyter.planner.problem import Activity, Infeasible, Mode, Problem, Solution, Undecided, solve
+from murakkab_jupyter.planner.table import tabulate
+from tests.planner.oracle import best_of, compare, layered, random_case
+
+pytest.importorskip("ortools", reason="the extra `planner` is not installed")
+
+LIAR = Problem(
+    [
+        Activity("a0", [Mode(7, {"cpu": 2}), Mode(5, {"cpu": 2})]),
+        Activity("a1", [Mode(4, {"cpu": 2})], ["a0"]),
+        Activity("a2", [Mode(2, {"cpu": 2}), Mode(7, {"gpu": 1})], ["a0"]),
+        Activity("a3", [Mode(8, {"cpu": 1}), Mode(3, {"cpu": 2})], ["a1", "a2"]),
+    ],
+    {"cpu": 2, "gpu": 1},
+)
+"""OR-tools 9.15 certifies 15 for this one in the textbook form of modes; the optimum is 14."""
+
+
+def outcome(problem: Problem, objectives: tuple[str, ...], **options: object) -> Solution | Infeasible:
+    try:
+        return solve(problem, objectives, 30.0, **options)
+    except Infeasible as error:
+        return error
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_random_problems_are_solved_as_by_brute_force(block: int):
+    for seed in range(block * 30, block * 30 + 30):
+        problem, objectives, size = random_case(seed)
+        if size == "six":
+            continue  # brute force takes seconds for these; the benchmark does not leave them out
+        assert compare(problem, objectives, outcome(problem, objectives)) == [], f"seed {seed}"
+
+
+def test_six_activities_with_six_modes_are_solved_as_by_brute_force():
+    problem, objectives, size = random_case(17)
+    seed = 17
+    while size != "six":
+        seed += 1
+        problem, objectives, size = random_case(seed)
+    assert compare(problem, objectives, outcome(problem, objectives)) == [], f"seed {seed}"
+
+
+@pytest.mark.parametrize("form", ["own", "variable"])
+def test_the_instance_that_a_release_of_the_solver_gets_wrong_is_right_here(
+    form: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cpsat, "FORM", form)
+    solution = solve(LIAR)
+    assert (solution.makespan_s, solution.optimal, solution.lower_bound) == (14.0, True, 14.0)
+
+
+def test_a_certificate_that_lies_is_overruled(monkeypatch: pytest.MonkeyPatch):
+    """A fake solver that certifies 15 where 14 is the optimum, as a real release did."""
+    real = cpsat.Model.minimise
+
+    def lie(self: cpsat.Model, weights: object, seconds: float, **options: object) -> cpsat.Outcome:
+        told = real(self, weights, seconds, **options)
+        return replace(told, picks=None, starts=None, bound=15, proven=True)
+
+    monkeypatch.setattr(cpsat.Model, "minimise", lie)
+    monkeypatch.setattr(
+        exact, "begin", lambda table, limits, wanted, **_: exact.draft(table, limits, wanted, (0, 0, 1, 0))
+    )
+    monkeypatch.setattr(exact, "improve", lambda table, limits, wanted, best, **_: best)
+    problem = replace(
+        LIAR, activities=[*LIAR.activities[:3], replace(LIAR.activities[3], modes=(Mode(3, {"cpu": 2}),))]
+    )
+    assert best_of(problem, ("latency",)) == (14.0,)
+    solution = solve(problem)
+    assert (solution.makespan_s, solution.optimal, solution.lower_bound) == (14.0, True, 14.0)
+    assert solution.proof == "overruled"
+
+
+def test_a_claim_that_nothing_is_feasible_is_overruled(monkeypatch: pytest.MonkeyPatch):
+    """A fake solver that calls everything infeasible."""
+    nothing = cpsat.Outcome(None, None, None, proven=False, impossible=True, stopped=False)
+    monkeypatch.setattr(cpsat.Model, "minimise", lambda *_, **__: nothing)
+    solution = solve(replace(LIAR, deadline_s=14))
+    assert (solution.makespan_s, solution.optimal) == (14.0, True)
+
+
+def test_small_certificates_are_confirmed_by_a_search_of_our_own():
+    proofs = set()
+    for seed in range(60):
+        problem, objectives, size = random_case(seed)
+        answer = outcome(problem, objectives)
+        if size == "tiny" and isinstance(answer, Solution):
+            proofs.add(answer.proof)
+    assert proofs <= {"two", "bound", "search"}
+    assert "two" in proofs
+
+
+def test_without_the_solver_small_problems_are_still_exact(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cpsat, "available", lambda: False)
+    for seed in range(60):
+        problem, objectives, size = random_case(seed)
+        if size == "tiny":
+            answer = outcome(problem, objectives)
+            assert compare(problem, objectives, answer) == [], f"seed {seed}"
+
+
+def test_infeasible_names_the_nearest_value_of_each_limit_that_alone_would_do():
+    told = 0
+    for seed in range(200):
+        problem, objectives, size = random_case(seed)
+        answer = outcome(problem, objectives)
+        if size == "six" or not isinstance(answer, Infeasible) or answer.constraint.startswith("capacity"):
+            continue
+        told += 1
+        assert answer.proven
+        for limit, value in answer.choices.items():
+            bare = without(problem, limit)
+            if answer.others:
+                for other in answer.others:
+                    bare = without(bare, other)
+            name = {"deadline": "latency"}.get(limit, limit.removeprefix("budget:"))
+            best = best_of(bare, (name,))
+            assert best is not None
+            assert value == pytest.approx(best[0], rel=1e-8, abs=1e-12)
+            assert best_of(problem, (name,)) is None
+    assert told >= 10
+
+
+def test_binding_limits_are_those_without_which_it_would_be_better():
+    for seed in range(120):
+        problem, objectives, size = random_case(seed)
+        answer = outcome(problem, objectives)
+        if size != "tiny" or isinstance(answer, Infeasible):
+            continue
+        first = objectives[0]
+        limits = [f"capacity:{name}" for name in sorted(problem.capacity)] + [
+            f"budget:{name}" for name in sorted(problem.budgets)
+        ]
+        limits += ["deadline"] if problem.deadline_s is not None else []
+        limits += ["quality"] if problem.min_quality else []
+        truth = set()
+        for limit in limits:
+            best = best_of(without(problem, limit), (first,))
+            assert best is not None
+            gain = best[0] - answer.totals[first] if first == "quality" else answer.totals[first] - best[0]
+            if gain > 1e-7 * max(1.0, answer.totals[first]):
+                truth.add(limit)
+        assert set(answer.binding) == truth, f"seed {seed}"
+
+
+def test_optimal_answers_repeat_exactly():
+    for seed in range(40):
+        problem, objectives, _ = random_case(seed)
+        first, second = outcome(problem, objectives), outcome(problem, objectives)
+        if isinstance(first, Solution):
+            assert first == second, f"seed {seed}"
+    problem = layered(3, steps=12, modes=8, family="capacity")
+    assert solve(problem, ("energy",)) == solve(problem, ("energy",))
+
+
+def value(solution: Solution | Infeasible, name: str) -> float:
+    if isinstance(solution, Infeasible):
+        return float("inf")
+    return -solution.totals[name] if name == "quality" else solution.totals[name]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.randoms(use_true_random=False))
+def test_relaxing_a_limit_or_adding_a_mode_never_worsens_the_objective(seed: int, rng: random.Random):
+    problem, objectives, size = random_case(seed)
+    if size == "six":
+        return
+    before = outcome(problem, objectives[:1])
+    relaxed = [replace(problem, capacity={n: c + 1 for n, c in problem.capacity.items()})]
+    if problem.deadline_s is not None:
+        relaxed.append(replace(problem, deadline_s=problem.deadline_s * 1.3))
+    if problem.min_quality is not None:
+        relaxed.append(replace(problem, min_quality=problem.min_quality * 0.8))
+    relaxed += [replace(problem, budgets={**problem.budgets, n: b * 1.3}) for n, b in problem.budgets.items()]
+    at = rng.randrange(len(problem.activities))
+    richer = list(problem.activities)
+    extra = Mode(
+        rng.uniform(0.5, 9), {}, {n: rng.uniform(0, 9) for n in problem.consumed}, rng.uniform(0.5, 1)
+    )
+    richer[at] = replace(richer[at], modes=(*richer[at].modes, extra))
+    relaxed.append(replace(problem, activities=richer))
+    for other in relaxed:
+        after = value(outcome(other, objectives[:1]), objectives[0])
+        best = value(before, objectives[0])
+        assert after <= best + 1e-8 * abs(best) or after == best
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_no_schedule_beats_its_bound_or_breaks_a_rule_however_little_time_there_is(seed: int):
+    problem = layered(seed, steps=14, modes=6, family="capacity", limits=False)
+    solution = solve(problem, ("energy", "latency"), 0.02)
+    assert faults_of(problem, solution) == []
+    assert 0 <= solution.gap < 1
+    assert solution.lower_bound <= solution.totals["energy"]
+
+
+def test_the_bound_of_a_short_solve_holds_for_the_long_one():
+    problem = layered(5, steps=16, modes=8, family="capacity")
+    short, long = solve(problem, ("energy",), 0.05), solve(problem, ("energy",), 20.0)
+    assert long.optimal
+    assert short.lower_bound <= long.totals["energy"] * (1 + 1e-9)
+    assert short.totals["energy"] >= long.totals["energy"] * (1 - 1e-9)
+
+
+def test_a_warm_start_is_never_worse_than_the_old_plan():
+    for seed in range(5):
+        problem = layered(seed, steps=40, modes=8, family="capacity")
+        old = solve(problem, ("energy", "latency"), 0.5)
+        again = solve(problem, ("energy", "latency"), 0.03, hint=old)
+        assert (again.totals["energy"], again.makespan_s) <= (
+            old.totals["energy"] * (1 + 1e-9),
+            old.makespan_s * (1 + 1e-9),
+        ) or (again.totals["energy"] < old.totals["energy"])
+
+
+def test_a_hint_from_another_problem_does_no_harm():
+    old = solve(LIAR)
+    other = Problem([Activity("a0", [Mode(3)]), Activity("new", [Mode(1)], ["a0"])])
+    assert solve(other, hint=old).makespan_s == 4.0
+    assert (
+        solve(replace(LIAR, deadline_s=14), hint=replace(old, mode=dict.fromkeys(old.mode, 99))).makespan_s
+        == 14.0
+    )
+
+
+def test_a_stop_from_another_thread_brings_the_best_so_far_with_its_gap():
+    problem = layered(1, steps=120, modes=12, family="capacity", limits=False)
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    began = time.monotonic()
+    solution = solve(problem, ("latency",), 60.0, stop=stop)
+    assert time.monotonic() - began < 5.0
+    assert faults_of(problem, solution) == []
+    assert solution.lower_bound <= solution.makespan_s
+
+
+def test_time_that_ends_before_anything_is_known_is_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cpsat, "available", lambda: False)
+    monkeypatch.setattr(exact, "ALONE_NODES", 1)
+    # Fastest and thriftiest modes exclude each other, so that no plan to begin with keeps both limits.
+    acts = [
+        Activity(
+            f"a{i}",
+            [Mode(1 + i, {}, {"usd": 9 - i}), Mode(9 - i, {}, {"usd": 1 + i})],
+            [f"a{i - 1}"] if i else [],
+        )
+        for i in range(6)
+    ]
+    proven = []
+    for usd, deadline in itertools.product(range(6, 50), repeat=2):
+        table = tabulate(Problem(acts, {}, {"usd": usd}, deadline))
+        limits = Limits.of(table)
+        if table.hopeless or exact.beyond(table, limits):
+            continue
+        if Branch(table, limits, nodes=10**6, prefer=-1).find() is None:
+            proven.append(table.problem)
+    assert proven
+    with pytest.raises(Undecided, match="none is proven impossible"):
+        solve(proven[0], ("latency",), 0.05)
+
+
+def test_sums_of_tenths_keep_a_limit_that_is_their_sum():
+    chain = [
+        Activity("a", [Mode(0.1, {}, {"usd": 0.1})]),
+        Activity("b", [Mode(0.2, {}, {"usd": 0.2})], ["a"]),
+    ]
+    solution = solve(Problem(chain, {}, {"usd": 0.3}, 0.3), ("usd", "latency"))
+    assert solution.optimal
+    assert solve(Problem(chain, {}, {"usd": 0.1 + 0.2}, 0.1 + 0.2)).makespan_s == pytest.approx(0.3)
+    with pytest.raises(Infeasible):
+        solve(Problem(chain, {}, {}, 0.2999))
+
+
+def test_equal_products_of_quality_are_equal_and_the_next_objective_decides():
+    acts = [
+        Activity("a", [Mode(9, quality=0.9), Mode(1, quality=0.6)]),
+        Activity("b", [Mode(9, quality=0.4), Mode(1, quality=0.6)]),
+    ]
+    # 0.9 x 0.4 = 0.6 x 0.6, and floats do not agree; 0.9 x 0.6 is the best, so it is ruled out by a pairing.
+    both = Problem(acts, deadline_s=20)
+    assert solve(both, ("quality", "latency")).totals["quality"] == pytest.approx(0.54)
+    exactly_equal = Problem([Activity("x", [Mode(9, quality=0.9 * 0.4), Mode(1, quality=0.6 * 0.6)])])
+    assert solve(exactly_equal, ("quality", "latency")).makespan_s == 1.0
+
+
+def test_a_quality_of_zero_is_the_worst_there_is_but_a_plan_all_the_same():
+    acts = [
+        Activity("a", [Mode(1, quality=0.0), Mode(9, quality=0.1)]),
+        Activity("b", [Mode(1, quality=0.5)]),
+    ]
+    assert solve(Problem(acts), ("quality",)).totals["quality"] == pytest.approx(0.05)
+    forced = Problem([*acts, Activity("c", [Mode(1, quality=0.0)])])
+    solution = solve(forced, ("quality", "latency"))
+    assert (solution.totals["quality"], solution.makespan_s, solution.optimal) == (0.0, 1.0, True)
+    with pytest.raises(Infeasible) as caught:
+        solve(replace(forced, min_quality=0.1))
+    assert (caught.value.constraint, caught.value.nearest) == ("quality", 0.0)
+
+
+def test_very_long_and_very_short_activities_stand_beside_each_other():
+    acts = [
+        Activity("long", [Mode(1e9, {"cpu": 1})]),
+        Activity("short", [Mode(1e-3, {"cpu": 1})], ["long"]),
+        Activity("odd", [Mode(1 / 3, {"cpu": 1})]),
+    ]
+    assert solve(Problem(acts, {"cpu": 1})).makespan_s == pytest.approx(1e9 + 1e-3 + 1 / 3, rel=1e-12)
+
+
+def test_activities_of_no_length_hold_nothing():
+    acts = [
+        Activity("a", [Mode(2, {"cpu": 1})]),
+        Activity("b", [Mode(0, {"cpu": 1})]),
+        Activity("c", [Mode(0, {"cpu": 1})], ["b"]),
+    ]
+    assert solve(Problem(acts, {"cpu": 1})).makespan_s == 2.0
+
+
+def test_of_equally_fast_plans_the_one_that_uses_less_is_taken():
+    acts = [
+        Activity("a", [Mode(2, {}, {"energy": 5}), Mode(2, {}, {"energy": 3})]),
+        Activity("b", [Mode(4, {}, {"energy": 9})]),
+    ]
+    slack = Activity("c", [Mode(1, {}, {"energy": 8}), Mode(3, {}, {"energy": 1})])
+    solution = solve(Problem([*acts, slack]))
+    assert (solution.makespan_s, solution.totals["energy"]) == (4.0, 13.0)
+
+
+def test_contradictory_limits_name_one_and_say_that_the_other_must_move_too():
+    problem = Problem([Activity("a", [Mode(5, {}, {"usd": 5}, 0.5)])], {}, {"usd": 1}, 2.0, 0.9)
+    with pytest.raises(Infeasible) as caught:
+        solve(problem)
+    error = caught.value
+    assert {error.constraint, *error.others} == {"deadline", "quality", "budget:usd"}
+    assert error.nearest == {"deadline": 5.0, "quality": 0.5, "budget:usd": 5.0}[error.constraint]
+
+
+def test_a_budget_for_what_nothing_consumes_is_kept():
+    assert solve(Problem([Activity("a", [Mode(1)])], {}, {"usd": 0})).optimal
+
+
+def test_an_empty_capacity_means_no_resources_at_all():
+    assert solve(Problem([Activity(n, [Mode(1)]) for n in "ab"])).makespan_s == 1.0
