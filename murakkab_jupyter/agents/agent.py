@@ -75,6 +75,8 @@ class Option:
         Whether the planner may set it (a pin, or a sentence's slot, still wins).
     help
         One line.
+    required
+        Whether the agent can do nothing until it is stated (which file, which server).
     """
 
     name: str
@@ -83,6 +85,7 @@ class Option:
     choices: tuple[Any, ...] = ()
     lever: bool = False
     help: str = ""
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ VERSION = "1"
 SLOTS = 4
 CONTEXT = 2048
 QUIET = -1
-PORT = Option("gguf", str, "", help="Path of the GGUF file to load.")
+PORT = Option("gguf", str, "", help="Path of the GGUF file to load.", required=True)
 CONTEXT_OPTION = Option("context", int, CONTEXT, help="Tokens that a request and its answer may have.")
 THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 

@@ -267,7 +267,7 @@ def after(stated: str | None) -> float | None:
     return seconds if seconds >= 0 else None
 
 
-URL = Option("url", str, "", help="Base URL of the server, e.g. http://localhost:8000/v1.")
+URL = Option("url", str, "", help="Base URL of the server, e.g. http://localhost:8000/v1.", required=True)
 MODEL = Option("model", str, "", help="Name of the model; may be left out where the server has only one.")
 KEY_ENV = Option("key_env", str, "", help=f"Environment variable that holds the key ({KEY} by default).")
 TIMEOUT = Option("timeout", float, 120.0, help="Seconds to wait for an answer.")

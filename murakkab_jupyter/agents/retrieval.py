@@ -20,6 +20,11 @@ def tokens(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> float:
     return sum(m.get("tokens", 0.0) for m in inputs.values())
 
 
+def tokens_of_paths(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> float:
+    """Each of several paths reads everything again."""
+    return tokens(inputs, options) * max(1.0, float(options.get("paths", 1)))
+
+
 EMBEDDING = Capability(
     name="embedding",
     summary="Turn a text into a vector.",
@@ -58,7 +63,7 @@ QUESTION_ANSWERING = Capability(
         "answer {question} from all {context}",
     ),
     unit="tokens",
-    work=tokens,
+    work=tokens_of_paths,
     yields=lambda inputs, options: Yield(1.0, {"tokens": 40.0, "count": 1.0}),
     prompted=True,
 )

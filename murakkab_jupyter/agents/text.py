@@ -17,7 +17,9 @@ WRITTEN_TOKENS = 60.0
 
 
 def tokens_in_and_out(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> float:
-    return sum(m.get("tokens", 0.0) for m in inputs.values()) + WRITTEN_TOKENS
+    # Each path reads and writes everything again.
+    paths = max(1.0, float(options.get("paths", 1)))
+    return (sum(m.get("tokens", 0.0) for m in inputs.values()) + WRITTEN_TOKENS) * paths
 
 
 def written(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> Yield:

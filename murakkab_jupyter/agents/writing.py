@@ -16,6 +16,7 @@ from murakkab_jupyter.agents.answering import NOTHING, Ranker, about_objects, an
 from murakkab_jupyter.agents.chat import Chat, Message, Reply, Request, total
 from murakkab_jupyter.agents.extractive import pick, sections
 from murakkab_jupyter.agents.material import Piece, evidence_of, label_of, named, pieces, seen_in
+from murakkab_jupyter.agents.paths import PATHS, Similar, agreed, similarities, spread
 from murakkab_jupyter.agents.sentences import clean, content, coverage, split
 from murakkab_jupyter.agents.vectors import WordLlamaStatic
 from murakkab_jupyter.core.kinds import Answer, Boxes, Evidence, text_of
@@ -46,10 +47,14 @@ class Task:
 LENGTH = Option("max_tokens", int, 200, help="Most tokens to write.")
 TEMPERATURE = Option("temperature", float, 0.0, help="0 always writes the same.")
 TASKS: dict[str, Task] = {
-    "text-generation": Task("", "Writes", (LENGTH, TEMPERATURE)),
+    "text-generation": Task("", "Writes", (LENGTH, TEMPERATURE, PATHS)),
     "summarisation": Task("-summary", "Summarises", (Option("max_tokens", int, 96, help=LENGTH.help),)),
     "question-answering": Task(
-        "-qa", "Answers", (Option("max_tokens", int, 64, help=LENGTH.help),), ("wordllama",), 550_000_000
+        "-qa",
+        "Answers",
+        (Option("max_tokens", int, 64, help=LENGTH.help), PATHS),
+        ("wordllama",),
+        550_000_000,
     ),
 }
 
@@ -62,6 +67,7 @@ class Writer(Agent):
         self.options: Mapping[str, Any] = {}
         self.model: Chat | None = None
         self.last = Tokens()
+        self.similar: Similar | None = None
         self.extracted = 0
         """Texts that did not stand in the material, and were replaced by sentences of it."""
 
@@ -94,10 +100,15 @@ class Writer(Agent):
             self.model = None
 
     def ask(self, requests: Sequence[Request]) -> list[Reply | Failed]:
-        """Ask the model, and keep count."""
-        replies = self.chat.complete(requests)
+        """Ask the model, by several paths where that is asked for, and keep count."""
+        paths = max(1, int(self.options.get("paths", 1)))
+        replies = self.chat.complete(spread(requests, paths))
         self.last = total(replies)
-        return replies
+        if paths == 1:
+            return replies
+        if self.similar is None:
+            self.similar = similarities()
+        return [agreed(replies[n : n + paths], self.similar) for n in range(0, len(replies), paths)]
 
 
 class TextWriter(Writer):

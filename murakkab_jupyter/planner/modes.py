@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -291,8 +291,11 @@ def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[Age
     able = [agent for agent in offered if all(agent.option(name) is not None for name in stated)]
     if step.agent is None:
         # One that only serves when told how is meant when a step tells it (url=..., gguf=...), never else.
+        able = [a for a in able if all(o.name in step.options for o in a.options if o.required)]
         real = [agent for agent in able if not agent.fixture]
         able = real or (able if stated else [])
+        if stated and able:
+            notes += ruled_out(step, stated, offered)
     for agent in able:
         lacks = () if cluster.described or agent.remote else lacking(agent, library)
         if lacks:
@@ -318,6 +321,19 @@ def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[Age
             "(see `murakkab agents`)."
         )
     raise InfeasibleError(message, binding=f"capability {step.capability}", hint=hint)
+
+
+def ruled_out(step: Step, stated: Collection[str], offered: Sequence[AgentSpec]) -> list[str]:
+    """A note of the agents that would have been considered but for what a step states."""
+    out = [
+        agent.name
+        for agent in offered
+        if not agent.fixture and any(agent.option(name) is None for name in stated)
+    ]
+    if not out:
+        return []
+    said = " ".join(f"{name}={step.options[name]}" for name in sorted(stated))
+    return [f"Step {step.name}: {said} rules out {', '.join(out)}, which cannot be told so."]
 
 
 def lacking(agent: AgentSpec, library: Library) -> tuple[str, ...]:

@@ -59,6 +59,9 @@ DISPATCH_S = 0.012
 """What a batch takes beside its call (its way to the instance and back, and being recorded): measured on the
 reference machine, on a local cluster."""
 
+PATHS = "paths"
+"""The option that says how often everything is done."""
+
 FUNCTION_ITEM_S = 0.01
 GUESS_ITEM_S = 0.1
 REMOTE_ITEM_S = 2.0
@@ -411,6 +414,7 @@ class ProfileBook:
                 agent, [normal(one, speed) for host, speed, _, one in rows if host == self.host], wanted
             )
             note = "this host, with other options"
+        near = [as_many_paths(one, self.full(agent, dict(one.options)), wanted) for one in near]
         if near and not exact:
             spread = (0.5, 2.0)
             note = f"{note}; other options ({options_key(near[0].options)})" if "other" not in note else note
@@ -480,6 +484,15 @@ def normal(one: Observation, speed: float) -> Observation:
         load_s=one.load_s * speed,
         load_cpu_s=one.load_cpu_s * speed,
     )
+
+
+def as_many_paths(one: Observation, have: Mapping[str, Any], wanted: Mapping[str, Any]) -> Observation:
+    """An observation as it would have been with the wanted number of paths: each does all of the work again."""
+    there, here = have.get(PATHS, 1), wanted.get(PATHS, 1)
+    if there == here or there < 1:
+        return one
+    factor = here / there
+    return replace(one, seconds=one.seconds * factor, cpu_s=one.cpu_s * factor, work=one.work * factor)
 
 
 def distance(have: Mapping[str, Any], wanted: Mapping[str, Any]) -> float:
