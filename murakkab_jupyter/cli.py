@@ -104,11 +104,11 @@ def read_inputs(given: Sequence[str]) -> dict[str, Any]:
 
 
 def as_folder(value: str) -> str:
-    """A folder's name ends in a slash, so that it is not taken for a text."""
+    """A folder's name ends in a slash, so that it is not taken for a text; no name is none."""
+    if not value.strip() or value.endswith(os.sep):
+        return value
     try:
-        return (
-            f"{value}/" if not value.endswith(("/", os.sep)) and Path(value).expanduser().is_dir() else value
-        )
+        return f"{value}/" if Path(value).expanduser().is_dir() else value
     except (OSError, ValueError, RuntimeError):
         return value
 

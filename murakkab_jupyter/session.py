@@ -16,7 +16,7 @@ from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.agents.python import function_agent
 from murakkab_jupyter.core.ancestry import ROOT, Ancestry
 from murakkab_jupyter.core.errors import JournalError, UsageError
-from murakkab_jupyter.core.events import Event, RunStatus
+from murakkab_jupyter.core.events import Event, Notice, RunStatus
 from murakkab_jupyter.core.hosts import ClusterView, HostPower
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
 from murakkab_jupyter.energy.meter import best_meter
@@ -28,7 +28,7 @@ from murakkab_jupyter.planner.solve import make_plan
 from murakkab_jupyter.planner.unmeasured import predictable
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.described import find_cluster
-from murakkab_jupyter.profiles.hardware import local_worker_view
+from murakkab_jupyter.profiles.hardware import host_cores, local_worker_view
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.runtime.journal import Journal
@@ -41,12 +41,13 @@ from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.workflow.goal import MIN_COST, Goal
 from murakkab_jupyter.workflow.inputs import Roots, gather
-from murakkab_jupyter.workflow.language import chain, declare
+from murakkab_jupyter.workflow.language import chain, declare, functions_in
 from murakkab_jupyter.workflow.language.chain import input_values
 from murakkab_jupyter.workflow.model import Workflow
 
 if TYPE_CHECKING:
     from murakkab_jupyter.cluster.connect import Cluster
+    from murakkab_jupyter.cluster.measure import Measurement, Progress
 
 __all__ = ["Declaration", "Job", "Session"]
 
@@ -209,13 +210,52 @@ class Session:
             cluster=view,
             evaluate=self.evaluator(declaration, view),
         )
-        return [
-            predictable(plan, declaration.workflow, self.profiles, view, judge=False) for plan in found
-        ]
+        return [predictable(plan, declaration.workflow, self.profiles, view, judge=False) for plan in found]
 
     def explain(self, plan: Plan) -> str:
         """Why a plan is as it is, in words with figures."""
         return explain(plan)
+
+    # --- measure ----------------------------------------------------------------------------------------------
+
+    def measure(
+        self,
+        names: Sequence[str] = (),
+        *,
+        videos: Sequence[str | Path] = (),
+        again: bool = False,
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> Measurement:
+        """Measure agents on this host, each in a process of its own, and keep what was seen in the profiles.
+
+        Parameters
+        ----------
+        names
+            Agents or capabilities; every agent that can be measured here by default.
+        videos
+            What inputs are made of; the demo's clips by default, fetched once.
+        again
+            Whether what was measured today already is measured once more.
+        progress
+            Told before each case: an agent, its levers and cores.
+        """
+        from murakkab_jupyter.agents.media import probe
+        from murakkab_jupyter.cluster.measure import measure_into
+        from murakkab_jupyter.demo import QUESTION, clips
+
+        if self.address is not None:
+            msg = "Agents are measured on this host only; on a cluster, runs observe them."
+            raise UsageError(msg, hint="Leave --cluster out.")
+        return measure_into(
+            self.profiles,
+            self.library,
+            names,
+            [probe(path, "video") for path in videos or clips()],
+            QUESTION,
+            cores=self.cores or host_cores(),
+            again=again,
+            progress=progress,
+        )
 
     # --- run --------------------------------------------------------------------------------------------------
 
@@ -292,6 +332,14 @@ class Session:
             )
             raise JournalError(msg, hint="See %murakkab history.")
         given = {**record.values, **(values or {})}
+        absent = [name for name in functions_in(record.text) if not callable(given.get(name))]
+        if absent:
+            msg = f"Run {record.run_id} calls your function {absent[0]}, and no journal holds functions."
+            raise JournalError(
+                msg,
+                hint=f"Define it in a notebook and say %murakkab resume {record.run_id} there, or in Python "
+                f"session.resume({record.run_id!r}, values={{{absent[0]!r}: {absent[0]}}}).",
+            )
         declaration = self.declare(record.text, given)
         chosen = Plan.from_json(record.plan)
         cluster = self.connect()
@@ -364,7 +412,20 @@ class Session:
             for _, _, value in declaration.items()
             if isinstance(value, Video | Audio | Image | Document)
         ]
-        recorder: Recorder = self.journal.recorder(run.id, library=self.library, media=media, reuse=reuse)
+        started = time.monotonic()
+
+        def publish(event: Event) -> None:
+            self.journal.save_event(run.id, event)
+            run.publish(event)
+
+        def notify(message: str) -> None:
+            publish(Notice(time.monotonic() - started, message))
+
+        for message in cluster.notices:
+            notify(message)
+        recorder: Recorder = self.journal.recorder(
+            run.id, library=self.library, media=media, reuse=reuse, notify=notify
+        )
         if cluster.local:
             # What was observed on other hosts would be filed under this one.
             recorder = Observing(recorder, self.library, self.profiles)
@@ -374,11 +435,6 @@ class Session:
         begin = Begin(keys, run.cluster.workers, declaration.roots.bad)
         power = run.cluster.workers[0].power if run.cluster.workers else HostPower()
         meter = best_meter(power, run.cluster.cores) if cluster.local else None
-
-        def publish(event: Event) -> None:
-            self.journal.save_event(run.id, event)
-            run.publish(event)
-
         if meter is not None:
             meter.start()
         started = time.monotonic()

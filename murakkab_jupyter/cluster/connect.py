@@ -308,6 +308,7 @@ def _start_here(cores: int | None, *, dashboard: bool) -> Cluster:
     count = cores if cores is not None else int(CPU_COUNT)
     gpus = len(gpus_here())
     _hush(logging.CRITICAL)
+    check_loopback()
     with quiet():
         try:
             local = local_cluster(cores=count, gpus=gpus, memory_bytes=int(MEMORY_LIMIT), dashboard=dashboard)
@@ -317,6 +318,19 @@ def _start_here(cores: int | None, *, dashboard: bool) -> Cluster:
                 msg, hint="Look at free memory, disk space and limits on processes."
             ) from error
         return Cluster(Client(local, timeout=CONNECT_S, set_as_default=False), local=local)
+
+
+def check_loopback() -> None:
+    """Whether processes of this host can talk to each other: without, Dask would only wait; raises `ClusterError`."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=CONNECT_S).close()
+    except OSError as error:
+        msg = (
+            f"The processes of this machine cannot reach each other on 127.0.0.1: {error.strerror or error}."
+        )
+        hint = "Bring the loopback interface up (ip link set lo up); no other network is needed."
+        raise ClusterError(msg, hint=hint) from error
 
 
 def _attach(address: str, *, timeout_s: float) -> Cluster:

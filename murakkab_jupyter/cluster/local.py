@@ -9,6 +9,7 @@ to be guarded, and it stands in the caller's process group, where an interrupt m
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import psutil
 from distributed import Nanny, Scheduler, SpecCluster
 from distributed.deploy.subprocess import Subprocess
 
@@ -49,12 +51,30 @@ class LocalWorker(Subprocess):  # type: ignore[misc]
             start_new_session=True,
         )
 
+    async def close(self) -> None:
+        """End the nanny, then what it started; Python's tracker of semaphores tidies up and ends by itself."""
+        process, children = self.process, []
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(psutil.Error):
+                children = psutil.Process(process.pid).children(recursive=True)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        for child in children:
+            with contextlib.suppress(psutil.Error):
+                if not any("resource_tracker" in word for word in child.cmdline()):
+                    child.kill()
+        await super().close()
+
 
 def environment() -> dict[str, str]:
     """The environment as it is here, the way to the same modules, and silence from Dask."""
     made = dict(os.environ)
     made["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in sys.path if path))
     made["DASK_LOGGING__DISTRIBUTED"] = "critical"
+    # What a killed worker leaves behind is tidied up without a word.
+    told = os.environ.get("PYTHONWARNINGS")
+    made["PYTHONWARNINGS"] = ",".join(filter(None, (told, "ignore:resource_tracker:UserWarning")))
     return made
 
 

@@ -310,7 +310,10 @@ class Kind:
 
 
 def dump(data: object) -> bytes:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    try:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError:  # a file's name that is no UTF-8: an escape holds it
+        return json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
 
 
 def media_of(data: Mapping[str, Any]) -> Media:

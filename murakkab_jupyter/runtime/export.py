@@ -108,7 +108,7 @@ def to_parquet(workflow: Workflow, store: Stored, path: str | Path) -> Path:
     steps = {step.name for step in workflow.steps}
     columns: dict[str, Any] = {}
     for name in table.columns:
-        values = [None if missing(value) else value for value in table[name]]
+        values = [None if missing(value) else utf8(value) for value in table[name]]
         columns[name] = arrow.array(uniform(values) if name in steps else values)
     target = Path(path).expanduser()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -174,6 +174,11 @@ def missing(value: Any) -> bool:
     import pandas as pd
 
     return value is None or value is pd.NA or (isinstance(value, float) and value != value)  # NaN
+
+
+def utf8(value: Any) -> Any:
+    """A text that can be written: a file's name need not be UTF-8."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def uniform(values: list[Any]) -> list[Any]:

@@ -30,7 +30,7 @@ from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.core.version import VERSION
 from murakkab_jupyter.runtime.blobs import Blobs
 from murakkab_jupyter.runtime.database import Database
-from murakkab_jupyter.runtime.keeper import JournalRecorder, compact
+from murakkab_jupyter.runtime.keeper import JournalRecorder, compact, writable
 from murakkab_jupyter.runtime.records import (
     Pruned,
     RunRecord,
@@ -110,7 +110,7 @@ class Journal:
         row = (
             run_id,
             name,
-            text,
+            writable(text),
             compact(without_secrets(values)),
             compact(goal or plan.get("goal") or {}),
             compact(without_secrets(plan)),
@@ -153,7 +153,7 @@ class Journal:
         with self.database.writing() as connection:
             connection.execute(
                 "UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ?",
-                (status, message, time.time(), run_id),
+                (status, writable(message), time.time(), run_id),
             )
 
     def runs(self) -> list[RunRecord]:
@@ -277,7 +277,7 @@ class Journal:
             self._events.append((run_id, compact(event_to_json(event))))
             if isinstance(event, ItemFailed) and event.blame not in (None, event.step):
                 at = compact(ancestry_to_json(event.ancestry))
-                self._skips.append((run_id, event.step, at, event.error))
+                self._skips.append((run_id, event.step, at, writable(event.error)))
             if len(self._events) >= EVENTS_HELD or isinstance(event, RunEnded):
                 self.flush()
 

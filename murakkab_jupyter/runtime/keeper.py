@@ -22,7 +22,7 @@ from murakkab_jupyter.workflow.model import Step
 if TYPE_CHECKING:
     from murakkab_jupyter.runtime.journal import Journal
 
-__all__ = ["INLINE_BYTES", "JournalRecorder", "compact"]
+__all__ = ["INLINE_BYTES", "JournalRecorder", "compact", "writable"]
 
 INLINE_BYTES = 64 * 1024
 """Larger values are files of their own."""
@@ -30,7 +30,23 @@ INLINE_BYTES = 64 * 1024
 
 def compact(data: object) -> str:
     """JSON without spaces; what JSON cannot hold (a value of an event or option) is written as text."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
+    # A file's name that is no UTF-8 has characters that only an escape can hold.
+    return text if is_utf8(text) else json.dumps(data, separators=(",", ":"), default=str)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def writable(text: str) -> str:
+    """A text that can be written as UTF-8: characters that cannot are replaced."""
+    return text if is_utf8(text) else text.encode(errors="replace").decode()
 
 
 class JournalRecorder:
@@ -116,7 +132,7 @@ class JournalRecorder:
         status, children, error, key = "ok", None, None, None
         parts: list[tuple[str, bytes]] = []
         if isinstance(value, Failed):
-            status, error = "failed", value.reason
+            status, error = "failed", writable(value.reason)
         else:
             if step.opens:
                 children = len(value)

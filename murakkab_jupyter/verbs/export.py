@@ -31,8 +31,10 @@ def restored(session: Session, record: Any) -> Kept:
     """The values of a run of the journal; its inputs must still be where they were."""
     from murakkab_jupyter.agents.agent import Failed
     from murakkab_jupyter.runtime.values import ValueStore
+    from murakkab_jupyter.workflow.language import functions_in
 
-    declaration = session.declare(record.text, record.values)
+    absent = {name: unavailable for name in functions_in(record.text) if name not in record.values}
+    declaration = session.declare(record.text, {**record.values, **absent})
     store = ValueStore(declaration.workflow, session.library)
     for name, ancestry, value in declaration.items():
         if (name, ancestry) not in declaration.roots.bad:
@@ -41,6 +43,12 @@ def restored(session: Session, record: Any) -> Kept:
         if not isinstance(value, Failed):
             store.put(name, ancestry, value)
     return Kept(declaration.workflow, store)
+
+
+def unavailable(*_: object) -> None:
+    """Stands for a function of the user's that no journal holds; what it made is there, and it is never called."""
+    msg = "The functions of an earlier run are not kept."
+    raise UsageError(msg, hint="Define them, and declare the workflow again.")
 
 
 def write_run(kept: Kept, path: Path) -> list[Path]:
@@ -59,7 +67,7 @@ def write_run(kept: Kept, path: Path) -> list[Path]:
             case ".parquet":
                 export.to_parquet(kept.workflow, kept.store, path)
             case ".csv":
-                export.to_pandas(kept.workflow, kept.store).to_csv(path, index=False)
+                export.to_pandas(kept.workflow, kept.store).to_csv(path, index=False, errors="replace")
             case ".srt":
                 return write_subtitles(kept, path)
             case other:

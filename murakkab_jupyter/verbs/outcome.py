@@ -38,6 +38,10 @@ def write_json(data: Any, target: str) -> str | None:
     import json
 
     text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file's name that is no UTF-8: an escape holds it
+        text = json.dumps(data, indent=1, allow_nan=False)
     if target == "-":
         return text
     try:

@@ -116,6 +116,10 @@ def expanded(value: object, variable: Variable) -> list[object]:
             sources += files(item, variable)
         else:
             sources.append(item)
+    place = next((index for index, source in enumerate(sources) if source is None), None)
+    if place is not None:
+        msg = f"{variable.name} holds None at position {place}."
+        raise InputError(msg, hint=f"Leave it out of {variable.name}, or give it a value.")
     if not sources:
         msg = f"{variable.name} is an empty list."
         raise InputError(msg, hint=f"Give {variable.name} at least one {variable.kind}.")

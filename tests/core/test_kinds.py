@@ -130,7 +130,6 @@ Pair = namedtuple("Pair", "a b")
         float("nan"),
         float("inf"),
         {"x": float("nan")},
-        "\ud800",
         Transcript((Segment(float("nan"), 1.0, "x"),)),
         np.array([object()]),
         np.ma.array([1, 2], mask=[True, False]),
@@ -139,6 +138,12 @@ Pair = namedtuple("Pair", "a b")
 )
 def test_what_would_not_come_back_as_itself_has_no_codec(value: Any) -> None:
     assert encode(value) is None
+
+
+def test_a_text_that_is_no_utf8_such_as_an_odd_file_name_comes_back_as_itself() -> None:
+    encoded = encode("caf\udce9.mp4")
+    assert encoded is not None
+    assert decode(*encoded) == "caf\udce9.mp4"
 
 
 def test_a_value_that_holds_itself_has_no_codec() -> None:

@@ -252,7 +252,8 @@ class Binder:
                     msg,
                     suggestion(pin.function, functions)
                     if functions
-                    else f"Define it first: def {pin.function}(…): …",
+                    else f"Define it first, in the notebook or in Python (a terminal has no functions): "
+                    f"def {pin.function}(…): …",
                 )
             if PYTHON not in capabilities:
                 msg = "Python functions cannot be steps here: this library has no capability `python`."

@@ -10,7 +10,7 @@ from murakkab_jupyter.workflow.language.pins import read_pin
 from murakkab_jupyter.workflow.language.syntax import Cell, PinNode, Place, Ref, StepNode, Word
 from murakkab_jupyter.workflow.language.template import scan
 
-__all__ = ["MAGIC", "ROOT_LEVEL", "is_step_line", "parse", "split_words"]
+__all__ = ["MAGIC", "ROOT_LEVEL", "functions_in", "is_step_line", "parse", "split_words"]
 
 MAGIC = "%%murakkab"
 ROOT_LEVEL = "all"
@@ -22,6 +22,12 @@ WORD = re.compile(r"\S+")
 def is_step_line(line: str) -> bool:
     """Whether a line begins a step."""
     return STEP.match(line) is not None
+
+
+def functions_in(text: str) -> list[str]:
+    """Functions that a cell's steps are pinned to, in the order of the text."""
+    pins = (step.pin for step in parse(text).steps)
+    return list(dict.fromkeys(pin.function for pin in pins if pin is not None and pin.function is not None))
 
 
 def parse(text: str | bytes) -> Cell:

@@ -129,7 +129,7 @@ def sort_of(value: object) -> Sort:
         case list() | tuple():
             return of_list(value)
         case bool() | int() | float():
-            return Sort(("text",), ("any",))
+            return Sort(("text",))
     return Sort((kind_of(value),))
 
 
