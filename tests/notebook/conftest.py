@@ -89,6 +89,7 @@ def kernel(tmp_path_factory):
         patch.setenv("IPYTHONDIR", str(home / "ipython"))
         patch.chdir(home)
         manager, client = start_new_kernel(kernel_name="python3")
-    yield Kernel(manager, client)
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
+        # Within, so that a kernel that is restarted finds the same journal.
+        yield Kernel(manager, client)
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)

@@ -1,0 +1,59 @@
+"""Notebooks without anyone at the screen: papermill sets a goal, a failure is an exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+CELLS = [
+    ("%load_ext murakkab_jupyter", []),
+    ("goal = 'latency'\nlimit = '2min'", ["parameters"]),
+    ("def shout(text):\n    return text.upper()\n\nwords = ['a', 'b']", []),
+    ("%%murakkab loudly --minimize {goal} --deadline {limit} --run\nloud <- shout {words} @python:shout", []),
+    ("print(list(loudly.outputs['loud'].values()), loudly.plan.goal)", []),
+]
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    for name in ("JOURNAL", "PROFILES"):
+        monkeypatch.setenv(f"MURAKKAB_{name}", str(tmp_path / f"{name}.sqlite"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    made = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL})
+    made.cells = [nbformat.v4.new_code_cell(text, metadata={"tags": tags}) for text, tags in CELLS]
+    path = tmp_path / "goal.ipynb"
+    nbformat.write(made, path)
+    return path
+
+
+def papermill(path, *words) -> tuple[int, str, dict]:
+    out = path.with_name("out.ipynb")
+    ended = subprocess.run(
+        [sys.executable, "-m", "papermill", str(path), str(out), "--no-progress-bar", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert out.exists(), ended.stderr
+    return ended.returncode, ended.stdout + ended.stderr, json.loads(out.read_text())
+
+
+def test_papermill_sets_the_goal_by_a_parameter(notebook):
+    code, _, made = papermill(notebook, "-p", "goal", "energy")
+    assert code == 0
+    assert "['A', 'B'] minimize energy" in "".join(made["cells"][-1]["outputs"][0]["text"])
+
+
+def test_a_goal_that_cannot_be_met_ends_papermill_with_a_failure_and_the_reason(notebook):
+    code, said, made = papermill(notebook, "-p", "limit", "0.000001s")
+    assert code != 0
+    assert "InfeasibleError" in said
+    assert any(
+        output["output_type"] == "error" for cell in made["cells"] for output in cell.get("outputs", [])
+    )
