@@ -26,6 +26,9 @@ ALONE_NODES = 400_000
 """The same, where there is no solver."""
 TIE_EFFORT = 0.15
 """Deterministic seconds for breaking ties: counted work, so that the answer repeats on any machine."""
+BUILDING_S = 6e-5
+CHECKING_S = 2e-5
+"""Seconds for a mode to build the model, and to check and state the answer: for limits that are very short."""
 LARGE = 400
 """Modes in all from which a good start is worth more time."""
 
@@ -82,8 +85,13 @@ def solve_exactly(
     clock = Clock(limit_s, stop)
     try:
         hunt = Hunt(tabulate(problem), objectives, clock)
-        hunt.warm(hint)
-        hunt.run()
+        try:
+            hunt.warm(hint)
+            hunt.run()
+        except KeyboardInterrupt:
+            if hunt.held is None:
+                raise
+            clock.halted = True
         solution = hunt.solution()
     except Impossible:
         from murakkab_jupyter.planner.infeasible import explain_infeasible
@@ -122,6 +130,8 @@ class Hunt:
         seed: Picks | None = None
         if hint is not None:
             seed = self.from_hint(hint)
+        # One plan at once, so that an interrupt at any time finds something to return.
+        self.take(begin(table, self.limits, self.meters, rounds=1, over=self.clock.after(0.0)))
         large = self.size >= LARGE
         share = (0.15 if large else 0.05) * min(20.0, max(0.2, self.clock.left))
         found = begin(
@@ -190,6 +200,11 @@ class Hunt:
         return better
 
     @property
+    def rest(self) -> list[Pass]:
+        """Passes of the objectives that were not come to: their plain bounds."""
+        return [Pass(m, least(self.table, m)) for m in self.meters[len(self.passes) :]]
+
+    @property
     def held(self) -> Draft | None:
         """The best draft that keeps all limits."""
         return self.best if self.best is not None and not self.best.missed else None
@@ -210,7 +225,7 @@ class Hunt:
             limits = self.holding(limits, at)
             if one.proof == "none":
                 # Later objectives would be chosen for a value that is not final; they still have their bounds.
-                self.passes += [Pass(m, least(self.table, m)) for m in self.meters[at + 1 :]]
+                self.passes += self.rest
                 break
         if self.held is None:
             msg = f"No schedule within the limits was found in {self.clock.limit_s:g} s, and none is proven impossible."
@@ -281,10 +296,12 @@ class Hunt:
     def ask_solver(self, one: Pass, at: int, limits: Limits) -> bool:
         """One pass of the solver. True if it claims the best (or that there is nothing)."""
         table, timed = self.table, self.timed(limits)
+        if self.clock.left < self.size * BUILDING_S:
+            return False  # the model alone would take longer than there is
         model = cpsat.Model(table, limits, timed=timed)
         if self.best is not None:
             model.hint(self.best.picks, self.best.starts)
-        seconds = self.clock.left * (0.9 if self.size >= LARGE else 0.95)
+        seconds = self.clock.left * (0.9 if self.size >= LARGE else 0.95) - self.size * CHECKING_S
         outcome = model.minimise({one.meter: 1}, seconds, stop=self.clock.stop)
         if outcome.stopped:
             self.clock.halted = True
@@ -387,6 +404,7 @@ class Hunt:
             totals[name] = float(
                 sum(as_written(by_name[a].modes[k].consumes.get(name, 0.0)) for a, k in mode.items())
             )
+        self.passes += self.rest
         optimal = all(one.proof != "none" for one in self.passes)
         bounds = {}
         for name, one in zip(self.objectives, self.passes, strict=True):

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import itertools
 import random
+import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -363,3 +367,31 @@ def test_a_budget_for_what_nothing_consumes_is_kept():
 
 def test_an_empty_capacity_means_no_resources_at_all():
     assert solve(Problem([Activity(n, [Mode(1)]) for n in "ab"])).makespan_s == 1.0
+
+
+INTERRUPTED = """
+import sys
+from murakkab_jupyter.planner.problem import solve
+from murakkab_jupyter.planner.check import faults_of
+from tests.planner.oracle import layered
+problem = layered(1, steps=120, modes=12, family="capacity", limits=False)
+print("begun", flush=True)
+solution = solve(problem, ("latency",), 60.0)
+print(faults_of(problem, solution), solution.optimal, 0 < solution.lower_bound <= solution.makespan_s, flush=True)
+"""
+
+
+@pytest.mark.parametrize("after_s", [1.0, 7.0])
+def test_an_interrupt_brings_the_best_so_far_with_its_gap(after_s: float):
+    """Early it meets our own search, later the solver, which catches the signal itself."""
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True, cwd=root
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        timer = threading.Timer(after_s, process.send_signal, [signal.SIGINT])
+        timer.start()
+        told = process.stdout.read()
+        timer.cancel()
+    assert told == "[] False True\n"
