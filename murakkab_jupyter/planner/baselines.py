@@ -322,7 +322,7 @@ def placed(sheet: Sheet, share: float, by: Objective) -> Picks:
             return max(ready, free[width - 1]) + sheet.load(name, pick).wall_s, width
 
         def rank_of(pick: int, name: str = name) -> tuple[float, float, int]:
-            return (0.0 if by == "latency" else sheet.spent(name, pick, by)), finish(pick)[0], pick  # noqa: B023
+            return (0.0 if by == "latency" else sheet.spent(name, pick, by)), finish(pick)[0], pick
 
         pick = min(able[name], key=rank_of)
         end[name], width = finish(pick)
