@@ -82,6 +82,8 @@ def execute(words: Sequence[str], bench: Workbench) -> int:
             return resume(request, bench)
         case "models" if request.options.get("fetch"):
             fetch(request.word)
+        case "profile" if request.options.get("measure"):
+            return measure(request, bench)
         case name if name in ON_FILE or request.options.get("python"):
             one = declared(request, bench)
             return show_outcome(bench.do(replace(request, words=(one.name,)), FACE), target)
@@ -194,6 +196,20 @@ def fetch(name: str | None) -> None:
     for one in wanted:
         weights.resolve(one, progress=meter)
     meter.end()
+
+
+def measure(request: Request, bench: Workbench) -> int:
+    """Measure agents here, with a progress bar on standard error."""
+    from murakkab_jupyter.notebook.views.measuring import measuring_line
+
+    line = Line(sys.stderr)
+
+    bench.measuring = lambda progress: line.put(measuring_line(progress))
+    try:
+        outcome = bench.do(request, FACE)
+    finally:
+        line.end()
+    return show_outcome(outcome, request.options.get("json"))
 
 
 def watch(run: Run, request: Request) -> int:

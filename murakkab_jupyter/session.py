@@ -250,7 +250,7 @@ class Session:
             self.profiles,
             self.library,
             names,
-            [probe(path, "video") for path in videos or clips()],
+            [one for path in videos or clips() if isinstance(one := probe(path, "video"), Video)],
             QUESTION,
             cores=self.cores or host_cores(),
             again=again,

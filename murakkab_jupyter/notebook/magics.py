@@ -223,6 +223,8 @@ class MurakkabMagics(Magics):
         if request.options.get("help") or request.verb.name not in {"run", "resume"}:
             if request.verb.name in {"plan", "explain", "frontier"} and not request.options.get("help"):
                 self.refresh(self.bench.find(request.word))
+            if request.verb.name == "profile" and request.options.get("measure"):
+                self.show_measuring()
             outcome = self.bench.do(request, "magic")
             self.finish(outcome, request.options.get("json"))
             return None
@@ -254,6 +256,16 @@ class MurakkabMagics(Magics):
                 put_text(written)
                 return
         put(show(outcome))
+
+    def show_measuring(self) -> None:
+        """A bar that shows how far measuring is, where the front end can redraw it."""
+        if not self.live:
+            self.bench.measuring = lambda _: None
+            return
+        from murakkab_jupyter.notebook.views.measuring import measuring_view
+
+        handle = display({"text/plain": "Measuring begins."}, raw=True, display_id=True)
+        self.bench.measuring = lambda progress: put(measuring_view(progress), handle)
 
     # --- runs -----------------------------------------------------------------------------------------------------
 

@@ -59,6 +59,9 @@ def show(outcome: Outcome) -> Bundle:
             return tables.cluster_view(view, address=address)
         case "profile":
             return profile_view(data)
+        case "measured":
+            told, rows = data
+            return join(tables.message_view(told), profile_view(rows))
     msg = f"There is no view for {outcome.kind!r}."
     raise ValueError(msg)
 
@@ -142,7 +145,7 @@ def model(weight: Any, state: Any) -> tables.Model:
 
 
 def profile_view(rows: list[dict[str, Any]]) -> Bundle:
-    """What is known of agents: one call of one item with one unit of work on one core."""
+    """What is known of agents: one call of one item of ordinary size on one core."""
     keys = ("call_s", "call_cpu_s", "load_s", "memory", "quality")
     shown = []
     for row in rows:
@@ -150,7 +153,7 @@ def profile_view(rows: list[dict[str, Any]]) -> Bundle:
         shown.append(
             [
                 Cell(row["agent"], row["capability"]),
-                row["unit"],
+                f"{row['work']:.3g} {row['unit']}",
                 *(Cell(figure_text(one), markup=figure(one)) for one in figures),
             ]
         )
@@ -159,7 +162,7 @@ def profile_view(rows: list[dict[str, Any]]) -> Bundle:
         "Profile",
         [
             ("Agent", "left"),
-            ("Unit of work", "left"),
+            ("Work", "left"),
             ("One call", "right"),
             ("Its CPU time", "right"),
             ("Loading", "right"),
@@ -167,6 +170,6 @@ def profile_view(rows: list[dict[str, Any]]) -> Bundle:
             ("Quality", "right"),
         ],
         shown,
-        detail="one call of one item with one unit of work, on one core of this host",
+        detail="one call of one item of ordinary size, on one core of this host",
         notes=[marks, "Every run refines these."],
     )

@@ -320,6 +320,20 @@ class ProfileBook:
             )  # fmt: skip
         return unknown("1", "nobody measured or stated it")
 
+    def typical_work(self, agent: str, options: Options = ()) -> float | None:
+        """Work of one item as it was mostly seen with such options: on this host, else elsewhere; None if never."""
+        rows = self.store.rows(agent)
+        wanted = self.full(agent, dict(options))
+        for some in (
+            [one for host, _, _, one in rows if host == self.host],
+            [one for one in self.reference.observations if one.agent == agent],
+            [one for _, _, _, one in rows],
+        ):
+            near, _ = self.alike(agent, [one for one in some if one.work > 0], wanted)
+            if near:
+                return float(median(one.work / one.items for one in near))
+        return None
+
     def profiled(self, agent: str) -> bool:
         """Whether there is any observation of an agent."""
         return any(one.agent == agent for one in self.reference.observations) or bool(

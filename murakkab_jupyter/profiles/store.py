@@ -37,6 +37,9 @@ CREATE INDEX IF NOT EXISTS by_agent ON observation (agent, id);
 SERVED = "CREATE TABLE IF NOT EXISTS served (id INTEGER PRIMARY KEY, data TEXT NOT NULL UNIQUE);"
 """Published profiles that the user brought in; made when the first one comes, so that older stores stay as they are."""
 
+MARKS = "CREATE TABLE IF NOT EXISTS mark (text TEXT PRIMARY KEY);"
+"""What was measured on purpose and when; made when something is."""
+
 MOST_SPEED = 1e4
 
 Row = tuple[str, float, str, Observation]
@@ -198,6 +201,19 @@ class ProfileStore:
             before = self.db.total_changes
             self.db.executemany("INSERT OR IGNORE INTO served (data) VALUES (?)", [(one,) for one in texts])
             return self.db.total_changes - before
+
+    def mark(self, text: str) -> None:
+        """Remember that something was measured."""
+        with self.guard(), self.db:
+            self.db.execute(MARKS)
+            self.db.execute("INSERT OR IGNORE INTO mark (text) VALUES (?)", (text,))
+
+    def marked(self, text: str) -> bool:
+        """Whether something was measured."""
+        with self.guard():
+            if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'mark'").fetchone():
+                return False
+            return self.db.execute("SELECT 1 FROM mark WHERE text = ?", (text,)).fetchone() is not None
 
     def count(self) -> int:
         """How many observations it holds."""

@@ -1,4 +1,4 @@
-"""Answers that need no workflow: agents, models, profiles, the cluster, bills of earlier runs."""
+"""Answers that need no workflow: agents, models, the cluster, bills of earlier runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from murakkab_jupyter.runtime.bill import Bill
     from murakkab_jupyter.session import Session
 
-__all__ = ["agents", "cluster_json", "models", "past_bill", "profile", "record_json"]
+__all__ = ["agents", "cluster_json", "models", "past_bill", "record_json"]
 
 
 def agents(session: Session, word: str | None) -> Outcome:
@@ -65,32 +65,6 @@ def models(session: Session, word: str | None) -> Outcome:
             for one, state in rows
         ],
     )
-
-
-def profile(session: Session, word: str | None) -> Outcome:
-    """What is known of agents: one call of one item with one unit of work, on one core."""
-    agents = list(session.library.agents())
-    if word is not None:
-        agents = [session.library.agent(word)]
-    rows = []
-    for agent in agents:
-        options = tuple(sorted(agent.settings({}).items()))
-        call = session.profiles.call(agent.name, options, cores=1, items=1, work=1)
-        load = session.profiles.load(agent.name, options)
-        rows.append(
-            {
-                "agent": agent.name,
-                "capability": agent.capability,
-                "unit": session.library.capability(agent.capability).unit,
-                "call_s": None if call is None else call.seconds,
-                "call_cpu_s": None if call is None else call.cpu_s,
-                "load_s": None if load is None else load.seconds,
-                "memory": session.profiles.memory(agent.name, options),
-                "quality": session.profiles.quality(agent.name, options),
-            }
-        )
-    json = [{k: v.to_json() if hasattr(v, "to_json") else v for k, v in row.items()} for row in rows]
-    return Outcome("profile", rows, json)
 
 
 def past_bill(session: Session, record: Any) -> Bill:

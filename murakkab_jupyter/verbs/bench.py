@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.core.errors import JournalError, UsageError
-from murakkab_jupyter.verbs import answers
+from murakkab_jupyter.verbs import answers, profiles
 from murakkab_jupyter.verbs.export import Kept, python_code, restored, write_run
 from murakkab_jupyter.verbs.outcome import Outcome
 from murakkab_jupyter.verbs.table import Face, Request, help_text
 
 if TYPE_CHECKING:
+    from murakkab_jupyter.cluster.measure import Progress
     from murakkab_jupyter.core.hosts import ClusterView
     from murakkab_jupyter.planner.plan import Plan
     from murakkab_jupyter.run import Run
@@ -58,6 +59,8 @@ class Workbench:
         self.latest: str | None = None
         self.run: Run | None = None
         """The latest run of this bench."""
+        self.measuring: Callable[[Progress], None] = lambda _: None
+        """Told how far measuring is; a face puts its progress bar here."""
 
     def session(self, cluster: str | None = None, cores: int | None = None) -> Session:
         """The session on a cluster, made when first asked for."""
@@ -191,7 +194,7 @@ class Workbench:
             case "models":
                 return answers.models(self.session_of(request), request.word)
             case "profile":
-                return answers.profile(self.session_of(request), request.word)
+                return profiles.profile(self.session_of(request), request, self.measuring)
             case "cluster":
                 session = self.session_of(request)
                 view: ClusterView = session.view

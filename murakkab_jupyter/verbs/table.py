@@ -56,6 +56,12 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "json": Option("value", "FILE", "write everything as JSON to FILE (- for standard output)"),
     "python": Option("flag", "", "as Python code"),
+    "measure": Option("flag", "", "measure agents on this host (all without a name); goes on where it was stopped"),
+    "again": Option("flag", "", "measure also what was measured today"),
+    "export": Option("value", "FILE", "write all that was observed here, for another host"),
+    "import": Option(
+        "value", "FILE", "take in what another host exported (priors here), or mlenergy: published models"
+    ),
     "help": Option("flag", "", "show this help"),
 }
 
@@ -108,7 +114,13 @@ VERBS: tuple[Verb, ...] = (
     Verb("bill", "what a run used, predicted beside actual", "[RUN]", ("json",)),
     Verb("agents", "capabilities, and the agents that offer them here", "[NAME]", ("json",)),
     Verb("models", "weights: origin, licence, size, and whether they are here", "[NAME]", ("fetch", "json")),
-    Verb("profile", "what is known of an agent's speed, memory and quality", "[AGENT]", ("json",)),
+    Verb(
+        "profile",
+        "what is known of agents' speed, memory and quality; measure them here; hand it on",
+        "[AGENT…]",
+        ("again", "cores", "export", "import", "input", "json", "measure"),
+        most_words=100,
+    ),
     Verb("cluster", "the workers a plan may use", "", ("cluster", "cores", "json"), most_words=0),
     Verb(
         "export",
@@ -209,7 +221,8 @@ def parse_request(words: Sequence[str], face: Face) -> Request:
     _, found = parse_goal_options(given, Goal(), others=allowed)
     loose = tuple(found.pop("words", ()))
     if len(loose) > verb.most_words:
-        msg = f"{verb.name} takes {'no words' if not verb.most_words else 'one word'}, not {len(loose)}."
+        most = {0: "no words", 1: "one word"}.get(verb.most_words, f"at most {verb.most_words} words")
+        msg = f"{verb.name} takes {most}, not {len(loose)}."
         raise UsageError(msg, hint=usage(verb))
     return Request(verb, loose, {key.replace("_", "-"): value for key, value in found.items()}, tuple(given))
 

@@ -1,0 +1,258 @@
+"""Agents measured here, in real instances, on small videos made for the test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Needs, Option
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.media import probe
+from murakkab_jupyter.cluster import measure as measuring
+from murakkab_jupyter.cluster.measure import (
+    Progress,
+    Samples,
+    Tempo,
+    able,
+    batches,
+    cases,
+    chosen,
+    measure_into,
+)
+from murakkab_jupyter.core.errors import AgentError, UsageError
+from murakkab_jupyter.profiles.book import ProfileBook
+from murakkab_jupyter.profiles.store import ProfileStore
+from murakkab_jupyter.session import Session
+from murakkab_jupyter.verbs import Workbench, parse_request
+from tests.conftest import scene_pictures, write_video
+
+QUICK = Tempo(call_s=5.0, case_s=1.0, rounds=3)
+HERE = "tests.cluster.test_measure"
+
+
+class Steady(Agent):
+    """Gives every scene one word."""
+
+    def load(self, options, cores):
+        pass
+
+    def call(self, batch):
+        return [str(len(batch)) for _ in batch]
+
+
+class Broken(Steady):
+    """Fails whatever it is given."""
+
+    def call(self, batch):
+        msg = "broken on purpose"
+        raise RuntimeError(msg)
+
+
+class Picky(Steady):
+    """Refuses every item."""
+
+    def call(self, batch):
+        return [Failed("not this one") for _ in batch]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("media") / "v.mp4"
+    return write_video(path, scene_pictures((255, 0, 0), (0, 255, 0), (0, 0, 255), each=30))
+
+
+@pytest.fixture
+def library():
+    made = Library()
+    made.load_entry_points()
+    return made
+
+
+def book_of(library, store=None):
+    return ProfileBook(library, store or ProfileStore(None), host="here", host_speed=1.0)
+
+
+def with_agent(library, name, cls, **changes):
+    spec = AgentSpec(name, "1", "scene-detection", "for a test", f"{HERE}:{cls.__name__}", **changes)
+    library.add_agent(spec)
+    return spec
+
+
+def run(library, book, names, video, **changes):
+    seen: list[Progress] = []
+    found = measure_into(
+        book,
+        library,
+        names,
+        [probe(video, "video")],
+        "why?",
+        cores=1,
+        tempo=QUICK,
+        progress=seen.append,
+        **changes,
+    )
+    return found, seen
+
+
+def test_a_measured_agent_has_a_measured_profile(library, video):
+    book = book_of(library)
+    found, seen = run(library, book, ["uniform-frames"], video)
+    spec = library.agent("uniform-frames")
+    assert found.cases == len(cases([spec], 1))
+    assert found.calls >= found.cases * 3
+    assert (seen[0].done, seen[-1].done, seen[-1].total) == (0, found.cases, found.cases)
+    options = tuple(sorted(spec.settings({}).items()))
+    work = book.typical_work("uniform-frames", options)
+    assert book.call("uniform-frames", options, cores=1, items=1, work=work).seconds.source == "measured"
+    row = book.store.dump()[0]
+    assert (row["host"], row["version"]) == ("here", spec.version)
+
+
+def test_whoever_was_stopped_goes_on_from_there(library, video):
+    book = book_of(library)
+
+    def stop_at_second(progress):
+        if progress.done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_into(
+            book, library, ["uniform-frames"], [probe(video, "video")], "why?",
+            cores=1, tempo=QUICK, progress=stop_at_second,
+        )  # fmt: skip
+    kept = book.store.count()
+    assert kept > 0
+    found, _ = run(library, book, ["uniform-frames"], video)
+    assert (found.kept, found.cases) == (1, len(cases([library.agent("uniform-frames")], 1)) - 1)
+    assert book.store.count() > kept
+    again, _ = run(library, book, ["uniform-frames"], video)
+    assert (again.cases, again.calls) == (0, 0)
+    anew, _ = run(library, book, ["uniform-frames"], video, again=True)
+    assert anew.kept == 0
+    assert anew.calls > 0
+
+
+def test_one_agent_that_fails_does_not_cost_the_others(library, video):
+    with_agent(library, "broken", Broken)
+    with_agent(library, "picky", Picky)
+    book = book_of(library)
+    found, _ = run(library, book, ["broken", "picky", "keyframe-scenes"], video)
+    assert found.cases == 1
+    assert "broken on purpose" in next(why for case, why in found.failed.items() if "broken" in case)
+    assert "failed on every sample" in next(why for case, why in found.failed.items() if "picky" in case)
+    assert {row["agent"] for row in book.store.dump()} == {"keyframe-scenes"}
+
+
+def test_when_nothing_could_be_measured_it_is_an_error(library, video):
+    with_agent(library, "broken", Broken)
+    with pytest.raises(AgentError, match="broken on purpose"):
+        run(library, book_of(library), ["broken"], video)
+
+
+def test_an_agent_that_cannot_be_measured_says_why(library):
+    library.add_agent(AgentSpec("far", "1", "ocr", "s", f"{HERE}:Steady", remote=True))
+    library.add_agent(AgentSpec("big", "1", "ocr", "s", f"{HERE}:Steady", needs=Needs(gpus=1)))
+    library.add_agent(
+        AgentSpec("odd", "1", "ocr", "s", f"{HERE}:Steady", needs=Needs(modules=("no_such_module",)))
+    )
+    for name, why in (("far", "server"), ("big", "GPU"), ("odd", "no_such_module")):
+        with pytest.raises(UsageError, match=why):
+            chosen(library, [name])
+    with pytest.raises(UsageError, match="There is no agent"):
+        chosen(library, ["nobody"])
+    assert not {"far", "big", "odd"} & {spec.name for spec in able(library, "ocr")}
+
+
+def test_every_lever_and_number_of_cores_is_a_case(library):
+    beam = Option("beam", int, 1, (1, 5), lever=True)
+    spec = with_agent(library, "lever", Steady, options=(beam, Option("seed", int, 0)), max_cores=2)
+    made = cases([spec], 4)
+    assert [(case.options["beam"], case.cores) for case in made] == [(1, 1), (1, 2), (5, 1), (5, 2)]
+    assert str(made[-1]) == "lever beam=5 on 2 cores"
+
+
+def test_calls_cover_items_and_the_spread_of_work():
+    made = batches(float, list(range(1, 21)), most=16)  # type: ignore[arg-type]
+    assert [len(batch) for batch in made] == [1, 1, 1, 4, 4, 16, 16]
+    assert [batch[0] for batch in made[:3]] == [1, 11, 20]
+    assert made[4] == [17, 18, 19, 20]
+    assert [len(batch) for batch in batches(float, [3], most=16)] == [1]  # type: ignore[list-item, arg-type]
+
+
+def test_samples_of_a_later_step_are_made_by_the_agents_before_it(library, video):
+    told: list[str] = []
+    samples = Samples(library, [probe(video, "video")], "why?", told=told.append)
+    frames = samples.inputs("object-detection")
+    assert len(frames) >= 3
+    assert all("picture" in item.values for item in frames)
+    assert told
+    assert "frame-extraction" in samples.made
+
+
+def test_videos_that_give_nothing_are_told(library):
+    samples = Samples(library, [], "why?", told=lambda _: None)
+    with pytest.raises(UsageError, match="made nothing"):
+        samples.inputs("frame-extraction")
+
+
+def test_profile_measures_through_the_verb_and_writes_json(tmp_path, video):
+    with Session(journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite", cores=1) as session:
+        bench = Workbench(lambda **_: session)
+        seen: list[Progress] = []
+        bench.measuring = seen.append
+        request = parse_request(
+            ["profile", "--measure", "uniform-frames", "--input", f"videos={video}"], "cli"
+        )
+        outcome = bench.do(request, "cli")
+        assert outcome.json["cases"] == len(cases([session.library.agent("uniform-frames")], 1))
+        json.dumps(outcome.json, allow_nan=False)
+        assert seen[-1].done == seen[-1].total
+        (row,) = outcome.json["profiles"]
+        assert row["call_s"]["source"] == "measured"
+        file = tmp_path / "out.json"
+        bench.do(parse_request(["profile", "--export", str(file)], "cli"), "cli")
+        assert json.loads(file.read_text())["observations"]
+        again = bench.do(parse_request(["profile", "--import", str(file)], "cli"), "cli")
+        assert "all of it is here already" in again.data
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--measure", "--export", "x.json"], "two things"),
+        (["--again"], "goes with --measure"),
+        (["--export", "x.json", "wordllama"], "for all profiles"),
+        (["--measure", "--input", "audio=x"], "--input cannot be"),
+        (["--import", "/no/such/file.json"], "cannot be read"),
+    ],
+)
+def test_words_that_do_not_go_together_are_told(tmp_path, words, says):
+    with Session(journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite") as session:
+        bench = Workbench(lambda **_: session)
+        with pytest.raises(Exception, match=says):
+            bench.do(parse_request(["profile", *words], "cli"), "cli")
+
+
+def test_agents_are_not_measured_on_a_cluster(tmp_path):
+    with (
+        Session(cluster="laptop", journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite") as session,
+        pytest.raises(UsageError, match="on this host only"),
+    ):
+        session.measure()
+
+
+def test_a_missing_video_is_told_before_anything_is_measured(tmp_path):
+    with (
+        Session(journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite") as session,
+        pytest.raises(Exception, match=r"no\.mp4"),
+    ):
+        session.measure(["uniform-frames"], videos=[Path("no.mp4")])
+
+
+def test_a_busy_machine_is_noticed(monkeypatch):
+    monkeypatch.setattr(measuring.os, "getloadavg", lambda: (99.0, 0.0, 0.0))
+    assert measuring.others_busy() == 99.0
+    monkeypatch.setattr(measuring.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    assert measuring.others_busy() is None
