@@ -426,9 +426,9 @@ class Session:
         recorder: Recorder = self.journal.recorder(
             run.id, library=self.library, media=media, reuse=reuse, notify=notify
         )
-        if cluster.local:
-            # What was observed on other hosts would be filed under this one.
-            recorder = Observing(recorder, self.library, self.profiles)
+        # What is observed on other hosts is filed under them.
+        workers = None if cluster.local else lambda: run.cluster.workers
+        recorder = Observing(recorder, self.library, self.profiles, workers)
         keys: dict[str, tuple[Ancestry, ...]] = dict.fromkeys(declaration.roots.values, ())
         for name, ancestry, _ in declaration.items():
             keys[name] = (*keys[name], ancestry)

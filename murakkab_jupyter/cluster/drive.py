@@ -276,7 +276,9 @@ class Drive:
         reply = landed.reply
         usage = reply.usage if reply is not None else None
         if usage is not None:
-            made.usage = usage = replace(usage, work=self._work(flight, called))
+            made.usage = usage = replace(
+                usage, work=self._work(flight, called), worker=flight.batch.instance.worker
+            )
         match reply:
             case None:  # nothing was left to call with
                 self._done(flight)

@@ -11,7 +11,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from murakkab_jupyter.cluster.process import InstanceProcess, LostError
 from murakkab_jupyter.cluster.wire import Load, Loaded, Returned
 from murakkab_jupyter.core.ancestry import Ancestry, child
 from murakkab_jupyter.core.errors import AgentError, UsageError
-from murakkab_jupyter.core.kinds import Video, origin_of
+from murakkab_jupyter.core.kinds import Scene, Video, origin_of
 from murakkab_jupyter.planner.modes import lacking, ladder
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.hardware import host_cores
@@ -45,6 +45,7 @@ __all__ = [
     "chosen",
     "measure",
     "measure_into",
+    "others_busy",
 ]
 
 Made = list[tuple[Ancestry, Any]]
@@ -73,6 +74,9 @@ SOURCES: Mapping[str, str] = {"speech-to-text": "moonshine-tiny", "summarisation
 """Which agent makes inputs for others, where the first one at hand would take long."""
 
 MOST_ASKED = 8
+
+PARTS_S = (2.0, 3.0, 4.0, 3.0, 5.0)
+"""Lengths of the parts that scenes are cut into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +297,7 @@ def inputs_of(capability: str, made: Mapping[str, Made], question: str) -> list[
         case "frame-extraction":
             return [one(key, {"scene": scene}) for key, scene in made["scene-detection"]]
         case "speech-to-text":
-            return [one(key, {"speech": scene}) for key, scene in made["scene-detection"]]
+            return [one(key, {"speech": part}) for key, part in cut(made["scene-detection"])]
         case "object-detection" | "ocr":
             return [one(key, {"picture": frame}) for key, frame in made["frame-extraction"]]
         case "summarisation" | "text-generation":
@@ -322,15 +326,32 @@ def inputs_of(capability: str, made: Mapping[str, Made], question: str) -> list[
     raise UsageError(msg)
 
 
+def cut(scenes: Made) -> Made:
+    """Scenes and parts of them: whoever transcribes one long scene would not show how time grows with its length."""
+    made = list(scenes)
+    for key, scene in scenes:
+        if not isinstance(scene, Scene):
+            continue
+        start = scene.start_s
+        for n, length_s in enumerate(PARTS_S):
+            if start + length_s >= scene.end_s:
+                break
+            made.append((child(key, "part", n), replace(scene, start_s=start, end_s=start + length_s)))
+            start += length_s
+    return made
+
+
 def batches(size_of: Callable[[Inputs], float], items: Sequence[Inputs], most: int) -> list[list[Inputs]]:
     """The calls to time: single items from the least work to the most, then batches of ordinary and of much work.
 
     The spread of work is what tells a call's overhead from its rate.
     """
     ordered = sorted(items, key=size_of)
+    # A silent scene takes a transcriber no time: it tells nothing, as long as there are others.
+    ordered = [item for item in ordered if size_of(item) > 0] or ordered
     made: list[list[Inputs]] = []
     for size in SIZES:
-        if size > 1 and size > min(most, len(items)):
+        if size > 1 and size > min(most, len(ordered)):
             break
         last = len(ordered) - size
         starts = (0, len(ordered) // 2, last) if size == 1 else (last // 2, last)
@@ -383,12 +404,13 @@ def timed(library: Library, case: Case, items: Sequence[Inputs], tempo: Tempo) -
             for batch in calls:
                 total = sum(map(work, batch))
                 late = time.monotonic() - began > tempo.case_s
-                if (turn and late) or (found and rate * max(total, 1e-9) > tempo.call_s):
+                if (turn and late) or (found and rate * total > tempo.call_s):
                     continue
                 values, used = instance.call(batch)
                 if any(isinstance(value, Failed) for value in values):
                     continue
-                rate = max(used.seconds, 1e-6) / max(total, 1e-9)
+                if total > 0:
+                    rate = used.seconds / total
                 found.append(
                     {
                         "agent": case.spec.name,

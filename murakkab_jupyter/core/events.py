@@ -54,6 +54,8 @@ class Usage:
         GPU energy of the call by NVML counter, None where there is no GPU.
     work
         The batch's work in the capability's unit.
+    worker
+        The worker that it was called on; empty where that is not told.
     """
 
     seconds: float
@@ -65,6 +67,7 @@ class Usage:
     tokens_out: int | None = None
     energy_j: float | None = None
     work: float = 0.0
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
@@ -10,12 +11,13 @@ from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.events import Usage
+from murakkab_jupyter.core.hosts import WorkerView
 from murakkab_jupyter.core.kinds import Measure, measure
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.recorder import Recorder
 from murakkab_jupyter.workflow.model import Step
 
-__all__ = ["Observed", "Observing", "measures_of", "work_of"]
+__all__ = ["Observed", "Observing", "measures_of", "place_of", "work_of"]
 
 
 class Observed(Protocol):
@@ -34,8 +36,13 @@ class Observed(Protocol):
         load_s: float,
         load_cpu_s: float,
         memory_bytes: int,
+        host: str | None = None,
+        speed: float | None = None,
     ) -> None:
-        """Take in one call: items, work in the capability's unit, seconds, CPU-seconds, load, memory in bytes."""
+        """Take in one call: items, work in the capability's unit, seconds, CPU-seconds, load, memory in bytes.
+
+        `host` and `speed` say where it was made, when that is not this host.
+        """
 
 
 def measures_of(capability: Capability, inputs: Inputs) -> dict[str, Measure]:
@@ -55,13 +62,44 @@ def work_of(capability: Capability, inputs: Inputs, options: Mapping[str, Any]) 
     return capability.work(measures_of(capability, inputs), options)
 
 
-class Observing:
-    """A recorder that tells the profiles of each call before it hands the items on."""
+def place_of(view: WorkerView) -> tuple[str | None, float | None] | None:
+    """The host and speed that calls on a worker are filed under: None and None for this very host.
 
-    def __init__(self, recorder: Recorder, library: Library, profiles: Observed) -> None:
+    None where nobody measured the speed of another host: what its calls took then teaches nothing.
+    """
+    if view.host == platform.node():
+        return None, None
+    speed = view.speed
+    if speed.value is None or speed.value <= 0 or speed.source != "measured":
+        return None
+    return f"{view.host} | {view.cores} cores", speed.value
+
+
+class Observing:
+    """A recorder that tells the profiles of each call once its items are recorded.
+
+    Parameters
+    ----------
+    recorder
+        What records the items.
+    library, profiles
+        Where capabilities are looked up, and who learns.
+    workers
+        The workers as they are now, for a cluster of other hosts: a call is filed under its worker's host and
+        speed, and a call of which neither is known teaches nothing. None for a cluster of this host alone.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        library: Library,
+        profiles: Observed,
+        workers: Callable[[], Iterable[WorkerView]] | None = None,
+    ) -> None:
         self._recorder = recorder
         self._library = library
         self._profiles = profiles
+        self._workers = workers
 
     def lookup(self, step: Step, configuration: Configuration, inputs: Inputs) -> Any:
         """Ask the recorder underneath."""
@@ -83,6 +121,14 @@ class Observing:
         works = [work_of(capability, inputs, options) for _, inputs, _ in items if inputs is not None]
         if len(works) != len(items):
             return
+        host: str | None = None
+        speed: float | None = None
+        if self._workers is not None:
+            view = next((one for one in self._workers() if one.name == usage.worker), None)
+            place = None if view is None else place_of(view)
+            if place is None:
+                return
+            host, speed = place
         self._profiles.observe(
             configuration.agent,
             configuration.options,
@@ -94,4 +140,6 @@ class Observing:
             load_s=usage.load_s,
             load_cpu_s=usage.load_cpu_s,
             memory_bytes=usage.memory_bytes,
+            host=host,
+            speed=speed,
         )

@@ -181,6 +181,11 @@ def test_calls_cover_items_and_the_spread_of_work():
     assert [len(batch) for batch in batches(float, [3], most=16)] == [1]  # type: ignore[list-item, arg-type]
 
 
+def test_items_without_work_are_left_out_as_long_as_there_are_others():
+    assert batches(float, [0, 0, 0, 5, 7], most=4)[0] == [5]  # type: ignore[list-item, arg-type]
+    assert batches(float, [0, 0], most=1) == [[0], [0]]  # type: ignore[list-item, arg-type, comparison-overlap]
+
+
 def test_samples_of_a_later_step_are_made_by_the_agents_before_it(library, video):
     told: list[str] = []
     samples = Samples(library, [probe(video, "video")], "why?", told=told.append)

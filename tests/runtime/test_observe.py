@@ -1,0 +1,99 @@
+"""Each call teaches the profiles, under the host that it was made on."""
+
+import platform
+
+import pytest
+
+from murakkab_jupyter.agents.agent import Failed, Inputs
+from murakkab_jupyter.agents.capability import Capability, Port
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.events import Usage
+from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.hosts import WorkerView
+from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.profiles.book import ProfileBook
+from murakkab_jupyter.profiles.reference import Reference
+from murakkab_jupyter.profiles.store import ProfileStore
+from murakkab_jupyter.runtime.observe import Observing
+from murakkab_jupyter.workflow.model import Step
+
+STEP = Step("s", "hear it", "hear", (), opens=False, kind="text", inputs=())
+HOW = Configuration("a", (("beam", 5),))
+
+
+class Shelf:
+    """A fake recorder that only counts."""
+
+    def __init__(self):
+        self.items = 0
+
+    def lookup(self, step, configuration, inputs):
+        return None
+
+    def record(self, step, configuration, items, usage):
+        self.items += len(items)
+
+
+def worker(name, host, speed):
+    return WorkerView(name, host, 8, 1_000, speed=speed)
+
+
+MEASURED = Figure(2.0, "1", source="measured")
+WORKERS = (
+    worker("tcp://1", "server", MEASURED),
+    worker("tcp://2", "guess", Figure(2.0, "1", source="prior")),
+    worker("tcp://3", "nobody", unknown("1")),
+    worker("tcp://4", platform.node(), MEASURED),
+)
+
+
+@pytest.fixture
+def book():
+    library = Library()
+    library.add_capability(Capability("hear", "for a test", (Port("x", frozenset({"any"})),), "text"))
+    return ProfileBook(
+        library, ProfileStore(None), reference=Reference("", "", (), ()), host="here", host_speed=1.0
+    )
+
+
+def observe(book, usage, *, workers=None, value="heard"):
+    shelf = Shelf()
+    observing = Observing(shelf, book.library, book, workers)
+    observing.record(STEP, HOW, [((), Inputs((), {"x": "words"}, {}), value)], usage)
+    assert shelf.items == 1, "what was made is recorded, whatever it teaches"
+    return book.store.dump()
+
+
+def used(where=""):
+    return Usage(0.5, 0.4, memory_bytes=7, worker=where)
+
+
+def test_a_call_here_is_filed_under_this_host(book):
+    (row,) = observe(book, used())
+    assert (row["host"], row["speed"], row["seconds"]) == ("here", 1.0, 0.5)
+
+
+def test_a_call_elsewhere_is_filed_under_its_host_and_speed(book):
+    (row,) = observe(book, used("tcp://1"), workers=lambda: WORKERS)
+    assert (row["host"], row["speed"]) == ("server | 8 cores", 2.0)
+    call = book.call("a", HOW.options, cores=1, items=1, work=row["work"])
+    assert call.seconds.source == "prior"
+    assert call.seconds.value == pytest.approx(1.0), "this host is half as fast"
+
+
+def test_a_worker_of_an_attached_cluster_on_this_host_is_this_host(book):
+    (row,) = observe(book, used("tcp://4"), workers=lambda: WORKERS)
+    assert row["host"] == "here"
+
+
+@pytest.mark.parametrize("where", ["tcp://2", "tcp://3", "tcp://9", ""])
+def test_a_call_on_a_host_whose_speed_nobody_measured_teaches_nothing(book, where):
+    assert observe(book, used(where), workers=lambda: WORKERS) == []
+
+
+def test_a_failed_item_teaches_nothing(book):
+    assert observe(book, used(), value=Failed("no")) == []
+
+
+def test_what_was_reused_teaches_nothing(book):
+    assert observe(book, None) == []
