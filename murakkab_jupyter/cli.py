@@ -225,6 +225,8 @@ def watch(run: Run, request: Request) -> int:
         tell(error.message)
         return error.exit_code
     line.end()
+    for notice in dict.fromkeys(run.notices):
+        tell(f"• {notice}")
     target = request.options.get("json")
     if target is not None:
         written = write_json(run.report(), target)

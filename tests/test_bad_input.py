@@ -215,6 +215,52 @@ def test_a_value_that_can_be_no_video_is_an_error_at_its_line(session, value):
         session.declare(SCENES, {"videos": value})
 
 
+@pytest.mark.parametrize("beam", ["-1", "0"])
+def test_a_lever_of_numbers_takes_none_below_one(session, three_scenes, beam):
+    text = f"words <- transcribe {{videos}} @whisper-base beam={beam}\n"
+    with pytest.raises(LanguageError, match=f"`beam` cannot be {beam}") as caught:
+        session.declare(text, {"videos": str(three_scenes)})
+    assert "beam=1" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("before", "sentence", "capability"),
+    [
+        ("", "What is said in {videos}?", "speech-to-text"),
+        ("", "Get the transcript of {videos}", "speech-to-text"),
+        ("", "Speech to text on {videos}", "speech-to-text"),
+        ("", "Detect scene changes in {videos}", "scene-detection"),
+        ("pics <- take 1 frame from {videos}", "List the things you see in {pics}", "object-detection"),
+        ("pics <- take 1 frame from {videos}", "What is shown in {pics}?", "object-detection"),
+        ("pics <- take 1 frame from {videos}", "OCR {pics}", "ocr"),
+        ("words <- transcribe {videos}", "Answer the question {q} using {words}", "question-answering"),
+    ],
+)
+def test_what_people_write_is_understood(session, three_scenes, before, sentence, capability):
+    text = f"{before}\nx <- {sentence}\n".lstrip()
+    workflow = session.declare(text, {"videos": str(three_scenes), "q": "What?"}).workflow
+    assert workflow.step("x").capability == capability
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "x <- Tell me what happens in {videos}",
+        "x <- Describe {videos}",
+        "x <- take a frame every 5 seconds from {videos}",
+        "x <- Have a look at {videos}",
+    ],
+)
+def test_what_is_not_understood_prints_pins_that_work_when_pasted(session, three_scenes, sentence):
+    values = {"videos": str(three_scenes)}
+    with pytest.raises(LanguageError) as caught:
+        session.declare(sentence, values)
+    pasted = [line.strip() for line in str(caught.value.hint).splitlines() if "@" in line]
+    assert pasted
+    for line in pasted:
+        assert session.declare(line, values).workflow.step("x").sentence in line
+
+
 def test_a_none_in_a_list_is_named_by_its_place(session, three_scenes):
     with pytest.raises(InputError, match="videos holds None at position 1"):
         session.declare(SCENES, {"videos": [str(three_scenes), None]})
@@ -282,6 +328,22 @@ def test_what_a_cluster_has_to_say_is_said_at_the_start_of_a_run(session):
     assert isinstance(run.events[0], Notice)
     assert run.notices[0] == "NO TLS: said by the test."
     assert run.report()["notices"][0] == "NO TLS: said by the test."
+
+
+def test_the_command_line_says_notices_on_standard_error(place, three_scenes, monkeypatch, capsys):
+    from murakkab_jupyter.cluster import connect
+
+    def warned(*given: Any, **options: Any) -> Any:
+        cluster = real(*given, **options)
+        cluster.notices.append("NO TLS: said by the test.")
+        return cluster
+
+    real = connect.connect
+    monkeypatch.setattr(connect, "connect", warned)
+    assert main(["run", "scenes.murakkab", "--input", f"videos={three_scenes}", "--json", "-"]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("NO TLS: said by the test.") == 1
+    json.loads(said.out)
 
 
 def strange(text: str) -> object:

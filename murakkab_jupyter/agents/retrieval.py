@@ -58,10 +58,7 @@ QUESTION_ANSWERING = Capability(
     summary="Answer a question from some inputs, with the evidence used.",
     ports=(QUESTION, Port("context", TEXTUAL, takes="either", several=True)),
     output="answer",
-    patterns=(
-        "answer {question} (from|using|with) {context}",
-        "answer {question} from all {context}",
-    ),
+    patterns=("answer [question] {question} (from|using|with) [all] {context}",),
     unit="tokens",
     work=tokens_of_paths,
     yields=lambda inputs, options: Yield(1.0, {"tokens": 40.0, "count": 1.0}),

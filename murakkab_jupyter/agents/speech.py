@@ -67,7 +67,9 @@ SPEECH_TO_TEXT = Capability(
     output="transcript",
     patterns=(
         "transcribe [all] [speech|audio|words|what is said] [in|from|of] [each|all] {speech}",
-        "run (speech-to-text|speech recognition|transcription) on [each|all] {speech}",
+        "[run] (speech-to-text|speech to text|speech recognition|transcription) on [each|all] {speech}",
+        "(get|make|write|give) (transcript|transcripts|transcription) of [each|all] {speech}",
+        "what is (said|spoken) in [each|all] {speech}",
     ),
     unit="audio_s",
     work=audio_seconds,

@@ -54,7 +54,7 @@ SCENE_DETECTION = Capability(
     opens=True,
     patterns=(
         "(split|cut|divide|segment) [each|all] {video} into (scenes|shots|chapters)",
-        "(find|detect) [all] (scenes|shots|chapters) (in|of) [each|all] {video}",
+        "(find|detect) [all] (scenes|shots|chapters|scene changes|shot changes|cuts) (in|of) [each|all] {video}",
         "run (scene detection|shot detection) on [each|all] {video}",
     ),
     unit="megapixels",

@@ -33,8 +33,10 @@ OBJECT_DETECTION = Capability(
     ports=(PICTURE,),
     output="boxes",
     patterns=(
-        "(detect|find|list|recognise|recognize) [all] objects [shown] (in|on) [each|all] {picture}",
-        "(detect|find|list|recognise|recognize) what is [shown|seen|visible] (in|on) [each|all] {picture}",
+        "(detect|find|list|name|recognise|recognize) [all] (objects|things) [shown|seen|visible] (in|on) [each|all] {picture}",
+        "(detect|find|list|name|recognise|recognize) [all] (objects|things) you [can] see (in|on) [each|all] {picture}",
+        "(detect|find|list|name|recognise|recognize) what is [shown|seen|visible] (in|on) [each|all] {picture}",
+        "what is [shown|seen|visible] (in|on) [each|all] {picture}",
         "run object detection on [each|all] {picture}",
     ),
     unit="frames",
@@ -49,7 +51,7 @@ OCR = Capability(
     output="text",
     patterns=(
         "read [all] [text|words|what is written] [in|on|from] [each|all] {picture}",
-        "run (ocr|text recognition) on [each|all] {picture}",
+        "[run] (ocr|text recognition) [on] [each|all] {picture}",
     ),
     unit="megapixels",
     work=lambda inputs, options: inputs.get("picture", {}).get("megapixels", 0.0),

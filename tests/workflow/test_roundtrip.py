@@ -66,7 +66,7 @@ def workflows(draw):
                 line = (
                     f"do {draw(prose)} it, per all @tester-text{keys} temperature={draw(st.floats(0, 2))!r}"
                 )
-                line += f" paths={draw(st.integers(0, 5))}" if draw(st.booleans()) else ""
+                line += f" paths={draw(st.integers(1, 5))}" if draw(st.booleans()) else ""
             if draw(st.booleans()):
                 rows = draw(st.lists(prose | st.just("") | st.just(f"{{{sources[0]}}}"), max_size=4))
                 body = "".join(f"\n  {row}" for row in rows)

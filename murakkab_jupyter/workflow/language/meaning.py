@@ -335,10 +335,11 @@ def kind_error(
     capability, port, ref = close
     if unread(capability, port, sorts[ref.name]):
         msg = f"{capability.name} reads words, and {{{ref.name}}} is {told(sorts[ref.name])}."
-        return ref.place.error(
-            msg,
-            "Make words of it first (transcribe the speech, detect the objects, read the text), and refer to those.",
-        )
+        hint = "Make words of it first (transcribe the speech, detect the objects, read the text), and refer to those."
+        pasted = forms(node, sorts, [one for one in known if one.name != capability.name], legal)
+        if pasted:
+            hint += "\nOr say which capability you mean:\n" + "\n".join(f"  {form}" for form in pasted[:3])
+        return ref.place.error(msg, hint)
     if fits(port, sorts[ref.name]):
         return ref.place.error(
             f"`{port.name}` of {capability.name} takes one reference.", "Make a step for each of them."

@@ -97,11 +97,24 @@ def read(key: KeyNode, text: str, options: Sequence[Option]) -> Any:
                 msg,
                 f"Choices: {listed(str(c) for c in option.choices)}.",
             )
+        if option.lever and counts(option.choices) and value <= 0:
+            msg = f"`{key.name}` cannot be {text[:60]}."
+            raise key.value_place.error(
+                msg,
+                f"Give a number more than 0, for example {key.name}={example(option)}",
+            )
         return value
     msg = f"`{key.name}` takes {TYPE_WORDS[options[0].type]}, not {text[:60]!r}."
     raise key.value_place.error(
         msg,
         f"Write, for example, {key.name}={example(options[0])}",
+    )
+
+
+def counts(choices: Sequence[Any]) -> bool:
+    """Whether a lever's choices are numbers of something, of which there is never none."""
+    return bool(choices) and all(
+        isinstance(one, int | float) and not isinstance(one, bool) and one > 0 for one in choices
     )
 
 
