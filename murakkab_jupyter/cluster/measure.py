@@ -75,7 +75,7 @@ SOURCES: Mapping[str, str] = {"speech-to-text": "moonshine-tiny", "summarisation
 
 MOST_ASKED = 8
 
-PARTS_S = (2.0, 3.0, 4.0, 3.0, 5.0)
+PARTS_S = (1.0, 2.0, 1.5, 3.0, 6.0)
 """Lengths of the parts that scenes are cut into."""
 
 
