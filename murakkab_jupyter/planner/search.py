@@ -28,7 +28,7 @@ Picks = tuple[int, ...]
 
 Key = tuple[float, ...]
 
-EVALUATIONS = 60
+EVALUATIONS = 100
 """True evaluations that a search may ask for: 2-10 ms each for a video workflow."""
 
 ESTIMATES = 4000
