@@ -78,8 +78,12 @@ def load_cluster(path: str | Path) -> ClusterView:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"The cluster file {file} cannot be read: {error}."
-        raise UsageError(msg) from error
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        msg = f"The cluster file {file} cannot be read: {why}."
+        raise UsageError(
+            msg,
+            hint=f"Name a YAML or JSON file, or one that ships, by its name: {', '.join(shipped_clusters())}.",
+        ) from error
     try:
         if file.suffix.lower() == ".json":
             data: Any = json.loads(text)
