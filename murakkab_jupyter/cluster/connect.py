@@ -177,7 +177,9 @@ class Cluster:
             msg = f"The scheduler at {self.address} is gone."
             raise ClusterError(msg, hint=_GONE)
         try:
-            return set(self.client.scheduler_info()["workers"])
+            # Not `scheduler_info()`: the client's own refresh, which knows no workers, may overwrite its answer.
+            found = self.client.sync(self.client.scheduler.identity, n_workers=-1)
+            return set(found["workers"])
         except (OSError, TimeoutError, KeyError) as error:
             msg = f"The scheduler at {self.address} does not answer: {error}."
             raise ClusterError(msg, hint=_GONE) from error
