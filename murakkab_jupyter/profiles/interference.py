@@ -32,7 +32,17 @@ SLICE_S = 0.02
 MOST = 2.5
 """Two hyperthreads never do less than one; more than this is noise."""
 
-BUSY = "import time\nend = time.monotonic() + {seconds}\nwhile time.monotonic() < end:\n    sum(n * n % 7 for n in range(20000))"
+BUSY = """
+import numpy as np, time
+block, square = np.ones(1_000_000, dtype=np.float32), np.ones((64, 64), dtype=np.float32)
+print("ready", flush=True)
+end = time.monotonic() + {seconds}
+while time.monotonic() < end:
+    block = np.sqrt(block * np.float32(1.0001))
+    for _ in range(50):
+        square = (square @ square) / np.float32(64)
+"""
+"""What the neighbours do: passes over memory and small matrix products, as models do."""
 
 
 def rates(seconds: float) -> dict[str, float]:
@@ -56,14 +66,20 @@ def measure(cores: int) -> float:
     """The factor, by keeping the other cores busy."""
     alone = rates(ALONE_S)
     code = BUSY.format(seconds=ALONE_S * 4)
-    others = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(cores - 1)]
+    one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    others = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=one_thread)
+        for _ in range(cores - 1)
+    ]
     try:
-        time.sleep(0.1)  # until the interpreters have started
+        for other in others:
+            if other.stdout is not None:
+                other.stdout.readline()
         together = rates(ALONE_S)
     finally:
         for other in others:
             other.kill()
-            other.wait()
+            other.communicate()
     return median(alone[name] / together[name] for name in PARTS)
 
 
