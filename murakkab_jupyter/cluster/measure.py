@@ -24,6 +24,7 @@ from murakkab_jupyter.cluster.process import InstanceProcess, LostError
 from murakkab_jupyter.cluster.wire import Load, Loaded, Returned
 from murakkab_jupyter.core.ancestry import Ancestry, child
 from murakkab_jupyter.core.errors import AgentError, UsageError
+from murakkab_jupyter.core.events import Usage
 from murakkab_jupyter.core.kinds import Scene, Video, origin_of
 from murakkab_jupyter.planner.modes import lacking, ladder
 from murakkab_jupyter.profiles.book import ProfileBook
@@ -89,12 +90,15 @@ class Tempo:
         Calls that are expected to take longer than this are left out, save the first of a case.
     case_s
         Calls are repeated until a case has taken this long.
+    most_s
+        No call of a case begins later than this, as long as there was one.
     rounds
         Most times that a call is made.
     """
 
     call_s: float = 12.0
     case_s: float = 3.0
+    most_s: float = 25.0
     rounds: int = 3
 
 
@@ -146,7 +150,7 @@ class Instance:
             raise
         self.loaded = loaded
 
-    def call(self, batch: Sequence[Inputs]) -> tuple[list[Any], Any]:
+    def call(self, batch: Sequence[Inputs]) -> tuple[list[Any], Usage]:
         """The values of a batch, and what it used."""
         try:
             answer = self.process.call(cloudpickle.dumps(tuple(batch)), lambda _: None)
@@ -397,38 +401,50 @@ def timed(library: Library, case: Case, items: Sequence[Inputs], tempo: Tempo) -
     found: list[dict[str, Any]] = []
     calls = batches(work, items, case.spec.max_batch)
     with Instance(library, case.spec, case.options, case.cores) as instance:
-        instance.call(calls[0])  # the first call warms up what loading did not
+
+        def call(batch: Sequence[Inputs], *, least_s: float = 0.0) -> float:
+            """Time one call, and keep it if it took so long and nothing failed; the seconds it took."""
+            values, used = instance.call(batch)
+            if used.seconds >= least_s and not any(isinstance(value, Failed) for value in values):
+                found.append(seen(case, instance.loaded, len(batch), sum(map(work, batch)), used))
+            return float(used.seconds)
+
         began = time.monotonic()
-        rate = 0.0
+        # The first call warms up what loading did not; where it takes long, that is the smaller part of it.
+        rate = pace(call(calls[0], least_s=tempo.case_s), sum(map(work, calls[0])))
         for turn in range(tempo.rounds):
             for batch in calls:
-                total = sum(map(work, batch))
-                late = time.monotonic() - began > tempo.case_s
-                if (turn and late) or (found and rate * total > tempo.call_s):
+                took, total = time.monotonic() - began, sum(map(work, batch))
+                if found and (
+                    took > tempo.most_s or rate * total > tempo.call_s or (turn and took > tempo.case_s)
+                ):
                     continue
-                values, used = instance.call(batch)
-                if any(isinstance(value, Failed) for value in values):
-                    continue
-                if total > 0:
-                    rate = used.seconds / total
-                found.append(
-                    {
-                        "agent": case.spec.name,
-                        "options": dict(case.options),
-                        "cores": case.cores,
-                        "items": len(batch),
-                        "work": round(total, 4),
-                        "seconds": max(1e-6, round(used.seconds, 6)),
-                        "cpu_s": round(used.cpu_s, 6),
-                        "load_s": round(instance.loaded.load_s, 4),
-                        "load_cpu_s": round(instance.loaded.load_cpu_s, 4),
-                        "memory_bytes": int(used.memory_bytes),
-                    }
-                )
+                rate = pace(call(batch), total) or rate
     if not found:
         msg = f"{case.spec.name} failed on every sample: it cannot be measured with these inputs."
         raise AgentError(msg, hint="Give other videos: --input videos=clip.mp4")
     return found
+
+
+def pace(seconds: float, work: float) -> float:
+    """Seconds for a unit of work; 0 where there is none."""
+    return seconds / work if work > 0 else 0.0
+
+
+def seen(case: Case, loaded: Loaded, items: int, work: float, used: Usage) -> dict[str, Any]:
+    """One call as an observation."""
+    return {
+        "agent": case.spec.name,
+        "options": dict(case.options),
+        "cores": case.cores,
+        "items": items,
+        "work": round(work, 4),
+        "seconds": max(1e-6, round(used.seconds, 6)),
+        "cpu_s": round(used.cpu_s, 6),
+        "load_s": round(loaded.load_s, 4),
+        "load_cpu_s": round(loaded.load_cpu_s, 4),
+        "memory_bytes": int(used.memory_bytes),
+    }
 
 
 @dataclass(frozen=True, slots=True)
