@@ -20,6 +20,9 @@ __all__ = ["Model", "Outcome", "available"]
 FORM = "own"
 """`own`: each mode an interval with its own start and end; `variable`: one interval, its size and demand variable."""
 
+LARGEST = 2**60
+"""Sums beyond this do not fit into the solver's numbers."""
+
 SETTINGS = {"num_workers": 1, "random_seed": 1, "linearization_level": 2}
 """One worker: the same question has the same answer, and on two cores it is no slower for what is proven at all."""
 
@@ -96,12 +99,14 @@ class Model:
                 self.add_own(horizon)
             for r, units in enumerate(table.capacity):
                 # All work must fit under the capacity: a linear bound that the solver does not see by itself.
+                most = sum(max(c.duration * c.demand[r] for c in some) for some in table.choices)
+                if max(most, units * horizon) >= LARGEST:
+                    continue
                 work = sum(
                     self.blend(i, [c.duration * c.demand[r] for c in some])
                     for i, some in enumerate(table.choices)
                 )
-                if max(c.duration * c.demand[r] for some in table.choices for c in some) < 2**50:
-                    model.add(work <= units * self.makespan)
+                model.add(work <= units * self.makespan)
 
     def add_variable(self, horizon: int) -> None:
         """One interval an activity, with the size and demand of the chosen mode."""

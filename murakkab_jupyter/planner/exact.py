@@ -157,7 +157,8 @@ class Hunt:
                 at = self.stand_in(i, hint.mode.get(name, -1))
             picks.append(at)
         order = sorted(range(len(picks)), key=lambda i: hint.start_s.get(self.table.names[i], 0.0))
-        if all(order.index(j) < order.index(i) for i in range(len(picks)) for j in self.table.before[i]):
+        turn = {i: at for at, i in enumerate(order)}
+        if all(turn[j] < turn[i] for i in turn for j in self.table.before[i]):
             chosen = tuple(picks)
             self.take(
                 draft(self.table, self.limits, self.meters, chosen, place_in_order(self.table, chosen, order))
@@ -229,7 +230,8 @@ class Hunt:
                 break
         if self.held is None:
             msg = f"No schedule within the limits was found in {self.clock.limit_s:g} s, and none is proven impossible."
-            raise Undecided(msg, hint="Give it more time, or relax a limit.")
+            extra = "" if self.solver else " The solver is missing: pip install 'murakkab-jupyter[planner]'."
+            raise Undecided(msg, hint=f"Give it more time, or relax a limit.{extra}")
         if not self.clock.over:
             self.break_ties(limits)
 

@@ -55,7 +55,7 @@ def limits_of(problem: Problem) -> list[str]:
 
 
 def without(problem: Problem, limit: str) -> Problem:
-    """The problem without one limit; without a capacity there is enough of it for everything at once."""
+    """The problem without one limit; without a capacity nothing demands it."""
     kind, _, name = limit.partition(":")
     match kind:
         case "deadline":
@@ -64,8 +64,16 @@ def without(problem: Problem, limit: str) -> Problem:
             return replace(problem, min_quality=None)
         case "budget":
             return replace(problem, budgets={n: b for n, b in problem.budgets.items() if n != name})
-    enough = sum(max(m.demand.get(name, 0) for m in one.modes) for one in problem.activities)
-    return replace(problem, capacity={**problem.capacity, name: max(1, enough)})
+    freed = [
+        replace(
+            one,
+            modes=[replace(m, demand={r: n for r, n in m.demand.items() if r != name}) for m in one.modes],
+        )
+        for one in problem.activities
+    ]
+    return replace(
+        problem, activities=freed, capacity={r: n for r, n in problem.capacity.items() if r != name}
+    )
 
 
 def value_of(problem: Problem, limit: str) -> float:

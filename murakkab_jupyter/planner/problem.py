@@ -39,7 +39,7 @@ TOLERANCE = 1e-9
 
 MOST_SECONDS = 1e12
 MOST_CONSUMED = 1e15
-MOST_UNITS = 2**31
+MOST_UNITS = 2**40
 
 
 class BadProblem(UsageError, ValueError):  # noqa: N818 - what it is, as a user reads it

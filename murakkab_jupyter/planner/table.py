@@ -118,6 +118,8 @@ def tabulate(problem: Problem) -> Table:
     meter, column = quality_meter(problem, len(order))
     meters.append(meter)
     columns.append(column)
+    # Bytes become gigabytes where all demands are: small numbers do not overflow in the solver.
+    units = [math.gcd(*(m.demand.get(name, 0) for some in usable for _, m in some)) for name in resources]
     most = (deadline, *(one.limit for one in meters))
     choices = []
     for some in usable:
@@ -126,7 +128,9 @@ def tabulate(problem: Problem) -> Table:
             amounts = (math.ceil(as_written(m.duration_s) / quantum), *(column(m) for column in columns))
             # What breaks a limit by itself is left out; its whole numbers could be too large to add up.
             if all(top is None or amount <= top for amount, top in zip(amounts, most, strict=True)):
-                demand = tuple(m.demand.get(name, 0) for name in resources)
+                demand = tuple(
+                    m.demand.get(name, 0) // unit for name, unit in zip(resources, units, strict=True)
+                )
                 found.append(Choice(k, amounts[0], demand, amounts[1:]))
         choices.append(undominated(found))
     return Table(
@@ -136,7 +140,7 @@ def tabulate(problem: Problem) -> Table:
         after=tuple(map(tuple, after)),
         choices=tuple(choices),
         resources=resources,
-        capacity=tuple(problem.capacity[name] for name in resources),
+        capacity=tuple(problem.capacity[name] // unit for name, unit in zip(resources, units, strict=True)),
         meters=tuple(meters),
         quantum=quantum,
         slack=slack,

@@ -205,7 +205,7 @@ def compare(problem: Problem, objectives: Sequence[str], answer: Solution | Infe
     return wrong
 
 
-SIZES = (("tiny", 0.72), ("small", 0.23), ("six", 0.05))
+SIZES = (("tiny", 0.74), ("small", 0.24), ("six", 0.02))
 
 
 def random_case(seed: int) -> tuple[Problem, tuple[str, ...], str]:

@@ -395,3 +395,13 @@ def test_an_interrupt_brings_the_best_so_far_with_its_gap(after_s: float):
         told = process.stdout.read()
         timer.cancel()
     assert told == "[] False True\n"
+
+
+def test_memory_may_be_said_in_bytes():
+    gigabyte = 10**9
+    acts = [Activity(f"a{i}", [Mode(1 + i / 3, {"bytes": (3 + i) * gigabyte})]) for i in range(4)]
+    problem = Problem(acts, {"bytes": 8 * gigabyte})
+    solution = solve(problem)
+    assert compare(problem, ("latency",), solution) == []
+    assert solution.binding == ("capacity:bytes",)
+    assert tabulate(problem).capacity == (8,)
