@@ -94,8 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--videos", nargs="+", type=Path, help="videos to work on; the demo's clips by default"
     )
     parser.add_argument("--question", default=QUESTION)
-    parser.add_argument("--call-s", type=float, default=Tempo().call_s, help="leave out calls longer than this")
-    parser.add_argument("--case-s", type=float, default=Tempo().case_s, help="repeat calls for so long a case")
+    parser.add_argument(
+        "--call-s", type=float, default=Tempo().call_s, help="leave out calls longer than this"
+    )
+    parser.add_argument(
+        "--case-s", type=float, default=Tempo().case_s, help="repeat calls for so long a case"
+    )
     asked = parser.parse_args(arguments)
     if asked.all == (asked.out is not None):
         parser.error("say --all, or --out FILE")
