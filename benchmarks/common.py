@@ -17,7 +17,8 @@ from murakkab_jupyter.demo import CELL
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.profiles.hardware import cpu_model, host_cores, host_memory_bytes
 from murakkab_jupyter.run import Run
-from murakkab_jupyter.session import Declaration, Session
+from murakkab_jupyter.session import Session
+from murakkab_jupyter.workflow.declaration import Declaration
 
 __all__ = [
     "RESULTS", "actual_of", "figure", "header", "job", "load_average", "median_spread", "predicted_of", "table",

@@ -31,7 +31,8 @@ from murakkab_jupyter.planner.modes import Mode
 from murakkab_jupyter.planner.plan import Configuration, Plan
 from murakkab_jupyter.planner.quality import Judge
 from murakkab_jupyter.planner.solve import prepare
-from murakkab_jupyter.session import Declaration, Session
+from murakkab_jupyter.session import Session
+from murakkab_jupyter.workflow.declaration import Declaration
 from murakkab_jupyter.workflow.goal import MIN_ENERGY, MIN_LATENCY, Goal
 
 Configurations = Mapping[str, Configuration]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 _PUBLIC = {
-    "Job": "murakkab_jupyter.session",
+    "Job": "murakkab_jupyter.job",
     "Run": "murakkab_jupyter.run",
     "Session": "murakkab_jupyter.session",
     "agent": "murakkab_jupyter.agents.python",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
+import functools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.agents.python import function_agent
-from murakkab_jupyter.core.ancestry import ROOT, Ancestry
+from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import JournalError, UsageError
 from murakkab_jupyter.core.events import Event, Notice, RunStatus
 from murakkab_jupyter.core.hosts import ClusterView, HostPower
@@ -39,52 +37,16 @@ from murakkab_jupyter.runtime.recorder import Recorder
 from murakkab_jupyter.runtime.values import ValueStore
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
-from murakkab_jupyter.workflow.goal import MIN_COST, Goal
-from murakkab_jupyter.workflow.inputs import Roots, gather
-from murakkab_jupyter.workflow.language import chain, declare, functions_in
-from murakkab_jupyter.workflow.language.chain import input_values
-from murakkab_jupyter.workflow.model import Workflow
+from murakkab_jupyter.workflow.declaration import Declaration, saved_values
+from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.inputs import gather
+from murakkab_jupyter.workflow.language import declare, functions_in
 
 if TYPE_CHECKING:
     from murakkab_jupyter.cluster.connect import Cluster
     from murakkab_jupyter.cluster.measure import Measurement, Progress
 
-__all__ = ["Declaration", "Job", "Session"]
-
-MEDIA_KINDS = frozenset({"video", "audio", "image", "document"})
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """A workflow bound to values: what to do, and to what.
-
-    Attributes
-    ----------
-    workflow
-        What to do.
-    roots
-        Items of each variable, and those that cannot be read.
-    values
-        The values as the user gave them (paths, texts, lists, functions).
-    """
-
-    workflow: Workflow
-    roots: Roots
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    def items(self) -> Iterator[tuple[str, Ancestry, Any]]:
-        """`(variable, ancestry, value)` of every root item, unreadable ones (None) among them."""
-        for variable in self.workflow.variables:
-            for index, value in enumerate(self.roots.values[variable.name]):
-                yield variable.name, ((variable.name, index),) if variable.level else ROOT, value
-
-    def readable(self) -> dict[str, list[Any]]:
-        """The values of each variable without those that cannot be read."""
-        found: dict[str, list[Any]] = {name: [] for name in self.roots.values}
-        for name, ancestry, value in self.items():
-            if (name, ancestry) not in self.roots.bad:
-                found[name].append(value)
-        return found
+__all__ = ["Declaration", "Session"]
 
 
 class Session:
@@ -118,7 +80,7 @@ class Session:
         self.library = library or default_library()
         self.address = cluster
         self.cores = cores
-        self.journal = Journal(journal)
+        self._journal_path = journal
         self.profiles = ProfileBook.open(profiles, self.library)
         self.runs: dict[str, Run] = {}
         """Runs of this session, by id."""
@@ -127,6 +89,11 @@ class Session:
         self._lock = threading.Lock()
         if cluster is not None:
             self._described = find_cluster(cluster)
+
+    @functools.cached_property
+    def journal(self) -> Journal:
+        """The journal, opened when first needed: planning needs none."""
+        return Journal(self._journal_path)
 
     # --- declare ----------------------------------------------------------------------------------------------
 
@@ -467,80 +434,11 @@ class Session:
                 self._cluster.close()
                 self._cluster = None
         self.profiles.close()
-        self.journal.close()
+        if "journal" in vars(self):
+            self.journal.close()
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def saved_values(declaration: Declaration) -> dict[str, Any]:
-    """What the journal keeps of a declaration's values: each file by its own path, so that resuming finds the same items."""
-    saved: dict[str, Any] = {}
-    for variable in declaration.workflow.variables:
-        given = declaration.values[variable.name]
-        if variable.kind in MEDIA_KINDS:
-            sources = declaration.roots.sources[variable.name]
-            saved[variable.name] = [
-                os.fspath(Path(source).absolute())
-                for source in sources
-                if isinstance(source, str | os.PathLike)
-            ]
-        elif is_json(given):
-            saved[variable.name] = given
-    return saved
-
-
-def is_json(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-class Job:
-    """The paper's listing: a description, inputs, tasks in words, and what to optimise for.
-
-    Parameters
-    ----------
-    description
-        What the workflow is for.
-    inputs
-        Paths (or a folder or glob), or a mapping from variable names to values.
-    tasks
-        One sentence each; they are chained by kind and printed as cell text (`job.text`).
-    constraints
-        A goal, e.g. `MIN_COST`.
-    session
-        Where it runs; a session of its own, closed at the end, by default.
-    """
-
-    def __init__(
-        self,
-        description: str,
-        inputs: Sequence[str] | Mapping[str, Any] | str,
-        tasks: Sequence[str],
-        constraints: Goal = MIN_COST,
-        *,
-        session: Session | None = None,
-    ) -> None:
-        self.session = session
-        self.values = input_values(inputs)
-        library = session.library if session is not None else default_library()
-        self.text = chain(
-            tasks, library=library, values=self.values, description=description, goal=constraints
-        )
-        """The workflow as a cell, to read and to edit."""
-
-    def execute(self, **options: Any) -> Run:
-        """Plan and run it, and block until it has ended."""
-        if self.session is not None:
-            return self.session.run(self.session.declare(self.text, self.values), **options)
-        with Session() as session:
-            return session.run(session.declare(self.text, self.values), **options)
-
-    def __repr__(self) -> str:
-        return self.text

@@ -23,7 +23,8 @@ from murakkab_jupyter.core.errors import (
     UsageError,
 )
 from murakkab_jupyter.core.events import BatchEnded, RunEnded, RunStarted
-from murakkab_jupyter.session import Job, Session
+from murakkab_jupyter.job import Job
+from murakkab_jupyter.session import Session
 from murakkab_jupyter.workflow.goal import MIN_LATENCY, Goal
 
 CELL = """%%murakkab shouting --minimize latency
@@ -111,6 +112,16 @@ def test_a_goal_nobody_can_meet_names_the_limit_and_the_nearest_plan(session: Se
     assert caught.value.binding
     assert caught.value.nearest is not None
     assert caught.value.exit_code == 4
+
+
+def test_planning_needs_no_journal_and_running_without_one_is_told(session: Session, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with Session(library=session.library, journal=blocked / "j.sqlite", profiles=tmp_path / "p") as other:
+        declaration = other.declare(CELL, values("a"))
+        assert other.plan(declaration).steps
+        with pytest.raises(JournalError, match=r"j\.sqlite"):
+            other.run(declaration)
 
 
 def test_mistakes_are_told_before_anything_runs(session: Session) -> None:

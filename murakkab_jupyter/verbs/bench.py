@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from murakkab_jupyter.core.hosts import ClusterView
     from murakkab_jupyter.planner.plan import Plan
     from murakkab_jupyter.run import Run
-    from murakkab_jupyter.session import Declaration, Session
+    from murakkab_jupyter.session import Session
+    from murakkab_jupyter.workflow.declaration import Declaration
     from murakkab_jupyter.workflow.goal import Goal
     from murakkab_jupyter.workflow.language import Cell
 

@@ -12,7 +12,8 @@ from murakkab_jupyter.verbs.outcome import write_json
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
     from murakkab_jupyter.runtime.values import ValueStore
-    from murakkab_jupyter.session import Declaration, Session
+    from murakkab_jupyter.session import Session
+    from murakkab_jupyter.workflow.declaration import Declaration
     from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["Kept", "python_code", "restored", "write_run"]

@@ -56,7 +56,9 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "json": Option("value", "FILE", "write everything as JSON to FILE (- for standard output)"),
     "python": Option("flag", "", "as Python code"),
-    "measure": Option("flag", "", "measure agents on this host (all without a name); goes on where it was stopped"),
+    "measure": Option(
+        "flag", "", "measure agents on this host (all without a name); goes on where it was stopped"
+    ),
     "again": Option("flag", "", "measure also what was measured today"),
     "export": Option("value", "FILE", "write all that was observed here, for another host"),
     "import": Option(

@@ -1,0 +1,75 @@
+"""A declaration: a workflow bound to the values it works on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from murakkab_jupyter.core.ancestry import ROOT, Ancestry
+from murakkab_jupyter.workflow.inputs import Roots
+from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["Declaration", "saved_values"]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A workflow bound to values: what to do, and to what.
+
+    Attributes
+    ----------
+    workflow
+        What to do.
+    roots
+        Items of each variable, and those that cannot be read.
+    values
+        The values as the user gave them (paths, texts, lists, functions).
+    """
+
+    workflow: Workflow
+    roots: Roots
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def items(self) -> Iterator[tuple[str, Ancestry, Any]]:
+        """`(variable, ancestry, value)` of every root item, unreadable ones (None) among them."""
+        for variable in self.workflow.variables:
+            for index, value in enumerate(self.roots.values[variable.name]):
+                yield variable.name, ((variable.name, index),) if variable.level else ROOT, value
+
+    def readable(self) -> dict[str, list[Any]]:
+        """The values of each variable without those that cannot be read."""
+        found: dict[str, list[Any]] = {name: [] for name in self.roots.values}
+        for name, ancestry, value in self.items():
+            if (name, ancestry) not in self.roots.bad:
+                found[name].append(value)
+        return found
+
+
+def saved_values(declaration: Declaration) -> dict[str, Any]:
+    """What the journal keeps of a declaration's values: each file by its own path, so that resuming finds the same items."""
+    saved: dict[str, Any] = {}
+    for variable in declaration.workflow.variables:
+        given = declaration.values[variable.name]
+        if variable.kind in MEDIA_KINDS:
+            sources = declaration.roots.sources[variable.name]
+            saved[variable.name] = [
+                os.fspath(Path(source).absolute())
+                for source in sources
+                if isinstance(source, str | os.PathLike)
+            ]
+        elif is_json(given):
+            saved[variable.name] = given
+    return saved
+
+
+def is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
