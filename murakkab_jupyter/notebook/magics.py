@@ -19,6 +19,7 @@ from murakkab_jupyter.core.errors import InfeasibleError, UsageError
 from murakkab_jupyter.core.kinds import Answer
 from murakkab_jupyter.notebook.errors import nearest_plan
 from murakkab_jupyter.notebook.fill import filled
+from murakkab_jupyter.notebook.link import Link, connect
 from murakkab_jupyter.notebook.live import Follower, StoppedError, follow, stopped_line
 from murakkab_jupyter.notebook.show import run_bundle, show
 from murakkab_jupyter.notebook.views.answer import answer_view
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["MurakkabMagics", "load"]
 
 
-def bundle_data(bundle: Bundle) -> dict[str, str]:
+def bundle_data(bundle: Bundle) -> dict[str, object]:
     """A bundle as IPython wants it."""
     return bundle._repr_mimebundle_()
 
@@ -76,6 +77,7 @@ class MurakkabMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.bench = Workbench()
+        self.link = Link(self.bench)
         self.followers: list[Follower] = []
         self.space: dict[str, Any] = shell.user_ns
         self.live = getattr(shell, "kernel", None) is not None
@@ -305,6 +307,7 @@ class MurakkabMagics(Magics):
         """Show a run until it has ended, then its results in the same place; `again` says how to go on with a stopped one."""
         self.bench.run = run
         self.keep(run)
+        self.link.follow(run)
         handle = display({"text/plain": f"Run {run.id} is starting."}, raw=True, display_id=True)
 
         def tell(moment: Moment) -> None:
@@ -384,6 +387,7 @@ def load(shell: InteractiveShell) -> None:
 
     magics = shell.magics_manager.registry["MurakkabMagics"]
     shell.Completer.custom_matchers.append(matcher(magics))
+    connect(magics.link, shell)
     for name in ("distributed", "distributed.worker", "distributed.nanny", "distributed.scheduler"):
         logging.getLogger(name).setLevel(logging.ERROR)
     put_text(hello())

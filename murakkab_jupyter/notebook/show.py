@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.core.ancestry import Ancestry
@@ -15,12 +16,13 @@ from murakkab_jupyter.notebook.views.html import Bundle, Cell
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.progress import steps_done
 from murakkab_jupyter.notebook.views.results import Results, results_view
+from murakkab_jupyter.notebook.views.slots import run_json
 from murakkab_jupyter.verbs import Outcome
 
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
 
-__all__ = ["run_bundle", "run_results", "show"]
+__all__ = ["RUN_TYPE", "run_bundle", "run_results", "show"]
 
 
 def show(outcome: Outcome) -> Bundle:
@@ -73,6 +75,8 @@ def join(*bundles: Bundle) -> Bundle:
 
 # --- runs -----------------------------------------------------------------------------------------------------
 
+RUN_TYPE = "application/vnd.murakkab.run+json"
+
 
 def thumbnail(value: Any, width: int) -> bytes:
     """A small still, by the agents' own reader."""
@@ -96,7 +100,8 @@ def run_bundle(run: Run, *, pictures: bool = True) -> Bundle:
     shown = [results_view(run_results(run, pictures=pictures), title=f"Results ({run.status})")]
     if run.bill is not None:
         shown.append(bill_view(run.bill, name=run.workflow.name))
-    return join(*shown)
+    whole = join(*shown)
+    return replace(whole, data={RUN_TYPE: run_json(run)})
 
 
 def status_row(run: Run) -> dict[str, Any]:

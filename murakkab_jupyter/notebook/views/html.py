@@ -13,8 +13,8 @@ import html
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = [
@@ -60,13 +60,17 @@ class Html(str):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One view, twice: as HTML and as plain text with the same numbers."""
+    """One view, twice: as HTML and as plain text with the same numbers.
+
+    `data` may hold it once more as JSON, by MIME type, for front ends that can do more with it.
+    """
 
     html: str
     text: str
+    data: Mapping[str, object] = field(default_factory=dict)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/html": self.html, "text/plain": self.text}
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        return {"text/html": self.html, "text/plain": self.text, **self.data}
 
     def __str__(self) -> str:
         return self.text

@@ -19,11 +19,13 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
-from murakkab_jupyter.notebook.views.timeline import timeline, timeline_text
+from murakkab_jupyter.notebook.views.timeline import needs, timeline, timeline_text
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["agent_words", "place_words", "plan_view", "totals"]
+__all__ = ["PLAN_TYPE", "agent_words", "place_words", "plan_view", "totals"]
+
+PLAN_TYPE = "application/vnd.murakkab.plan+json"
 
 FIGURES = (
     ("latency", "Time"),
@@ -146,7 +148,10 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         lines += ["", *(wrap_text(f"• {remark}") for remark in remarks)]
     if marks:
         lines.append(marks)
-    return Bundle(html, clean("\n".join(lines)))
+    after = needs(workflow, set(plan.steps))
+    return Bundle(
+        html, clean("\n".join(lines)), {PLAN_TYPE: {**plan.to_json(), "title": title, "after": after}}
+    )
 
 
 def runners_up(lost: list[tuple[str, Alternative]]) -> Html | None:

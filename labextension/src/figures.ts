@@ -1,0 +1,149 @@
+/** Figures in words, as the kernel's own views say them: units always, the source always, unknown never 0. */
+
+/** A number that says where it comes from. */
+export interface Figure {
+  value: number | null;
+  unit: string;
+  low?: number | null;
+  high?: number | null;
+  source?: string;
+  method?: string | null;
+  note?: string;
+}
+
+const MARKS: Record<string, string> = { measured: '', published: '°', prior: '~' };
+
+const LEGEND: [string, string][] = [
+  ['prior', '~ prior: a guess, or measured on another machine'],
+  ['published', '° published by others'],
+  ['measured', 'no mark: measured on this host']
+];
+
+/** Whether something from a saved notebook is a figure. */
+export function isFigure(one: unknown): one is Figure {
+  if (typeof one !== 'object' || one === null) {
+    return false;
+  }
+  const { value, unit } = one as Record<string, unknown>;
+  return (value === null || Number.isFinite(value)) && typeof unit === 'string';
+}
+
+/** Three significant digits, without exponents where they can be read. */
+export function short(value: number): string {
+  const size = Math.abs(value);
+  if (size === 0) {
+    return '0';
+  }
+  if (size >= 100) {
+    return Math.round(value).toLocaleString('en-US');
+  }
+  if (size >= 10) {
+    return value.toFixed(1);
+  }
+  if (size >= 0.1) {
+    return value.toFixed(2);
+  }
+  return String(Number(value.toPrecision(2)));
+}
+
+function scaled(value: number, steps: [string, number][], base: string): string {
+  if (value === 0) {
+    return `0 ${base}`;
+  }
+  const found = steps.find(([, size]) => Math.abs(value) >= size) ?? steps[steps.length - 1];
+  return found ? `${short(value / found[1])} ${found[0]}` : `${short(value)} ${base}`;
+}
+
+/** `0.42 s`, `12.3 s`, `2 min 05 s`, `1 h 20 min`. */
+export function time(seconds: number): string {
+  const two = (n: number): string => String(n).padStart(2, '0');
+  if (seconds >= 3600) {
+    const minutes = Math.round(seconds / 60);
+    return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
+  }
+  if (seconds >= 99.95) {
+    const whole = Math.round(seconds);
+    return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  }
+  if (seconds > 0 && seconds < 0.01) {
+    return `${short(seconds * 1000)} ms`;
+  }
+  return `${short(seconds)} s`;
+}
+
+function money(value: number): string {
+  if (value === 0) {
+    return '$0';
+  }
+  if (Math.abs(value) >= 0.01) {
+    return `$${value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+  }
+  if (Math.abs(value) >= 0.0001) {
+    return `$${value.toFixed(5).replace(/0+$/, '')}`;
+  }
+  return `$${value.toExponential(1)}`;
+}
+
+/** Bytes as `B`, `kB`, `MB` or `GB`. */
+export function size(bytes: number): string {
+  const steps: [string, number][] = [['GB', 1e9], ['MB', 1e6], ['kB', 1e3], ['B', 1]];
+  return bytes >= 1 ? scaled(bytes, steps, 'B') : '0 B';
+}
+
+/** A number with its unit. */
+export function amount(value: number | null | undefined, unit: string): string {
+  if (value === null || value === undefined) {
+    return 'unknown';
+  }
+  switch (unit) {
+    case 's':
+      return time(value);
+    case 'J':
+      return scaled(value, [['MJ', 1e6], ['kJ', 1e3], ['J', 1], ['mJ', 1e-3]], 'J');
+    case 'W':
+      return scaled(value, [['kW', 1e3], ['W', 1]], 'W');
+    case 'B':
+      return size(value);
+    case 'USD':
+      return money(value);
+    case '1':
+      return value.toFixed(2);
+  }
+  return `${short(value)} ${unit}`;
+}
+
+/** A figure with the mark of its source. */
+export function figure(one: Figure | null | undefined): string {
+  if (!one || one.value === null) {
+    return 'unknown';
+  }
+  return `${MARKS[one.source ?? 'prior'] ?? '~'}${amount(one.value, one.unit)}`;
+}
+
+/** A figure with the band it is expected in, where one is known. */
+export function band(one: Figure | null | undefined): string {
+  const text = figure(one);
+  if (!one || one.value === null || typeof one.low !== 'number' || typeof one.high !== 'number') {
+    return text;
+  }
+  const low = amount(one.low, one.unit);
+  const high = amount(one.high, one.unit);
+  return low === high ? text : `${text} (${low} to ${high})`;
+}
+
+/** Where a figure comes from, in words: for titles. */
+export function origin(one: Figure | null | undefined): string {
+  if (!one || one.value === null) {
+    return one?.note ?? '';
+  }
+  const words = one.note ? `${one.source ?? 'prior'}: ${one.note}` : (one.source ?? 'prior');
+  return one.method ? `${words} (${one.method})` : words;
+}
+
+/** What the marks among some figures mean; only those that occur. */
+export function legend(figures: (Figure | null | undefined)[]): string {
+  const sources = new Set(figures.filter(one => one && one.value !== null).map(one => one?.source ?? 'prior'));
+  return LEGEND.filter(([source]) => sources.has(source))
+    .map(([, words]) => words)
+    .join(' · ');
+}

@@ -1,0 +1,200 @@
+/** The way to the kernel of the notebook in front: a comm, which the kernel answers by itself. */
+
+import type { ISessionContext } from '@jupyterlab/apputils';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import type { JSONObject } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+import type { PanelState } from './data';
+import { readState } from './data';
+
+const TARGET = 'murakkab';
+
+/** Why the panel shows something, or nothing. */
+export type Situation =
+  | 'no-notebook'
+  | 'no-kernel'
+  | 'starting'
+  | 'dead'
+  | 'asking'
+  | 'not-loaded'
+  | 'other-version'
+  | 'live';
+
+/**
+ * Wait, shortly, for the subshell in which a kernel may hear comms while a cell runs; without one it hears them when
+ * its cell has ended.
+ */
+async function opened(kernel: Kernel.IKernelConnection, comm: Kernel.IComm): Promise<void> {
+  const { supportsSubshells } = kernel as { supportsSubshells?: boolean };
+  const { subshellStarted } = comm as { subshellStarted?: Promise<unknown> };
+  if (supportsSubshells && subshellStarted && String(kernel.commsOverSubshells) !== 'disabled') {
+    await Promise.race([subshellStarted, new Promise(resolve => setTimeout(resolve, 2000))]);
+  }
+}
+
+/** Follows the notebook in front and keeps what its kernel says of itself. */
+export class KernelLink {
+  private session: ISessionContext | null = null;
+  private kernel: Kernel.IKernelConnection | null = null;
+  private comm: Kernel.IComm | null = null;
+  private ours = false;
+  private readonly _changed = new Signal<this, void>(this);
+
+  panel: NotebookPanel | null = null;
+  situation: Situation = 'no-notebook';
+  state: PanelState | null = null;
+  /** When the state came. */
+  heard: Date | null = null;
+  /** Whether anybody looks; without, a kernel is not asked. */
+  private watched = false;
+
+  constructor(tracker: INotebookTracker) {
+    tracker.currentChanged.connect((_, panel) => this.attach(panel));
+    this.attach(tracker.currentWidget);
+  }
+
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** Whether the kernel runs a cell (or something else) now. */
+  get busy(): boolean {
+    return this.kernel?.status === 'busy';
+  }
+
+  /** Somebody looks at the panel: ask the kernel, if it has not been asked. */
+  watch(): void {
+    this.watched = true;
+    if (!this.comm && this.situation !== 'not-loaded') {
+      this.ask();
+    }
+  }
+
+  /** Send the kernel a wish; false where nobody would hear it. */
+  send(data: JSONObject): boolean {
+    if (!this.comm || this.situation !== 'live') {
+      return false;
+    }
+    this.comm.send(data);
+    return true;
+  }
+
+  private attach(panel: NotebookPanel | null): void {
+    if (panel === this.panel && panel) {
+      return;
+    }
+    this.session?.kernelChanged.disconnect(this.onKernel, this);
+    this.session?.statusChanged.disconnect(this.onStatus, this);
+    this.panel = panel;
+    this.session = panel?.sessionContext ?? null;
+    this.session?.kernelChanged.connect(this.onKernel, this);
+    this.session?.statusChanged.connect(this.onStatus, this);
+    this.use(this.session?.session?.kernel ?? null);
+  }
+
+  private onKernel(): void {
+    this.use(this.session?.session?.kernel ?? null);
+  }
+
+  private onStatus(_: unknown, status: Kernel.Status): void {
+    if (status === 'restarting' || status === 'autorestarting' || status === 'dead') {
+      this.drop();
+      this.set(status === 'dead' ? 'dead' : 'starting');
+    } else if (this.situation === 'starting' && (status === 'idle' || status === 'busy')) {
+      this.drop();
+      this.ask();
+    } else {
+      this._changed.emit();
+    }
+  }
+
+  private use(kernel: Kernel.IKernelConnection | null): void {
+    this.drop();
+    this.kernel?.iopubMessage.disconnect(this.onMessage, this);
+    this.kernel = kernel;
+    kernel?.iopubMessage.connect(this.onMessage, this);
+    if (!this.session) {
+      this.set('no-notebook');
+    } else if (!kernel) {
+      this.set(this.session.isReady ? 'no-kernel' : 'starting');
+    } else if (kernel.status === 'unknown' || kernel.status === 'starting') {
+      this.set('starting');
+    } else {
+      this.ask();
+    }
+  }
+
+  /** A cell that names us has run: the kernel may answer now. */
+  private onMessage(_: unknown, message: KernelMessage.IIOPubMessage): void {
+    if (this.comm && this.situation === 'live') {
+      return;
+    }
+    if (message.header.msg_type === 'execute_input') {
+      const { code } = message.content as KernelMessage.IExecuteInputMsg['content'];
+      this.ours = this.ours || code.includes('murakkab');
+    } else if (message.header.msg_type === 'status' && this.ours) {
+      const { execution_state } = message.content as KernelMessage.IStatusMsg['content'];
+      const parent = message.parent_header as Partial<KernelMessage.IHeader>;
+      if (execution_state === 'idle' && parent.msg_type === 'execute_request') {
+        this.ours = false;
+        this.drop();
+        this.ask(true);
+      }
+    }
+  }
+
+  private ask(sure = false): void {
+    const kernel = this.kernel;
+    if (!kernel || this.comm) {
+      return;
+    }
+    if (!this.watched && !sure) {
+      this.set('asking');
+      return;
+    }
+    this.set('asking');
+    const comm = kernel.createComm(TARGET);
+    this.comm = comm;
+    const mine = (): boolean => this.comm === comm;
+    comm.onMsg = message => {
+      if (mine()) {
+        this.state = readState(message.content.data);
+        this.heard = new Date();
+        this.set(this.state ? 'live' : 'other-version');
+      }
+    };
+    comm.onClose = () => {
+      if (mine()) {
+        this.comm = null;
+        this.state = null;
+        this.set('not-loaded');
+      }
+    };
+    void opened(kernel, comm).then(() => {
+      if (mine()) {
+        comm.open({});
+      }
+    });
+  }
+
+  private drop(): void {
+    const comm = this.comm;
+    this.comm = null;
+    this.state = null;
+    this.heard = null;
+    if (comm && !comm.isDisposed) {
+      if (this.kernel && !this.kernel.isDisposed && this.kernel.connectionStatus === 'connected' && this.kernel.status !== 'restarting') {
+        comm.close();
+      } else {
+        comm.dispose();
+      }
+    }
+  }
+
+  private set(situation: Situation): void {
+    this.situation = situation;
+    this._changed.emit();
+  }
+}

@@ -1,0 +1,279 @@
+/** The side panel: energy now, runs, workflows and workers of the kernel in front. */
+
+import { LabIcon } from '@jupyterlab/ui-components';
+import type { Message } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
+import type { PanelRun, PanelState, PanelWorker } from './data';
+import { button, el, replace } from './dom';
+import type { Figure } from './figures';
+import { figure, origin, size, time } from './figures';
+import type { KernelLink } from './link';
+import { ICONS, situationWords } from './words';
+
+export const icon = new LabIcon({
+  name: 'murakkab:icon',
+  svgstr:
+    '<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" viewBox="0 0 16 16"><g class="jp-icon3" fill="#616161">' +
+    '<circle cx="3" cy="3.5" r="2"/><circle cx="3" cy="12.5" r="2"/><circle cx="13" cy="8" r="2.2"/>' +
+    '<path d="M4.6 3.2 6.6 3.2Q8.4 3.2 8.9 4.9L9.4 6.4Q9.7 7.3 10.6 7.4L10.6 8.6Q9.7 8.7 9.4 9.6L8.9 11.1Q8.4 12.8 6.6 12.8L4.6 12.8 4.6 11.5 6.5 11.5Q7.4 11.5 7.7 10.6L8.1 9.2Q8.3 8.4 8.8 8 8.3 7.6 8.1 6.8L7.7 5.4Q7.4 4.5 6.5 4.5L4.6 4.5Z"/></g></svg>'
+});
+
+/** What the panel asks for. */
+export interface Actions {
+  load: () => void;
+  stop: (run: string) => void;
+  say: (line: string) => void;
+}
+
+function meter(share: number, label: string, tone = ''): HTMLElement {
+  const percent = Math.round(100 * Math.min(1, Math.max(0, share)));
+  return el(
+    'div',
+    {
+      class: `jp-murakkab-meter ${tone}`,
+      role: 'progressbar',
+      'aria-label': label,
+      'aria-valuenow': percent,
+      'aria-valuemin': 0,
+      'aria-valuemax': 100
+    },
+    el('div', { style: `width:${percent}%` })
+  );
+}
+
+function section(title: string, ...children: (HTMLElement | null)[]): HTMLElement {
+  return el('section', { 'aria-label': title }, el('h3', {}, title), ...children);
+}
+
+function quiet(words: string): HTMLElement {
+  return el('p', { class: 'jp-murakkab-quiet' }, words);
+}
+
+const BOUNDARIES: [string, string][] = [
+  ['package', 'CPU packages'],
+  ['gpu', 'GPUs'],
+  ['node', 'whole host']
+];
+
+function boundary(one: Figure): string {
+  const note = (one.note ?? '').toLowerCase();
+  return BOUNDARIES.find(([key]) => note.includes(key))?.[1] ?? '';
+}
+
+function energy(state: PanelState): HTMLElement {
+  const running = state.runs.find(run => run.status === 'running');
+  if (!running) {
+    const last = state.runs[0];
+    return section(
+      'Energy now',
+      quiet(last ? `Nothing runs. The latest run used ${figure(last.energy)}.` : 'Measured while a run goes on.')
+    );
+  }
+  const spent = running.energy?.value ?? null;
+  const planned = running.planned?.value ?? null;
+  const over = spent !== null && planned !== null && spent > planned;
+  return section(
+    'Energy now',
+    state.power.length
+      ? el(
+          'div',
+          { class: 'jp-murakkab-watts' },
+          ...state.power.map(one =>
+            el(
+              'div',
+              { title: origin(one) },
+              el('strong', {}, figure(one)),
+              el('span', {}, ` ${[boundary(one), one.method ?? ''].filter(Boolean).join(', ')}`)
+            )
+          )
+        )
+      : quiet('Watts come with the next look, if this host is where it runs.'),
+    el(
+      'p',
+      { class: 'jp-murakkab-small' },
+      `${running.energy ? `${figure(running.energy)} so far of ` : ''}${figure(running.planned)} planned${over ? ': more than planned' : ''}`
+    ),
+    planned !== null && spent !== null && planned > 0
+      ? meter(spent / planned, 'Energy against the plan', over ? 'jp-mod-over' : '')
+      : null
+  );
+}
+
+function runItem(run: PanelRun, actions: Actions): HTMLElement {
+  const ended = run.steps.filter(step => step.total !== null && step.ended >= step.total).length;
+  const running = run.status === 'running';
+  const share = run.steps.length ? run.steps.reduce((sum, step) => sum + step.share, 0) / run.steps.length : 0;
+  const when = running
+    ? `${time(Math.round(run.elapsed * 10) / 10)}${run.eta !== null ? `, about ${time(Math.max(1, Math.round(run.eta)))} to go` : ''}`
+    : time(run.elapsed);
+  return el(
+    'li',
+    { class: 'jp-murakkab-item' },
+    el(
+      'div',
+      { class: 'jp-murakkab-row' },
+      el('span', { class: `jp-murakkab-state jp-mod-${run.status}`, 'aria-hidden': 'true' }, ICONS[run.status] ?? '○'),
+      el('strong', { title: `run ${run.id}` }, run.name),
+      el('span', { class: 'jp-murakkab-grow' }, run.status),
+      running
+        ? button({ class: 'jp-murakkab-button', 'aria-label': `Stop ${run.name}`, 'data-key': `stop-${run.id}` }, () => actions.stop(run.id), 'Stop')
+        : null,
+      !running && run.status !== 'done'
+        ? button(
+            { class: 'jp-murakkab-button', 'aria-label': `Resume ${run.name}`, 'data-key': `resume-${run.id}` },
+            () => actions.say(`%murakkab resume ${run.id}`),
+            'Resume'
+          )
+        : null
+    ),
+    running ? meter(share, `Progress of ${run.name}`) : null,
+    el(
+      'details',
+      { 'data-key': `run-${run.id}`, open: running },
+      el('summary', { 'data-key': `summary-${run.id}` }, `${ended} of ${run.steps.length} steps · ${when}${run.energy ? ` · ${figure(run.energy)}` : ''}`),
+      el(
+        'ul',
+        { class: 'jp-murakkab-steps' },
+        ...run.steps.map(step => {
+          const done = step.total !== null && step.ended >= step.total;
+          const icon = done ? (step.failed ? '▲' : '●') : step.busy ? '◐' : running ? '○' : '■';
+          return el(
+            'li',
+            {},
+            el('span', { 'aria-hidden': 'true' }, icon),
+            el('span', { class: 'jp-murakkab-grow', title: step.name }, step.name),
+            el(
+              'span',
+              {},
+              `${step.ended}${step.total !== null ? ` of ${step.total}` : ''}${step.failed ? `, ${step.failed} failed` : ''}`
+            )
+          );
+        })
+      ),
+      run.message ? el('p', { class: 'jp-murakkab-small' }, run.message) : null
+    )
+  );
+}
+
+function worker(one: PanelWorker): HTMLElement {
+  const detail = [
+    one.memory !== null ? size(one.memory) : '',
+    one.gpus.length ? one.gpus.join(', ') : 'no GPU',
+    one.host !== one.name ? one.host : ''
+  ].filter(Boolean);
+  return el(
+    'li',
+    { class: 'jp-murakkab-item' },
+    el(
+      'div',
+      { class: 'jp-murakkab-row' },
+      el('span', { class: 'jp-murakkab-grow', title: one.name }, one.name.replace(/^\w+:\/\//, '')),
+      el('span', {}, one.lost ? '✗ lost' : `${one.busy} of ${one.cores} ${one.cores === 1 ? 'core' : 'cores'} busy`)
+    ),
+    one.lost ? null : meter(one.cores ? one.busy / one.cores : 0, `Busy cores of ${one.name}`),
+    el('p', { class: 'jp-murakkab-small' }, detail.join(' · '))
+  );
+}
+
+export class MurakkabPanel extends Widget {
+  private readonly status = el('p', { class: 'jp-murakkab-status', role: 'status' });
+  private readonly where = el('p', { class: 'jp-murakkab-where' });
+  private readonly body = el('div', { class: 'jp-murakkab-body' });
+  private pending = 0;
+
+  constructor(
+    private readonly link: KernelLink,
+    private readonly actions: Actions
+  ) {
+    super({ node: el('div', { role: 'region', 'aria-label': 'Murakkab' }) });
+    this.id = 'murakkab-panel';
+    this.addClass('jp-murakkab-panel');
+    this.title.icon = icon;
+    this.title.caption = 'Murakkab: runs, workflows, workers, energy';
+    this.node.append(el('h2', {}, 'Murakkab'), this.where, this.status, this.body);
+    link.changed.connect(this.later, this);
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this.link.watch();
+    this.draw();
+  }
+
+  protected override onBeforeDetach(message: Message): void {
+    cancelAnimationFrame(this.pending);
+    super.onBeforeDetach(message);
+  }
+
+  /** Many changes in one frame are drawn once, and none while nobody sees it. */
+  private later(): void {
+    cancelAnimationFrame(this.pending);
+    this.pending = requestAnimationFrame(() => this.isVisible && this.draw());
+  }
+
+  private draw(): void {
+    const { situation, state, panel, busy } = this.link;
+    const words = situationWords(situation, busy);
+    if (this.status.textContent !== words) {
+      this.status.textContent = words;
+    }
+    const name = panel?.context.path.split('/').pop() ?? '';
+    this.where.textContent = name ? `Kernel of ${name}` : '';
+    if (situation === 'not-loaded') {
+      replace(
+        this.body,
+        quiet('It is loaded by one line, which is put into the notebook:'),
+        button({ class: 'jp-murakkab-button', 'data-key': 'load' }, this.actions.load, 'Insert and run %load_ext murakkab_jupyter')
+      );
+      return;
+    }
+    if (!state) {
+      replace(this.body);
+      return;
+    }
+    replace(
+      this.body,
+      energy(state),
+      section(
+        'Runs',
+        state.runs.length ? el('ul', {}, ...state.runs.map(run => runItem(run, this.actions))) : quiet('None yet. %murakkab run starts one.')
+      ),
+      section(
+        'Workflows',
+        state.workflows.length
+          ? el(
+              'ul',
+              {},
+              ...state.workflows.map(one =>
+                el(
+                  'li',
+                  { class: 'jp-murakkab-item' },
+                  el(
+                    'div',
+                    { class: 'jp-murakkab-row' },
+                    el('strong', {}, one.name),
+                    el('span', { class: 'jp-murakkab-grow' }, `${one.steps} ${one.steps === 1 ? 'step' : 'steps'}`),
+                    button(
+                      { class: 'jp-murakkab-button', 'data-key': `go-${one.name}`, 'aria-label': `Run ${one.name}` },
+                      () => this.actions.say(`%murakkab run ${one.name}`),
+                      'Run'
+                    )
+                  ),
+                  el('p', { class: 'jp-murakkab-small' }, `${one.goal}${one.planned ? '' : ', not planned yet'}`)
+                )
+              )
+            )
+          : quiet('None yet. A %%murakkab cell declares one.')
+      ),
+      section(
+        'Workers',
+        state.workers?.length ? el('ul', {}, ...state.workers.map(worker)) : quiet('The first run starts or joins the cluster.')
+      ),
+      el(
+        'p',
+        { class: 'jp-murakkab-small' },
+        `murakkab_jupyter ${state.version}${this.link.heard ? ` · as of ${this.link.heard.toLocaleTimeString()}` : ''}`
+      )
+    );
+  }
+}

@@ -1,0 +1,36 @@
+/** What the panel says of its connection, and what can be done about it. */
+
+import type { Situation } from './link';
+
+/** How a run stands, as a sign beside the word. */
+export const ICONS: Record<string, string> = {
+  running: '◐',
+  done: '●',
+  partial: '▲',
+  failed: '✗',
+  stopped: '■'
+};
+
+/** One sentence, for each situation. */
+export function situationWords(situation: Situation, busy: boolean): string {
+  switch (situation) {
+    case 'no-notebook':
+      return 'Open a notebook: the panel follows the notebook in front.';
+    case 'no-kernel':
+      return 'This notebook has no kernel. Choose one, and run a cell.';
+    case 'starting':
+      return 'The kernel is starting.';
+    case 'dead':
+      return 'The kernel has died. Restart it; %murakkab resume goes on with the run.';
+    case 'asking':
+      return busy
+        ? 'The kernel is busy and has not answered yet; it will when its cell has ended.'
+        : 'Asking the kernel.';
+    case 'not-loaded':
+      return 'This kernel has not loaded Murakkab.';
+    case 'other-version':
+      return 'The kernel has another version of Murakkab than this extension. Update both, and restart the kernel.';
+    case 'live':
+      return busy ? 'The kernel is busy; figures are pushed while it runs.' : 'Connected.';
+  }
+}

@@ -1,0 +1,320 @@
+"""The kernel's end of the side panel: runs, workflows, workers and energy, pushed through a comm.
+
+The front end opens a comm of the target `murakkab`; the kernel then sends its state at once, after every
+cell, and while a run goes on, from a thread of its own: a cell that waits for its run blocks what the front end
+sends, not what the kernel sends. Nothing is computed while no panel listens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from murakkab_jupyter.core.events import (
+    BatchEnded,
+    BatchRetried,
+    BatchStarted,
+    WorkerChanged,
+)
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.core.version import VERSION
+from murakkab_jupyter.notebook.views.progress import StepMoment, eta_s
+
+if TYPE_CHECKING:
+    from murakkab_jupyter.run import Run
+    from murakkab_jupyter.verbs import Workbench
+
+__all__ = ["TARGET", "Link", "Watch", "connect"]
+
+TARGET = "murakkab"
+EVERY_S = 1.0
+SHARE = 0.02
+"""Of its thread's time that a push may take: a long run's bill is made less often."""
+MOST_RUNS = 20
+
+
+class Watch:
+    """What a panel shows of one run, kept up to date from the run's events without reading any twice."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.begun = time.monotonic()
+        self.ended_s: float | None = None
+        self.energy: Figure | None = None
+        self._read = 0
+        self._busy: dict[tuple[str, int], tuple[str, int]] = {}
+        self._lost: set[str] = set()
+        self.joined: dict[str, int] = {}
+        """Workers that have joined since it began, and their cores."""
+
+    def read(self) -> None:
+        """Take in the events that have come since."""
+        for event in self.run.events[self._read :]:
+            self._read += 1
+            match event:
+                case BatchStarted():
+                    self._busy[event.step, event.task] = (event.worker, event.cores)
+                case BatchEnded() | BatchRetried():
+                    self._busy.pop((event.step, event.task), None)
+                case WorkerChanged():
+                    if event.change == "lost":
+                        self._lost.add(event.worker)
+                    else:
+                        self._lost.discard(event.worker)
+                        self.joined[event.worker] = event.cores
+        if self.run.ended:
+            self._busy.clear()
+            if self.ended_s is None:
+                self.ended_s = time.monotonic() - self.begun
+            self.energy = self.run.energy
+
+    def weigh(self) -> None:
+        """Make the bill so far, for its energy."""
+        from murakkab_jupyter.runtime.bill import Bill
+
+        if not self.run.ended:
+            seconds = time.monotonic() - self.begun
+            run = self.run
+            self.energy = Bill.of(tuple(run.events), run.plan, run.cluster, seconds=seconds).total.energy_j
+
+    def busy_cores(self, worker: str) -> int:
+        """Cores of a worker that batches of this run hold."""
+        return sum(cores for where, cores in self._busy.values() if where == worker)
+
+    def lost(self, worker: str) -> bool:
+        """Whether the run has lost a worker."""
+        return worker in self._lost
+
+    def to_json(self) -> dict[str, Any]:
+        """The run as the panel takes it."""
+        run = self.run
+        at_work = {step for step, _ in self._busy}
+        steps = {
+            name: StepMoment(
+                one.done, one.failed, one.skipped, one.total, one.expected or 0.0, name in at_work
+            )
+            for name, one in run.progress().items()
+        }
+        elapsed = self.ended_s if self.ended_s is not None else time.monotonic() - self.begun
+        planned = run.plan.predicted.get("energy")
+        return {
+            "id": run.id,
+            "name": run.workflow.name,
+            "status": run.status,
+            "message": run.message[:400],
+            "elapsed_s": elapsed,
+            "eta_s": None if run.ended else eta_s(run.plan, steps, elapsed),
+            "energy": None if self.energy is None else self.energy.to_json(),
+            "planned_energy": None if planned is None else planned.to_json(),
+            "steps": [
+                {
+                    "name": name,
+                    "ended": one.ended,
+                    "failed": one.failed,
+                    "total": one.total,
+                    "share": one.share,
+                    "busy": one.busy,
+                }
+                for name, one in steps.items()
+            ],
+        }
+
+
+class Link:
+    """Tells every open panel what this kernel has.
+
+    Parameters
+    ----------
+    bench
+        What has been declared and run.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._comms: dict[str, Any] = {}
+        self._watches: dict[str, Watch] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._meter: Any = None
+        self._power: tuple[Figure, ...] = ()
+
+    # --- comms ------------------------------------------------------------------------------------------------
+
+    def register(self, manager: Any) -> None:
+        """Answer comms of our target."""
+        manager.register_target(TARGET, self.opened)
+
+    def opened(self, comm: Any, message: Any = None) -> None:
+        """A panel has opened a comm."""
+        with self._lock:
+            self._comms[comm.comm_id] = comm
+
+        def closed(_: Any) -> None:
+            with self._lock:
+                self._comms.pop(comm.comm_id, None)
+
+        comm.on_close(closed)
+        comm.on_msg(self.told)
+        self.tell()
+        self._follow()
+
+    def told(self, message: Any) -> None:
+        """A panel asks: `{"ask": "state"}`, or `{"stop": RUN}`."""
+        data = message["content"]["data"]
+        wanted = data.get("stop") if isinstance(data, dict) else None
+        run = self._bench.run_named(wanted) if isinstance(wanted, str) else None
+        if run is not None:
+            run.stop()
+        self.tell()
+
+    def follow(self, run: Run) -> None:
+        """A run has begun."""
+        with self._lock:
+            self._watches[run.id] = Watch(run)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Push from a thread as long as a run goes on and somebody listens."""
+        self._wake.set()
+        with self._lock:
+            if self._thread is not None or not self._comms or not self._running():
+                return
+            self._thread = threading.Thread(target=self._push, name="murakkab-panel", daemon=True)
+            self._thread.start()
+
+    def _running(self) -> list[Watch]:
+        return [watch for watch in self._watches.values() if not watch.run.ended]
+
+    def _push(self) -> None:
+        weighed = time.monotonic()
+        pause = EVERY_S
+        while True:
+            began = time.thread_time()
+            with self._lock:
+                running = self._running() if self._comms else []
+                if not running:
+                    # Under the lock, so that a run that begins now starts a thread of its own.
+                    self._thread = None
+            if not running:
+                break
+            if time.monotonic() - weighed >= pause:
+                for watch in running:
+                    watch.weigh()
+                self._measure(running)
+                weighed = time.monotonic()
+                pause = max(EVERY_S, (time.thread_time() - began) / SHARE)
+            self.tell()
+            with contextlib.suppress(Exception):
+                running[0].run.wait(EVERY_S)
+        self._meter, self._power = None, ()
+        self.tell()
+
+    def _measure(self, running: list[Watch]) -> None:
+        """Watts of this host since the last look; runs on other hosts say nothing here."""
+        from murakkab_jupyter.energy.meter import best_meter, host_names
+
+        view = running[0].run.cluster
+        mine = [w for w in view.workers if w.host in host_names()]
+        if len(mine) != len(view.workers) or not mine:
+            self._power = ()
+            return
+        if self._meter is None:
+            self._meter = best_meter(mine[0].power, view.cores)
+            self._meter.start()
+            return
+        reading = self._meter.stop()
+        self._meter.start()
+        self._power = tuple(
+            Figure(
+                one.energy_j.value / one.seconds,
+                "W",
+                source=one.energy_j.source,
+                method=one.energy_j.method,
+                note=one.energy_j.note,
+            )
+            for one in (reading, *reading.beside)
+            if one.energy_j.value is not None and one.seconds > 0
+        )
+
+    def tell(self, *_: object) -> None:
+        """Send the state to every open panel."""
+        with self._lock:
+            comms = list(self._comms.values())
+        if not comms:
+            return
+        state = self.state()
+        for comm in comms:
+            try:
+                comm.send(state)
+            except Exception:  # noqa: BLE001 - a panel that is gone must not end a run or a cell
+                with self._lock:
+                    self._comms.pop(comm.comm_id, None)
+
+    # --- what is told -----------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Everything a panel shows, as plain JSON."""
+        with self._lock:
+            watches = list(self._watches.values())[-MOST_RUNS:]
+        for watch in watches:
+            watch.read()
+        return {
+            "format": 1,
+            "version": VERSION,
+            "runs": [watch.to_json() for watch in reversed(watches)],
+            "workflows": [
+                {
+                    "name": one.name,
+                    "steps": len(one.declaration.workflow.steps),
+                    "goal": str(one.declaration.workflow.goal),
+                    "planned": one.plan is not None,
+                    "latest": name == self._bench.latest,
+                }
+                for name, one in list(self._bench.declared.items())
+            ],
+            "cluster": self._cluster(watches),
+            "power": [one.to_json() for one in self._power],
+        }
+
+    def _cluster(self, watches: list[Watch]) -> dict[str, Any] | None:
+        """The workers of the latest run, busy or idle; None before the first run."""
+        if not watches:
+            return None
+        latest = watches[-1]
+        view: ClusterView = latest.run.cluster
+        known = {worker.name for worker in view.workers}
+        rows: list[tuple[str, str, int, int | None, list[str]]] = [
+            (one.name, one.host, one.cores, one.memory_bytes, [gpu.name for gpu in one.gpus])
+            for one in view.workers
+        ]
+        rows += [(name, name, cores, None, []) for name, cores in latest.joined.items() if name not in known]
+        return {
+            "workers": [
+                {
+                    "name": name,
+                    "host": host,
+                    "cores": cores,
+                    "busy": sum(watch.busy_cores(name) for watch in watches),
+                    "memory_bytes": memory_bytes,
+                    "gpus": gpus,
+                    "lost": latest.lost(name),
+                }
+                for name, host, cores, memory_bytes, gpus in rows
+            ]
+        }
+
+
+def connect(link: Link, shell: Any) -> Callable[[], None] | None:
+    """Answer this shell's panels; None where it has no kernel with comms (a terminal)."""
+    kernel = getattr(shell, "kernel", None)
+    manager = getattr(kernel, "comm_manager", None)
+    if manager is None:
+        return None
+    link.register(manager)
+    shell.events.register("post_run_cell", link.tell)
+    return link.tell

@@ -1,0 +1,288 @@
+"""The JupyterLab extension in a browser: colours, plans, runs, panel, commands."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.labextension.conftest import ROOT, code, shown
+
+SETUP = """%load_ext murakkab_jupyter
+import time
+
+def shout(text):
+    return text.upper()
+
+def slow(text):
+    time.sleep(0.3)
+    return text.lower()
+
+words = [f"word{i}" for i in range(8)]
+many = [f"word{i}" for i in range(200)]"""
+
+CELL = """%%murakkab loud --minimize latency
+Says words loudly.
+shouted <- shout {words} @python:shout
+quiet   <- make quiet {shouted} @python:slow"""
+
+LONG = """%%murakkab endless
+heard <- shout {many} @python:slow"""
+
+PYTHON = """# a comment
+def hello(name: str) -> str:
+    return f"<- {name}"
+"""
+
+
+def tokens(desk, index):
+    """`(kind, text)` of the coloured stretches of a cell, and the colour each is drawn in."""
+    return desk.page.evaluate(
+        """i => [...[...document.querySelectorAll('.jp-CodeCell')][i].querySelectorAll('.cm-murakkab')].map(e => {
+             let leaf = e; while (leaf.firstElementChild) leaf = leaf.firstElementChild;
+             return [e.className.match(/cm-murakkab-(\\w+)/)[1], e.textContent, getComputedStyle(leaf).color] })""",
+        index,
+    )
+
+
+def markup(desk, index):
+    return desk.cell(index).locator(".cm-content").inner_html()
+
+
+def test_cells_are_coloured_before_they_run_and_python_is_as_it_was(desk):
+    desk.lab.write("colours.ipynb", code(CELL), code(PYTHON))
+    desk.open("colours.ipynb")
+    desk.page.wait_for_selector(".cm-murakkab-step")
+    found = tokens(desk, 0)
+    kinds = {text: kind for kind, text, _ in found}
+    assert kinds["%%murakkab"] == "magic"
+    assert kinds["loud"] == "name"
+    assert kinds["--minimize"] == "option"
+    assert kinds["latency"] == "value"
+    assert kinds["shouted"] == "step"
+    assert kinds["{words}"] == "ref"
+    assert kinds["@python:shout"] == "pin"
+    colours = {kind: colour for kind, _, colour in found}
+    assert len({colours[kind] for kind in ("magic", "step", "ref", "option", "description", "pin")}) >= 5
+    assert tokens(desk, 1) == []
+    assert "murakkab" not in markup(desk, 1)
+    assert desk.said == []
+
+
+def test_colours_follow_what_is_typed(desk):
+    desk.lab.write("typed.ipynb", code("x = 1"))
+    desk.open("typed.ipynb")
+    desk.select(0)
+    desk.page.keyboard.press("Control+A")
+    desk.page.keyboard.type("%%murakkab news")
+    desk.page.wait_for_selector(".cm-murakkab-name")
+    desk.page.keyboard.press("Home")
+    desk.page.keyboard.type("#")
+    desk.page.wait_for_selector(".cm-murakkab", state="detached")
+
+
+def test_colours_follow_the_theme(desk):
+    desk.lab.write("theme.ipynb", code(CELL))
+    desk.open("theme.ipynb")
+    desk.page.wait_for_selector(".cm-murakkab-step")
+    light = tokens(desk, 0)
+    desk.lab.setting("@jupyterlab/apputils-extension:themes", {"theme": "JupyterLab Dark"})
+    try:
+        desk.open("theme.ipynb")
+        desk.page.wait_for_selector("body[data-jp-theme-light=false] .cm-murakkab-step")
+        dark = tokens(desk, 0)
+    finally:
+        desk.lab.setting("@jupyterlab/apputils-extension:themes", {})
+    assert [one[:2] for one in light] == [one[:2] for one in dark]
+    assert {one[2] for one in light} != {one[2] for one in dark}
+
+
+def test_colours_can_be_switched_off(desk):
+    desk.lab.write("off.ipynb", code(CELL))
+    desk.lab.setting(
+        "@jupyterlab/codemirror-extension:plugin", {"defaultConfig": {"murakkab-highlighting": False}}
+    )
+    try:
+        desk.open("off.ipynb")
+        assert tokens(desk, 0) == []
+    finally:
+        desk.lab.setting("@jupyterlab/codemirror-extension:plugin", {})
+
+
+def evil_plan() -> dict:
+    bad = "<img src=x onerror=window.pwned=1><script>window.pwned=2</script>"
+    figure = {"value": 1.0, "unit": bad, "low": None, "high": None, "source": bad, "note": bad, "method": bad}
+    times = {
+        key: {"value": at, "unit": "s", "source": "prior"}
+        for key, at in {"start": 0, "end": 1, "latency": 1}.items()
+    }
+    step = {
+        "agent": bad,
+        "options": {bad: bad},
+        "device": bad,
+        "cores": 1,
+        "instances": 1,
+        "batch": 1,
+        "items": 1,
+        "predicted": {**times, "energy": figure},
+        "runner_up": {"agent": bad, "options": {}, "device": bad, "reason": bad},
+    }
+    return {
+        "title": bad,
+        "workflow": bad,
+        "goal": {"objectives": [bad]},
+        "binding": bad,
+        "notes": [bad],
+        "predicted": {"energy": figure},
+        "steps": {bad: step, "b": step},
+        "after": {"b": [bad]},
+    }
+
+
+def test_a_saved_plan_from_anybody_is_only_text(desk):
+    bad = {
+        "application/vnd.murakkab.plan+json": evil_plan(),
+        "text/html": "<b>static</b>",
+        "text/plain": "static",
+    }
+    run = {
+        "format": 1,
+        "run": "r",
+        "workflow": "<img src=x onerror=window.pwned=3>",
+        "status": "<img src=x onerror=window.pwned=3>",
+        "message": "<script>window.pwned=4</script>",
+        "seconds": 2,
+        "steps": [{"name": "<img src=x onerror=window.pwned=5>", "agent": "a"}],
+        "workers": ['"><img src=x onerror=window.pwned=6>'],
+        "bars": [[0, 0, 0, 0, 1, 1, 0, 0, 1, 0]],
+        "marks": [{"at_s": 1, "kind": "x", "text": '"><img src=x onerror=window.pwned=7>'}],
+    }
+    html = "<p>results</p><img src=x onerror=window.pwned=8>"
+    worse = {"application/vnd.murakkab.run+json": run, "text/html": html, "text/plain": "static"}
+    desk.lab.write("evil.ipynb", code("a", [shown(bad)]), code("b", [shown(worse)]))
+    desk.open("evil.ipynb")
+    desk.page.wait_for_selector(".jp-murakkab-plan .jp-murakkab-opener")
+    desk.page.locator(".jp-murakkab-opener").first.click()
+    desk.page.locator(".jp-murakkab-plan .jp-murakkab-bar").first.hover()
+    desk.page.wait_for_selector(".jp-murakkab-run .jp-murakkab-bar")
+    desk.page.locator("text=results").wait_for()
+    assert desk.page.locator(".jp-murakkab img, .jp-murakkab script").count() == 0
+    assert desk.page.evaluate("window.pwned") is None
+
+
+def test_what_is_no_plan_is_shown_as_the_html_beside_it(desk):
+    data = {
+        "application/vnd.murakkab.plan+json": {"steps": 3},
+        "text/html": "<p>the static plan</p>",
+        "text/plain": "static",
+    }
+    desk.lab.write("broken.ipynb", code("a", [shown(data)]))
+    desk.open("broken.ipynb")
+    desk.page.locator("text=the static plan").wait_for()
+
+
+def test_the_panel_finds_the_kernel_and_follows_plan_run_and_stop(desk):
+    page = desk.page
+    desk.lab.write("whole.ipynb", code("1 + 1"), code(SETUP), code(CELL), code("%murakkab run"), code(LONG))
+    desk.open("whole.ipynb")
+    panel = desk.panel()
+    # The panel says why it is empty, and what to do.
+    desk.status("This kernel has not loaded Murakkab.")
+    assert panel.get_by_role("button", name="Insert and run %load_ext").is_visible()
+    desk.run(1)
+    desk.status("Connected.")
+    desk.run(2)
+    panel.locator("section[aria-label=Workflows]", has_text="loud").wait_for()
+
+    # The plan, explored by keyboard.
+    plan = desk.cell(2).locator(".jp-murakkab-plan")
+    plan.wait_for()
+    assert plan.locator("tbody th").all_inner_texts()[0].endswith("shouted")
+    bar = plan.locator(".jp-murakkab-bar").nth(1)
+    bar.focus()
+    assert "after shouted" in plan.locator(".jp-murakkab-said").inner_text()
+    assert "after shouted" in bar.get_attribute("aria-label")
+
+    # A run, with its view and its numbers in the panel.
+    desk.run(3)
+    run = desk.cell(3).locator(".jp-murakkab-run")
+    run.wait_for()
+    assert run.locator(".jp-murakkab-bar").count() >= 2
+    run.locator(".jp-murakkab-bar[tabindex='0']").focus()
+    first = run.locator(".jp-murakkab-said").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert run.locator(".jp-murakkab-said").inner_text() != first
+    assert desk.cell(3).locator("text=Results").first.is_visible()
+    runs = panel.locator("section[aria-label=Runs]")
+    runs.locator("li", has_text="loud").first.locator("text=done").first.wait_for()
+    assert "2 of 2 steps" in runs.inner_text()
+    assert "core" in panel.locator("section[aria-label=Workers]").inner_text()
+
+    # A run that takes long: pushed while its cell blocks the kernel, stopped from the panel.
+    desk.run(4)
+    desk.select(4)
+    desk.command("Run the Workflow")
+    stop = panel.get_by_role("button", name="Stop endless")
+    stop.wait_for()
+    moving = panel.locator("section[aria-label=Runs] .jp-murakkab-meter").first
+    page.wait_for_function(
+        "() => Number(document.querySelector('#murakkab-panel section[aria-label=Runs] .jp-murakkab-meter')?.ariaValueNow) > 0"
+    )
+    desk.status("The kernel is busy; figures are pushed while it runs.")
+    assert int(moving.get_attribute("aria-valuenow")) < 100
+    panel.locator("section[aria-label='Energy now'] .jp-murakkab-watts").wait_for()
+    stop.click()
+    panel.locator("section[aria-label=Runs] li", has_text="endless").locator("text=stopped").first.wait_for()
+    assert panel.get_by_role("button", name="Resume endless").is_visible()
+    assert desk.said == []
+    assert "murakkab_jupyter/notebook" not in desk.lab.log.read_text()  # no traceback of ours
+
+    # After a restart the kernel knows nothing, and the panel says so.
+    desk.command("Restart Kernel…")
+    page.locator(".jp-Dialog button", has_text="Restart").click()
+    desk.status("This kernel has not loaded Murakkab.")
+
+
+def test_the_panel_says_what_is_missing_without_a_notebook(desk):
+    desk.page.goto(f"{desk.lab.url}/lab?token=t0k&reset", wait_until="domcontentloaded")
+    desk.page.wait_for_selector(".jp-Launcher")
+    desk.panel()
+    desk.status("Open a notebook")
+
+
+def test_the_panel_loads_murakkab_when_asked(desk):
+    desk.lab.write("load.ipynb", code("x = 1"))
+    desk.open("load.ipynb")
+    panel = desk.panel()
+    panel.get_by_role("button", name="Insert and run %load_ext").click()
+    desk.status("Connected.")
+    assert "%load_ext murakkab_jupyter" in desk.cell(1).locator(".cm-content").inner_text()
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_nothing_serious_is_found_by_axe(desk, theme):
+    axe = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        pytest.skip("axe-core is not installed: jlpm install in labextension/")
+    desk.lab.setting("@jupyterlab/apputils-extension:themes", {"theme": theme})
+    try:
+        desk.lab.write("axe.ipynb", code(SETUP), code(CELL), code("%murakkab run"))
+        desk.open("axe.ipynb")
+        panel = desk.panel()
+        for index in range(3):
+            desk.run(index)
+        desk.cell(2).locator(".jp-murakkab-run").wait_for()
+        panel.locator("section[aria-label=Runs]", has_text="done").wait_for()
+        desk.page.add_script_tag(content=axe.read_text())
+        found = desk.page.evaluate(
+            "() => axe.run({include: [['.jp-murakkab-plan'], ['.jp-murakkab-run'], ['#murakkab-panel']]})"
+        )
+    finally:
+        desk.lab.setting("@jupyterlab/apputils-extension:themes", {})
+    serious = [
+        (one["id"], node["html"][:160], node["failureSummary"][:300])
+        for one in found["violations"]
+        if one["impact"] in {"serious", "critical"}
+        for node in one["nodes"]
+    ]
+    assert serious == [], json.dumps(serious, indent=1)

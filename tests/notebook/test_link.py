@@ -1,0 +1,109 @@
+"""The kernel's end of the side panel, over a real comm of a real kernel."""
+
+from __future__ import annotations
+
+import queue
+import time
+from uuid import uuid4
+
+SETUP = """%load_ext murakkab_jupyter
+import time
+
+def slow(text):
+    time.sleep(0.3)
+    return text
+
+many = [f"w{i}" for i in range(200)]"""
+
+
+class Panel:
+    """A front end's end of the comm."""
+
+    def __init__(self, kernel) -> None:
+        self.client = kernel.client
+        self.id = uuid4().hex
+        self.send("comm_open", target_name="murakkab", data={})
+
+    def send(self, kind, **content):
+        message = self.client.session.msg(kind, {"comm_id": self.id, **content})
+        self.client.shell_channel.send(message)
+
+    def wait(self, when, timeout_s=60):
+        """The first state (or close) for which `when` holds."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            try:
+                message = self.client.get_iopub_msg(timeout=1)
+            except queue.Empty:
+                continue
+            if message["content"].get("comm_id") != self.id:
+                continue
+            found = message["content"]["data"] if message["msg_type"] == "comm_msg" else "closed"
+            if when(found):
+                return found
+        msg = "the kernel said nothing of the kind"
+        raise AssertionError(msg)
+
+
+def status_of(state, name):
+    return next((run["status"] for run in state["runs"] if run["name"] == name), None)
+
+
+def test_a_kernel_that_has_not_loaded_us_closes_the_comm(kernel):
+    assert Panel(kernel).wait(lambda found: True) == "closed"
+
+
+def test_a_panel_is_told_at_once_and_after_each_cell(kernel):
+    assert kernel.run(SETUP).error is None
+    panel = Panel(kernel)
+    first = panel.wait(lambda state: True)
+    assert first["format"] == 1
+    assert first["runs"] == []
+    assert first["cluster"] is None
+    kernel.client.execute("%%murakkab later\nsaid <- repeat {many} @python:slow")
+    state = panel.wait(lambda state: state["workflows"])
+    assert state["workflows"][0]["name"] == "later"
+    assert state["workflows"][0]["planned"] is True
+
+
+def test_a_run_that_blocks_its_cell_is_pushed_and_an_interrupt_stops_it(kernel):
+    panel = Panel(kernel)
+    panel.wait(lambda state: True)
+    kernel.client.execute("%%murakkab busy --run --fresh\nsaid <- repeat {many} @python:slow")
+
+    def moves(state):
+        return status_of(state, "busy") == "running" and state["runs"][0]["steps"][0]["ended"] > 0
+
+    state = panel.wait(moves)
+    assert state["runs"][0]["planned_energy"]["unit"] == "J"
+    worker = state["cluster"]["workers"][0]
+    assert 0 < worker["busy"] <= worker["cores"]
+    weighed = panel.wait(lambda state: bool(state["power"]))
+    assert weighed["power"][0]["unit"] == "W"
+    assert weighed["power"][0]["value"] > 0
+    assert weighed["runs"][0]["energy"]["value"] > 0
+    kernel.manager.interrupt_kernel()
+    ended = panel.wait(lambda state: status_of(state, "busy") == "stopped")
+    assert all(one["busy"] == 0 for one in ended["cluster"]["workers"])
+
+
+def test_a_panel_stops_a_run_in_the_background(kernel):
+    panel = Panel(kernel)
+    panel.wait(lambda state: True)
+    kernel.client.execute("%%murakkab back --background --fresh\nsaid <- repeat {many} @python:slow")
+    state = panel.wait(lambda state: status_of(state, "back") == "running")
+    panel.send("comm_msg", data={"stop": state["runs"][0]["id"]})
+    panel.wait(lambda state: status_of(state, "back") == "stopped")
+
+
+def test_a_panel_that_closes_is_told_no_more_and_nonsense_is_answered_with_the_state(kernel):
+    panel = Panel(kernel)
+    panel.wait(lambda state: True)
+    panel.send("comm_msg", data={"stop": ["x"]})
+    assert panel.wait(lambda state: True)["format"] == 1
+    panel.send("comm_close", data={})
+    reply = kernel.run(
+        "link = get_ipython().magics_manager.registry['MurakkabMagics'].link\n"
+        f"print({panel.id!r} in link._comms)"
+    )
+    assert reply.streams == ["False\n"]
