@@ -133,7 +133,7 @@ class Hunt:
         # One plan at once, so that an interrupt at any time finds something to return.
         self.take(begin(table, self.limits, self.meters, rounds=1, over=self.clock.after(0.0)))
         large = self.size >= LARGE
-        share = (0.15 if large else 0.05) * min(20.0, max(0.2, self.clock.left))
+        share = (0.15 if large else 0.05) * min(20.0, max(0.02, self.clock.left))
         found = begin(
             table,
             self.limits,
@@ -340,7 +340,7 @@ class Hunt:
             self.better(at, limits),
             nodes=nodes,
             prefer=self.meters[at],
-            until=self.clock.began + self.clock.limit_s,
+            until=self.clock.began + self.clock.limit_s - self.size * CHECKING_S,
         )
         try:
             found = branch.find()

@@ -11,6 +11,9 @@ from murakkab_jupyter.planner.table import Choice, Picks, Table
 
 __all__ = ["Draft", "begin", "draft", "improve"]
 
+LEAST_ROUNDS = 8
+"""As long as no plan keeps the limits, so many are made even if time is up."""
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -72,7 +75,7 @@ def begin(
     critical = [1.0] * len(table.choices)
     best: Draft | None = None if seed is None else draft(table, limits, wanted, seed)
     for turn in range(rounds):
-        if turn and over():
+        if turn and over() and (turn >= LEAST_ROUNDS or not (best and best.missed)):
             break
         per_area = [p / a for p, a in zip(price_area, area, strict=True)]
         per_amount = [p / a for p, a in zip(price, scale, strict=True)]
