@@ -10,6 +10,7 @@ import type { PanelState } from './data';
 import { readState } from './data';
 
 const TARGET = 'murakkab';
+const PATIENCE_MS = 4000;
 
 /** Why the panel shows something, or nothing. */
 export type Situation =
@@ -177,6 +178,22 @@ export class KernelLink {
         comm.open({});
       }
     });
+    this.patience(comm);
+  }
+
+  /** A kernel that is free answers at once; what was sent while it restarted is lost, so it is asked again. */
+  private patience(comm: Kernel.IComm): void {
+    window.setTimeout(() => {
+      if (this.comm !== comm || this.situation !== 'asking') {
+        return;
+      }
+      if (this.kernel?.status === 'idle') {
+        this.drop();
+        this.ask(true);
+      } else {
+        this.patience(comm);
+      }
+    }, PATIENCE_MS);
   }
 
   private drop(): void {

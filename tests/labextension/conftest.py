@@ -188,13 +188,15 @@ class Desk:
         self.idle()
 
     def idle(self) -> None:
-        """Until this notebook's kernel waits for us (by the server's word: a narrow window hides the indicator)."""
+        """Until this notebook's kernel waits for us, by the server's word and by the page's."""
         self.page.wait_for_function(
             "async ([url, name]) => (await (await fetch(url)).json())"
             ".some(one => one.path === name && one.kernel?.execution_state === 'idle')",
             arg=[f"{self.lab.url}/api/sessions?token={TOKEN}", self.name],
             timeout=90_000,
         )
+        # The status bar, for a narrow window hides the indicator of the toolbar.
+        self.page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=60_000)
 
     def cell(self, index: int):
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell").nth(index)
