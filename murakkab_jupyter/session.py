@@ -6,6 +6,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,7 +15,7 @@ from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.agents.python import function_agent
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import JournalError, UsageError
-from murakkab_jupyter.core.events import Event, Notice, RunStatus
+from murakkab_jupyter.core.events import BatchEnded, BatchStarted, Event, Notice, RunStatus
 from murakkab_jupyter.core.hosts import ClusterView, HostPower
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
 from murakkab_jupyter.energy.meter import best_meter
@@ -37,6 +38,7 @@ from murakkab_jupyter.runtime.recorder import Recorder
 from murakkab_jupyter.runtime.values import ValueStore
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
+from murakkab_jupyter.simulate.weights import step_seconds
 from murakkab_jupyter.workflow.declaration import Declaration, saved_values
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.inputs import gather
@@ -344,6 +346,13 @@ class Session:
             {name: step.configuration for name, step in plan.steps.items()},
             expected={name: step.items for name, step in plan.steps.items()},
             run_id=run_id,
+            seconds=step_seconds(
+                workflow,
+                {name: step.configuration for name, step in plan.steps.items()},
+                roots=declaration.readable(),
+                library=self.library,
+                profiles=self.profiles,
+            ),
         )
         run = Run(run_id, workflow, plan, cluster.view(), loop, store)
         if on_event is not None:
@@ -371,61 +380,93 @@ class Session:
         *,
         reuse: bool,
     ) -> None:
-        """Drive a run to its end, with its meter and its bill, and write down how it ended."""
+        """Drive a run to its end, with its meter and its bill, and write down how it ended.
+
+        Whatever goes wrong, the run ends: somebody is waiting for it.
+        """
         from murakkab_jupyter.cluster.driver import DaskDriver
 
-        media = [
-            value.media
-            for _, _, value in declaration.items()
-            if isinstance(value, Video | Audio | Image | Document)
-        ]
-        started = time.monotonic()
+        status: RunStatus = "failed"
+        message = ""
+        bill: Bill | None = None
+        error: BaseException | None = None
+        earlier = self._earlier(run, cluster) if restored else []
 
         def publish(event: Event) -> None:
             self.journal.save_event(run.id, event)
             run.publish(event)
 
-        def notify(message: str) -> None:
-            publish(Notice(time.monotonic() - started, message))
+        def notify(text: str) -> None:
+            publish(Notice(time.monotonic() - started, text))
 
-        for message in cluster.notices:
-            notify(message)
-        recorder: Recorder = self.journal.recorder(
-            run.id, library=self.library, media=media, reuse=reuse, notify=notify
-        )
-        # What is observed on other hosts is filed under them.
-        workers = None if cluster.local else lambda: run.cluster.workers
-        recorder = Observing(recorder, self.library, self.profiles, workers)
-        keys: dict[str, tuple[Ancestry, ...]] = dict.fromkeys(declaration.roots.values, ())
-        for name, ancestry, _ in declaration.items():
-            keys[name] = (*keys[name], ancestry)
-        begin = Begin(keys, run.cluster.workers, declaration.roots.bad)
-        power = run.cluster.workers[0].power if run.cluster.workers else HostPower()
-        meter = best_meter(power, run.cluster.cores) if cluster.local else None
-        if meter is not None:
-            meter.start()
         started = time.monotonic()
-        status: RunStatus = "failed"
-        message = ""
-        error: BaseException | None = None
         try:
-            finish = DaskDriver(cluster, library=self.library).drive(
-                loop,
-                begin,
-                store=run.store,
-                recorder=recorder,
-                publish=publish,
-                stop=run.stopping,
-                restored=restored,
-            )
-            status, message = finish.status, finish.message
+            for notice in cluster.notices:
+                notify(notice)
+            recorder = self._recorder(run, declaration, cluster, reuse=reuse, notify=notify)
+            power = run.cluster.workers[0].power if run.cluster.workers else HostPower()
+            meter = best_meter(power, run.cluster.cores) if cluster.local else None
+            if meter is not None:
+                meter.start()
+            started = time.monotonic()
+            try:
+                finish = DaskDriver(cluster, library=self.library).drive(
+                    loop,
+                    beginning(run, declaration),
+                    store=run.store,
+                    recorder=recorder,
+                    publish=publish,
+                    stop=run.stopping,
+                    restored=restored,
+                )
+                status, message = finish.status, finish.message
+            finally:
+                seconds = time.monotonic() - started
+                reading = meter.stop() if meter is not None else None
+                # A meter knows nothing of what an earlier part of the run spent.
+                bill = (
+                    Bill.of([*earlier, *run.events], run.plan, run.cluster)
+                    if earlier
+                    else Bill.of(run.events, run.plan, run.cluster, reading, seconds=seconds)
+                )
         except BaseException as caught:  # noqa: BLE001 - handed to whoever waits for the run
             error, message = caught, str(caught)
-        seconds = time.monotonic() - started
-        reading = meter.stop() if meter is not None else None
-        bill = Bill.of(run.events, run.plan, run.cluster, reading, seconds=seconds)
-        self.journal.end_run(run.id, status, message)
-        run.end(status, message, bill, error)
+        try:
+            self.journal.end_run(run.id, status, message)
+        except Exception as caught:  # noqa: BLE001 - the same
+            error = error or caught
+        finally:
+            run.end(status, message, bill, error)
+
+    def _earlier(self, run: Run, cluster: Cluster) -> list[Event]:
+        """The events of a resumed run's earlier parts; on this host, its worker had another address then."""
+        events = list(self.journal.events(run.id))
+        if cluster.local and len(run.cluster.workers) == 1:
+            here = run.cluster.workers[0].name
+            events = [
+                replace(one, worker=here) if isinstance(one, BatchStarted | BatchEnded) else one
+                for one in events
+            ]
+        return events
+
+    def _recorder(
+        self,
+        run: Run,
+        declaration: Declaration,
+        cluster: Cluster,
+        *,
+        reuse: bool,
+        notify: Callable[[str], None],
+    ) -> Recorder:
+        media = [
+            value.media
+            for _, _, value in declaration.items()
+            if isinstance(value, Video | Audio | Image | Document)
+        ]
+        kept = self.journal.recorder(run.id, library=self.library, media=media, reuse=reuse, notify=notify)
+        # What is observed on other hosts is filed under them.
+        workers = None if cluster.local else lambda: run.cluster.workers
+        return Observing(kept, self.library, self.profiles, workers)
 
     def close(self) -> None:
         """Close the cluster (when this session started it), the profiles and the journal."""
@@ -442,3 +483,11 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def beginning(run: Run, declaration: Declaration) -> Begin:
+    """What the loop is told first: root items, workers, and the items that cannot be read."""
+    keys: dict[str, tuple[Ancestry, ...]] = dict.fromkeys(declaration.roots.values, ())
+    for name, ancestry, _ in declaration.items():
+        keys[name] = (*keys[name], ancestry)
+    return Begin(keys, run.cluster.workers, declaration.roots.bad)

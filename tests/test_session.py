@@ -161,6 +161,25 @@ def test_a_run_in_the_background_is_awaited_stopped_and_resumed(session: Session
     assert resumed.id == run.id
     assert resumed.status == "done"
     assert list(resumed.outputs["loud"].values()) == ["QUICK", "SLOW"]
+    # The bill is of the whole run: both calls, and the one that was stopped.
+    assert resumed.bill is not None
+    assert resumed.bill.step("loud").done == 2
+
+
+def test_a_run_ends_for_whoever_waits_even_when_the_journal_fails(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        msg = "the disk is full"
+        raise JournalError(msg)
+
+    declaration = session.declare(CELL, values("x"))
+    monkeypatch.setattr(session.journal, "end_run", full)
+    with pytest.raises(JournalError, match="the disk is full"):
+        session.run(declaration, background=True).wait(30)
+    monkeypatch.setattr(session.journal, "recorder", full)
+    with pytest.raises(JournalError, match="the disk is full"):
+        session.run(declaration, background=True).wait(30)
 
 
 def test_a_view_that_fails_is_dropped_and_the_run_goes_on(session: Session) -> None:

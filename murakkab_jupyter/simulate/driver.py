@@ -43,6 +43,7 @@ from murakkab_jupyter.simulate.durations import Durations, Span
 from murakkab_jupyter.simulate.items import ItemMeasures
 from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.simulate.simulation import Call, SimulatedStep, Simulation
+from murakkab_jupyter.simulate.weights import step_seconds
 from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["Simulation", "evaluation", "simulate"]
@@ -281,7 +282,9 @@ def simulate(
     """
     measures = ItemMeasures(workflow, configurations, roots, library)
     durations = Durations(profiles, configurations)
-    driver = VirtualDriver(RunLoop(workflow, configurations), measures, durations, cluster.workers, changes)
+    seconds = step_seconds(workflow, configurations, roots=roots, library=library, profiles=profiles)
+    loop = RunLoop(workflow, configurations, seconds=seconds)
+    driver = VirtualDriver(loop, measures, durations, cluster.workers, changes)
     driver.run(Begin(measures.roots, cluster.workers))
     whole = Span()
     for sums in driver.sums.values():
