@@ -11,13 +11,23 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from murakkab_jupyter.core.errors import InfeasibleError, InputError, MurakkabError, UsageError
-from murakkab_jupyter.verbs import Declared, Face, Outcome, Request, Workbench, parse_request, write_json
+from murakkab_jupyter.verbs import (
+    Declared,
+    Face,
+    Outcome,
+    Request,
+    Workbench,
+    check_target,
+    parse_request,
+    refuse_unused,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from murakkab_jupyter.notebook.views.progress import Moment
@@ -73,6 +83,7 @@ def execute(words: Sequence[str], bench: Workbench) -> int:
     if request.options.get("help") or request.verb.name == "help":
         return show_outcome(bench.do(request, FACE), None)
     target = request.options.get("json")
+    check_target(target)
     match request.verb.name:
         case "run":
             return run(request, bench, declared(request, bench))
@@ -122,6 +133,7 @@ def declared(request: Request, bench: Workbench) -> Declared:
         raise UsageError(msg, hint=f"murakkab {request.verb.name} FILE.murakkab --input videos=clip.mp4")
     text = read_workflow(request.word)
     values = read_inputs(request.options.get("input", ()))
+    refuse_unused(values, text)
     return bench.declare(text, values, session=bench.session_of(request))
 
 
@@ -165,6 +177,10 @@ def resume(request: Request, bench: Workbench) -> int:
     """Go on with a run that was stopped or killed."""
     session = bench.session_of(request)
     values = read_inputs(request.options.get("input", ()))
+    if values:
+        record = session.journal.find(request.word) if request.word else session.journal.latest_unfinished()
+        if record is not None:
+            refuse_unused(values, record.text)
     try:
         started = session.resume(request.word, values=values or None, background=True)
     except KeyboardInterrupt:
@@ -228,13 +244,12 @@ def watch(run: Run, request: Request) -> int:
     for notice in dict.fromkeys(run.notices):
         tell(f"• {notice}")
     target = request.options.get("json")
-    if target is not None:
-        written = write_json(run.report(), target)
-        if written is not None:
-            print(written)
-            return run.exit_code
-    print(run_bundle(run, pictures=False).text)
-    print(f"\nRun {run.id}: {run.status}{f'. {run.message}' if run.message else ''}")
+    if target == "-":
+        print(write_json(run.report(), target))
+        return run.exit_code
+    with written(run.report() if target is not None else None, target):
+        print(run_bundle(run, pictures=False).text)
+        print(f"\nRun {run.id}: {run.status}{f'. {run.message}' if run.message else ''}", flush=True)
     return run.exit_code
 
 
@@ -311,13 +326,26 @@ def show_outcome(outcome: Outcome, target: str | None) -> int:
     """Print an outcome, as JSON where that was asked for."""
     from murakkab_jupyter.notebook.show import show
 
-    if target is not None:
-        written = write_json(outcome.json, target)
-        if written is not None:
-            print(written)
-            return outcome.exit_code
-    print(show(outcome).text)
+    if target == "-":
+        print(write_json(outcome.json, target))
+        return outcome.exit_code
+    with written(outcome.json, target):
+        print(show(outcome).text, flush=True)
     return outcome.exit_code
+
+
+@contextlib.contextmanager
+def written(data: Any, target: str | None) -> Iterator[None]:
+    """Write JSON first, as a closed pipe may cut what is printed; a full disk is told after that, so it costs nothing."""
+    late: UsageError | None = None
+    if target is not None:
+        try:
+            write_json(data, target)
+        except UsageError as error:
+            late = error
+    yield
+    if late is not None:
+        raise late
 
 
 def tell(text: str) -> None:

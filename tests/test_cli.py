@@ -69,6 +69,28 @@ def test_json_to_a_file_leaves_the_words_on_standard_output(place, capsys):
     assert "Plan: sums" in capsys.readouterr().out
 
 
+def test_json_that_cannot_be_written_is_told_before_anything_is_run(place, capsys):
+    assert main(["run", "sums.murakkab", *INPUTS, "--json", str(place / "none" / "x.json")]) == 2
+    assert capsys.readouterr().out == ""
+    assert not (place / "journal.sqlite").exists()
+
+
+def test_results_are_shown_when_the_disk_is_full_at_the_end(place, capsys):
+    assert main(["run", "sums.murakkab", *INPUTS, "--json", "/dev/full"]) == 2
+    shown = capsys.readouterr()
+    assert "build a bridge" in shown.out
+    assert "Bill: sums" in shown.out
+    assert "/dev/full cannot be written: No space left on device." in shown.err
+
+
+def test_an_input_that_a_resumed_run_does_not_know_is_told(place, capsys):
+    (place / "c.txt").write_bytes(b"\x81\x8d\x00\x01\x90")
+    assert main(["run", "sums.murakkab", *INPUTS, "--input", "texts=c.txt"]) == 3
+    capsys.readouterr()
+    assert main(["resume", "--input", "txts=a.txt"]) == 2
+    assert "Did you mean {texts}?" in capsys.readouterr().err
+
+
 def test_history_and_bill_know_earlier_runs(place, capsys):
     assert main(["run", "sums.murakkab", *INPUTS]) == 0
     capsys.readouterr()
@@ -113,6 +135,11 @@ def test_an_unreadable_file_among_others_makes_the_run_partial_and_is_named(plac
         (["models", "wisper-base"], 2, "whisper-base"),
         (["export", "out.json"], 2, "Nothing has been run"),
         (["run", "sums.murakkab", *INPUTS, "--cores", "none"], 2, "whole number"),
+        (["run", "sums.murakkab", *INPUTS, "--json", "none/x.json"], 2, "there is no folder none"),
+        (["plan", "sums.murakkab", *INPUTS, "--json", "."], 2, "it is a folder"),
+        (["agents", "--json", "none/x.json"], 2, "cannot be written"),
+        (["run", "sums.murakkab", *INPUTS, "--input", "text=a.txt"], 2, "Did you mean {texts}?"),
+        (["plan", "sums.murakkab", *INPUTS, "--input", "summary=a.txt"], 2, "It refers to {texts}."),
     ],
 )
 def test_a_mistake_is_a_message_on_standard_error_and_an_exit_code(place, capsys, words, code, said):

@@ -11,10 +11,12 @@ from murakkab_jupyter.verbs import (
     OPTIONS,
     VERBS,
     Workbench,
+    check_target,
     header_options,
     help_text,
     names_in,
     parse_request,
+    refuse_unused,
     verb_named,
     write_json,
 )
@@ -132,6 +134,27 @@ def test_json_goes_to_a_file_or_comes_back(tmp_path):
     assert json.loads((tmp_path / "out.json").read_text()) == [1]
     with pytest.raises(UsageError, match="cannot be written"):
         write_json([1], str(tmp_path / "none" / "out.json"))
+
+
+def test_a_target_for_json_is_checked_without_writing_it(tmp_path):
+    kept = tmp_path / "kept.json"
+    kept.write_text("before")
+    for fine in (None, "-", str(tmp_path / "new.json"), str(kept)):
+        check_target(fine)
+    assert [one.name for one in tmp_path.iterdir()] == ["kept.json"]
+    assert kept.read_text() == "before"
+    for wrong in (str(tmp_path), str(tmp_path / "none" / "x.json"), str(kept / "x.json")):
+        with pytest.raises(UsageError, match="cannot be written"):
+            check_target(wrong)
+
+
+def test_a_value_that_nothing_refers_to_is_told_with_what_does():
+    text = "%%murakkab w\na <- transcribe {clips}\nb <- do {a} @python:mine\n"
+    refuse_unused(["clips", "mine"], text)
+    for name, hint in (("clip", "Did you mean {clips}?"), ("a", "It refers to {clips}, {mine}.")):
+        with pytest.raises(UsageError, match="Nothing in the workflow refers to") as caught:
+            refuse_unused([name], text)
+        assert caught.value.hint == hint
 
 
 def test_an_unknown_workflow_is_an_error_with_the_nearest():

@@ -34,6 +34,7 @@ from murakkab_jupyter.verbs import (
     Outcome,
     Request,
     Workbench,
+    check_target,
     header_options,
     help_text,
     names_in,
@@ -135,6 +136,7 @@ class MurakkabMagics(Magics):
             return None
         options = header_options(text)
         wanted = bool(options.get("run") or options.get("background"))
+        check_target(options.get("json"))
         cell_id = self.cell_id()
         whole, _, _ = self.bench.joined(text, cell_id)
         values, missing = self.values_for(whole)
@@ -222,6 +224,7 @@ class MurakkabMagics(Magics):
         except UsageError as error:
             # One name for every mistake of this kind, whatever part of the parser found it.
             raise UsageError(error.message, hint=error.hint) from error
+        check_target(request.options.get("json"))
         if request.options.get("help") or request.verb.name not in {"run", "resume"}:
             if request.verb.name in {"plan", "explain", "frontier"} and not request.options.get("help"):
                 self.refresh(self.bench.find(request.word))
@@ -252,12 +255,12 @@ class MurakkabMagics(Magics):
 
     def finish(self, outcome: Outcome, target: str | None) -> None:
         """Show an outcome, and write its JSON where that was asked for."""
-        if target is not None:
-            written = write_json(outcome.json, target)
-            if written is not None:
-                put_text(written)
-                return
+        if target == "-":
+            put_text(write_json(outcome.json, target) or "")
+            return
         put(show(outcome))
+        if target is not None:
+            write_json(outcome.json, target)
 
     def show_measuring(self) -> None:
         """A bar that shows how far measuring is, where the front end can redraw it."""

@@ -5,8 +5,8 @@ A `Workbench` holds what has been declared in a session and does what a verb ask
 """
 
 from murakkab_jupyter.verbs.bench import Declared, Workbench
-from murakkab_jupyter.verbs.cells import header_options, names_in, steps_in
-from murakkab_jupyter.verbs.outcome import Outcome, write_json
+from murakkab_jupyter.verbs.cells import header_options, names_in, refuse_unused, steps_in
+from murakkab_jupyter.verbs.outcome import Outcome, check_target, write_json
 from murakkab_jupyter.verbs.table import (
     OPTIONS,
     VERBS,
@@ -29,10 +29,12 @@ __all__ = [
     "Request",
     "Verb",
     "Workbench",
+    "check_target",
     "header_options",
     "help_text",
     "names_in",
     "parse_request",
+    "refuse_unused",
     "steps_in",
     "verb_named",
     "write_json",

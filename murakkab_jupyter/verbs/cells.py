@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.verbs.table import VERBS
 
-__all__ = ["header_options", "names_in", "steps_in"]
+__all__ = ["header_options", "names_in", "refuse_unused", "steps_in"]
 
 
 def names_in(text: str) -> list[str]:
@@ -24,6 +25,21 @@ def names_in(text: str) -> list[str]:
         if step.pin is not None and step.pin.function is not None:
             found.setdefault(step.pin.function)
     return list(found)
+
+
+def refuse_unused(given: Iterable[str], text: str) -> None:
+    """Raise `UsageError` for the first value whose name a workflow's text does not refer to."""
+    from murakkab_jupyter.workflow.language.suggest import near
+
+    needed = names_in(text)
+    for name in given:
+        if name in needed:
+            continue
+        close = near(name, needed)
+        wanted = ", ".join(f"{{{one}}}" for one in needed)
+        msg = f"Nothing in the workflow refers to {{{name[:60]}}}."
+        hint = f"Did you mean {{{close[0]}}}?" if close else f"It refers to {wanted or 'no variable'}."
+        raise UsageError(msg, hint=hint)
 
 
 def steps_in(text: str) -> list[str]:

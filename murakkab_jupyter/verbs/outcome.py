@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.core.errors import UsageError
 
-__all__ = ["Outcome", "write_json"]
+__all__ = ["Outcome", "check_target", "write_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,29 @@ class Outcome:
     exit_code: int = 0
 
 
+def check_target(target: str | None) -> None:
+    """Raise `UsageError` where JSON surely cannot be written to `target`; writes nothing."""
+    if target is None or target == "-":
+        return
+    path = Path(target).expanduser()
+    if path.is_dir():
+        why = "it is a folder"
+    elif not path.parent.is_dir():
+        why = f"there is no folder {path.parent}"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        why = "you may not write there"
+    else:
+        return
+    raise unwritable(target, why)
+
+
+def unwritable(target: str, why: str) -> UsageError:
+    """The error of a target that takes nothing."""
+    return UsageError(
+        f"{target} cannot be written: {why}.", hint="Give --json another file, or - to print it."
+    )
+
+
 def write_json(data: Any, target: str) -> str | None:
     """Write JSON to a file; for `-` the text comes back instead. Raises `UsageError` when it cannot be written."""
     import json
@@ -47,6 +71,5 @@ def write_json(data: Any, target: str) -> str | None:
     try:
         Path(target).expanduser().write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        msg = f"{target} cannot be written: {error.strerror or error}."
-        raise UsageError(msg, hint="Give --json another file, or - to print it.") from None
+        raise unwritable(target, error.strerror or str(error)) from None
     return None
