@@ -77,6 +77,9 @@ class Option:
         One line.
     required
         Whether the agent can do nothing until it is stated (which file, which server).
+    check
+        Says, when a pin states it, what is wrong with a value (a whole sentence, without the value), or "".
+        A value that is refused is shown nowhere.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Option:
     lever: bool = False
     help: str = ""
     required: bool = False
+    check: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,10 +239,26 @@ def checked_url(url: str) -> str:
     if not good:
         msg = "A model server's URL starts with http:// or https:// and names a host."
         raise AgentError(msg, hint="For example url=http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query:
-        msg = f"The URL for {parts.hostname} holds a user, a password or a query."
+    if parts.username or parts.password or parts.query or parts.fragment:
+        msg = "The URL of a model server may not hold a user, a password or a query."
         raise AgentError(msg, hint="Keys belong into the environment, never into a workflow.")
     return bare
+
+
+def url_problem(value: object) -> str:
+    """What is wrong with a base URL, in a sentence that does not hold it; empty when nothing is."""
+    try:
+        checked_url(str(value))
+    except AgentError as error:
+        return f"{error.message} {error.hint}"
+    return ""
+
+
+def name_problem(value: object) -> str:
+    """Whether a text cannot name an environment variable: people put the key itself there."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(value)):
+        return ""
+    return "This is no name of an environment variable. The key itself belongs into the environment."
 
 
 def message_in(raw: bytes) -> str:
@@ -267,9 +283,22 @@ def after(stated: str | None) -> float | None:
     return seconds if seconds >= 0 else None
 
 
-URL = Option("url", str, "", help="Base URL of the server, e.g. http://localhost:8000/v1.", required=True)
+URL = Option(
+    "url",
+    str,
+    "",
+    help="Base URL of the server, e.g. http://localhost:8000/v1.",
+    required=True,
+    check=url_problem,
+)
 MODEL = Option("model", str, "", help="Name of the model; may be left out where the server has only one.")
-KEY_ENV = Option("key_env", str, "", help=f"Environment variable that holds the key ({KEY} by default).")
+KEY_ENV = Option(
+    "key_env",
+    str,
+    "",
+    help=f"Environment variable that holds the key ({KEY} by default).",
+    check=name_problem,
+)
 TIMEOUT = Option("timeout", float, 120.0, help="Seconds to wait for an answer.")
 
 

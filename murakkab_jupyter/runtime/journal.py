@@ -110,9 +110,9 @@ class Journal:
         row = (
             run_id,
             name,
-            writable(text),
+            writable(without_secrets(text)),
             compact(without_secrets(values)),
-            compact(goal or plan.get("goal") or {}),
+            compact(without_secrets(goal or plan.get("goal") or {})),
             compact(without_secrets(plan)),
             platform.node(),
             pid,
@@ -153,7 +153,7 @@ class Journal:
         with self.database.writing() as connection:
             connection.execute(
                 "UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ?",
-                (status, writable(message), time.time(), run_id),
+                (status, writable(without_secrets(message)), time.time(), run_id),
             )
 
     def runs(self) -> list[RunRecord]:

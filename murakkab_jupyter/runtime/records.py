@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from murakkab_jupyter.core.redact import redacted
+
 __all__ = ["Pruned", "RunRecord", "default_path", "is_alive", "owner", "without_secrets"]
 
 SECRET = re.compile(
@@ -26,12 +28,14 @@ def default_path() -> Path:
 
 
 def without_secrets(data: Any) -> Any:
-    """JSON without the entries whose names say that they are keys or passwords."""
+    """JSON without the entries whose names say that they are keys or passwords, and without those in addresses."""
     match data:
         case Mapping():
             return {key: without_secrets(part) for key, part in data.items() if not SECRET.search(str(key))}
         case list() | tuple():
             return [without_secrets(part) for part in data]
+        case str():
+            return redacted(data)
     return data
 
 

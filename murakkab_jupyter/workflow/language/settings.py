@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Option
 from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.workflow.language.suggest import listed, near
-from murakkab_jupyter.workflow.language.syntax import KeyNode, Ref, StepNode
+from murakkab_jupyter.workflow.language.syntax import KeyNode, Place, Ref, StepNode
 
 __all__ = ["options_of", "pinned_options"]
 
@@ -103,12 +104,21 @@ def read(key: KeyNode, text: str, options: Sequence[Option]) -> Any:
                 msg,
                 f"Give a number more than 0, for example {key.name}={example(option)}",
             )
+        problem = option.check(value) if option.check is not None else ""
+        if problem:
+            raise unseen(key.value_place).error(problem, option.help)
         return value
     msg = f"`{key.name}` takes {TYPE_WORDS[options[0].type]}, not {text[:60]!r}."
     raise key.value_place.error(
         msg,
         f"Write, for example, {key.name}={example(options[0])}",
     )
+
+
+def unseen(place: Place) -> Place:
+    """The same place, in a line that does not show what stands there: it may be a secret."""
+    begin, end = place.column - 1, place.column - 1 + place.width
+    return replace(place, source=f"{place.source[:begin]}{'*' * place.width}{place.source[end:]}")
 
 
 def counts(choices: Sequence[Any]) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from murakkab_jupyter.core.errors import LanguageError
+from murakkab_jupyter.core.redact import masked
 
 __all__ = ["Cell", "KeyNode", "PinNode", "Place", "Ref", "StepNode", "Text", "Word"]
 
@@ -33,11 +34,16 @@ class Place:
 
     def error(self, message: str, hint: str | None = None) -> LanguageError:
         """An error that points here."""
-        source, width = self.source, self.width
+        source, width = masked(self.source), self.width
         if len(source) > LONGEST_SHOWN:
             source = f"{source[:LONGEST_SHOWN]}…" if self.column + width <= LONGEST_SHOWN else ""
         return LanguageError(
-            message, line=self.line, column=self.column, source=source, width=width, hint=hint
+            masked(message),
+            line=self.line,
+            column=self.column,
+            source=source,
+            width=width,
+            hint=masked(hint) if hint else hint,
         )
 
 

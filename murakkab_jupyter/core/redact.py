@@ -1,0 +1,54 @@
+"""Secrets that people write into addresses and cells: found, and left out of what is kept or shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+__all__ = ["MASK", "masked", "redacted"]
+
+MASK = "***"
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+USER = re.compile(r"(?<=://)[^/?#]+(?=@)")
+QUERY = re.compile(
+    r"(?<=[?&;#])([\w.%-]*(?:key|token|secret|passw(?:or)?d|pwd|sig(?:nature)?|auth(?:orization)?|credentials?)=)([^&;#]+)",
+    re.IGNORECASE,
+)
+SETTING = re.compile(
+    r"(?<![\w?&;#-])([\w-]*(?:api[_-]?key|secret|passwd|password)\s*=\s*)(\"[^\"]*\"?|'[^']*'?|[^\s\"']+)",
+    re.IGNORECASE,
+)
+"""A pin such as `api_key=sk-9`: no agent has such an option, but people try."""
+
+
+def hidden(text: str, mask: Callable[[str], str]) -> str:
+    """A text whose addresses hold no user, no password and no key."""
+
+    def address(found: re.Match[str]) -> str:
+        bare = USER.sub(lambda user: mask(user[0]), found[0])
+        return QUERY.sub(lambda pair: pair[1] + mask(pair[2]), bare)
+
+    return ADDRESS.sub(address, text) if "://" in text else text
+
+
+def redacted(text: str) -> str:
+    """A text without the users, passwords and keys of the addresses in it.
+
+    Parameters
+    ----------
+    text
+        Anything that is about to be kept.
+    """
+    return hidden(text, lambda _: MASK)
+
+
+def masked(line: str) -> str:
+    """A line of a cell to show beneath an error: secrets become as many stars, so that places stay where they are.
+
+    Parameters
+    ----------
+    line
+        The line as it was written.
+    """
+    stars = hidden(line, lambda secret: "*" * len(secret))
+    return SETTING.sub(lambda pair: pair[1] + "*" * len(pair[2]), stars)
