@@ -20,7 +20,7 @@ summary    <- summarise the scene from {objects} and {transcript}
 answer     <- answer {question} from {summary}, per all
 """
 
-QUESTION = "What has the United States achieved with its partners after two years?"
+QUESTION = "How long did the negotiations take?"
 
 
 def clips(progress: Progress | None = None) -> list[Path]:
