@@ -65,7 +65,7 @@ def test_pictures_are_taken(desk, theme, width):
     desk.lab.setting("@jupyterlab/apputils-extension:themes", {"theme": f"JupyterLab {theme}"})
     name = f"{theme.lower()}-{width}"
     try:
-        cells = (SETUP, CELL, "%murakkab run", PROMPT, ENDLESS)
+        cells = (SETUP, CELL, "%murakkab run --fresh", PROMPT, ENDLESS.replace("--run", "--run --fresh"))
         desk.lab.write(f"{name}.ipynb", *(code(one) for one in cells))
         desk.open(f"{name}.ipynb")
         page.add_style_tag(content=".Toastify, .jp-toastContainer { display: none !important }")
@@ -81,7 +81,7 @@ def test_pictures_are_taken(desk, theme, width):
         desk.cell(1).scroll_into_view_if_needed()
         page.screenshot(path=folder / f"{name}-plan.png")
         desk.cell(2).scroll_into_view_if_needed()
-        desk.cell(2).locator(".jp-murakkab-bar").nth(3).hover()
+        desk.cell(2).locator(".jp-murakkab-bar").nth(3).focus()
         desk.cell(2).screenshot(path=folder / f"{name}-run.png")
         desk.cell(3).screenshot(path=folder / f"{name}-cell.png")
         panel = desk.panel()
