@@ -35,7 +35,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A repository on the Hugging Face hub, the files wanted from it, and their size in all."""
+    """A repository on the Hugging Face hub, the files wanted from it, and their size in all.
+
+    Nothing of it is pinned by a hash, and the size is as the repository states it, rounded.
+    """
 
     repo: str
     patterns: tuple[str, ...]

@@ -104,7 +104,7 @@ class Library:
         return self.package_of(name) == "murakkab-jupyter"
 
     def availability(self, agent: AgentSpec) -> Availability:
-        """What this host lacks for an agent, not counting weights that can be fetched without asking."""
+        """What this host lacks for an agent, weights among it that are not here and may not be fetched."""
         missing = [
             f"Python module {name} is not installed"
             for name in agent.needs.modules

@@ -33,6 +33,7 @@ __all__ = [
     "Weight",
     "catalogue",
     "hub_allowed",
+    "offline",
     "reporting",
     "resolve",
     "state",
@@ -101,10 +102,20 @@ def hub_allowed() -> bool:
     return os.environ.get("MURAKKAB_HUB", "").lower() in ("1", "yes", "true")
 
 
+def offline() -> bool:
+    """Whether the user forbade fetching, with `MURAKKAB_OFFLINE=1`."""
+    return os.environ.get("MURAKKAB_OFFLINE", "").lower() in ("1", "yes", "true")
+
+
 def withheld(name: str) -> str | None:
-    """Why a weight cannot be had without the user's consent, in one sentence; None when it can, or is unknown here."""
+    """Why a weight cannot be had as things are set, in one sentence; None when it can, or is unknown here."""
     known = next((one for one in CATALOGUE if one.name == name), None)
-    if known is None or state(name).where != "hub" or hub_allowed():
+    where = state(name).where if known is not None else "path"
+    if known is None or where not in ("index", "hub"):
+        return None
+    if offline():
+        return f"weights {name} are not on this machine, and MURAKKAB_OFFLINE forbids fetching them"
+    if where != "hub" or hub_allowed():
         return None
     return f"weights {name} ({known.download_bytes / 1e9:.1f} GB from the hub) need MURAKKAB_HUB=yes"
 
@@ -156,7 +167,7 @@ def resolve(
     found = state(name).path
     if found is not None:
         return found
-    if os.environ.get("MURAKKAB_OFFLINE", "").lower() in ("1", "yes", "true"):
+    if offline():
         msg = f"The weights {name} are not on this machine, and MURAKKAB_OFFLINE forbids fetching them."
         raise WeightsError(msg, hint=f"Unset MURAKKAB_OFFLINE, or put them at {stated_place(name)}.")
     if wanted.packages:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from murakkab_jupyter.agents.agent import AgentSpec
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.weights import state
-from murakkab_jupyter.core.errors import InfeasibleError, WeightsError
+from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.plan import Configuration
@@ -338,18 +336,7 @@ def ruled_out(step: Step, stated: Collection[str], offered: Sequence[AgentSpec])
 
 def lacking(agent: AgentSpec, library: Library) -> tuple[str, ...]:
     """What this host lacks for an agent, weights among it that are not here and may not be fetched."""
-    missing = list(library.availability(agent).missing)
-    if os.environ.get("MURAKKAB_OFFLINE", "").lower() in ("1", "yes", "true"):
-        for name in agent.needs.weights:
-            try:
-                here = state(name).here
-            except WeightsError:
-                continue  # another package's weights: its own affair
-            if not here:
-                missing.append(
-                    f"weights {name} are not on this machine, and MURAKKAB_OFFLINE forbids fetching them"
-                )
-    return tuple(missing)
+    return library.availability(agent).missing
 
 
 def need(agent: AgentSpec) -> str:

@@ -352,6 +352,27 @@ def test_an_agent_whose_weights_need_consent_is_not_ready_until_it_is_given(cach
     assert library.availability(agent).ready
 
 
+def test_an_agent_whose_weights_are_not_here_is_not_ready_offline(cache, tmp_path, monkeypatch):
+    library = default_library()
+    agent = library.agent("minilm-qa")
+    (name,) = agent.needs.weights
+
+    def lacks(agent):
+        return [reason for reason in library.availability(agent).missing if reason.startswith("weights")]
+
+    monkeypatch.setattr(weights, "package_roots", lambda _: {})
+    assert lacks(agent) == [], "they may be fetched"
+    monkeypatch.setenv("MURAKKAB_OFFLINE", "1")
+    (reason,) = lacks(agent)
+    assert name in reason
+    assert "MURAKKAB_OFFLINE" in reason
+    monkeypatch.setenv("MURAKKAB_HUB", "yes")
+    assert any("OFFLINE" in one for one in lacks(library.agent("whisper-large-v3-turbo")))
+    monkeypatch.setenv("MURAKKAB_WEIGHTS", str(tmp_path))
+    (tmp_path / name).mkdir()
+    assert lacks(agent) == [], "one's own are here"
+
+
 def test_weights_that_the_hubs_own_cache_holds_need_no_consent(cache, tmp_path, monkeypatch):
     made = Weight("hubbed", "", "MIT", "", "", hub=Hub("someone/thing", ("model.bin", "vocabulary.*"), 10))
     monkeypatch.setattr(weights, "CATALOGUE", (made,))
@@ -398,6 +419,12 @@ def test_every_weight_states_origin_and_licence_and_is_pinned():
         assert known.origin, known.name
         assert known.packages or known.hub, known.name
         assert known.size_bytes > 0, known.name
+        # The hub is not pinned by hashes, and the docs say so; whatever comes from an index is.
+        assert bool(known.pieces) == bool(known.packages), known.name
+        used = {member.split("/")[0] for piece in known.pieces for member in piece.members}
+        assert used == {package.module for package in known.packages}, known.name
+        if known.hub is not None:
+            assert "not re-checked" in known.licence, known.name
         for piece in known.pieces:
             assert re.fullmatch(r"[0-9a-f]{64}", piece.sha256), piece.name
             modules = {package.module for package in known.packages}
