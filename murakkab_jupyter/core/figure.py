@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["Figure", "Method", "Source", "total", "unknown", "weakest"]
+__all__ = ["Figure", "Method", "Source", "money", "total", "unknown", "weakest"]
 
 Source = Literal["measured", "published", "prior"]
 """`measured` on this host, `published` (cited), or `prior`: a guess, or a measurement made elsewhere."""
@@ -21,6 +21,17 @@ _STRENGTH: dict[Source, int] = {"prior": 0, "published": 1, "measured": 2}
 def weakest(sources: Iterable[Source]) -> Source:
     """The weakest of some sources: what is derived from them is no stronger."""
     return min(sources, key=_STRENGTH.__getitem__, default="prior")
+
+
+def money(value: float) -> str:
+    """Dollars for people: `$1.50`, `$0.0005`, `$7.3e-8`."""
+    if value == 0:
+        return "$0"
+    if abs(value) >= 0.01:
+        return f"${value:,.2f}"
+    if abs(value) >= 0.0001:
+        return f"${value:.5f}".rstrip("0")
+    return f"${value:.1e}".replace("e-0", "e-")
 
 
 @dataclass(frozen=True, slots=True)

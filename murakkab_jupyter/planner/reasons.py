@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from murakkab_jupyter.core.errors import InfeasibleError
-from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.figure import Figure, money
 from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.modes import Candidates, Mode
 from murakkab_jupyter.planner.plan import Alternative, Plan
@@ -16,7 +16,7 @@ from murakkab_jupyter.planner.search import AFTER, AFTER_QUALITY, Picks, Search
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction
 from murakkab_jupyter.workflow.goal import TIERS, Goal, Objective
 
-__all__ = ["amount", "binding_of", "infeasible", "loses", "notes_of", "rounded_up"]
+__all__ = ["amount", "binding_of", "infeasible", "loses", "notes_of", "option_of", "rounded_up"]
 
 UNITS: Mapping[str, str] = {"latency": "s", "energy": "J", "cost": "USD", "cpu": "s"}
 FIGURES: Mapping[str, Objective] = {
@@ -25,6 +25,8 @@ FIGURES: Mapping[str, Objective] = {
     "max-energy": "energy",
     "quality": "quality",
 }
+TYPED: Mapping[str, str] = {"deadline": "s", "budget": "usd", "max-energy": "J"}
+"""Units as an option takes them."""
 EXTREMES: Mapping[str, tuple[str, str]] = {
     "deadline": ("the fastest plan", "takes"),
     "budget": ("the cheapest plan", "costs"),
@@ -34,9 +36,11 @@ EXTREMES: Mapping[str, tuple[str, str]] = {
 
 
 def amount(value: float, unit: str) -> str:
-    """A value for people: `12.3 s`, `0.00041 USD`, `0.86`."""
+    """A value for people: `12.3 s`, `$0.00041`, `0.86`."""
     if unit == "1":
         return f"{value:.2f}"
+    if unit == "USD":
+        return money(value)
     if value >= 100:
         return f"{value:.0f} {unit}"
     return f"{value:.3g} {unit}"
@@ -222,14 +226,33 @@ def binding_of(search: Search, picks: Picks, goal: Goal) -> str | None:
     return best[1] if best is not None else None
 
 
-def infeasible(search: Search, picks: Picks, goal: Goal, limit: str, nearest: Plan) -> InfeasibleError:
-    """The error that names the limit, the nearest feasible value, and what to type."""
-    kept = [
-        one
-        for one in (*dict_of(goal), *(["quality"] if goal.floor else []))
-        if one not in search.excess(picks, goal)
-    ]
+def option_of(search: Search, picks: Picks, limit: str) -> str | None:
+    """What to type so that a plan keeps a limit (`--deadline 13s`); None where its figure is unknown."""
+    if limit == "quality":
+        score = search.score(picks)
+        share = score / search.judge.reachable if search.judge.reachable else 0.0
+        tier = next((name for name in TIERS if share >= SHARES[name] * (1 - 1e-9)), None)
+        return f"--quality {tier or f'{math.floor(score * 100) / 100:.2f}'}"
+    figure = search.exact(picks).totals.get(FIGURES[limit])
+    if figure is None or figure.value is None:
+        return None
+    return f"--{limit} {rounded_up(figure.value):g}{TYPED[limit]}"
+
+
+def infeasible(
+    search: Search, picks: Picks, goal: Goal, limit: str, nearest: Plan, others: Sequence[str] = ()
+) -> InfeasibleError:
+    """The error that names the limit, the nearest feasible value, and what to type; `others` would do as well."""
+    broken = search.excess(picks, goal)
+    stated = [*dict_of(goal), *(["quality"] if goal.floor else [])]
+    kept = [one for one in stated if one not in broken]
     also = f" that keeps {' and '.join(named(one, goal) for one in kept)}" if kept else ""
+    # A limit that cannot be kept beside this one has to give way with it.
+    missed = [limit, *(one for one in stated if one in broken and one != limit)]
+    options = {one: option_of(search, picks, one) for one in missed}
+    hint = f"Say {' '.join(words for words in options.values() if words)}"
+    hint += "".join(f", or {words}" for words in others) + "."
+    hint += "".join(f" Leave out --{one}." for one, words in options.items() if words is None)
     if limit == "quality":
         if search.judge.blind and not isinstance(goal.floor, str):
             blind = ", ".join(search.judge.blind)
@@ -247,43 +270,24 @@ def infeasible(search: Search, picks: Picks, goal: Goal, limit: str, nearest: Pl
             else f"{goal.floor:g}"
         )
         message = f"No plan{also} has quality {asked}: {EXTREMES[limit][0]} {EXTREMES[limit][1]} {score:.2f} (a prior)."
-        share = score / search.judge.reachable if search.judge.reachable else 0.0
-        tier = next((name for name in TIERS if share >= SHARES[name] * (1 - 1e-9)), None)
-        said = f"--quality {math.floor(score * 100) / 100:.2f}"
-        return InfeasibleError(
-            message,
-            binding="quality",
-            nearest=nearest,
-            hint=f"Say {f'--quality {tier}' if tier else said}, or loosen another limit.",
-        )
+        return InfeasibleError(message, binding="quality", nearest=nearest, hint=hint)
     objective = FIGURES[limit]
-    stated = dict_of(goal)[limit]
+    asked = of(objective, dict_of(goal)[limit])
     figure = search.exact(picks).totals.get(objective)
     if figure is None or figure.value is None:
         return InfeasibleError(
-            f"No plan surely keeps the {limit} of {of(objective, stated)}: its {objective} is unknown here.",
+            f"No plan surely keeps the {limit} of {asked}: its {objective} is unknown here.",
             binding=limit,
             nearest=nearest,
             hint="State watts and prices in a cluster file (--cluster), or leave the limit out.",
         )
-    value = figure.value
-    option = rounded_up(value)
-    said = f"--{limit} {option:g}{'s' if limit == 'deadline' else ''}"
-    looser = lower_floor(goal)
     return InfeasibleError(
-        f"No plan meets the {limit} of {of(objective, stated)}: "
-        f"{EXTREMES[limit][0]}{also} {EXTREMES[limit][1]} {of(objective, value)} ({figure.source}).",
+        f"No plan meets the {limit} of {asked}: "
+        f"{EXTREMES[limit][0]}{also} {EXTREMES[limit][1]} {of(objective, figure.value)} ({figure.source}).",
         binding=limit,
         nearest=nearest,
-        hint=f"Say {said}{f', or --quality {looser}' if looser else ''}.",
+        hint=hint,
     )
-
-
-def lower_floor(goal: Goal) -> str | None:
-    """The next lower tier, if there is one."""
-    if isinstance(goal.floor, str) and goal.floor in TIERS[:-1]:
-        return TIERS[TIERS.index(goal.floor) + 1]
-    return None
 
 
 def notes_of(

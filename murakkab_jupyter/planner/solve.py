@@ -9,13 +9,13 @@ from typing import Any
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
-from murakkab_jupyter.planner.evaluate import Evaluator
+from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect
 from murakkab_jupyter.planner.modes import Candidates, candidates
-from murakkab_jupyter.planner.plan import Alternative, Plan, StepPlan
+from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, StepPlan
 from murakkab_jupyter.planner.quality import Judge, product
-from murakkab_jupyter.planner.reasons import binding_of, infeasible, loses, notes_of
-from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search
+from murakkab_jupyter.planner.reasons import binding_of, infeasible, loses, notes_of, option_of
+from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search, limits
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
@@ -24,6 +24,12 @@ __all__ = ["Problem", "make_plan", "plan_of", "prepare"]
 
 HEAVY_CALLS = 150.0
 """A workflow of many calls takes longer to simulate: beyond this many, fewer evaluations are asked for."""
+
+FIELDS: Mapping[str, str] = {
+    "deadline": "deadline_s",
+    "budget": "budget_usd",
+    "max-energy": "max_energy_j",
+}
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,8 @@ def make_plan(
     if broken:
         limit, picks = unmet(search, picks, goal)
         if limit is not None:
-            raise infeasible(search, picks, goal, limit, plan_of(problem, picks, goal))
+            others = ways(search, goal, limit)
+            raise infeasible(search, picks, goal, limit, plan_of(problem, picks, goal), others)
     binding = binding_of(search, picks, goal)
     made = plan_of(problem, picks, goal, alternatives=True)
     return replace(made, binding=binding)
@@ -142,19 +149,62 @@ def make_plan(
 def unmet(search: Search, picks: Picks, goal: Goal) -> tuple[str | None, Picks]:
     """The limit to blame and the plan nearest to the goal; no limit when the closer look found a feasible plan.
 
-    A limit is to blame when the rest of the goal can be kept without it; the one missed by least is named, and
-    a floor that nobody stated only when nothing else will do.
+    A limit is to blame when the rest of the goal (or most of it) can be kept without it; the one missed by least
+    is named, and a floor that nobody stated only when nothing else will do.
     """
-    found: list[tuple[bool, bool, float, str, Picks]] = []
+    found: list[tuple[int, bool, float, str, Picks]] = []
     for limit in sorted(search.excess(picks, goal)):
         closest = search.best(closest_to(goal, limit))
         broken = search.excess(closest, goal)
         if not broken:
             return None, closest
+        hopeless = set(broken) - {limit, "quality"}
+        if hopeless and limit != "quality" and "quality" in broken:
+            # Limits that cannot be kept anyway must not push quality down as well.
+            free = {FIELDS[name]: None for name in hopeless}
+            closest = search.best(closest_to(replace(goal, quality=goal.floor, **free), limit))  # type: ignore[arg-type]
+            broken = search.excess(closest, goal)
         silent = limit == "quality" and goal.quality is None
-        found.append((set(broken) != {limit}, silent, broken.get(limit, 0.0), limit, closest))
+        found.append((len({*broken, limit}), silent, broken.get(limit, 0.0), limit, closest))
     _, _, _, limit, nearest = min(found)
     return limit, nearest
+
+
+def ways(search: Search, goal: Goal, limit: str) -> list[str]:
+    """What else could be typed: other limits which, loosened alone, leave a plan that keeps all the rest."""
+    from murakkab_jupyter.workflow.language import parse_goal_options
+
+    stated = [name for name, _, _ in limits(goal)] + (["quality"] if goal.floor else [])
+    found: list[str] = []
+    for other in stated:
+        if other == limit:
+            continue
+        closest = search.best(closest_to(goal, other))
+        words = option_of(search, closest, other)
+        if words is None or set(search.excess(closest, goal)) != {other}:
+            continue
+        # Asked anew, as the user will: a search that knows less may find less.
+        looser, _ = parse_goal_options(
+            words.split(), goal if goal.quality else replace(goal, quality=goal.floor)
+        )
+        anew = Search(search.modes, search.estimator, search.judge, known(search), effort=search.effort)
+        picks = anew.best(looser)
+        if not anew.excess(picks, looser) or unmet(anew, picks, looser)[0] is None:
+            found.append(words)
+    return found
+
+
+def known(search: Search) -> Evaluator:
+    """An evaluator that does not ask again for what a search knows."""
+    kept = {
+        tuple(search.configurations(picks).items()): result for picks, result in search.evaluations.items()
+    }
+
+    def evaluate(configurations: Mapping[str, Configuration]) -> Evaluation:
+        result = kept.get(tuple(configurations.items()))
+        return search.evaluator(configurations) if result is None else result
+
+    return evaluate
 
 
 def closest_to(goal: Goal, limit: str) -> Goal:
@@ -165,7 +215,7 @@ def closest_to(goal: Goal, limit: str) -> Goal:
         "budget_usd": goal.budget_usd,
         "max_energy_j": goal.max_energy_j,
     }
-    field = {"deadline": "deadline_s", "budget": "budget_usd", "max-energy": "max_energy_j"}.get(limit)
+    field = FIELDS.get(limit)
     if field is not None:
         kept[field] = None
     floor = goal.floor if limit != "quality" else None

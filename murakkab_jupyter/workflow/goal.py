@@ -109,7 +109,7 @@ class Goal:
         if self.deadline_s is not None:
             words.append(f"deadline {self.deadline_s:g} s")
         if self.budget_usd is not None:
-            words.append(f"budget {self.budget_usd:g} USD")
+            words.append(f"budget ${self.budget_usd:g}".replace("e-0", "e-"))
         if self.max_energy_j is not None:
             words.append(f"max energy {self.max_energy_j:g} J")
         return ", ".join(words)

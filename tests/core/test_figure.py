@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murakkab_jupyter.core.figure import Figure, total, unknown, weakest
+from murakkab_jupyter.core.figure import Figure, money, total, unknown, weakest
 
 sources = st.sampled_from(["measured", "published", "prior"])
 numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
@@ -120,3 +120,16 @@ def test_the_order_of_a_sum_does_not_count(parts: list[Figure], random: Any) -> 
     mixed = parts[:]
     random.shuffle(mixed)
     assert total(mixed, "J") == total(parts, "J")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0, "$0"), (1234.5, "$1,234.50"), (0.05, "$0.05"), (0.0005, "$0.0005"), (7.3e-8, "$7.3e-8")],
+)
+def test_money_is_written_in_one_way(value, words):
+    from murakkab_jupyter.planner.reasons import amount as in_reasons
+    from murakkab_jupyter.workflow.goal import Goal
+
+    assert money(value) == in_reasons(value, "USD") == words
+    if 0 < value < 1:
+        assert f"budget {words}" in str(Goal(budget_usd=value))

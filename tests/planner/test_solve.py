@@ -1,6 +1,7 @@
 """Plans: chosen for a goal, equal to brute force where that can be tried, and honest when nothing is feasible."""
 
 import itertools
+import re
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from murakkab_jupyter.planner.quality import SHARES
 from murakkab_jupyter.planner.search import EVALUATIONS
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.language import parse_goal_options
 from tests.planner.synthetic import Made, cluster_of, world_of
 
 BEAM = Option("beam", int, 1, (1, 5), lever=True)
@@ -337,6 +339,16 @@ def test_a_deadline_is_kept_and_binds():
 # --- nothing is feasible -----------------------------------------------------------------------------------------
 
 
+def ways_that_help(world, goal, error) -> list[str]:
+    """The ways that a hint offers, each of which leads to a plan."""
+    offered = error.hint.removeprefix("Say ").removesuffix(".").split(", or ")
+    for words in offered:
+        looser, others = parse_goal_options(words.split(), replace(goal, quality=goal.floor))
+        assert not others
+        plan_for(world, looser)
+    return offered
+
+
 def test_an_impossible_deadline_gives_the_nearest_plan_and_what_to_type():
     world = video_world()
     with pytest.raises(
@@ -347,23 +359,65 @@ def test_an_impossible_deadline_gives_the_nearest_plan_and_what_to_type():
     assert error.binding == "deadline"
     assert isinstance(error.nearest, Plan)
     assert f"{value(error.nearest, 'latency'):.3g} s" in error.message
-    assert "Say --deadline" in error.hint
-    assert "--quality fair" in error.hint
-    said = float(error.hint.split("--deadline ")[1].split("s")[0])
-    assert value(plan_for(world, Goal(("energy",), deadline_s=said)), "latency") <= said
+    assert error.hint.startswith("Say --deadline ")
+    assert ways_that_help(world, Goal(("energy",), deadline_s=1.0), error)
 
 
 def test_an_impossible_budget_and_energy_say_what_would_do():
     world = video_world()
-    for goal, name, figure in (
-        (Goal(("latency",), budget_usd=1e-7), "budget", "cost"),
-        (Goal(("latency",), max_energy_j=5.0), "max-energy", "energy"),
+    for goal, name, unit in (
+        (Goal(("latency",), budget_usd=1e-7), "budget", "usd"),
+        (Goal(("latency",), max_energy_j=5.0), "max-energy", "J"),
     ):
         with pytest.raises(InfeasibleError) as caught:
             plan_for(world, goal)
         assert caught.value.binding == name
-        said = float(caught.value.hint.split(f"--{name} ")[1].split(",")[0].rstrip("."))
-        assert said >= value(caught.value.nearest, figure)
+        ways = ways_that_help(world, goal, caught.value)
+        assert re.fullmatch(rf"--{name} [\d.e-]+{unit}", ways[0])
+
+
+def test_a_floor_that_could_be_lowered_is_only_offered_where_that_helps():
+    world = world_of({"a": ["data"]}, [Made("slow", "a", 5.0, 1.0), Made("quick", "a", 0.5, 0.85)], items=1)
+    goal = Goal(("energy",), "good", deadline_s=2.0)
+    with pytest.raises(InfeasibleError) as caught:
+        plan_for(world, goal)
+    # Either limit may give way: one of them is named, and both are offered.
+    ways = ways_that_help(world, goal, caught.value)
+    assert "--quality fair" in ways
+    assert any(one.startswith("--deadline") for one in ways)
+    goal = Goal(("energy",), "good", deadline_s=0.001)
+    with pytest.raises(InfeasibleError) as caught:
+        plan_for(world, goal)
+    assert "--quality" not in caught.value.hint
+    assert ways_that_help(world, goal, caught.value)
+
+
+def test_limits_that_must_give_way_together_are_told_together():
+    world = video_world()
+    goal = Goal(("latency",), "good", deadline_s=0.001, max_energy_j=0.001)
+    with pytest.raises(InfeasibleError) as caught:
+        plan_for(world, goal)
+    ways = ways_that_help(world, goal, caught.value)
+    assert len(ways) == 1
+    assert re.fullmatch(r"--(deadline|max-energy) \S+ --(deadline|max-energy) \S+", ways[0])
+
+
+def test_a_floor_without_other_limits_asks_for_no_other_limit_to_be_loosened():
+    world = world_of({"a": ["data"]}, [Made("only", "a", 1.0, 0.9)], items=1)
+    with pytest.raises(InfeasibleError) as caught:
+        plan_for(world, Goal(("energy",), 0.99))
+    assert caught.value.hint == "Say --quality best."
+
+
+@settings(max_examples=40, deadline=None)
+@given(worlds(), goals)
+def test_every_way_that_a_hint_offers_leads_to_a_plan(world, goal):
+    found = None
+    try:
+        plan_for(world, goal)
+    except InfeasibleError as error:
+        found = error
+    assert found is None or ways_that_help(world, goal, found)
 
 
 def test_an_impossible_floor_says_what_can_be_reached():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.figure import Figure, money
 from murakkab_jupyter.notebook.views.html import Html, tag
 
 __all__ = [
@@ -69,16 +69,6 @@ def scaled(value: float, steps: tuple[tuple[str, float], ...], base: str) -> str
             return f"{short(value / size)} {unit}"
     unit, size = steps[-1]
     return f"{short(value / size)} {unit}"
-
-
-def money(value: float) -> str:
-    if value == 0:
-        return "$0"
-    if abs(value) >= 0.01:
-        return f"${value:,.2f}"
-    if abs(value) >= 0.0001:
-        return f"${value:.5f}".rstrip("0")
-    return f"${value:.1e}".replace("e-0", "e-")
 
 
 def time_text(seconds: float) -> str:
