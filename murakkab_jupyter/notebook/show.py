@@ -10,6 +10,7 @@ from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.kinds import Frame, Image
 from murakkab_jupyter.notebook.views import tables
+from murakkab_jupyter.notebook.views.agents import agents_view
 from murakkab_jupyter.notebook.views.bill import bill_view
 from murakkab_jupyter.notebook.views.figures import figure, figure_text, legend
 from murakkab_jupyter.notebook.views.html import Bundle, Cell
@@ -53,7 +54,7 @@ def show(outcome: Outcome) -> Bundle:
             return bill_view(bill, name=name)
         case "agents":
             library, only = data
-            return tables.agents_view(library, only)
+            return agents_view(library, only)
         case "models":
             return tables.models_view([model(weight, state) for weight, state in data])
         case "cluster":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.verbs.outcome import Outcome
 
 if TYPE_CHECKING:
+    from murakkab_jupyter.agents.agent import AgentSpec
+    from murakkab_jupyter.agents.capability import Capability
+    from murakkab_jupyter.agents.library import Library
     from murakkab_jupyter.core.hosts import ClusterView
     from murakkab_jupyter.runtime.bill import Bill
     from murakkab_jupyter.session import Session
@@ -18,27 +22,58 @@ __all__ = ["agents", "cluster_json", "models", "past_bill", "record_json"]
 
 
 def agents(session: Session, word: str | None) -> Outcome:
-    """Agents of the library, or those of one name."""
+    """Capabilities of the library with their agents, or those of one name."""
     library = session.library
     names = [*(c.name for c in library.capabilities()), *(a.name for a in library.agents())]
     if word is not None and word not in names:
         near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
         msg = f"There is no capability or agent {word[:60]!r}."
         raise UsageError(msg, hint=f"Did you mean {near[0]}?" if near else "See all: murakkab agents.")
-    rows = [
-        {
-            "capability": agent.capability,
-            "agent": agent.name,
-            "version": agent.version,
-            "summary": agent.summary,
-            "options": {option.name: option.default for option in agent.options},
-            "missing": list(library.availability(agent).missing),
-            "package": library.package_of(agent.name),
-        }
-        for agent in library.agents()
-        if word in (None, agent.name, agent.capability)
-    ]
-    return Outcome("agents", (library, word), rows)
+    found = []
+    for capability in library.capabilities():
+        offered = [
+            agent for agent in library.agents(capability.name) if word in (None, capability.name, agent.name)
+        ]
+        if offered or word in (None, capability.name):
+            found.append(capability_json(capability, offered, library))
+    return Outcome("agents", (library, word), found)
+
+
+def capability_json(capability: Capability, offered: Sequence[AgentSpec], library: Library) -> dict[str, Any]:
+    """A capability as JSON: what it takes and makes, sentences that mean it, and agents that offer it."""
+    from murakkab_jupyter.workflow.language.pattern import example
+
+    return {
+        "capability": capability.name,
+        "summary": capability.summary,
+        "ports": [
+            {
+                "name": port.name,
+                "kinds": sorted(port.kinds),
+                "takes": port.takes,
+                "optional": port.optional,
+                "several": port.several,
+            }
+            for port in capability.ports
+        ],
+        "output": capability.output,
+        "opens": capability.opens,
+        "sentences": list(dict.fromkeys(example(pattern) for pattern in capability.patterns)),
+        "slots": [{"name": slot.name, "type": slot.type.__name__} for slot in capability.slots],
+        "prompted": capability.prompted,
+        "package": library.package_of(capability.name),
+        "agents": [
+            {
+                "agent": agent.name,
+                "version": agent.version,
+                "summary": agent.summary,
+                "options": {option.name: option.default for option in agent.options},
+                "missing": list(library.availability(agent).missing),
+                "package": library.package_of(agent.name),
+            }
+            for agent in offered
+        ],
+    }
 
 
 def models(session: Session, word: str | None) -> Outcome:

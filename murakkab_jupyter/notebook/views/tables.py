@@ -1,4 +1,4 @@
-"""The smaller views: frontier, history, agents, models, cluster, profile."""
+"""The smaller views: frontier, history, models, cluster, profile."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from murakkab_jupyter.agents.agent import AgentSpec
-from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.notebook.views.figures import amount, figure, figure_text, legend, size_text
 from murakkab_jupyter.notebook.views.html import (
@@ -31,11 +29,11 @@ from murakkab_jupyter.planner.plan import Plan
 __all__ = [
     "Model",
     "PastRun",
-    "agents_view",
     "cluster_view",
     "code_view",
     "frontier_view",
     "history_view",
+    "listing_text",
     "message_view",
     "models_view",
     "status_view",
@@ -224,45 +222,6 @@ def history_view(runs: Sequence[PastRun], *, most: int = 40) -> Bundle:
         notes=[f"{rest} earlier runs are not shown."] if rest else [],
         empty="No runs yet. Run one with %murakkab run, or murakkab run FILE.",
     )
-
-
-def agents_view(library: Library, only: str | None = None) -> Bundle:
-    """Every capability, and the agents that offer it here."""
-    rows: list[list[Cell | object]] = []
-    for capability in library.capabilities():
-        agents = list(library.agents(capability.name))
-        if not agents and only in (None, capability.name):
-            rows.append([Cell("none yet", capability.summary), capability.name, "", "", ""])
-        for agent in agents:
-            if only not in (None, capability.name, agent.name):
-                continue
-            lacking = library.availability(agent).missing
-            rows.append(
-                [
-                    Cell(agent.name, f"{agent.summary} {agent.fixture}".strip()),
-                    capability.name,
-                    levers(agent),
-                    "ready" if not lacking else f"lacks: {'; '.join(lacking)}",
-                    library.package_of(agent.name),
-                ]
-            )
-    notes = [f"{name} could not be loaded: {why}" for name, why in library.broken.items()]
-    return table_view(
-        "Agents",
-        [("Agent", "left"), ("Capability", "left"), ("Options", "left"), ("Here", "left"), ("From", "left")],
-        rows,
-        notes=notes,
-        empty=f"There is no capability or agent {only!r}." if only else "No agents are installed.",
-        listing=True,
-    )
-
-
-def levers(agent: AgentSpec) -> str:
-    words = []
-    for option in agent.options:
-        choices = "|".join(str(one) for one in option.choices) or option.type.__name__
-        words.append(f"{option.name}={choices}")
-    return ", ".join(words)
 
 
 @dataclass(frozen=True, slots=True)
