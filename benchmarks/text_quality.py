@@ -201,6 +201,13 @@ def writing(name: str, *, verbose: bool) -> dict[str, float]:
     return {"does": good / len(jobs), "good": good, "number": len(jobs)}
 
 
+def paths(agent: str) -> dict[str, Any]:
+    """What an agent with several paths was measured with: one."""
+    from murakkab_jupyter.agents.library import default_library
+
+    return {"paths": 1} if default_library().agent(agent).option("paths") else {}
+
+
 def quality(agent: str, options: Mapping[str, Any], hits: float, number: int, note: str) -> dict[str, Any]:
     low, high = wilson(hits, number)
     return {
@@ -364,7 +371,7 @@ def qualities(say: Callable[[str], object], *, verbose: bool) -> list[dict[str, 
                     hits += found["all_right"]
                     number += found["number"]
         note = "right answers, or silence where there is none, of 32 questions, mean of 2 kinds of context (benchmarks/text_quality.py)"
-        rows.append(quality(name, {}, hits / 2, int(number / 2), note))
+        rows.append(quality(name, paths(name), hits / 2, int(number / 2), note))
     for name in SUMMARISERS:
         found = summaries(name, verbose=verbose)
         say(
@@ -377,7 +384,7 @@ def qualities(say: Callable[[str], object], *, verbose: bool) -> list[dict[str, 
         found = writing(name, verbose=verbose)
         say(f"{name:20s} does what the sentence says {found['does']:.2f}")
         note = f"texts that do what their sentence says, of {found['number']} (benchmarks/text_quality.py)"
-        rows.append(quality(name, {}, found["good"], int(found["number"]), note))
+        rows.append(quality(name, paths(name), found["good"], int(found["number"]), note))
     return rows
 
 

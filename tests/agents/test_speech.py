@@ -24,6 +24,7 @@ from murakkab_jupyter.agents.stretches import cut, is_silent, spans_of, spread_w
 from murakkab_jupyter.core.errors import AgentError
 from murakkab_jupyter.core.kinds import Audio, Scene, Segment, Transcript, Video
 from murakkab_jupyter.core.media import Media
+from murakkab_jupyter.profiles.reference import shipped_reference
 from tests.conftest import RED, scene_pictures, tone, write_video
 
 GHOST = Video(Media("/nowhere/ghost.mp4", "0" * 64, 10), 60.0, 640, 360, 25.0, has_audio=True)
@@ -188,10 +189,11 @@ def test_work_is_counted_in_seconds_of_sound():
     assert SPEECH_TO_TEXT.work({"speech": {"duration_s": 12.5}}, {}) == 12.5
 
 
-def test_beam_is_a_lever_of_one_or_five():
+def test_a_plan_takes_a_beam_of_one_since_five_was_no_better():
     beam = WHISPER_BASE.option("beam")
-    assert beam.lever
-    assert beam.choices == (1, 5)
+    assert beam.choices == (beam.default,) == (1,)
+    known = {one.options["beam"]: one for one in shipped_reference().qualities if one.agent == "whisper-base"}
+    assert known[5].value <= known[1].value, "if it is better now, let plans choose it"
 
 
 def test_weights_that_cannot_be_read_are_an_agent_error(tmp_path, monkeypatch):
