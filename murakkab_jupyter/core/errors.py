@@ -81,7 +81,10 @@ def stack_wanted() -> bool:
     """Whether `%tb` asks: IPython renders by the same hook then, and the user wants the stack."""
     frame = inspect.currentframe()
     while frame is not None:
-        if frame.f_code.co_name == "tb" and frame.f_globals.get("__name__") == "IPython.core.magics.execution":
+        if (
+            frame.f_code.co_name == "tb"
+            and frame.f_globals.get("__name__") == "IPython.core.magics.execution"
+        ):
             return True
         frame = frame.f_back
     return False
