@@ -105,6 +105,22 @@ def test_every_verb_has_a_help_of_its_own():
         assert verb_named(verb.name, face) is verb
 
 
+def test_a_verb_without_a_goal_hints_at_no_option_of_one():
+    with pytest.raises(UsageError) as caught:
+        parse_request(["bill", "--frsh"], "magic")
+    assert caught.value.hint == "There are: --json, --help."
+
+
+def test_a_workflow_needs_no_name_in_a_notebook_and_is_a_file_in_a_terminal():
+    for name in ("plan", "run", "explain", "frontier"):
+        assert f"%murakkab {name} [WORKFLOW] [options]" in help_text("magic", name)
+        assert f"murakkab {name} FILE [options]" in help_text("cli", name)
+        assert f"  {name} [WORKFLOW] " in help_text("magic")
+    with pytest.raises(UsageError) as caught:
+        parse_request(["plan", "a", "b"], "cli")
+    assert caught.value.hint == "Usage: plan FILE [options]"
+
+
 def test_cores_must_be_a_number():
     assert parse_request(["run", "--cores", "2"], "magic").cores == 2
     with pytest.raises(UsageError):

@@ -27,6 +27,7 @@ OF_AGENTS = frozenset({"agents", "profile"})
 def line_suggestions(line: str, magics: MurakkabMagics) -> tuple[str, list[Pair]]:
     """What is typed of the last word of a `%murakkab` line, and what it may become."""
     from murakkab_jupyter.workflow.language.describe import suggestions
+    from murakkab_jupyter.workflow.language.options import GOAL_OPTIONS
 
     words = line.split(" ")
     typed = words[-1]
@@ -42,7 +43,11 @@ def line_suggestions(line: str, magics: MurakkabMagics) -> tuple[str, list[Pair]
         _, known = suggestions(text, len(text), library=library, values={})
         own = [(f"--{name}", one.help) for name, one in OPTIONS.items() if "magic" in one.faces]
         pairs = [*((one.text, one.detail) for one in known), *(own if typed.startswith("-") else ())]
-        found = dict(pairs).items()
+        verb = next((one for one in VERBS if one.name == before[1]), None)
+        mine = (
+            {f"--{name}" for name in (*verb.options, *(GOAL_OPTIONS if verb.goal else ()))} if verb else set()
+        )
+        found = {text: what for text, what in pairs if not text.startswith("--") or text in mine}.items()
     elif before[1] in OF_RUNS:
         found = ((run_id, "run") for run_id in magics.bench.runs())
     elif before[1] in OF_AGENTS:

@@ -70,7 +70,7 @@ OPTIONS: Mapping[str, Option] = {
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One thing a user can ask for."""
+    """One thing a user can ask for; `words` are those of a notebook, `cli_words` where a terminal wants others."""
 
     name: str
     summary: str
@@ -79,22 +79,29 @@ class Verb:
     goal: bool = False
     faces: tuple[Face, ...] = ("magic", "cli")
     most_words: int = 1
+    cli_words: str | None = None
+
+    def words_for(self, face: Face) -> str:
+        """What stands after the verb: in a notebook the latest workflow needs no name, in a terminal it is a file."""
+        return self.words if face == "magic" or self.cli_words is None else self.cli_words
 
 
 VERBS: tuple[Verb, ...] = (
     Verb(
         "plan",
         "choose how each step is done, and show it",
-        "WORKFLOW",
+        "[WORKFLOW]",
         ("cluster", "cores", "input", "json"),
         goal=True,
+        cli_words="FILE",
     ),
     Verb(
         "run",
         "do it, and show answers and bill",
-        "WORKFLOW",
+        "[WORKFLOW]",
         ("background", "cluster", "cores", "fresh", "input", "json", "reuse"),
         goal=True,
+        cli_words="FILE",
     ),
     Verb("stop", "stop a run; what is finished is kept", "[RUN]", faces=("magic",)),
     Verb(
@@ -104,13 +111,21 @@ VERBS: tuple[Verb, ...] = (
         ("background", "cluster", "cores", "input", "json"),
     ),
     Verb("status", "runs of this session", faces=("magic",), most_words=0),
-    Verb("explain", "why the plan is as it is", "WORKFLOW", ("cluster", "cores", "input"), goal=True),
+    Verb(
+        "explain",
+        "why the plan is as it is",
+        "[WORKFLOW]",
+        ("cluster", "cores", "input"),
+        goal=True,
+        cli_words="FILE",
+    ),
     Verb(
         "frontier",
         "plans of which none is better in every respect",
-        "WORKFLOW",
+        "[WORKFLOW]",
         ("cluster", "cores", "input", "json"),
         goal=True,
+        cli_words="FILE",
     ),
     Verb("history", "earlier runs", options=("json",), most_words=0),
     Verb("bill", "what a run used, predicted beside actual", "[RUN]", ("json",)),
@@ -218,33 +233,36 @@ def parse_request(words: Sequence[str], face: Face) -> Request:
     verb = verb_named(words[0], face)
     given = ["--help" if word == "-h" else word for word in words[1:]]
     if not verb.goal:
-        refuse_goal(verb, given)
+        refuse_goal(verb, given, face)
     allowed = {name: form for name, form in forms(verb).items() if face in OPTIONS[name].faces}
-    _, found = parse_goal_options(given, Goal(), others=allowed)
+    _, found = parse_goal_options(given, Goal(), others=allowed, hinted=verb.goal)
     loose = tuple(found.pop("words", ()))
     if len(loose) > verb.most_words:
         most = {0: "no words", 1: "one word"}.get(verb.most_words, f"at most {verb.most_words} words")
         msg = f"{verb.name} takes {most}, not {len(loose)}."
-        raise UsageError(msg, hint=usage(verb))
+        raise UsageError(msg, hint=usage(verb, face))
     return Request(verb, loose, {key.replace("_", "-"): value for key, value in found.items()}, tuple(given))
 
 
-def refuse_goal(verb: Verb, words: Sequence[str]) -> None:
+def refuse_goal(verb: Verb, words: Sequence[str], face: Face) -> None:
     from murakkab_jupyter.workflow.language.options import GOAL_OPTIONS
 
     for word in words:
         name = word[2:].partition("=")[0] if word.startswith("--") else ""
         if name in GOAL_OPTIONS:
             msg = f"{verb.name} takes no goal, so --{name} means nothing to it."
-            raise UsageError(msg, hint=usage(verb))
+            raise UsageError(msg, hint=usage(verb, face))
 
 
 # --- help -----------------------------------------------------------------------------------------------------
 
 
-def usage(verb: Verb) -> str:
-    """`Usage: plan WORKFLOW [options]`."""
-    return f"Usage: {verb.name}{f' {verb.words}' if verb.words else ''}{' [options]' if verb.options or verb.goal else ''}"
+def usage(verb: Verb, face: Face) -> str:
+    """`Usage: plan [WORKFLOW] [options]`."""
+    words = verb.words_for(face)
+    return (
+        f"Usage: {verb.name}{f' {words}' if words else ''}{' [options]' if verb.options or verb.goal else ''}"
+    )
 
 
 def help_text(face: Face, name: str | None = None) -> str:
@@ -266,9 +284,11 @@ def help_text(face: Face, name: str | None = None) -> str:
         verb = verb_named(name, face)
         pairs = [pair for pair in own if pair[0].split()[0][2:] in verb.options]
         pairs += goal if verb.goal else []
-        head = [f"{prefix} {usage(verb).removeprefix('Usage: ')}", f"  {verb.summary}"]
+        head = [f"{prefix} {usage(verb, face).removeprefix('Usage: ')}", f"  {verb.summary}"]
         return "\n".join([*head, *(["", *lines_of(pairs)] if pairs else [])])
-    verbs = [(f"{verb.name} {verb.words}".strip(), verb.summary) for verb in VERBS if face in verb.faces]
+    verbs = [
+        (f"{verb.name} {verb.words_for(face)}".strip(), verb.summary) for verb in VERBS if face in verb.faces
+    ]
     return "\n".join(
         [f"{prefix} VERB [words] [options]", "", *lines_of(verbs), "", "Options", *lines_of([*goal, *own])]
     )

@@ -8,7 +8,7 @@ import re
 import pytest
 
 FUNCTIONS = """
-import time
+import signal, time
 
 def shout(text):
     return text.upper()
@@ -22,6 +22,21 @@ def picky(text):
         raise ValueError("<script>alert(1)</script>")
     return text
 
+marks = {}
+
+def noted(number, frame):
+    marks["interrupted"] = time.monotonic()
+    raise KeyboardInterrupt
+
+def begun(info):
+    signal.signal(signal.SIGINT, noted)  # the kernel has set its own for this cell just before
+
+def ended(result):
+    if "interrupted" in marks:
+        marks.setdefault("took_s", time.monotonic() - marks["interrupted"])
+
+get_ipython().events.register("pre_run_cell", begun)
+get_ipython().events.register("post_run_cell", ended)
 words = [f"w{i}" for i in range(6)]
 many = [f"w{i}" for i in range(60)]
 """
@@ -88,6 +103,8 @@ def test_a_wrong_option_of_a_line_is_a_usage_error(loaded):
     assert reply.error[0] == "UsageError"
     assert "Did you mean --json?" in reply.error[1]
     assert len(reply.error[2]) == 1
+    reply = loaded.run("%murakkab bill --frsh")
+    assert "There are: --json, --help." in reply.error[1]
 
 
 def test_the_stack_is_still_there_for_those_who_ask(loaded):
@@ -129,7 +146,7 @@ def test_progress_comes_at_most_four_times_a_second(loaded):
     times = [at for at, data in reply.updates if "Run of" in data["text/plain"]]
     assert len(times) >= 3
     gaps = [b - a for a, b in itertools.pairwise(times[:-1])]
-    assert all(gap > 0.2 for gap in gaps), gaps
+    assert all(gap > 0.24 for gap in gaps), gaps
     assert any("to go" in data["text/plain"] for _, data in reply.updates)
 
 
@@ -140,7 +157,7 @@ def test_the_stop_button_stops_within_a_second_and_says_how_far_it_got(loaded):
     reply = loaded.run(
         "%%murakkab stoppable --run\nloud <- shout {many} @python:slow\n", interrupt_when=under_way
     )
-    assert reply.after_interrupt_s < 1.5
+    assert float(loaded.run("print(marks['took_s'])").streams[0]) < 1.0
     name, message, traceback = reply.error
     assert name == "StoppedError"
     assert traceback == [message]
@@ -285,6 +302,7 @@ def complete(kernel, code, cursor=None):
 def test_completion_knows_verbs_options_choices_steps_variables_and_agents(loaded):
     assert "explain" in complete(loaded, "%murakkab ex")
     assert "--minimize" in complete(loaded, "%%murakkab w --min")
+    assert complete(loaded, "%murakkab bill --") == ["--json"]
     assert complete(loaded, "%%murakkab w --minimize ") == ["cost", "energy", "latency"]
     body = "%%murakkab w\nloud <- shout {words} @python:shout\nmore <- shout {"
     assert {"words", "loud"} <= set(complete(loaded, body))

@@ -133,7 +133,11 @@ def parse_objectives(text: str, option: str) -> list[Objective]:
 
 
 def parse_goal_options(
-    words: Sequence[str], base: Goal | None = None, *, others: Mapping[str, Form] = OTHER_OPTIONS
+    words: Sequence[str],
+    base: Goal | None = None,
+    *,
+    others: Mapping[str, Form] = OTHER_OPTIONS,
+    hinted: bool = True,
 ) -> tuple[Goal, dict[str, Any]]:
     """Read options.
 
@@ -145,6 +149,8 @@ def parse_goal_options(
         The goal that they change; a plain `Goal()` by default. Objectives are replaced as a whole.
     others
         Options besides those of a goal: `flag` takes no value, `value` one, `many` one each time.
+    hinted
+        Whether hints may name options of a goal.
 
     Returns
     -------
@@ -161,6 +167,7 @@ def parse_goal_options(
     objectives: list[Objective] = []
     changes: dict[str, Any] = {}
     found: dict[str, Any] = {}
+    known = [f"--{name}" for name in ((*GOAL_OPTIONS, *others) if hinted else others)]
     index = 0
     setters: dict[str, tuple[str, Callable[[str], Any]]] = {
         "quality": ("quality", parse_quality),
@@ -174,7 +181,7 @@ def parse_goal_options(
         if not word.startswith("--") or word == "--":
             if word.startswith("-") and len(word) > 1 and not word[1:2].isdigit():
                 msg = f"There is no option {word[:60]}."
-                raise WordError(msg, index=at, hint=suggestion(f"-{word}", option_names(others)))
+                raise WordError(msg, index=at, hint=suggestion(f"-{word}", known))
             found.setdefault("words", []).append(word)
             continue
         name, equals, value = word[2:].partition("=")
@@ -182,7 +189,7 @@ def parse_goal_options(
         form = "value" if name in GOAL_OPTIONS else others.get(name)
         if form is None:
             msg = f"There is no option --{name[:60]}."
-            raise WordError(msg, index=at, hint=suggestion(f"--{name}", option_names(others)))
+            raise WordError(msg, index=at, hint=suggestion(f"--{name}", known))
         if form == "flag":
             if equals:
                 msg = f"--{name} takes no value."
@@ -216,10 +223,6 @@ def parse_goal_options(
     if objectives:
         changes["objectives"] = tuple(objectives)
     return replace(base or Goal(), **changes), found
-
-
-def option_names(others: Mapping[str, Form]) -> list[str]:
-    return [f"--{name}" for name in (*GOAL_OPTIONS, *others)]
 
 
 def number(value: float) -> str:
