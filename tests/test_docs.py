@@ -106,3 +106,13 @@ def test_the_checks_see_what_they_are_for():
         "planner/",
     ]
     assert slug("Hardware that one does not have") == "hardware-that-one-does-not-have"
+
+
+def test_every_package_of_the_notebook_extra_is_used():
+    import tomllib
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = {re.split(r"[<>=!~\[ ]", one)[0] for one in extras["notebook"]}
+    # A kernel to run in and a front end to show it: neither is imported, both are what a notebook is.
+    imported = "\n".join(path.read_text() for path in (ROOT / "murakkab_jupyter").rglob("*.py"))
+    assert [one for one in names - {"ipykernel", "jupyterlab"} if f"import {one}" not in imported] == []
