@@ -5,6 +5,7 @@ from __future__ import annotations
 from murakkab_jupyter.agents import (
     answering,
     extractive,
+    hub_llm,
     llm,
     openai,
     python,
@@ -33,6 +34,7 @@ def register(library: Library) -> None:
         answering,
         search,
         llm,
+        hub_llm,
         openai,
     ):
         module.register(library)

@@ -260,6 +260,23 @@ CATALOGUE: tuple[Weight, ...] = (
         ),
     ),
     Weight(
+        "qwen2.5-1.5b-instruct",
+        "Qwen2.5-1.5B-Instruct, a small language model in many languages, GGUF Q4_K_M",
+        licence="Apache-2.0 (as the repository states; not re-checked)",
+        upstream="Alibaba Cloud Qwen2.5-1.5B-Instruct, Apache-2.0",
+        origin="Qwen, its own repository",
+        hub=Hub("Qwen/Qwen2.5-1.5B-Instruct-GGUF", ("qwen2.5-1.5b-instruct-q4_k_m.gguf",), 1_120_000_000),
+    ),
+    Weight(
+        "gemma-3-1b-it",
+        "Gemma 3 1B, instruction-tuned, a small language model in many languages, GGUF Q4_K_M",
+        licence="Gemma Terms of Use, ai.google.dev/gemma/terms (no open-source licence: its use is restricted, and by using"
+        " it you accept them; as the repository states; not re-checked)",
+        upstream="Google Gemma 3 1B it, Gemma Terms of Use and Gemma Prohibited Use Policy",
+        origin="ggml-org, the makers of llama.cpp",
+        hub=Hub("ggml-org/gemma-3-1b-it-GGUF", ("gemma-3-1b-it-Q4_K_M.gguf",), 806_000_000),
+    ),
+    Weight(
         "obama-speech",
         "8.7 s of a president speaking at a lectern, with a caption bar; real picture and real speech",
         licence="MIT (the package; it does not say so of the clip)",

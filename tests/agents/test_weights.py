@@ -439,6 +439,9 @@ def test_the_table_in_the_docs_names_every_weight_and_its_licence():
         for package in known.packages:
             assert f"{package.name}=={package.version}" in row
         assert known.licence.split(" (")[0] in row, known.name
+        if known.hub is not None:
+            assert known.hub.repo in row, known.name
+            assert known.licence in row, "what is not re-checked is said to be so"
 
 
 def test_agents_name_only_weights_that_exist():
