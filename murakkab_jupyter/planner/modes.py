@@ -301,7 +301,8 @@ def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[Age
         else:
             found.append(agent)
     if found:
-        notes += [f"Step {step.name}: not considered {reason}." for reason in missing]
+        if missing:
+            notes.append(f"Step {step.name}: not considered {'; '.join(missing)}.")
         return found, notes
     what = f"agent {step.agent}" if step.agent else f"any agent for {step.capability}"
     if missing:
