@@ -290,16 +290,21 @@ def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[Age
     if step.agent is None:
         # One that only serves when told how is meant when a step tells it (url=..., gguf=...), never else.
         able = [a for a in able if all(o.name in step.options for o in a.options if o.required)]
-        real = [agent for agent in able if not agent.fixture]
-        able = real or (able if stated else [])
         if stated and able:
             notes += ruled_out(step, stated, offered)
-    for agent in able:
-        lacks = () if cluster.described or agent.remote else lacking(agent, library)
-        if lacks:
-            missing.append(f"{agent.name}: {'; '.join(lacks)}")
-        else:
-            found.append(agent)
+        # A dominated one is better than none where only it has what the step states.
+        rounds = [[a for a in able if not a.fixture], [a for a in able if a.fixture] if stated else []]
+    else:
+        rounds = [able]
+    for some in rounds:
+        if found:
+            break
+        for agent in some:
+            lacks = () if cluster.described or agent.remote else lacking(agent, library)
+            if lacks:
+                missing.append(f"{agent.name}: {'; '.join(lacks)}")
+            else:
+                found.append(agent)
     if found:
         if missing:
             notes.append(f"Step {step.name}: not considered {'; '.join(missing)}.")

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from murakkab_jupyter.agents.agent import Option
+from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.hosts import ClusterView, Gpu
-from murakkab_jupyter.planner.modes import candidates, fits, ladder, load_of
+from murakkab_jupyter.planner.modes import candidates, fits, ladder, load_of, usable
 from murakkab_jupyter.planner.plan import Configuration
 from tests.planner.synthetic import Made, cluster_of, world_of
 
@@ -184,3 +184,29 @@ def test_the_load_of_a_mode_counts_calls_waves_and_loading():
         together, world.profiles, items=6, work=1.0, groups=2.0, speed=1.0
     ).wall_s == pytest.approx(6)
     assert load_of(one, world.profiles, items=0, work=1.0, groups=1.0, speed=1.0).wall_s == 0
+
+
+def test_a_dominated_agent_serves_where_no_other_that_can_be_told_is_here(monkeypatch):
+    world = world_of({"hear": ["data"]}, [Made("plain", "hear", 1.0)])
+    library, view = world.library, world.cluster
+    (step,) = world.workflow.steps
+    told = AgentSpec(
+        "told", "1", step.capability, "synthetic", "synthetic:none", (BEAM,), fixture="Dominated."
+    )
+    absent = AgentSpec(
+        "absent",
+        "1",
+        step.capability,
+        "synthetic",
+        "synthetic:none",
+        (BEAM,),
+        Needs(modules=("no_such_module",)),
+    )
+    library.add_agent(told)
+    library.add_agent(absent)
+    assert [one.name for one in usable(step, library, view)[0]] == ["plain"]
+    found, notes = usable(replace(step, options={"beam": 5}), library, view)
+    assert [one.name for one in found] == ["told"]
+    assert any("absent" in note for note in notes)
+    library.add_agent(replace(absent, needs=Needs()), replace=True)
+    assert [one.name for one in usable(replace(step, options={"beam": 5}), library, view)[0]] == ["absent"]
