@@ -93,7 +93,7 @@ CONTENT_SCENES = AgentSpec(
         Option(
             "frame_skip",
             int,
-            0,
+            1,
             (1, 3),
             lever=True,
             help="pictures left out between two that are looked at; a plan takes 1 or 3, 0 has the most exact times",

@@ -190,7 +190,7 @@ def test_samples_of_a_later_step_are_made_by_the_agents_before_it(library, video
     told: list[str] = []
     samples = Samples(library, [probe(video, "video")], "why?", told=told.append)
     frames = samples.inputs("object-detection")
-    assert len(frames) >= 3
+    assert len(frames) >= 2
     assert all("picture" in item.values for item in frames)
     assert told
     assert "frame-extraction" in samples.made

@@ -122,6 +122,7 @@ def test_a_value_that_plans_no_longer_choose_can_be_pinned_and_is_predicted(
     option = spec.option(lever)
     assert option is not None
     assert value not in option.choices
+    assert option.default in option.choices, "what is measured and shown by default is what plans choose from"
     options = tuple(sorted(spec.settings({lever: value}).items()))
     assert book.quality(agent, options).value is not None
     assert book.call(agent, options, cores=1, items=1, work=3.0) is not None
