@@ -19,6 +19,9 @@ import numpy as np
 
 __all__ = ["Curve", "Point", "amdahl", "fit", "quantile"]
 
+REWEIGHTINGS = 4
+"""Rounds in which errors are weighed anew by what the last round predicts."""
+
 PARALLEL_SHARE = 0.6
 """Share of a call assumed to gain from cores where only one number of cores was measured: a prior."""
 
@@ -113,17 +116,33 @@ def quantile(values: Sequence[float], weights: Sequence[float], q: float) -> flo
 
 
 def parameters(points: Sequence[Point], scale: Mapping[int, float]) -> tuple[float, float, float]:
-    """Non-negative least squares on relative errors, over every subset of the three parameters (exact, being few)."""
+    """Non-negative least squares on errors relative to what is predicted, over every subset of the parameters.
+
+    Relative to the prediction, not to the observation: a call that had nothing to do (a silent scene) then
+    counts as one call among others, and does not pull the whole curve down to itself.
+    """
     y = np.array([max(p.y, 1e-9) / scale.get(p.cores, 1.0) for p in points])
-    root = np.sqrt(np.array([p.weight for p in points]))
-    matrix = np.array([[1.0, p.items, p.work] for p in points]) / y[:, None] * root[:, None]
-    goal = root
+    weight = np.array([p.weight for p in points])
+    matrix = np.array([[1.0, p.items, p.work] for p in points])
     distinct = len({(round(p.items, 6), round(p.work, 6)) for p in points})
-    best: tuple[float, int, tuple[float, float, float]] | None = None
+    found = (float(np.average(y, weights=weight)), 0.0, 0.0)
+    unit = np.maximum(y, 0.5 * found[0])
+    for _ in range(REWEIGHTINGS):
+        found = subset(matrix, y, np.sqrt(weight) / unit, distinct) or found
+        unit = np.maximum(matrix @ np.array(found), 1e-9)
+    return found
+
+
+def subset(
+    matrix: np.ndarray, y: np.ndarray, root: np.ndarray, distinct: int
+) -> tuple[float, float, float] | None:
+    """The best non-negative parameters (exact, being few), or None where no subset has any."""
+    goal = y * root
+    best: tuple[float, tuple[float, float, float]] | None = None
     for size in range(1, min(3, distinct) + 1):
         # With one parameter, work explains best, then items: a lone overhead would predict no growth at all.
         for columns in itertools.combinations((2, 1, 0), size):
-            part = matrix[:, columns]
+            part = matrix[:, columns] * root[:, None]
             if not np.all(np.any(part != 0.0, axis=0)):
                 continue
             if size == 1 and columns == (0,) and best is not None and distinct == 1:
@@ -136,8 +155,8 @@ def parameters(points: Sequence[Point], scale: Mapping[int, float]) -> tuple[flo
                 full = [0.0, 0.0, 0.0]
                 for column, value in zip(columns, solved, strict=True):
                     full[column] = float(value)
-                best = (error, size, (full[0], full[1], full[2]))
-    return best[2] if best is not None else (float(np.average(y)), 0.0, 0.0)
+                best = (error, (full[0], full[1], full[2]))
+    return None if best is None else best[1]
 
 
 def fit(points: Sequence[Point], *, shrinks: bool = True) -> Curve:
@@ -152,19 +171,14 @@ def fit(points: Sequence[Point], *, shrinks: bool = True) -> Curve:
     scale: dict[int, float] = {base: 1.0}
     found = parameters([p for p in points if p.cores == base], scale)
     for _ in range(3 if len(weight_at) > 1 else 0):
-        curve = Curve(*found)
+        curve = Curve(*found, scale={base: 1.0})
         for cores in weight_at:
             if cores == base:
                 continue
             here = [p for p in points if p.cores == cores]
-            logs = [
-                p.weight
-                * math.log(
-                    max(p.y, 1e-9) / max(curve.call + p.items * curve.item + p.work * curve.unit, 1e-9)
-                )
-                for p in here
-            ]
-            scale[cores] = math.exp(math.fsum(logs) / math.fsum(p.weight for p in here))
+            took = math.fsum(p.weight * max(p.y, 1e-9) for p in here)
+            alone = math.fsum(p.weight * curve.at(base, p.items, p.work) for p in here)
+            scale[cores] = took / max(alone, 1e-9)
         found = parameters(points, scale)
     curve = Curve(*found, scale=dict(sorted(scale.items())), points=len(points), shrinks=shrinks)
     ratios = [max(p.y, 1e-9) / max(curve.at(p.cores, p.items, p.work), 1e-9) for p in points]
