@@ -23,9 +23,8 @@ from murakkab_jupyter.core.errors import (
     UsageError,
 )
 from murakkab_jupyter.core.events import BatchEnded, RunEnded, RunStarted
-from murakkab_jupyter.job import Job
 from murakkab_jupyter.session import Session
-from murakkab_jupyter.workflow.goal import MIN_LATENCY, Goal
+from murakkab_jupyter.workflow.goal import Goal
 
 CELL = """%%murakkab shouting --minimize latency
 Shout.
@@ -251,24 +250,3 @@ def test_a_run_whose_process_was_killed_is_resumed_with_what_it_had_finished(tmp
         assert run.outputs["held"] == "A-B"
         with pytest.raises(JournalError, match="no unfinished run"):
             session.resume()
-
-
-@pytest.mark.media
-def test_the_papers_listing_runs_as_printed(speech_video: Path, three_scenes: Path, tmp_path: Path) -> None:
-    with Session(journal=tmp_path / "j", profiles=tmp_path / "p") as session:
-        job = Job(
-            description="List objects shown/mentioned in the videos",
-            inputs=[str(speech_video), str(three_scenes)],
-            tasks=[
-                "Extract frames from each video",
-                "Run speech-to-text on all scenes",
-                "Detect objects in the frames",
-            ],
-            constraints=MIN_LATENCY,
-            session=session,
-        )
-        run = job.execute()
-        assert run.status == "done"
-        assert {key[0][1] for key in run.outputs["objects"]} == {0, 1}
-        assert any(transcript.text for transcript in run.outputs["transcript"].values())
-        assert session.declare(job.text, job.values).workflow.text == job.text
