@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from distributed.diagnostics.plugin import SchedulerPlugin
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs
 from murakkab_jupyter.cluster.connect import Cluster, connect
@@ -94,24 +95,20 @@ def test_tasks_carry_the_resources_that_workers_declare(cluster: Cluster) -> Non
     seen: list[Any] = []
     scheduler = cluster._local.scheduler
 
-    def look(event: Event) -> None:
-        if isinstance(event, BatchStarted):
-            threading.Thread(target=catch).start()
+    class Watch(SchedulerPlugin):
+        """Notes what a task may run on the moment it is sent to a worker."""
 
-    def catch() -> None:
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline and not seen:
-            for key, task in dict(scheduler.tasks).items():
-                if "-said-" in str(key):
-                    seen.append((dict(task.resource_restrictions), set(task.worker_restrictions)))
+        def transition(self, key: object, start: str, finish: str, *args: object, **kwargs: object) -> None:
+            task = scheduler.tasks.get(key)
+            if task is not None and "-said-" in str(key) and finish == "processing":
+                seen.append((dict(task.resource_restrictions), set(task.worker_restrictions)))
 
-    Run(
-        cluster,
-        one_step(),
-        {"said": setting("slow", cores=2, seconds=0.3)},
-        {"items": ["x"]},
-        on_event=look,
-    ).go()
+    watch = Watch()
+    scheduler.add_plugin(watch, name="watch")
+    try:
+        Run(cluster, one_step(), {"said": setting("shouter", cores=2)}, {"items": ["x"]}).go()
+    finally:
+        scheduler.remove_plugin("watch")
     assert seen[0] == ({"cores": 2}, set(cluster.probes))
 
 
