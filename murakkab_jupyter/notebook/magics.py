@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import logging
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython import display as ipython_display
@@ -49,9 +51,22 @@ if TYPE_CHECKING:
 __all__ = ["MurakkabMagics", "load"]
 
 
+@functools.cache
+def has_extension() -> bool:
+    """Whether the JupyterLab extension is installed where this kernel's Jupyter looks for it."""
+    try:
+        from jupyter_core.paths import jupyter_path
+    except ImportError:
+        return False
+    return any(Path(folder, "murakkab-jupyter").is_dir() for folder in jupyter_path("labextensions"))
+
+
 def bundle_data(bundle: Bundle) -> dict[str, object]:
-    """A bundle as IPython wants it."""
-    return bundle._repr_mimebundle_()
+    """A bundle as IPython wants it; what only the extension reads is left out, and out of the saved notebook, without it."""
+    whole = bundle._repr_mimebundle_()
+    if has_extension():
+        return whole
+    return {kind: data for kind, data in whole.items() if kind.startswith("text/")}
 
 
 def put(bundle: Bundle, handle: Any = None) -> None:
