@@ -188,9 +188,13 @@ def main() -> int:
         rows.append(row)
         worst = max(worst, regret)
     whole = len(done) == len(everything)
-    verdict = ("yes" if worst <= 0.10 else "NO") + (
-        "" if whole else " (so far: not every configuration was run)"
-    )
+    missed = [
+        name
+        for (name, *_), row in zip(goals.items(), rows, strict=True)
+        if "missed" in " ".join(map(str, row))
+    ]
+    verdict = "NO, a limit was missed" if missed else "yes" if worst <= 0.10 else "NO"
+    verdict += "" if whole else " (so far: not every configuration was run)"
     head = [
         "goal",
         "chosen: predicted",
