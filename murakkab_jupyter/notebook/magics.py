@@ -334,6 +334,10 @@ class MurakkabMagics(Magics):
 
         def done() -> None:
             put(run_bundle(run), handle)
+            if json is not None:
+                written = write_json(run.report(), json)
+                if written is not None:
+                    put_text(written)
 
         if background:
             self.followers = [one for one in self.followers if one.thread.is_alive()]
@@ -341,10 +345,6 @@ class MurakkabMagics(Magics):
             return run
         follow(run, tell, again=again)
         done()
-        if json is not None:
-            written = write_json(run.report(), json)
-            if written is not None:
-                put_text(written)
         if run.status == "failed":
             run.raise_for_status()
         return None
