@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Needs, Option
 from murakkab_jupyter.agents.chat import Chat, Message, Reply, Request, TooLong
+from murakkab_jupyter.agents.endpoint import KEY, OWN_KEY, checked_url, name_problem, url_problem
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.agents.writing import TASKS, writer_of
 from murakkab_jupyter.core.errors import AgentError
@@ -31,10 +32,6 @@ __all__ = ["OpenAIChat", "OpenAIWriter", "register", "register_openai"]
 logger = logging.getLogger(__name__)
 
 VERSION = "1"
-KEY = "MURAKKAB_API_KEY"
-"""Environment variable that holds the key, unless another is named."""
-OWN_KEY = "OPENAI_API_KEY"
-"""Used for api.openai.com alone, so that it is never sent to somebody else."""
 PARALLEL = 8
 ATTEMPTS = 5
 LONGEST_WAIT_S = 30.0
@@ -222,43 +219,6 @@ class OpenAIChat(Chat):
     def hide(self, text: str) -> str:
         """A text without the key."""
         return text.replace(self.key, "***") if self.key else text
-
-
-def checked_url(url: str) -> str:
-    """A base URL, or an error that says what is wrong with it."""
-    bare = url.strip().rstrip("/").removesuffix("/chat/completions")
-    try:
-        parts = urlsplit(bare)
-        good = (
-            parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
-            and (parts.port is None or parts.port > 0)
-        )
-    except ValueError:
-        good = False
-    if not good:
-        msg = "A model server's URL starts with http:// or https:// and names a host."
-        raise AgentError(msg, hint="For example url=http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        msg = "The URL of a model server may not hold a user, a password or a query."
-        raise AgentError(msg, hint="Keys belong into the environment, never into a workflow.")
-    return bare
-
-
-def url_problem(value: object) -> str:
-    """What is wrong with a base URL, in a sentence that does not hold it; empty when nothing is."""
-    try:
-        checked_url(str(value))
-    except AgentError as error:
-        return f"{error.message} {error.hint}"
-    return ""
-
-
-def name_problem(value: object) -> str:
-    """Whether a text cannot name an environment variable: people put the key itself there."""
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(value)):
-        return ""
-    return "This is no name of an environment variable. The key itself belongs into the environment."
 
 
 def message_in(raw: bytes) -> str:
