@@ -5,6 +5,8 @@
 
 import type { Figure } from './figures';
 import { amount, isFigure } from './figures';
+import type { Raw } from './raw';
+import { count, list, record, text } from './raw';
 
 export const PLAN_TYPE = 'application/vnd.murakkab.plan+json';
 export const RUN_TYPE = 'application/vnd.murakkab.run+json';
@@ -77,24 +79,15 @@ export interface Run {
   marksLeftOut: number;
   predicted: Figures;
   actual: Figures;
+  bill: Bill | null;
 }
 
-type Raw = Record<string, unknown>;
-
-function record(one: unknown): Raw {
-  return typeof one === 'object' && one !== null && !Array.isArray(one) ? (one as Raw) : {};
-}
-
-function list(one: unknown): unknown[] {
-  return Array.isArray(one) ? one : [];
-}
-
-function text(one: unknown, otherwise = ''): string {
-  return typeof one === 'string' ? one : otherwise;
-}
-
-function count(one: unknown, otherwise = 0): number {
-  return typeof one === 'number' && Number.isFinite(one) ? one : otherwise;
+/** A table in words: each cell with its quieter second line. */
+export interface Bill {
+  detail: string;
+  columns: { title: string; number: boolean }[];
+  rows: [string, string][][];
+  notes: string[];
 }
 
 function figures(one: unknown): Figures {
@@ -182,6 +175,28 @@ export function readPlan(data: unknown): Plan | null {
   };
 }
 
+function readBill(data: unknown): Bill | null {
+  const raw = record(data);
+  const columns = list(raw.columns).map(one => {
+    const [title, align] = list(one);
+    return { title: text(title), number: align === 'right' };
+  });
+  if (!columns.length) {
+    return null;
+  }
+  return {
+    detail: text(raw.detail),
+    columns,
+    rows: list(raw.rows).map(row =>
+      columns.map((_, at) => {
+        const [words, detail] = list(list(row)[at]);
+        return [text(words), text(detail)];
+      })
+    ),
+    notes: list(raw.notes).map(one => text(one)).filter(Boolean)
+  };
+}
+
 /** A run, or null when this is none. */
 export function readRun(data: unknown): Run | null {
   const raw = record(data);
@@ -233,7 +248,8 @@ export function readRun(data: unknown): Run | null {
     }),
     marksLeftOut: count(raw.marks_left_out),
     predicted: figures(raw.predicted),
-    actual: figures(raw.actual)
+    actual: figures(raw.actual),
+    bill: readBill(raw.bill)
   };
 }
 

@@ -11,8 +11,9 @@ from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.kinds import Frame, Image
 from murakkab_jupyter.notebook.views import tables
 from murakkab_jupyter.notebook.views.agents import agents_view
-from murakkab_jupyter.notebook.views.bill import bill_view
+from murakkab_jupyter.notebook.views.bill import bill_json, bill_view
 from murakkab_jupyter.notebook.views.figures import figure, figure_text, legend
+from murakkab_jupyter.notebook.views.found import RESULTS_TYPE, results_json
 from murakkab_jupyter.notebook.views.html import Bundle, Cell
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.progress import steps_done
@@ -23,7 +24,7 @@ from murakkab_jupyter.verbs import Outcome
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
 
-__all__ = ["RUN_TYPE", "run_bundle", "run_results", "show"]
+__all__ = ["RESULTS_TYPE", "RUN_TYPE", "run_bundle", "run_results", "show"]
 
 
 def show(outcome: Outcome) -> Bundle:
@@ -98,11 +99,14 @@ def run_results(run: Run, *, pictures: bool = True) -> Results:
 
 def run_bundle(run: Run, *, pictures: bool = True) -> Bundle:
     """Results, then the bill."""
-    shown = [results_view(run_results(run, pictures=pictures), title=f"Results ({run.status})")]
+    title = f"Results ({run.status})"
+    results = run_results(run, pictures=pictures)
+    shown = [results_view(results, title=title)]
+    told = run_json(run)
     if run.bill is not None:
         shown.append(bill_view(run.bill, name=run.workflow.name))
-    whole = join(*shown)
-    return replace(whole, data={RUN_TYPE: run_json(run)})
+        told["bill"] = bill_json(run.bill, name=run.workflow.name)
+    return replace(join(*shown), data={RUN_TYPE: told, RESULTS_TYPE: results_json(results, title=title)})
 
 
 def status_row(run: Run) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from murakkab_jupyter.core.events import (
     Reconfigured,
     WorkerChanged,
 )
-from murakkab_jupyter.notebook.show import RUN_TYPE, run_bundle
+from murakkab_jupyter.notebook.show import RESULTS_TYPE, RUN_TYPE, run_bundle
 from murakkab_jupyter.notebook.views.slots import bars_of, joined, marks_of
 
 
@@ -109,7 +109,7 @@ def test_a_run_is_shown_as_html_and_text_and_compact_json(tmp_path):
         declaration = session.declare("%%murakkab loud\nsaid <- shout {words} @python:shout", values)
         run = session.run(declaration, reuse=False)
         data = run_bundle(run)._repr_mimebundle_()
-    assert set(data) == {"text/html", "text/plain", RUN_TYPE}
+    assert set(data) == {"text/html", "text/plain", RUN_TYPE, RESULTS_TYPE}
     told = data[RUN_TYPE]
     assert len(json.dumps(told, allow_nan=False)) < 6000
     assert told["status"] == "done"

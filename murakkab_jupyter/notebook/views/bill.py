@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.notebook.views.figures import figure_text, legend
 from murakkab_jupyter.notebook.views.html import (
@@ -19,13 +22,24 @@ from murakkab_jupyter.notebook.views.html import (
 )
 from murakkab_jupyter.runtime.bill import Bill, Line
 
-__all__ = ["bill_view"]
+__all__ = ["bill_json", "bill_view"]
 
 COLUMNS = (("latency", "Time"), ("cpu", "CPU time"), ("energy", "Energy"), ("cost", "Cost"))
 
 
-def bill_view(bill: Bill, *, name: str = "") -> Bundle:
-    """A bill as a table: steps, idle, total; actual above predicted."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a bill says, before it is drawn."""
+
+    detail: str
+    columns: list[tuple[str, Align]]
+    rows: list[list[Cell | object]]
+    notes: tuple[str, ...]
+    marks: str
+
+
+def told(bill: Bill, name: str) -> Told:
+    """One row a step, then idle and total; actual above predicted."""
     boundaries = sorted({boundary for line in bill.lines for boundary in line.counted})
     wasted = any(positive(line.wasted_cpu_s) or positive(line.wasted_j) for line in bill.lines)
     tokens = any(line.tokens_in is not None or line.tokens_out is not None for line in bill.lines)
@@ -44,35 +58,56 @@ def bill_view(bill: Bill, *, name: str = "") -> Bundle:
         row += [tokens_of(line)] if tokens else []
         row += [wasted_of(line)] if wasted else []
         rows.append(row)
-    total = bill.total.actual()
     detail = (
         f"{name} · what was used, and below it what the plan said"
         if name
         else "what was used, and what the plan said"
     )
-    shown = [one for line in bill.lines for one in (*line.predicted.values(), *line.actual().values())]
-    marks = legend(shown)
-    summed = [(title, figure_text(total.get(key))) for key, title in COLUMNS]
-    notes = [
+    notes = (
         *bill.notes,
         "Steps and idle add up to the total; steps run beside each other, so their times do not.",
-    ]
+    )
+    shown = [one for line in bill.lines for one in (*line.predicted.values(), *line.actual().values())]
+    return Told(detail, columns, rows, notes, legend(shown))
+
+
+def bill_view(bill: Bill, *, name: str = "") -> Bundle:
+    """A bill as a table."""
+    said = told(bill, name)
+    total = bill.total.actual()
     html = frame(
         f"Bill of {name or 'a run'}",
-        heading("Bill", detail),
-        pills(summed),
-        table(columns, rows, caption="Bill: one row a step, then idle and total", last_strong=True),
-        *(note("• ", one) for one in notes),
-        note(marks) if marks else None,
+        heading("Bill", said.detail),
+        pills([(title, figure_text(total.get(key))) for key, title in COLUMNS]),
+        table(said.columns, said.rows, caption="Bill: one row a step, then idle and total", last_strong=True),
+        *(note("• ", one) for one in said.notes),
+        note(said.marks) if said.marks else None,
     )
     lines = [
-        f"Bill: {detail}",
-        text_table(columns, rows, widest=40),
-        *(wrap_text(f"• {one}") for one in notes),
+        f"Bill: {said.detail}",
+        text_table(said.columns, said.rows, widest=40),
+        *(wrap_text(f"• {one}") for one in said.notes),
     ]
-    if marks:
-        lines.append(marks)
+    if said.marks:
+        lines.append(said.marks)
     return Bundle(html, clean("\n".join(lines)))
+
+
+def bill_json(bill: Bill, *, name: str = "") -> dict[str, Any]:
+    """The same table in words, for front ends that draw it themselves: each cell with its quieter second line."""
+    said = told(bill, name)
+    return {
+        "detail": clean(said.detail),
+        "columns": [list(column) for column in said.columns],
+        "rows": [[words_of(one) for one in row] for row in said.rows],
+        "notes": [clean(one) for one in (*said.notes, said.marks) if one],
+    }
+
+
+def words_of(value: Cell | object) -> list[str]:
+    """What a cell says, and its quieter second line."""
+    one = value if isinstance(value, Cell) else Cell(value)
+    return [clean(one.text), clean(one.detail)]
 
 
 def positive(one: Figure) -> bool:

@@ -307,6 +307,7 @@ def thumbnail_of(results: Results, key: Ancestry, width: int, budget: int) -> tu
             "img",
             src=f"data:image/jpeg;base64,{encoded}",
             alt=f"A still of {place_of(value)}",
+            data_murakkab_still=format_ancestry(key),
             width=width,
             style=f"float:left;width:{width}px;max-width:45%;height:auto;margin:8px 0 8px 8px;border-radius:4px;display:block",
         ),

@@ -1,0 +1,185 @@
+"""Results as data for front ends that can draw more than HTML: what can be searched, opened and followed.
+
+It says what the HTML beside it says, in longer words. Stills are not repeated: they are in the HTML, marked with
+the item they show, so that a saved notebook holds each once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from murakkab_jupyter.core.ancestry import Ancestry, Level, format_ancestry, format_level, is_prefix
+from murakkab_jupyter.core.kinds import Answer, Evidence, Scene
+from murakkab_jupyter.notebook.views.failures import MOST_FAILURES
+from murakkab_jupyter.notebook.views.html import clean, shorten
+from murakkab_jupyter.notebook.views.results import (
+    HIDDEN,
+    MISSING,
+    MOST_CARDS,
+    MOST_ROWS,
+    Results,
+    asked,
+    by_level,
+    card_level,
+    merged,
+    owner,
+)
+from murakkab_jupyter.notebook.views.values import evidence_words, value_words
+from murakkab_jupyter.workflow.model import Step
+
+__all__ = ["RESULTS_TYPE", "results_json"]
+
+RESULTS_TYPE = "application/vnd.murakkab.results+json"
+FORMAT = 1
+ALL_CHARS = 60_000
+"""Characters that all values of a view share."""
+LONGEST = 4000
+SHORTEST = 200
+MOST_EVIDENCE = 20
+
+
+def results_json(results: Results, *, title: str = "Results") -> dict[str, Any]:
+    """Answers with their evidence, one group of items a level, values of the whole workflow, and what failed."""
+    workflow = results.workflow
+    cards = card_level(workflow)
+    # An answer for each scene stands on its scene's card; any other stands on top.
+    answers = [step for step in workflow.steps if step.kind == "answer" and step.level != cards]
+    rest = [step for step in workflow.steps if step not in answers and step.kind not in HIDDEN]
+    groups = grouped(results, cards, rest)
+    values = sum(len(one.names) * len(one.shown) for one in groups)
+    longest = max(SHORTEST, min(LONGEST, ALL_CHARS // max(1, values)))
+    places = {
+        key: (number, index) for number, one in enumerate(groups) for index, key in enumerate(one.shown)
+    }
+    root = [step for step in rest if step.level == () and () in results.values.get(step.name, {})]
+    return {
+        "format": FORMAT,
+        "title": title,
+        "workflow": workflow.name,
+        "answers": [
+            answer(results, step, key, value, places)
+            for step in answers
+            for key, value in list(results.values.get(step.name, {}).items())[:MOST_ROWS]
+        ],
+        "whole": [
+            {"name": step.name, "text": words(results.values[step.name][()], LONGEST)} for step in root
+        ],
+        "groups": [group_json(results, one, longest) for one in groups],
+        "failures": [
+            {"step": step, "item": format_ancestry(where), "why": clean(why)[:600]}
+            for step, where, why in results.failures[:MOST_FAILURES]
+        ],
+        "failures_left_out": max(0, len(results.failures) - MOST_FAILURES),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The items of one level: names of the values each has, those that are shown, and how many are not."""
+
+    level: Level
+    names: tuple[str, ...]
+    shown: tuple[Ancestry, ...]
+    left_out: int
+
+
+def grouped(results: Results, cards: Level | None, steps: Sequence[Step]) -> list[Group]:
+    """The level that gets cards takes in what lies under it; every other stands for itself, shallow ones first."""
+    workflow = results.workflow
+    carded = [s.name for s in steps if cards is not None and is_prefix(cards, s.level)]
+    others = [s.name for s in steps if s.name not in carded and s.level != ()]
+    found = by_level(workflow, others)
+    if cards is not None:
+        found.append((cards, carded))
+    sinks = {step.name for step in workflow.sinks()}
+    groups = []
+    for level, names in found:
+        keys = {key[: len(level)] for name in names for key in results.values.get(name, {})}
+        if level == cards:
+            keys |= set(results.values.get(level[-1], {}))
+        held = [
+            name
+            for name in names
+            if results.values.get(name) and name != level[-1] and workflow.kind_of(name) not in HIDDEN
+        ]
+        # Ends say most, so they come first; the order of the workflow otherwise.
+        held.sort(key=lambda name: name not in sinks)
+        ordered = sorted(keys)
+        most = MOST_CARDS if level == cards else MOST_ROWS
+        if ordered:
+            groups.append(Group(level, tuple(held), tuple(ordered[:most]), max(0, len(ordered) - most)))
+    return groups
+
+
+def group_json(results: Results, one: Group, longest: int) -> dict[str, Any]:
+    """A group: for each item where it lies and its values."""
+    items = []
+    for key in one.shown:
+        values: list[dict[str, Any]] = []
+        for name in one.names:
+            value = merged(results, name, key)
+            if value is MISSING:
+                values.append({"name": name, "failed": True})
+            elif value is not None:
+                values.append({"name": name, "text": words(value, longest)})
+        source = results.values.get(key[-1][0], {}).get(key)
+        plain = format_ancestry(key)
+        where = owner(results, key)
+        if where == plain and source is not None:
+            where = shorten(value_words(source, 160), 160)
+        items.append({"item": plain, "where": where, "values": values})
+    return {"level": format_level(one.level), "items": items, "left_out": one.left_out}
+
+
+def words(value: Any, longest: int) -> str:
+    """A value in words; a record is one line a field."""
+    if isinstance(value, Mapping) and value:
+        return "\n".join(
+            f"{clean(key)}: {value_words(one, longest)}" for key, one in list(value.items())[:30]
+        )
+    return value_words(value, longest)
+
+
+def answer(
+    results: Results,
+    step: Step,
+    key: Ancestry,
+    value: Any,
+    places: Mapping[Ancestry, tuple[int, int]],
+) -> dict[str, Any]:
+    """An answer; each piece of evidence with the item that it was found in, where that is shown."""
+    said = value if isinstance(value, Answer) else Answer(value_words(value))
+    return {
+        "step": step.name,
+        "where": owner(results, key),
+        "question": asked(results, step.name),
+        "text": value_words(said, LONGEST),
+        "evidence": [
+            {
+                "where": evidence_words(one),
+                "text": shorten(one.text, 400),
+                "at": list(found) if (found := place(results, one, places)) else None,
+            }
+            for one in said.evidence[:MOST_EVIDENCE]
+        ],
+        "evidence_left_out": max(0, len(said.evidence) - MOST_EVIDENCE),
+    }
+
+
+def place(
+    results: Results, evidence: Evidence, places: Mapping[Ancestry, tuple[int, int]]
+) -> tuple[int, int] | None:
+    """The shown scene in which evidence begins."""
+    if evidence.start_s is None:
+        return None
+    for key, at in places.items():
+        scene = results.values.get(key[-1][0], {}).get(key)
+        if (
+            isinstance(scene, Scene)
+            and scene.media.media.path == evidence.source
+            and scene.start_s <= evidence.start_s < scene.end_s
+        ):
+            return at
+    return None

@@ -1,0 +1,111 @@
+"""Results as data for the extension: they say what the HTML says, and lead from an answer to its scene."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from murakkab_jupyter.core.kinds import Answer, Evidence
+from murakkab_jupyter.notebook.views.bill import bill_json
+from murakkab_jupyter.notebook.views.found import ALL_CHARS, results_json
+from murakkab_jupyter.notebook.views.results import MOST_CARDS, Results, results_view
+from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
+from tests.notebook import samples
+
+ITEM = (("videos", 0), ("scenes", 1))
+
+
+def test_an_answer_leads_to_the_scene_in_which_its_evidence_begins():
+    values = samples.values()
+    scene = values["scenes"][ITEM]
+    where = Evidence(scene.media.media.path, scene.start_s, scene.end_s, "the words")
+    values["answer"] = {(): Answer("Yes.", (where, Evidence("/other.mp4", 1.0, 2.0), Evidence("notes")))}
+    told = results_json(Results(samples.newsroom(), values))
+    [said] = told["answers"]
+    assert said["question"] == "What did the council decide?"
+    first, other, timeless = said["evidence"]
+    assert (other["at"], timeless["at"]) == (None, None)
+    group, item = first["at"]
+    assert told["groups"][group]["items"][item]["item"] == "videos 0 / scenes 1"
+
+
+def test_a_scene_has_its_values_and_a_step_that_failed_on_it_is_marked():
+    values = samples.values()
+    del values["transcript"][ITEM]
+    told = results_json(Results(samples.newsroom(), values, (("transcript", ITEM, "No sound."),)))
+    [group] = [one for one in told["groups"] if one["level"] == "videos/scenes"]
+    item = group["items"][1]
+    assert item["where"].startswith("council.mp4 ")
+    by_name = {one["name"]: one for one in item["values"]}
+    assert by_name["transcript"] == {"name": "transcript", "failed": True}
+    assert by_name["objects"]["text"]
+    assert told["failures"] == [{"step": "transcript", "item": "videos 0 / scenes 1", "why": "No sound."}]
+
+
+def test_many_scenes_are_capped_and_counted_and_all_fits_a_saved_notebook():
+    told = results_json(samples.results(MOST_CARDS + 40))
+    [group] = [one for one in told["groups"] if one["level"] == "videos/scenes"]
+    assert (len(group["items"]), group["left_out"]) == (MOST_CARDS, 40)
+    assert len(json.dumps(told)) < 2 * ALL_CHARS
+
+
+def test_a_still_in_the_html_is_marked_with_the_item_it_shows():
+    shown = results_view(samples.results())
+    told = results_json(samples.results())
+    [group] = [one for one in told["groups"] if one["level"] == "videos/scenes"]
+    for one in group["items"]:
+        assert f'data-murakkab-still="{one["item"]}"' in shown.html
+
+
+def test_values_of_texts_stand_by_item_and_the_root_by_itself():
+    level = ("notes",)
+    flow = Workflow(
+        "digest",
+        "",
+        (Variable("notes", "text", level),),
+        (
+            Step("gist", "pick", "python", level, False, "record", (Input("notes", "text", "same"),)),
+            Step("title", "name it", "python", (), False, "text", (Input("gist", "text", "gathered"),)),
+        ),
+        Goal(),
+        "",
+    )
+    key = (("notes", 0),)
+    values = {
+        "notes": {key: "A storm.\nBad."},
+        "gist": {key: {"wind": 90, "what": "storm"}},
+        "title": {(): "News"},
+    }
+    told = results_json(Results(flow, values))
+    assert told["whole"] == [{"name": "title", "text": "News"}]
+    assert told["groups"] == [
+        {
+            "level": "notes",
+            "items": [
+                {
+                    "item": "notes 0",
+                    "where": "A storm. Bad.",
+                    "values": [{"name": "gist", "text": "wind: 90\nwhat: storm"}],
+                }
+            ],
+            "left_out": 0,
+        }
+    ]
+
+
+def test_control_and_direction_characters_do_not_pass():
+    bad = "a\x1b[31m\u202eb"
+    told = results_json(
+        Results(replace(samples.newsroom(), name="x"), {"answer": {(): Answer(bad)}}, (("s", (), bad),))
+    )
+    said = json.dumps(told, ensure_ascii=False)
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+
+
+def test_a_bill_is_a_table_of_words_with_one_cell_a_column():
+    told = bill_json(samples.bill(), name="news")
+    assert all(len(row) == len(told["columns"]) for row in told["rows"])
+    assert told["rows"][-1][0][0].lower() == "total"
+    assert any("plan" in detail for row in told["rows"] for _, detail in row)
