@@ -119,10 +119,24 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Tokens a call read and wrote."""
+    """Tokens a call read and wrote.
+
+    `cached` of those read its server still knew; `wasted` of all came to nothing (a try that failed, an answer given up).
+    """
 
     read: int = 0
     written: int = 0
+    cached: int = 0
+    wasted: int = 0
+
+    def __sub__(self, before: Tokens) -> Tokens:
+        """What came since."""
+        return Tokens(
+            self.read - before.read,
+            self.written - before.written,
+            self.cached - before.cached,
+            self.wasted - before.wasted,
+        )
 
 
 class Agent(ABC):
@@ -147,6 +161,14 @@ class Agent(ABC):
     def tokens(self) -> Tokens | None:
         """Tokens of the last call, or None where none are counted."""
         return None
+
+    def tokens_so_far(self) -> Tokens | None:
+        """Tokens of the call that is under way, asked from another thread; None where only whole calls are counted."""
+        return None
+
+    def notes(self) -> Sequence[str]:
+        """What the user should know of the last call, in whole sentences that do not depend on the item."""
+        return ()
 
     def close(self) -> None:  # noqa: B027 - optional to override
         """Let go of everything that does not go with the process."""

@@ -8,10 +8,10 @@ from murakkab_jupyter.agents import (
     extractive,
     hub_llm,
     llm,
-    openai,
     python,
     retrieval,
     search,
+    serving,
     speech,
     text,
     video,
@@ -37,6 +37,6 @@ def register(library: Library) -> None:
         search,
         llm,
         hub_llm,
-        openai,
+        serving,
     ):
         module.register(library)

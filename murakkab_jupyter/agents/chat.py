@@ -1,32 +1,46 @@
 """Chat: what text agents ask of a language model, wherever it runs.
 
 Material that is too long for the model's context is shortened by rule: the longest piece first, cut in
-its middle (its beginning and its end stay), with a mark where something is left out. How many requests
-were shortened is counted and logged, since a text cannot carry a notice of its own.
+its middle (its beginning and its end stay), with a mark where something is left out. A text cannot carry a notice of its own, so
+the model keeps one for whoever asked (`notes`). Where the step says `too_long=fail`, such an item fails instead.
 """
 
 from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from murakkab_jupyter.agents.agent import Failed, Tokens
+from murakkab_jupyter.agents.agent import Failed, Option, Tokens
 
-__all__ = ["CUT", "Chat", "Message", "Reply", "Request", "TooLong", "shorten"]
+__all__ = ["CUT", "TOO_LONG", "Chat", "Message", "Reply", "Request", "TooLong", "Unfit", "shorten"]
 
 logger = logging.getLogger(__name__)
 
-Message = Mapping[str, str]
-"""`{"role": "system" | "user" | "assistant", "content": ...}`."""
+Message = Mapping[str, Any]
+"""`{"role": "system" | "user" | "assistant", "content": ...}`; the content is a text, or parts with pictures."""
 
 CUT = " […] "
 CHARACTERS_PER_TOKEN = 3.2
 """For the first guess at what fits; the model itself has the last word."""
 OVERHEAD_TOKENS = 48
 """What a chat template adds, at most."""
+SHORTENED = (
+    "Some material was too long for the model's context: the longest inputs were shortened in their middle "
+    "(too_long=fail fails such items instead)."
+)
+
+Unfit = Literal["shorten", "fail"]
+TOO_LONG = Option(
+    "too_long",
+    str,
+    "shorten",
+    ("shorten", "fail"),
+    help="What to do with material that does not fit into the model's context.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,10 @@ class Request:
         Most tokens to write.
     temperature, seed
         0 is deterministic.
+    images
+        Pictures to look at, as `data:` URLs; for models that see.
+    schema
+        JSON schema that the reply must keep to; None for plain text.
     """
 
     lead: tuple[Message, ...]
@@ -53,6 +71,8 @@ class Request:
     max_tokens: int = 160
     temperature: float = 0.0
     seed: int = 0
+    images: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
 
     def messages(self, limit: int | None = None) -> list[Message]:
         """The messages, with parts shortened to `limit` characters in all."""
@@ -60,7 +80,11 @@ class Request:
         woven = [self.frame[0]]
         for part, after in zip(parts, self.frame[1:], strict=True):
             woven += [part, after]
-        return [*self.lead, {"role": "user", "content": "".join(woven)}]
+        text = "".join(woven)
+        if not self.images:
+            return [*self.lead, {"role": "user", "content": text}]
+        looked_at = [{"type": "image_url", "image_url": {"url": url}} for url in self.images]
+        return [*self.lead, {"role": "user", "content": [*looked_at, {"type": "text", "text": text}]}]
 
     @property
     def fixed(self) -> int:
@@ -75,19 +99,24 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model wrote, and the tokens of it; `complete` is false where it was cut off at `max_tokens`."""
+    """What a model wrote, and the tokens of it; `complete` is false where it was cut off at `max_tokens`.
+
+    `cached` are the tokens read that its server still knew from before.
+    """
 
     text: str
     read: int = 0
     written: int = 0
     complete: bool = True
+    cached: int = 0
 
 
 class TooLong(Exception):  # noqa: N818 - not a fault: the request is shortened and sent again
     """A request longer than the model's context; counts of tokens where the model states them."""
 
     def __init__(self, tokens: int | None = None, context: int | None = None) -> None:
-        super().__init__(f"{tokens} tokens, {context} fit")
+        has = "too many" if tokens is None else str(tokens)
+        super().__init__(f"{has} tokens" + ("" if context is None else f", {context} fit"))
         self.tokens = tokens
         self.context = context
 
@@ -126,13 +155,22 @@ class Chat(ABC):
     parallel: int = 1
     """Requests that it answers at once."""
 
+    too_long: Unfit = "shorten"
+    """What happens to material that does not fit."""
+
     def __init__(self) -> None:
         self.shortened = 0
         """Requests whose material had to be shortened, since loading."""
+        self.notes: dict[str, None] = {}
+        """What whoever asked should know, each thing once."""
 
     @abstractmethod
     def send(self, messages: Sequence[Message], request: Request) -> Reply | Failed:
         """Ask once; raises `TooLong` when the context is too small, `AgentError` when nothing can be asked at all."""
+
+    def spent(self) -> Tokens | None:
+        """All tokens since loading, those of requests under way and of failed ones among them; None where only replies are counted."""
+        return None
 
     def close(self) -> None:  # noqa: B027 - optional to override
         """Let go of the model."""
@@ -146,29 +184,49 @@ class Chat(ABC):
 
     def fitted(self, request: Request) -> Reply | Failed:
         """Ask once, with the material shortened until it fits."""
+        asking = self.fitting(request)
+        messages = next(asking)
+        while True:
+            heard: Reply | Failed | TooLong
+            try:
+                heard = self.send(messages, request)
+            except TooLong as too_long:
+                heard = too_long
+            try:
+                messages = asking.send(heard)
+            except StopIteration as done:
+                reply: Reply | Failed = done.value
+                return reply
+
+    def fitting(self, request: Request) -> Generator[list[Message], Reply | Failed | TooLong, Reply | Failed]:
+        """Yields messages to send and takes what came of them, until something fits: the rule without the sending."""
         limit: int | None = None
-        if self.context_tokens is not None:
+        if self.context_tokens is not None and self.too_long == "shorten":
             room = self.context_tokens - request.max_tokens - OVERHEAD_TOKENS
             # An estimate on the safe side for most texts; when it is not, the model says so below.
             guess = int(room * CHARACTERS_PER_TOKEN * 1.4) - request.fixed
             limit = guess if guess < request.free else None
         for _ in range(6):
-            try:
-                reply = self.send(request.messages(limit), request)
-            except TooLong as too_long:
-                before = request.free if limit is None else limit
-                limit = smaller(before, request, too_long)
+            heard = yield request.messages(limit)
+            if isinstance(heard, TooLong):
+                if self.too_long == "fail":
+                    return Failed(
+                        f"The material does not fit into the model's context ({heard}). Give less of it, choose a model "
+                        "with a longer context, or let it be shortened: too_long=shorten."
+                    )
+                limit = smaller(request.free if limit is None else limit, request, heard)
                 if limit <= 0:
                     break
                 continue
             if limit is not None:
                 self.shortened += 1
+                self.notes[SHORTENED] = None
                 logger.warning(
                     "The material of a request was shortened from %d to %d characters to fit the model's context.",
                     request.free,
                     limit,
                 )
-            return reply
+            return heard
         return Failed(
             "The step's instructions alone do not fit into the model's context. "
             "Shorten the prompt, or choose a model with a longer context."
@@ -181,10 +239,13 @@ def smaller(before: int, request: Request, too_long: TooLong) -> int:
         room = too_long.context - request.max_tokens
         whole = before + request.fixed
         return min(int(whole * room / too_long.tokens * 0.95) - request.fixed, int(before * 0.9))
+    if too_long.context:
+        room = too_long.context - request.max_tokens - OVERHEAD_TOKENS
+        return min(int(room * CHARACTERS_PER_TOKEN) - request.fixed, int(before * 0.8))
     return int(before * 0.6)
 
 
 def total(replies: Sequence[Reply | Failed]) -> Tokens:
     """Tokens of some replies."""
     good = [reply for reply in replies if isinstance(reply, Reply)]
-    return Tokens(sum(r.read for r in good), sum(r.written for r in good))
+    return Tokens(sum(r.read for r in good), sum(r.written for r in good), sum(r.cached for r in good))

@@ -67,6 +67,7 @@ class Writer(Agent):
         self.options: Mapping[str, Any] = {}
         self.model: Chat | None = None
         self.last = Tokens()
+        self.before: Tokens | None = None
         self.similar: Similar | None = None
         self.extracted = 0
         """Texts that did not stand in the material, and were replaced by sentences of it."""
@@ -93,6 +94,15 @@ class Writer(Agent):
         """As the model counted them."""
         return self.last
 
+    def tokens_so_far(self) -> Tokens | None:
+        """As the model counts them while it writes."""
+        before, now = self.before, None if self.model is None else self.model.spent()
+        return None if before is None or now is None else now - before
+
+    def notes(self) -> Sequence[str]:
+        """What the model has to say beside its texts, each thing once."""
+        return [] if self.model is None else list(self.model.notes)
+
     def close(self) -> None:
         """Let go of the model."""
         if self.model is not None:
@@ -102,8 +112,16 @@ class Writer(Agent):
     def ask(self, requests: Sequence[Request]) -> list[Reply | Failed]:
         """Ask the model, by several paths where that is asked for, and keep count."""
         paths = max(1, int(self.options.get("paths", 1)))
-        replies = self.chat.complete(spread(requests, paths))
-        self.last = total(replies)
+        self.before = before = self.chat.spent()
+        try:
+            replies = self.chat.complete(spread(requests, paths))
+        finally:
+            after = self.chat.spent()
+            if before is not None and after is not None:
+                self.last = after - before
+            self.before = None
+        if before is None:
+            self.last = total(replies)
         if paths == 1:
             return replies
         if self.similar is None:

@@ -128,6 +128,7 @@ class Orders:
         self._leases: dict[str, Any] = {}
         self._shared: dict[tuple[str, str], Any] = {}
         self._launcher = ThreadPoolExecutor(4, thread_name_prefix="murakkab-launch")
+        self._noted: set[str] = set()
         self._lock = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
         self._over = False
@@ -202,7 +203,16 @@ class Orders:
         finally:
             flight.future = None  # lets the worker forget the reply
         if not flight.cancelled and not self._over:
+            self._note(flight, reply)
             self.report(Landed(flight, reply, bad))
+
+    def _note(self, flight: Flight, reply: Reply) -> None:
+        """Pass on what an agent has to say beside its values, each thing once a step."""
+        for note in reply.notes:
+            text = f"{flight.batch.step} ({flight.batch.configuration.agent}): {note}"
+            if text not in self._noted:
+                self._noted.add(text)
+                self.report(Told(text))
 
     def recipe(self, step: Step, configuration: Configuration) -> tuple[Recipe, bytes]:
         """How an instance of a step is started, and its agent's bytes; raises `MurakkabError` when it cannot be."""

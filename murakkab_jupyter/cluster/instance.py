@@ -17,12 +17,14 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import cloudpickle
 
-from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs
+from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs, Tokens
 from murakkab_jupyter.agents.weights import reporting
 from murakkab_jupyter.cluster.contract import check_values
 from murakkab_jupyter.cluster.parent import die_with
@@ -34,6 +36,7 @@ from murakkab_jupyter.cluster.wire import (
     Progressed,
     Raised,
     Returned,
+    Spent,
     Unloadable,
     receive,
     send,
@@ -42,6 +45,9 @@ from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.core.events import Usage
 
 __all__ = ["Serving", "main"]
+
+COUNT_S = 0.5
+"""How often a call that counts tokens says how far it is."""
 
 
 def cpu_s() -> float:
@@ -126,6 +132,7 @@ class Serving:
         self.write = write
         self.order: Load | None = None
         self.agent: Agent | None = None
+        self.writing = threading.Lock()
 
     def load(self, order: Load) -> Loaded | Unloadable:
         """Make the agent and load it."""
@@ -147,7 +154,36 @@ class Serving:
 
     def progress(self, what: str, done_bytes: int, total_bytes: int | None) -> None:
         """Pass on that something is being fetched."""
-        send(self.write, Progressed(what, done_bytes, total_bytes))
+        self.say(Progressed(what, done_bytes, total_bytes))
+
+    def say(self, message: object) -> None:
+        """Send a message whole, whichever thread has it."""
+        with self.writing:
+            send(self.write, message)
+
+    @contextmanager
+    def counting(self, agent: Agent) -> Iterator[None]:
+        """Pass on how many tokens a call has used while it lasts, where its agent counts them."""
+        over = threading.Event()
+
+        def count() -> None:
+            told: Tokens | None = None
+            while not over.wait(COUNT_S):
+                now = agent.tokens_so_far()
+                if now is not None and now != told:
+                    told = now
+                    self.say(Spent(now.read, now.written))
+
+        if type(agent).tokens_so_far is Agent.tokens_so_far:
+            yield
+            return
+        thread = threading.Thread(target=count, name="tokens", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()  # nothing may follow the answer
 
     def call(self, order: Call) -> Returned | Raised:
         """Call the agent with one batch and check what it returns."""
@@ -157,7 +193,8 @@ class Serving:
         mark = Mark.now()
         try:
             batch: tuple[Inputs, ...] = cloudpickle.loads(order.batch)
-            returned = self.agent.call(batch)
+            with self.counting(self.agent):
+                returned = self.agent.call(batch)
             values = check_values(
                 self.order.agent,
                 returned,
@@ -165,11 +202,8 @@ class Serving:
                 kind=self.order.kind,
                 opens=self.order.opens,
             )
-            usage = mark.usage()
-            tokens = self.agent.tokens()
-            if tokens is not None:
-                usage = replace(usage, tokens_in=tokens.read, tokens_out=tokens.written)
-            return Returned(pack(self.order.agent, values), usage)
+            usage = with_tokens(mark.usage(), self.agent.tokens())
+            return Returned(pack(self.order.agent, values), usage, tuple(self.agent.notes()))
         except Exception as error:  # noqa: BLE001 - another's code: whatever it raises is the answer
             traceback.print_exc()
             return Raised(explain(error), mark.usage())
@@ -181,6 +215,18 @@ class Serving:
                 self.agent.close()
             except Exception:  # noqa: BLE001 - it goes anyway; its log says why
                 traceback.print_exc()
+
+
+def with_tokens(usage: Usage, tokens: Tokens | None) -> Usage:
+    if tokens is None:
+        return usage
+    return replace(
+        usage,
+        tokens_in=tokens.read,
+        tokens_out=tokens.written,
+        tokens_cached=tokens.cached or None,
+        tokens_wasted=tokens.wasted or None,
+    )
 
 
 def pack(agent: str, values: tuple[Any, ...]) -> bytes:
@@ -233,7 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
             case other:
                 msg = f"No such order: {other!r}."
                 raise TypeError(msg)
-        send(write, answer)
+        serving.say(answer)
 
 
 if __name__ == "__main__":

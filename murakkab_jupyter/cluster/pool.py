@@ -50,12 +50,13 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How a batch ended. `values` are cloudpickled; `error` says why there are none."""
+    """How a batch ended. `values` are cloudpickled; `error` says why there are none; `notes` are for the user."""
 
     ending: Ending
     values: bytes = b""
     error: str = ""
     usage: Usage | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -188,7 +189,7 @@ class Pool:
         usage = replace(answer.usage, load_s=loading[0], load_cpu_s=loading[1])
         match answer:
             case Returned():
-                return Reply("returned", values=answer.values, usage=usage)
+                return Reply("returned", values=answer.values, usage=usage, notes=answer.notes)
             case Raised():
                 return Reply("raised", error=answer.error, usage=usage)
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from murakkab_jupyter.cluster.wire import (
     Progressed,
     Raised,
     Returned,
+    Spent,
     Unloadable,
     receive,
     send,
@@ -87,6 +89,7 @@ class InstanceProcess:
         self.log = log
         self.pid = 0
         self.loaded: Loaded | None = None
+        self.spent: Spent | None = None
         self.ended = threading.Event()
         self.started = threading.Event()
         self._failure: BaseException | None = None
@@ -167,18 +170,24 @@ class InstanceProcess:
 
     def _ask(self, order: object, progress: Callable[[Progressed], None]) -> Any:
         began = time.perf_counter()
+        self.spent = None
         with self._pipes:
             try:
                 if not self.alive:
                     raise EOFError
                 send(self._to_child, order)
-                while isinstance(answer := receive(self._from_child), Progressed):
-                    progress(answer)
+                while isinstance(answer := receive(self._from_child), Progressed | Spent):
+                    if isinstance(answer, Spent):
+                        self.spent = answer
+                    else:
+                        progress(answer)
             except (OSError, EOFError):
                 self.kill()  # one that closed its pipe but lives is of no use
                 self.ended.wait()
                 used = max(0.0, self._lifetime_cpu_s - self._counted_cpu_s)
                 usage = Usage(seconds=time.perf_counter() - began, cpu_s=used)
+                if self.spent is not None:
+                    usage = replace(usage, tokens_in=self.spent.tokens_in, tokens_out=self.spent.tokens_out)
                 raise LostError(self._how(), usage) from None
             return answer
 

@@ -24,6 +24,7 @@ __all__ = [
     "Progressed",
     "Raised",
     "Returned",
+    "Spent",
     "Unloadable",
     "receive",
     "send",
@@ -66,6 +67,14 @@ class Progressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """Tokens of the call that is under way: what is known of it when it never returns."""
+
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """The agent is ready."""
 
@@ -84,10 +93,11 @@ class Unloadable:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """The call returned a cloudpickled tuple of values, one for each item."""
+    """The call returned a cloudpickled tuple of values, one for each item; `notes` are what the user should know."""
 
     values: bytes
     usage: Usage
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

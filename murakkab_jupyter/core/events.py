@@ -50,6 +50,8 @@ class Usage:
         Peak resident memory of the instance's process.
     tokens_in, tokens_out
         Tokens of a language model, None where the agent counts none.
+    tokens_cached, tokens_wasted
+        Of `tokens_in`, those that its server still knew; of both, those that came to nothing (tries that failed).
     energy_j
         GPU energy of the call by NVML counter, None where there is no GPU.
     work
@@ -65,6 +67,8 @@ class Usage:
     memory_bytes: int = 0
     tokens_in: int | None = None
     tokens_out: int | None = None
+    tokens_cached: int | None = None
+    tokens_wasted: int | None = None
     energy_j: float | None = None
     work: float = 0.0
     worker: str = ""

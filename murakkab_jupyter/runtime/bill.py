@@ -128,6 +128,8 @@ class Bill:
                 **{f"counted_{boundary}_j": figure for boundary, figure in line.counted.items()},
                 "tokens_in": line.tokens_in,
                 "tokens_out": line.tokens_out,
+                "tokens_cached": line.tokens_cached,
+                "tokens_wasted": line.tokens_wasted,
                 "wasted_cpu_s": line.wasted_cpu_s,
                 "wasted_j": line.wasted_j,
                 **{f"predicted_{name}": figure for name, figure in line.predicted.items()},

@@ -74,6 +74,8 @@ class Line:
         For each boundary that a counter read: energy (J).
     tokens_in, tokens_out
         Tokens of language models; None where none are counted.
+    tokens_cached, tokens_wasted
+        Of `tokens_in`, those that a server still knew; of both, those that came to nothing.
     wasted_cpu_s, wasted_j
         The part of `cpu_s` and `energy_j` that came to nothing.
     predicted
@@ -95,6 +97,8 @@ class Line:
     counted: Mapping[Boundary, Figure] = field(default_factory=dict)
     tokens_in: int | None = None
     tokens_out: int | None = None
+    tokens_cached: int | None = None
+    tokens_wasted: int | None = None
     wasted_cpu_s: Figure = field(default_factory=lambda: Figure(0.0, "s", source="measured"))
     wasted_j: Figure = field(default_factory=lambda: Figure(0.0, "J", source="measured"))
     predicted: Mapping[str, Figure] = field(default_factory=dict)
@@ -127,6 +131,8 @@ class Line:
             "counted": {boundary: figure.to_json() for boundary, figure in self.counted.items()},
             "tokens_in": self.tokens_in,
             "tokens_out": self.tokens_out,
+            "tokens_cached": self.tokens_cached,
+            "tokens_wasted": self.tokens_wasted,
             "wasted": {"cpu_s": self.wasted_cpu_s.to_json(), "energy_j": self.wasted_j.to_json()},
             "predicted": {name: figure.to_json() for name, figure in self.predicted.items()},
         }

@@ -29,8 +29,8 @@ class Calls:
         GPU energy by counter, None where no call counted any.
     wasted_cpu_by_worker, wasted_gpu_j
         The part of these that came to nothing.
-    tokens_in, tokens_out
-        None where no call counted any.
+    tokens_in, tokens_out, tokens_cached, tokens_wasted
+        None where no call counted any; `tokens_wasted` of those in and out came to nothing.
     unread
         Calls that ended with no usage although they ran.
     """
@@ -48,6 +48,8 @@ class Calls:
     wasted_gpu_j: float | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
+    tokens_cached: int | None = None
+    tokens_wasted: int | None = None
     unread: int = 0
 
     def start(self, event: BatchStarted) -> None:
@@ -74,6 +76,11 @@ class Calls:
         self.gpu_j = added(self.gpu_j, usage.energy_j)
         self.tokens_in = added(self.tokens_in, usage.tokens_in)
         self.tokens_out = added(self.tokens_out, usage.tokens_out)
+        self.tokens_cached = added(self.tokens_cached, usage.tokens_cached)
+        wasted_tokens = usage.tokens_wasted
+        if event.wasted:
+            wasted_tokens = added(usage.tokens_in, usage.tokens_out)
+        self.tokens_wasted = added(self.tokens_wasted, wasted_tokens)
         if event.wasted:
             wasted = self.wasted_cpu_by_worker
             wasted[event.worker] = wasted.get(event.worker, 0.0) + cpu_s

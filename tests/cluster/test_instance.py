@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs
+from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Tokens
 from murakkab_jupyter.agents.weights import reporting
 from murakkab_jupyter.cluster import pool as pools
 from murakkab_jupyter.cluster.contract import check_values, fits
@@ -257,6 +258,42 @@ def test_an_instance_that_is_killed_is_reaped_and_reported(pool: Pool, tmp_path:
     thread.join(5)
     assert replies[0].ending == "lost"
     assert "was killed by SIGKILL" in replies[0].error
+
+
+def test_tokens_of_a_call_that_never_returned_are_known(pool: Pool) -> None:
+    class Counting(Agent):
+        def load(self, options: Any, cores: int) -> None:
+            pass
+
+        def call(self, batch: Sequence[Inputs]) -> list[str]:
+            time.sleep(30)
+            return []
+
+        def tokens_so_far(self) -> Tokens:
+            return Tokens(11, 4)
+
+    replies: list[Reply] = []
+    thread = threading.Thread(target=lambda: replies.append(call(pool, ["A"], factory=Counting, task=5)))
+    thread.start()
+    wait_for(lambda: any(process.spent is not None for process in pool._processes))
+    pool.cancel_task("r", 5)
+    thread.join(5)
+    assert replies[0].usage is not None
+    assert (replies[0].usage.tokens_in, replies[0].usage.tokens_out) == (11, 4)
+
+
+def test_what_an_agent_has_to_say_beside_its_values_arrives(pool: Pool) -> None:
+    class Saying(Agent):
+        def load(self, options: Any, cores: int) -> None:
+            pass
+
+        def call(self, batch: Sequence[Inputs]) -> list[str]:
+            return ["x"] * len(batch)
+
+        def notes(self) -> list[str]:
+            return ["It was long."]
+
+    assert call(pool, ["A"], factory=Saying).notes == ("It was long.",)
 
 
 def test_an_idle_instance_gives_way_when_memory_is_short(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:

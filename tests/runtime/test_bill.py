@@ -20,6 +20,18 @@ def bill(tape: Tape, *workers: Any, reading: Reading | None = None) -> Bill:
     return Bill.of(tape.events, plan(), cluster(*workers), reading)
 
 
+def test_tokens_that_came_to_nothing_are_told_apart() -> None:
+    made = bill(
+        Tape()
+        .call(tokens_in=10, tokens_out=4, tokens_wasted=3, tokens_cached=2)
+        .call(tokens_in=5, tokens_out=1, done=0, wasted=True)
+        .end(10.0)
+    )
+    heard = made.step("heard")
+    assert (heard.tokens_in, heard.tokens_out, heard.tokens_cached, heard.tokens_wasted) == (15, 5, 2, 9)
+    assert made.total.tokens_wasted == 9
+
+
 def test_a_step_pays_for_its_calls_and_idle_for_the_host() -> None:
     made = bill(
         Tape()

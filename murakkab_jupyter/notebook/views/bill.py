@@ -41,7 +41,7 @@ class Told:
 def told(bill: Bill, name: str) -> Told:
     """One row a step, then idle and total; actual above predicted."""
     boundaries = sorted({boundary for line in bill.lines for boundary in line.counted})
-    wasted = any(positive(line.wasted_cpu_s) or positive(line.wasted_j) for line in bill.lines)
+    wasted = any(wasted_of(line) for line in bill.lines)
     tokens = any(line.tokens_in is not None or line.tokens_out is not None for line in bill.lines)
     columns: list[tuple[str, Align]] = [("Step", "left"), ("Items", "right")]
     columns += [(title, "right") for _, title in COLUMNS]
@@ -135,10 +135,14 @@ def items_of(line: Line) -> str:
 def tokens_of(line: Line) -> str:
     if line.tokens_in is None and line.tokens_out is None:
         return ""
-    return f"{'unknown' if line.tokens_in is None else line.tokens_in} / {'unknown' if line.tokens_out is None else line.tokens_out}"
+    words = f"{'unknown' if line.tokens_in is None else line.tokens_in} / {'unknown' if line.tokens_out is None else line.tokens_out}"
+    return f"{words} ({line.tokens_cached} cached)" if line.tokens_cached else words
 
 
 def wasted_of(line: Line) -> str:
-    if not (positive(line.wasted_cpu_s) or positive(line.wasted_j)):
-        return ""
-    return f"{figure_text(line.wasted_cpu_s)}, {figure_text(line.wasted_j)}"
+    words = []
+    if positive(line.wasted_cpu_s) or positive(line.wasted_j):
+        words += [figure_text(line.wasted_cpu_s), figure_text(line.wasted_j)]
+    if line.tokens_wasted:
+        words.append(f"{line.tokens_wasted} tokens")
+    return ", ".join(words)
