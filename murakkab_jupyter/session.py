@@ -97,6 +97,16 @@ class Session:
         """The journal, opened when first needed: planning needs none."""
         return Journal(self._journal_path)
 
+    @property
+    def cluster(self) -> Cluster | None:
+        """The Dask cluster in use; None before one was needed."""
+        return self._cluster
+
+    @property
+    def described(self) -> ClusterView | None:
+        """The hardware that is only described, to plan for; None where the cluster is real."""
+        return self._described
+
     # --- declare ----------------------------------------------------------------------------------------------
 
     def declare(

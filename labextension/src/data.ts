@@ -281,8 +281,19 @@ export interface PanelState {
   version: string;
   runs: PanelRun[];
   workflows: { name: string; steps: number; goal: string; planned: boolean; latest: boolean }[];
-  workers: PanelWorker[] | null;
+  cluster: PanelCluster;
+  /** A Dask client of the notebook's own, and why it cannot be used, if so. */
+  client: { address: string; why: string } | null;
   power: Figure[];
+}
+
+export interface PanelCluster {
+  address: string;
+  local: boolean;
+  described: boolean;
+  /** Why there are no workers. */
+  why: string;
+  workers: PanelWorker[];
 }
 
 function maybe(one: unknown): Figure | null {
@@ -299,7 +310,8 @@ export function readState(data: unknown): PanelState | null {
   if (raw.format !== 1) {
     return null;
   }
-  const cluster = raw.cluster === null ? null : record(raw.cluster);
+  const cluster = record(raw.cluster);
+  const client = record(raw.client);
   return {
     version: text(raw.version),
     runs: list(raw.runs).map(value => {
@@ -336,20 +348,25 @@ export function readState(data: unknown): PanelState | null {
         latest: one.latest === true
       };
     }),
-    workers: cluster
-      ? list(cluster.workers).map(value => {
-          const one = record(value);
-          return {
-            name: text(one.name, '?'),
-            host: text(one.host),
-            cores: count(one.cores),
-            busy: count(one.busy),
-            memory: amountOf(one.memory_bytes),
-            gpus: list(one.gpus).map(gpu => text(gpu)).filter(Boolean),
-            lost: one.lost === true
-          };
-        })
-      : null,
+    cluster: {
+      address: text(cluster.address),
+      local: cluster.local === true,
+      described: cluster.described === true,
+      why: text(cluster.why),
+      workers: list(cluster.workers).map(value => {
+        const one = record(value);
+        return {
+          name: text(one.name, '?'),
+          host: text(one.host),
+          cores: count(one.cores),
+          busy: count(one.busy),
+          memory: amountOf(one.memory_bytes),
+          gpus: list(one.gpus).map(gpu => text(gpu)).filter(Boolean),
+          lost: one.lost === true
+        };
+      })
+    },
+    client: text(client.address) ? { address: text(client.address), why: text(client.why) } : null,
     power: list(raw.power).filter(isFigure)
   };
 }

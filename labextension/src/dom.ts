@@ -30,6 +30,24 @@ export function button(
   return node;
 }
 
+/**
+ * A button that may be out of use. It stays in reach of the keyboard, so that one can learn why: from its title, and
+ * by pressing it, which says the reason instead of doing anything.
+ */
+export function offer(
+  attributes: Record<string, Value>,
+  reason: string,
+  press: () => void,
+  say: (reason: string) => void,
+  ...children: Child[]
+): HTMLButtonElement {
+  return button(
+    reason ? { ...attributes, 'aria-disabled': 'true', title: reason } : attributes,
+    () => (reason ? say(reason) : press()),
+    ...children
+  );
+}
+
 /** Put new content in the place of the old, and leave focus and opened details as they were (by `data-key`). */
 export function replace(host: HTMLElement, ...children: Child[]): void {
   const active = document.activeElement;

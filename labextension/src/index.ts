@@ -37,7 +37,7 @@ const highlight: JupyterFrontEndPlugin<void> = {
 
 const views: JupyterFrontEndPlugin<void> = {
   id: 'murakkab-jupyter:views',
-  description: 'Plans and runs to explore, in place of their static form.',
+  description: 'Plans, runs and results to explore, in place of their static form.',
   autoStart: true,
   requires: [IRenderMimeRegistry],
   optional: [ISettingRegistry],
@@ -83,6 +83,7 @@ const panel: JupyterFrontEndPlugin<void> = {
     const commander = new Commander(tracker, link);
     const widget = new MurakkabPanel(link, {
       load: () => void commander.line(LOAD),
+      act: verb => void app.commands.execute(IDS[verb]),
       stop: run => void commander.stop(run),
       say: line => void commander.line(line)
     });

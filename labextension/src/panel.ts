@@ -3,12 +3,13 @@
 import { LabIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
-import type { PanelRun, PanelState, PanelWorker } from './data';
-import { button, el, replace } from './dom';
+import type { PanelCluster, PanelRun, PanelState, PanelWorker } from './data';
+import { button, el, offer, replace } from './dom';
 import type { Figure } from './figures';
 import { figure, origin, size, time } from './figures';
 import type { KernelLink } from './link';
-import { ICONS, situationWords } from './words';
+import type { Verb } from './words';
+import { ICONS, VERBS, obstacle, situationWords } from './words';
 
 export const icon = new LabIcon({
   name: 'murakkab:icon',
@@ -21,6 +22,7 @@ export const icon = new LabIcon({
 /** What the panel asks for. */
 export interface Actions {
   load: () => void;
+  act: (verb: Verb) => void;
   stop: (run: string) => void;
   say: (line: string) => void;
 }
@@ -49,6 +51,9 @@ function quiet(words: string): HTMLElement {
   return el('p', { class: 'jp-murakkab-quiet' }, words);
 }
 
+/** From this share of what was planned on, the bar says that it is nearly used up. */
+const NEAR = 0.8;
+
 const BOUNDARIES: [string, string][] = [
   ['package', 'CPU packages'],
   ['gpu', 'GPUs'],
@@ -71,7 +76,8 @@ function energy(state: PanelState): HTMLElement {
   }
   const spent = running.energy?.value ?? null;
   const planned = running.planned?.value ?? null;
-  const over = spent !== null && planned !== null && spent > planned;
+  const share = spent !== null && planned !== null && planned > 0 ? spent / planned : 0;
+  const tone = share > 1 ? 'jp-mod-over' : share > NEAR ? 'jp-mod-near' : '';
   return section(
     'Energy now',
     state.power.length
@@ -91,15 +97,13 @@ function energy(state: PanelState): HTMLElement {
     el(
       'p',
       { class: 'jp-murakkab-small' },
-      `${running.energy ? `${figure(running.energy)} so far of ` : ''}${figure(running.planned)} planned${over ? ': more than planned' : ''}`
+      `${running.energy ? `${figure(running.energy)} so far of ` : ''}${figure(running.planned)} planned${share > 1 ? ': more than planned' : share > NEAR ? ': nearly all of it' : ''}`
     ),
-    planned !== null && spent !== null && planned > 0
-      ? meter(spent / planned, 'Energy against the plan', over ? 'jp-mod-over' : '')
-      : null
+    share > 0 ? meter(share, 'Energy against the plan', tone) : null
   );
 }
 
-function runItem(run: PanelRun, actions: Actions): HTMLElement {
+function runItem(run: PanelRun, actions: Actions, reason: string, why: (words: string) => void): HTMLElement {
   const ended = run.steps.filter(step => step.total !== null && step.ended >= step.total).length;
   const running = run.status === 'running';
   const share = run.steps.length ? run.steps.reduce((sum, step) => sum + step.share, 0) / run.steps.length : 0;
@@ -119,9 +123,11 @@ function runItem(run: PanelRun, actions: Actions): HTMLElement {
         ? button({ class: 'jp-murakkab-button', 'aria-label': `Stop ${run.name}`, 'data-key': `stop-${run.id}` }, () => actions.stop(run.id), 'Stop')
         : null,
       !running && run.status !== 'done'
-        ? button(
+        ? offer(
             { class: 'jp-murakkab-button', 'aria-label': `Resume ${run.name}`, 'data-key': `resume-${run.id}` },
+            reason,
             () => actions.say(`%murakkab resume ${run.id}`),
+            why,
             'Resume'
           )
         : null
@@ -175,11 +181,41 @@ function worker(one: PanelWorker): HTMLElement {
   );
 }
 
+/** Where the workers are, or why there are none; and a Dask client of the notebook's own, with the way to use it. */
+function cluster(state: PanelState, actions: Actions, reason: string, why: (words: string) => void): HTMLElement {
+  const { address, local, described, workers }: PanelCluster = state.cluster;
+  const where = described ? `${address}: described only, to plan for` : local ? 'Started here by Murakkab' : address;
+  const client = state.client;
+  return section(
+    'Cluster',
+    workers.length && where ? el('p', { class: 'jp-murakkab-small' }, where) : null,
+    workers.length ? el('ul', {}, ...workers.map(worker)) : quiet(state.cluster.why),
+    client
+      ? el(
+          'div',
+          { class: 'jp-murakkab-item' },
+          el('p', { class: 'jp-murakkab-small' }, `This notebook has a Dask client of its own, at ${client.address}.`),
+          offer(
+            { class: 'jp-murakkab-button', 'data-key': 'use-client' },
+            client.why || reason,
+            () => actions.say(`%murakkab plan --cluster ${client.address}`),
+            why,
+            'Plan for it'
+          )
+        )
+      : null
+  );
+}
+
 export class MurakkabPanel extends Widget {
   private readonly status = el('p', { class: 'jp-murakkab-status', role: 'status' });
   private readonly where = el('p', { class: 'jp-murakkab-where' });
+  private readonly tools = el('div', { class: 'jp-murakkab-tools', role: 'group', 'aria-label': 'The latest workflow' });
+  private readonly reason = el('p', { class: 'jp-murakkab-small', role: 'status' });
   private readonly body = el('div', { class: 'jp-murakkab-body' });
   private pending = 0;
+  /** What stood in the way of each button when these were drawn. */
+  private offered = '';
 
   constructor(
     private readonly link: KernelLink,
@@ -190,7 +226,7 @@ export class MurakkabPanel extends Widget {
     this.addClass('jp-murakkab-panel');
     this.title.icon = icon;
     this.title.caption = 'Murakkab: runs, workflows, workers, energy';
-    this.node.append(el('h2', {}, 'Murakkab'), this.where, this.status, this.body);
+    this.node.append(el('h2', {}, 'Murakkab'), this.where, this.status, this.tools, this.reason, this.body);
     link.changed.connect(this.later, this);
   }
 
@@ -219,6 +255,26 @@ export class MurakkabPanel extends Widget {
     }
     const name = panel?.context.path.split('/').pop() ?? '';
     this.where.textContent = name ? `Kernel of ${name}` : '';
+    const why = (reason: string): void => {
+      this.reason.textContent = reason;
+    };
+    const next = JSON.stringify(VERBS.map(([verb]) => obstacle(verb, situation, state, busy)));
+    if (next !== this.offered) {
+      this.offered = next;
+      why('');
+      replace(
+        this.tools,
+        ...VERBS.map(([verb, label]) =>
+          offer(
+            { class: 'jp-murakkab-button', 'data-key': verb },
+            obstacle(verb, situation, state, busy),
+            () => this.actions.act(verb),
+            words => why(`${label}: ${words}`),
+            label
+          )
+        )
+      );
+    }
     if (situation === 'not-loaded') {
       replace(
         this.body,
@@ -236,7 +292,9 @@ export class MurakkabPanel extends Widget {
       energy(state),
       section(
         'Runs',
-        state.runs.length ? el('ul', {}, ...state.runs.map(run => runItem(run, this.actions))) : quiet('None yet. %murakkab run starts one.')
+        state.runs.length
+          ? el('ul', {}, ...state.runs.map(run => runItem(run, this.actions, obstacle('resume', situation, state, busy), why)))
+           : quiet('None yet. %murakkab run starts one.')
       ),
       section(
         'Workflows',
@@ -253,9 +311,11 @@ export class MurakkabPanel extends Widget {
                     { class: 'jp-murakkab-row' },
                     el('strong', {}, one.name),
                     el('span', { class: 'jp-murakkab-grow' }, `${one.steps} ${one.steps === 1 ? 'step' : 'steps'}`),
-                    button(
+                    offer(
                       { class: 'jp-murakkab-button', 'data-key': `go-${one.name}`, 'aria-label': `Run ${one.name}` },
+                      obstacle('run', situation, state, busy),
                       () => this.actions.say(`%murakkab run ${one.name}`),
+                      why,
                       'Run'
                     )
                   ),
@@ -265,10 +325,7 @@ export class MurakkabPanel extends Widget {
             )
           : quiet('None yet. A %%murakkab cell declares one.')
       ),
-      section(
-        'Workers',
-        state.workers?.length ? el('ul', {}, ...state.workers.map(worker)) : quiet('The first run starts or joins the cluster.')
-      ),
+      cluster(state, this.actions, obstacle('plan', situation, state, busy), why),
       el(
         'p',
         { class: 'jp-murakkab-small' },

@@ -1,5 +1,6 @@
 /** What the panel says of its connection, and what can be done about it. */
 
+import type { PanelState } from './data';
 import type { Situation } from './link';
 
 /** How a run stands, as a sign beside the word. */
@@ -33,4 +34,31 @@ export function situationWords(situation: Situation, busy: boolean): string {
     case 'live':
       return busy ? 'The kernel is busy; figures are pushed while it runs.' : 'Connected.';
   }
+}
+
+export type Verb = 'plan' | 'run' | 'stop' | 'resume';
+
+export const VERBS: [Verb, string][] = [
+  ['plan', 'Plan'],
+  ['run', 'Run'],
+  ['stop', 'Stop'],
+  ['resume', 'Resume']
+];
+
+/** Why something cannot be done now; empty where it can. */
+export function obstacle(verb: Verb, situation: Situation, state: PanelState | null, busy: boolean): string {
+  if (situation !== 'live' || !state) {
+    return situationWords(situation, busy);
+  }
+  const running = state.runs.some(run => run.status === 'running');
+  if (verb === 'stop') {
+    return running ? '' : 'Nothing is running.';
+  }
+  if (busy) {
+    return 'A cell is running: this would wait until it has ended.';
+  }
+  if (verb === 'resume') {
+    return running ? 'A run is going on.' : '';
+  }
+  return state.workflows.length ? '' : 'There is no workflow yet: run a %%murakkab cell.';
 }

@@ -85,7 +85,8 @@ test('bars of a run that make no sense are left out', () => {
 
 test('a state keeps unknown apart from nothing', () => {
   const state = readState({ format: 1, version: '0.1.0', runs: [{ id: 'r', name: '', steps: [{ share: 7 }] }], workflows: [], cluster: null, power: [] });
-  assert.equal(state?.workers, null);
+  assert.deepEqual(state?.cluster, { address: '', local: false, described: false, why: '', workers: [] });
+  assert.equal(state?.client, null);
   assert.equal(state?.runs[0]?.energy, null);
   assert.equal(state?.runs[0]?.name, '(no name)');
   assert.equal(state?.runs[0]?.steps[0]?.share, 1);

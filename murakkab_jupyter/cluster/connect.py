@@ -94,6 +94,15 @@ class Cluster:
             self._survey(found)
         return ClusterView(tuple(self._view(found) for found in list(self._probes.values())))
 
+    def seen(self) -> ClusterView:
+        """The workers as they were when last looked at; asks nobody."""
+        return ClusterView(tuple(self._view(found) for found in list(self._probes.values())))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the scheduler was there when last heard of."""
+        return bool(self.client.status == "running")
+
     def roll(self) -> Roll:
         """Look who is there, probe who is new; raises `ClusterError` when the scheduler is gone."""
         with self._lock:

@@ -20,8 +20,8 @@ from murakkab_jupyter.core.events import (
     WorkerChanged,
 )
 from murakkab_jupyter.core.figure import Figure
-from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.core.version import VERSION
+from murakkab_jupyter.notebook.clusters import cluster_json, other_client
 from murakkab_jupyter.notebook.views.progress import StepMoment, eta_s
 
 if TYPE_CHECKING:
@@ -263,6 +263,7 @@ class Link:
             watches = list(self._watches.values())[-MOST_RUNS:]
         for watch in watches:
             watch.read()
+        sessions = self._bench.opened
         return {
             "format": 1,
             "version": VERSION,
@@ -277,35 +278,9 @@ class Link:
                 }
                 for name, one in list(self._bench.declared.items())
             ],
-            "cluster": self._cluster(watches),
+            "cluster": cluster_json(sessions, watches),
+            "client": other_client([one.cluster.address for one in sessions if one.cluster is not None]),
             "power": [one.to_json() for one in self._power],
-        }
-
-    def _cluster(self, watches: list[Watch]) -> dict[str, Any] | None:
-        """The workers of the latest run, busy or idle; None before the first run."""
-        if not watches:
-            return None
-        latest = watches[-1]
-        view: ClusterView = latest.run.cluster
-        known = {worker.name for worker in view.workers}
-        rows: list[tuple[str, str, int, int | None, list[str]]] = [
-            (one.name, one.host, one.cores, one.memory_bytes, [gpu.name for gpu in one.gpus])
-            for one in view.workers
-        ]
-        rows += [(name, name, cores, None, []) for name, cores in latest.joined.items() if name not in known]
-        return {
-            "workers": [
-                {
-                    "name": name,
-                    "host": host,
-                    "cores": cores,
-                    "busy": sum(watch.busy_cores(name) for watch in watches),
-                    "memory_bytes": memory_bytes,
-                    "gpus": gpus,
-                    "lost": latest.lost(name),
-                }
-                for name, host, cores, memory_bytes, gpus in rows
-            ]
         }
 
 

@@ -75,9 +75,14 @@ class Workbench:
         return self._sessions[key]
 
     @property
+    def opened(self) -> tuple[Session, ...]:
+        """Every session so far."""
+        return tuple(self._sessions.values())
+
+    @property
     def sessions(self) -> tuple[Session, ...]:
         """Every session so far; one is made when there is none."""
-        return tuple(self._sessions.values()) or (self.session(),)
+        return self.opened or (self.session(),)
 
     def session_of(self, request: Request) -> Session:
         """The session that a request's options ask for."""

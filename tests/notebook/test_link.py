@@ -59,7 +59,9 @@ def test_a_panel_is_told_at_once_and_after_each_cell(kernel):
     first = panel.wait(lambda state: True)
     assert first["format"] == 1
     assert first["runs"] == []
-    assert first["cluster"] is None
+    assert first["cluster"]["workers"] == []
+    assert "first run starts" in first["cluster"]["why"]
+    assert first["client"] is None
     kernel.client.execute("%%murakkab later\nsaid <- repeat {many} @python:slow")
     state = panel.wait(lambda state: state["workflows"])
     assert state["workflows"][0]["name"] == "later"
@@ -107,3 +109,15 @@ def test_a_panel_that_closes_is_told_no_more_and_nonsense_is_answered_with_the_s
         f"print({panel.id!r} in link._comms)"
     )
     assert reply.streams == ["False\n"]
+
+
+def test_a_panel_is_told_of_a_dask_client_that_the_notebook_made_itself(kernel):
+    panel = Panel(kernel)
+    panel.wait(lambda state: True)
+    made = "from distributed import Client\nmine = Client(processes=False, dashboard_address=None, n_workers=1)"
+    kernel.client.execute(made)
+    told = panel.wait(lambda state: state["client"])["client"]
+    assert told["address"].startswith("inproc://")
+    assert "processes of their own" in told["why"]
+    kernel.client.execute("mine.close()")
+    panel.wait(lambda state: state["client"] is None)

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PanelState } from '../src/data';
+import { readState } from '../src/data';
+import { VERBS, obstacle } from '../src/words';
+
+const flow = { name: 'news', steps: 2, goal: '', planned: true, latest: true };
+
+function state(runs: object[], workflows: object[] = [flow]): PanelState | null {
+  return readState({ format: 1, runs, workflows, cluster: { why: 'x', workers: [] }, client: null, power: [] });
+}
+
+const reasons = (one: PanelState | null, busy = false): string[] => VERBS.map(([verb]) => obstacle(verb, 'live', one, busy));
+
+test('what cannot be done says why, and what can be done says nothing', () => {
+  assert.deepEqual(reasons(state([])), ['', '', 'Nothing is running.', '']);
+  const [plan, run, , resume] = reasons(state([], []));
+  assert.match(plan ?? '', /no workflow yet/);
+  assert.match(run ?? '', /no workflow yet/);
+  assert.equal(resume, '');
+});
+
+test('while a run goes on it can be stopped, and nothing else begins', () => {
+  const going = state([{ id: 'r', status: 'running' }]);
+  const [plan, run, stop, resume] = reasons(going, true);
+  assert.equal(stop, '');
+  for (const one of [plan, run, resume]) {
+    assert.match(one ?? '', /A cell is running/);
+  }
+  assert.match(reasons(going)[3] ?? '', /going on/);
+});
+
+test('without a kernel that has loaded us every button says so', () => {
+  for (const [verb] of VERBS) {
+    assert.equal(obstacle(verb, 'not-loaded', null, false), 'This kernel has not loaded Murakkab.');
+    assert.match(obstacle(verb, 'no-notebook', null, false), /Open a notebook/);
+  }
+});

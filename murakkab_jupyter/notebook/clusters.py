@@ -1,0 +1,100 @@
+"""What the side panel shows of clusters: the one in use, and a Dask client that this kernel has besides.
+
+Nobody is asked and nothing is started for it: a panel must not make a kernel wait.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from murakkab_jupyter.core.hosts import ClusterView
+    from murakkab_jupyter.notebook.link import Watch
+    from murakkab_jupyter.session import Session
+
+__all__ = ["cluster_json", "other_client"]
+
+FIRST = "The first run starts a Dask worker on this host, or joins the scheduler that --cluster names."
+
+
+def cluster_json(sessions: Sequence[Session], watches: Sequence[Watch]) -> dict[str, Any]:
+    """The cluster of the latest run, else of the latest session: where it is, its workers, and why there are none."""
+    latest = watches[-1] if watches else None
+    session = next(
+        (one for one in sessions if latest is not None and latest.run.id in one.runs),
+        sessions[-1] if sessions else None,
+    )
+    used = None if session is None else session.cluster
+    address = used.address if used is not None else (session.address if session is not None else None)
+    view, why = seen(session, latest)
+    return {
+        "address": address or "",
+        "local": used is not None and used.local,
+        "described": session is not None and session.described is not None,
+        "why": why,
+        "workers": [] if view is None else workers_json(view, watches),
+    }
+
+
+def seen(session: Session | None, latest: Watch | None) -> tuple[ClusterView | None, str]:
+    """The workers to show, or why there are none."""
+    if session is None:
+        return (None, FIRST) if latest is None else (latest.run.cluster, "")
+    used = session.cluster
+    if used is not None and not used.alive:
+        said = f"The scheduler at {used.address} is gone. Finished items are kept: start it again, then resume."
+        return None, said
+    if latest is not None:
+        return latest.run.cluster, ""
+    if session.described is not None:
+        return session.described, ""
+    if used is not None:
+        view = used.seen()
+        return view, "" if view.workers else f"The scheduler at {used.address} has no workers."
+    if session.address is not None:
+        return None, f"The scheduler at {session.address} is asked when a workflow is planned for it."
+    return None, FIRST
+
+
+def workers_json(view: ClusterView, watches: Sequence[Watch]) -> list[dict[str, Any]]:
+    """Workers, busy, idle or lost; those that joined since a run began stand at the end."""
+    latest = watches[-1] if watches else None
+    known = {worker.name for worker in view.workers}
+    rows: list[tuple[str, str, int, int | None, list[str]]] = [
+        (one.name, one.host, one.cores, one.memory_bytes, [gpu.name for gpu in one.gpus])
+        for one in view.workers
+    ]
+    joined = {} if latest is None else latest.joined
+    rows += [(name, name, cores, None, []) for name, cores in joined.items() if name not in known]
+    return [
+        {
+            "name": name,
+            "host": host,
+            "cores": cores,
+            "busy": sum(watch.busy_cores(name) for watch in watches),
+            "memory_bytes": memory_bytes,
+            "gpus": gpus,
+            "lost": latest is not None and latest.lost(name),
+        }
+        for name, host, cores, memory_bytes, gpus in rows
+    ]
+
+
+def other_client(used: Sequence[str]) -> dict[str, Any] | None:
+    """The Dask client that this kernel's own code has made, where it leads to none of the schedulers in use."""
+    module = sys.modules.get("distributed")
+    if module is None:
+        return None
+    try:
+        client = module.Client.current(allow_global=True)
+        address = str(client.scheduler.address)
+        status = str(client.status)
+    except (ValueError, AttributeError):  # none, or one that has been closed
+        return None
+    if status != "running" or address in used:
+        return None
+    reach = address.split("://")[0] in {"tcp", "tls"}
+    why = "" if reach else "Its workers live in this process: agents need workers in processes of their own."
+    return {"address": address, "why": why}
