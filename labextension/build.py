@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 BUILT = HERE.parent / "murakkab_jupyter" / "labextension"
 LARGEST_ENTRY = 36_000
-"""Bytes of one of our scripts: what a person loads with every page. The largest holds the style sheets."""
+"""Bytes of one of our scripts: what a person loads with every page."""
 
 
 def build() -> None:

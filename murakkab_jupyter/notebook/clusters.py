@@ -44,7 +44,9 @@ def seen(session: Session | None, latest: Watch | None) -> tuple[ClusterView | N
         return (None, FIRST) if latest is None else (latest.run.cluster, "")
     used = session.cluster
     if used is not None and not used.alive:
-        said = f"The scheduler at {used.address} is gone. Finished items are kept: start it again, then resume."
+        said = (
+            f"The scheduler at {used.address} is gone. Finished items are kept: start it again, then resume."
+        )
         return None, said
     if latest is not None:
         return latest.run.cluster, ""
@@ -95,6 +97,6 @@ def other_client(used: Sequence[str]) -> dict[str, Any] | None:
         return None
     if status != "running" or address in used:
         return None
-    reach = address.split("://")[0] in {"tcp", "tls"}
+    reach = address.split("://", maxsplit=1)[0] in {"tcp", "tls"}
     why = "" if reach else "Its workers live in this process: agents need workers in processes of their own."
     return {"address": address, "why": why}

@@ -114,7 +114,9 @@ def test_a_panel_that_closes_is_told_no_more_and_nonsense_is_answered_with_the_s
 def test_a_panel_is_told_of_a_dask_client_that_the_notebook_made_itself(kernel):
     panel = Panel(kernel)
     panel.wait(lambda state: True)
-    made = "from distributed import Client\nmine = Client(processes=False, dashboard_address=None, n_workers=1)"
+    made = (
+        "from distributed import Client\nmine = Client(processes=False, dashboard_address=None, n_workers=1)"
+    )
     kernel.client.execute(made)
     told = panel.wait(lambda state: state["client"])["client"]
     assert told["address"].startswith("inproc://")
