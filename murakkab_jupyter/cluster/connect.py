@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 
 from distributed import Client, SpecCluster
 
+from murakkab_jupyter.cluster.gpus import gpus_here
 from murakkab_jupyter.cluster.local import local_cluster
-from murakkab_jupyter.cluster.probe import Probe, gpus_here, probe, survey
+from murakkab_jupyter.cluster.probe import Probe, probe, survey
 from murakkab_jupyter.cluster.versions import check_probe, check_reported, missing_package
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.figure import Figure

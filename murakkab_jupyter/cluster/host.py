@@ -16,6 +16,7 @@ from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
 
+from murakkab_jupyter.cluster.gpus import GpuLeases, gpus_here
 from murakkab_jupyter.cluster.pool import Pool, Recipe, Reply
 from murakkab_jupyter.cluster.wire import Progressed
 from murakkab_jupyter.runtime.messages import InstanceId
@@ -24,6 +25,7 @@ __all__ = [
     "cancel_task",
     "instances",
     "lease_key",
+    "leases_of",
     "pool_of",
     "retire",
     "run_batch",
@@ -54,13 +56,22 @@ class PoolEnd(WorkerPlugin):  # type: ignore[misc]
 
 
 _pools: weakref.WeakKeyDictionary[Worker, Pool] = weakref.WeakKeyDictionary()
-_pools_lock = threading.Lock()
+_leases: weakref.WeakKeyDictionary[Worker, GpuLeases] = weakref.WeakKeyDictionary()
+_pools_lock = threading.RLock()
+
+
+def leases_of(worker: Worker) -> GpuLeases:
+    """Who holds which GPU of a worker; where NVML sees none, as many as it declares, by number."""
+    with _pools_lock:
+        if worker not in _leases:
+            declared = int(worker.state.total_resources.get("GPU", 0))
+            names = [name for name, _ in gpus_here()] or [str(index) for index in range(declared)]
+            _leases[worker] = GpuLeases(names)
+        return _leases[worker]
 
 
 def pool_of(worker: Worker) -> Pool:
     """The pool of a worker, made when it is first needed."""
-    from murakkab_jupyter.cluster.probe import gpu_names
-
     with _pools_lock:
         pool = _pools.get(worker)
         if pool is None:
@@ -71,7 +82,7 @@ def pool_of(worker: Worker) -> Pool:
                 alive = reference()
                 return alive is not None and lease_key(run, address) in alive.data
 
-            pool = Pool(gpus=gpu_names(), folder=Path(worker.local_directory), leased=leased)
+            pool = Pool(gpus=leases_of(worker), folder=Path(worker.local_directory), leased=leased)
             _pools[worker] = pool
             worker.plugins[PoolEnd.name] = PoolEnd()
             atexit.register(pool.close)

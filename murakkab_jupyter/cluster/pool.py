@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from murakkab_jupyter.cluster.gpus import GpuLeases
 from murakkab_jupyter.cluster.memory import free_bytes
 from murakkab_jupyter.cluster.process import InstanceProcess, LostError
 from murakkab_jupyter.cluster.wire import Load, Progressed, Raised, Returned, Unloadable
@@ -90,7 +91,7 @@ class Pool:
     Parameters
     ----------
     gpus
-        GPUs it may hand out, as CUDA names them.
+        The GPUs of the worker, and who holds which.
     folder
         Where instances' logs go.
     leased
@@ -100,12 +101,12 @@ class Pool:
     def __init__(
         self,
         *,
-        gpus: tuple[str, ...] = (),
+        gpus: GpuLeases | None = None,
         folder: Path | None = None,
         leased: Callable[[str], bool] | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="murakkab-instances-", dir=folder))
-        self._gpus = gpus
+        self._gpus = GpuLeases() if gpus is None else gpus
         self._leased = leased
         self._runs: dict[str, Running] = {}
         self._stopped: set[str] = set()
@@ -213,23 +214,22 @@ class Pool:
                 # Another instance of this run is at work: when its call ends, it can give way.
                 self._calls_end.wait(timeout=1.0)
             number, name = next(self._count), re.sub(r"[^\w.-]+", "-", recipe.agent)
-            slot.process = InstanceProcess(
-                recipe.agent,
-                cores=recipe.cores,
-                gpus=self._free_gpus(recipe),
-                log=self.folder / f"{number}-{name}.log",
-            )
+            lease = self._gpus.take(f"Agent {recipe.agent}", recipe.gpus)
+            try:
+                process = InstanceProcess(
+                    recipe.agent,
+                    cores=recipe.cores,
+                    gpus=lease.gpus,
+                    log=self.folder / f"{number}-{name}.log",
+                )
+            except ClusterError:
+                self._gpus.give_back(lease)
+                raise
+            lease.alive = lambda: process.alive
+            slot.process = process
             self._processes = {p: what for p, what in self._processes.items() if p.alive}
             self._processes[slot.process] = (run, recipe.memory_bytes)
             return slot.process, True
-
-    def _free_gpus(self, recipe: Recipe) -> tuple[str, ...]:
-        taken = {gpu for process in self._processes if process.alive for gpu in process.gpus}
-        free = [gpu for gpu in self._gpus if gpu not in taken]
-        if len(free) < recipe.gpus:
-            msg = f"Agent {recipe.agent} needs {recipe.gpus} GPUs; {len(free)} of {len(self._gpus)} are free here."
-            raise ClusterError(msg, hint="Plan fewer instances, or add a worker with GPUs.")
-        return tuple(free[: recipe.gpus])
 
     def _make_room(self, running: Running, recipe: Recipe) -> None:
         """Raise `NoRoomError` unless the host has room; the run's own idle instances give way first."""

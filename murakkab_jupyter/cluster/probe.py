@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cloudpickle
 from distributed import Worker
 
+from murakkab_jupyter.cluster.gpus import gpus_here
 from murakkab_jupyter.cluster.memory import free_bytes
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import Gpu, HostPower
@@ -18,7 +19,7 @@ from murakkab_jupyter.core.media import cache_dir
 from murakkab_jupyter.core.version import VERSION
 from murakkab_jupyter.profiles.hardware import host_power, host_speed
 
-__all__ = ["Probe", "gpu_names", "gpus_here", "probe", "survey"]
+__all__ = ["Probe", "probe", "survey"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +65,6 @@ class Probe:
     cache: str
     cache_error: str
     time_s: float
-
-
-def gpus_here() -> tuple[tuple[str, Gpu], ...]:
-    """GPUs of this process as CUDA names them, with what NVML says of each; none without NVML."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        count = int(pynvml.nvmlDeviceGetCount())
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        chosen = [str(index) for index in range(count)] if visible is None else visible.split(",")
-        found: list[tuple[str, Gpu]] = []
-        for device in filter(None, (word.strip() for word in chosen)):
-            if device.isdigit() and int(device) >= count:
-                break  # CUDA ignores what follows a number that does not exist
-            handle = (
-                pynvml.nvmlDeviceGetHandleByIndex(int(device))
-                if device.isdigit()
-                else pynvml.nvmlDeviceGetHandleByUUID(device)
-            )
-            name = pynvml.nvmlDeviceGetName(handle)
-            memory = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
-            index = int(pynvml.nvmlDeviceGetIndex(handle))
-            found.append((device, Gpu(index, name if isinstance(name, str) else name.decode(), memory)))
-    except pynvml.NVMLError:
-        return ()
-    return tuple(found)
-
-
-def gpu_names() -> tuple[str, ...]:
-    """GPUs of this process as CUDA names them."""
-    return tuple(name for name, _ in gpus_here())
 
 
 def writable_cache() -> tuple[str, str]:

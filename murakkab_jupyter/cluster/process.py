@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -14,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from murakkab_jupyter.cluster.group import ProcessGroup, last_lines
 from murakkab_jupyter.cluster.wire import (
     Call,
     Close,
@@ -87,27 +85,37 @@ class InstanceProcess:
         self.name = name
         self.gpus = gpus
         self.log = log
-        self.pid = 0
         self.loaded: Loaded | None = None
         self.spent: Spent | None = None
-        self.ended = threading.Event()
-        self.started = threading.Event()
-        self._failure: BaseException | None = None
-        self._status = 0
-        self._lifetime_cpu_s = 0.0
         self._counted_cpu_s = 0.0
-        self._lock = threading.Lock()
         self._pipes = threading.Lock()
-        self._to_child = self._from_child = -1
-        # The kernel kills the child when the *thread* that started it ends, so that thread stays and waits.
-        self._keeper = threading.Thread(
-            target=self._keep, args=(environment(cores, gpus),), name=f"instance {name}", daemon=True
-        )
-        self._keeper.start()
-        self.started.wait()
-        if self._failure is not None:
-            msg = f"An instance of {name} could not be started: {self._failure}."
-            raise ClusterError(msg, hint="Look at the worker's limits on processes and memory.")
+        try:
+            child_reads, self._to_child = os.pipe()
+            self._from_child, child_writes = os.pipe()
+            try:
+                self._group = ProcessGroup(
+                    f"instance {name}",
+                    [
+                        sys.executable,
+                        "-m",
+                        "murakkab_jupyter.cluster.instance",
+                        str(os.getpid()),
+                        str(child_reads),
+                        str(child_writes),
+                    ],
+                    env=environment(cores, gpus),
+                    log=log,
+                    pass_fds=(child_reads, child_writes),
+                    at_end=self._close_pipes,
+                )
+            finally:
+                os.close(child_reads)
+                os.close(child_writes)
+        except OSError as error:
+            msg = f"An instance of {name} could not be started: {error}."
+            raise ClusterError(msg, hint="Look at the worker's limits on processes and memory.") from error
+        self.pid = self._group.pid
+        self.ended = self._group.ended
 
     def load(self, order: Load, progress: Callable[[Progressed], None]) -> Loaded | Unloadable:
         """Load the agent; raises `LostError` when the process ends meanwhile."""
@@ -139,11 +147,7 @@ class InstanceProcess:
 
     def kill(self) -> None:
         """End it and whatever it started, now."""
-        with self._lock:
-            # Before it is reaped its number cannot belong to anyone else.
-            if self.alive and self.pid:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self.pid, signal.SIGKILL)
+        self._group.kill()
 
     def close(self, patience_s: float = 3.0) -> None:
         """Let the agent close; kill it when it does not end in time."""
@@ -160,13 +164,7 @@ class InstanceProcess:
 
     def last_words(self, lines: int = 5) -> str:
         """The last lines of what it printed."""
-        try:
-            with self.log.open("rb") as file:
-                file.seek(max(0, self.log.stat().st_size - 4000))
-                text = file.read().decode(errors="replace")
-        except OSError:
-            return ""
-        return "\n".join(text.strip().splitlines()[-lines:])
+        return last_lines(self.log, lines)
 
     def _ask(self, order: object, progress: Callable[[Progressed], None]) -> Any:
         began = time.perf_counter()
@@ -184,7 +182,7 @@ class InstanceProcess:
             except (OSError, EOFError):
                 self.kill()  # one that closed its pipe but lives is of no use
                 self.ended.wait()
-                used = max(0.0, self._lifetime_cpu_s - self._counted_cpu_s)
+                used = max(0.0, self._group.cpu_s - self._counted_cpu_s)
                 usage = Usage(seconds=time.perf_counter() - began, cpu_s=used)
                 if self.spent is not None:
                     usage = replace(usage, tokens_in=self.spent.tokens_in, tokens_out=self.spent.tokens_out)
@@ -192,73 +190,12 @@ class InstanceProcess:
             return answer
 
     def _how(self) -> str:
-        code = os.waitstatus_to_exitcode(self._status)
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         words = self.last_words()
-        return f"The instance of {self.name} {how}." + (f" Its last words:\n{words}" if words else "")
+        return f"The instance of {self.name} {self._group.how()}." + (
+            f" Its last words:\n{words}" if words else ""
+        )
 
-    def _keep(self, env: dict[str, str]) -> None:
-        try:
-            child_reads, self._to_child = os.pipe()
-            self._from_child, child_writes = os.pipe()
-            with self.log.open("ab") as log:
-                process = subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-m",
-                        "murakkab_jupyter.cluster.instance",
-                        str(os.getpid()),
-                        str(child_reads),
-                        str(child_writes),
-                    ],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=(child_reads, child_writes),
-                    env=env,
-                    start_new_session=True,
-                )
-            os.close(child_reads)
-            os.close(child_writes)
-        except OSError as error:
-            self._failure = error
-            self.ended.set()
-            self.started.set()
-            return
-        self.pid = process.pid
-        guard = self._guard()
-        self.started.set()
-        # Wait without reaping first, so that `kill` can never hit a stranger with the same number.
-        with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        with self._lock:
-            # Children that the agent left behind go with it.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                _, self._status, used = os.wait4(self.pid, 0)
-                self._lifetime_cpu_s = used.ru_utime + used.ru_stime
-            process.returncode = os.waitstatus_to_exitcode(self._status)
-            self.ended.set()
-        if guard is not None:
-            guard.kill()
-            guard.communicate()
+    def _close_pipes(self) -> None:
         with self._pipes:  # whoever was in a call has seen the end of the pipe
             os.close(self._to_child)
             os.close(self._from_child)
-
-    def _guard(self) -> subprocess.Popen[bytes] | None:
-        """A shell that kills the instance's whole group when this process ends: the kernel alone would leave its children.
-
-        It waits for the end of a pipe that only this process holds open.
-        """
-        try:
-            return subprocess.Popen(
-                ["/bin/sh", "-c", f"read _; kill -9 -{self.pid}"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError:
-            return None  # no shell, or no processes left: the instance itself still ends with this process

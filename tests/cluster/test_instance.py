@@ -20,6 +20,7 @@ from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Toke
 from murakkab_jupyter.agents.weights import reporting
 from murakkab_jupyter.cluster import pool as pools
 from murakkab_jupyter.cluster.contract import check_values, fits
+from murakkab_jupyter.cluster.gpus import GpuLeases
 from murakkab_jupyter.cluster.media import find_media, readable
 from murakkab_jupyter.cluster.memory import free_bytes
 from murakkab_jupyter.cluster.pool import Pool, Recipe, Reply
@@ -332,7 +333,7 @@ def test_no_room_at_all_is_said_in_gigabytes(pool: Pool, monkeypatch: pytest.Mon
 def test_gpus_that_are_not_there_are_refused(pool: Pool) -> None:
     reply = call(pool, ["A"], gpus=1)
     assert reply.ending == "lost"
-    assert "needs 1 GPUs; 0 of 0 are free" in reply.error
+    assert "needs 1 GPU; 0 of 0 are free" in reply.error
 
 
 def test_each_instance_gets_gpus_of_its_own(tmp_path: Path) -> None:
@@ -343,7 +344,9 @@ def test_each_instance_gets_gpus_of_its_own(tmp_path: Path) -> None:
         def call(self, batch: Sequence[Inputs]) -> list[str]:
             return [os.environ["CUDA_VISIBLE_DEVICES"]] * len(batch)
 
-    pool = Pool(gpus=("GPU-a", "GPU-b", "GPU-c"), folder=tmp_path)  # names only, nothing is computed on them
+    pool = Pool(
+        gpus=GpuLeases(("GPU-a", "GPU-b", "GPU-c")), folder=tmp_path
+    )  # names only, nothing is computed on them
     try:
         seen = [values(call(pool, ["x"], factory=Which, gpus=1, index=n))[0] for n in range(3)]
         assert seen == ["GPU-a", "GPU-b", "GPU-c"]

@@ -1,0 +1,244 @@
+"""What can be asked of a model server over HTTP: which models, is it vLLM, does it answer, how busy is it.
+
+A key goes into one header and nowhere else: no message, log or object shows it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Any
+
+from murakkab_jupyter.agents.endpoint import Ability, Endpoint, checked_url
+from murakkab_jupyter.core.errors import ClusterError
+
+__all__ = ["Answer", "Found", "Server", "probe_server"]
+
+QUICK_S = 5.0
+ANSWER_S = 120.0
+"""How long a single token may take: a busy server queues."""
+
+LARGEST_ANSWER = 16 * 2**20
+SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{([^}]*)\})?\s+([-+\d.eE]+|NaN)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the HTTP status (0 when nothing did), the body, and what went wrong, in words."""
+
+    status: int
+    body: Any = None
+    problem: str = ""
+
+
+class Server:
+    """A model server at a base URL.
+
+    Parameters
+    ----------
+    url
+        Ends before `/chat/completions`.
+    key
+        Sent as a bearer token; shown nowhere.
+    """
+
+    def __init__(self, url: str, key: str = "") -> None:
+        self.url = checked_url(url)
+        self.root = self.url.removesuffix("/v1")
+        self._key = key
+        # Nothing is followed elsewhere with the key, and nothing goes by way of a proxy to this very host.
+        proxies = [urllib.request.ProxyHandler({})] if Endpoint(self.url, "").loopback else []
+        self._opener = urllib.request.build_opener(NoRedirect, *proxies)
+
+    def __repr__(self) -> str:
+        return f"Server({self.url!r})"
+
+    def ask(self, url: str, body: object | None = None, *, timeout_s: float = QUICK_S) -> Answer:
+        """One request; what goes wrong is part of the answer."""
+        headers = {"Content-Type": "application/json", "Accept": "*/*"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, headers)  # noqa: S310 - the URL is checked above
+        try:
+            with self._opener.open(request, timeout=timeout_s) as answer:
+                raw = answer.read(LARGEST_ANSWER).decode(errors="replace")
+                status = int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                said = self._hidden(reason(error.read(65536).decode(errors="replace")))
+            return Answer(error.code, problem=f"answers {error.code}: {said}")
+        except (OSError, HTTPException, ValueError) as error:
+            why = getattr(error, "reason", None) or error
+            return Answer(0, problem=f"cannot be reached ({self._hidden(str(why)) or type(error).__name__})")
+        try:
+            return Answer(status, json.loads(raw))
+        except ValueError:
+            return Answer(status, raw)
+
+    def models(self) -> tuple[Mapping[str, Any], ...]:
+        """The models it lists; raises `ClusterError` that says why it is none."""
+        answer = self.ask(f"{self.url}/models")
+        if answer.status in (401, 403):
+            msg = f"{self.url} wants a key, or another one ({answer.problem})."
+            raise ClusterError(
+                msg,
+                hint="Set it in an environment variable and name that: --key-env VAR. It is not stored.",
+            )
+        if answer.problem:
+            hint = "Check that the server runs, and its address: it often ends in /v1."
+            msg = f"{self.url} {answer.problem}."
+            raise ClusterError(msg, hint=hint)
+        listed = answer.body.get("data") if isinstance(answer.body, dict) else None
+        if not isinstance(listed, list) or not all(isinstance(one, dict) and one.get("id") for one in listed):
+            msg = f"{self.url} answers, but not as a server of the OpenAI API does: /models lists no models."
+            raise ClusterError(
+                msg, hint="Give the base URL that ends before /chat/completions, often in /v1."
+            )
+        return tuple(listed)
+
+    def complete(self, model: str, *, timeout_s: float = ANSWER_S) -> tuple[Ability, Answer]:
+        """A real answer of one token: by chat, else as a vector; what it can do, and what came back."""
+        told = [{"role": "user", "content": "Hi"}]
+        body: dict[str, Any] = {"model": model, "messages": told, "max_tokens": 1, "temperature": 0}
+        chat = self.ask(f"{self.url}/chat/completions", body, timeout_s=timeout_s)
+        if chat.status == 400 and "max_completion_tokens" in chat.problem:
+            del body["max_tokens"], body["temperature"]
+            chat = self.ask(
+                f"{self.url}/chat/completions", {**body, "max_completion_tokens": 1}, timeout_s=timeout_s
+            )
+        if not chat.problem and not (isinstance(chat.body, dict) and chat.body.get("choices")):
+            chat = Answer(chat.status, chat.body, "answers something that is no chat completion")
+        if chat.status not in (400, 404, 405, 501):
+            return "chat", chat
+        vector = self.ask(f"{self.url}/embeddings", {"model": model, "input": "Hi"}, timeout_s=timeout_s)
+        made = isinstance(vector.body, dict) and vector.body.get("data")
+        return ("embeddings", vector) if not vector.problem and made else ("chat", chat)
+
+    def metrics(self) -> dict[str, float] | None:
+        """Counters and gauges of `/metrics` by name, summed over their labels; None where there are none."""
+        answer = self.ask(f"{self.root}/metrics")
+        if answer.problem or not isinstance(answer.body, str):
+            return None
+        found: dict[str, float] = {}
+        for name, _, value in SAMPLE.findall(answer.body):
+            if value != "NaN":
+                found[name] = found.get(name, 0.0) + float(value)
+        return found or None
+
+    def _hidden(self, said: str) -> str:
+        return said.replace(self._key, "***") if self._key else said
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry the key to another host."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Refuse."""
+        return
+
+
+def reason(raw: str) -> str:
+    """What a server says went wrong, in one line."""
+    try:
+        found = json.loads(raw)
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        error = found.get("error", found)
+        raw = str(error.get("message") or error) if isinstance(error, dict) else str(error)
+    return " ".join(raw.split())[:300].rstrip(".") or "without a reason"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a server turned out to be.
+
+    Attributes
+    ----------
+    endpoint
+        What agents are made of.
+    models
+        Every model it lists.
+    version
+        Of vLLM; empty for another server.
+    metrics
+        Whether it has `/metrics`.
+    busy
+        Requests it is working on now; None where it does not say.
+    """
+
+    endpoint: Endpoint
+    models: tuple[str, ...]
+    version: str = ""
+    metrics: bool = False
+    busy: int | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def probe_server(url: str, *, model: str = "", key: str = "", key_env: str | None = None) -> Found:
+    """Look at a server, up to a real answer of one token.
+
+    Parameters
+    ----------
+    url
+        Base URL.
+    model
+        Which of its models; may be left out where it has one.
+    key, key_env
+        The key itself, for asking now, and the name of the variable that will hold it.
+
+    Raises
+    ------
+    ClusterError
+        It cannot be reached, is no such server, refuses the key, has no such model, or cannot answer.
+    """
+    server = Server(url, key)
+    listed = server.models()
+    names = tuple(str(one["id"]) for one in listed)
+    if model and model not in names:
+        msg = f"{server.url} has no model {model[:80]!r}."
+        raise ClusterError(msg, hint=f"It has {', '.join(names[:20]) or 'none'}.")
+    # An adapter names the model it adapts as its parent.
+    bare = [str(one["id"]) for one in listed if not one.get("parent")]
+    if not model and len(bare) != 1:
+        msg = f"{server.url} serves {len(names)} models, so one has to be named."
+        raise ClusterError(msg, hint=f"Say --model NAME. It has {', '.join(names[:20]) or 'none'}.")
+    chosen = model or bare[0]
+    ability, answer = server.complete(chosen)
+    if answer.problem:
+        hint = (
+            "Set a valid key in an environment variable and name that: --key-env VAR."
+            if answer.status in (401, 403)
+            else "Look at the server's log; a list of models is no sign that it can answer."
+        )
+        msg = f"{server.url} lists {chosen}, but {answer.problem}."
+        raise ClusterError(msg, hint=hint)
+    length = next((one.get("max_model_len") for one in listed if one["id"] == chosen), None)
+    version = server.ask(f"{server.root}/version")
+    told = version.body.get("version") if isinstance(version.body, dict) else None
+    counters = server.metrics()
+    vllm = bool(counters and any(name.startswith("vllm:") for name in counters)) or any(
+        one.get("owned_by") == "vllm" for one in listed
+    )
+    running = (counters or {}).get("vllm:num_requests_running")
+    endpoint = Endpoint(
+        server.url,
+        chosen,
+        key_env=key_env,
+        context_tokens=length if isinstance(length, int) and length > 0 else None,
+        kind="vllm" if vllm else "openai",
+        abilities=frozenset({ability}),
+    )
+    return Found(
+        endpoint,
+        names,
+        str(told) if vllm and told else "",
+        counters is not None,
+        None if running is None else int(running),
+    )

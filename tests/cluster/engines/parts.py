@@ -1,0 +1,51 @@
+"""What tests of engines share: stand-ins as engines or as servers somewhere else, and who is still alive."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from murakkab_jupyter.cluster.engines.config import EngineConfig
+from tests.cluster.engines.standin import StandIn
+
+SCRIPT = Path(__file__).with_name("standin.py")
+
+
+def config(how: str = "well", *, wait: float = 0.0, think: float = 0.0, **more: Any) -> EngineConfig:
+    """An engine whose server is a stand-in."""
+    command = (
+        f"{sys.executable} {SCRIPT} --host {{host}} --port {{port}} --name {{name}} "
+        f"--how {how} --wait {wait:g} --think {think:g}"
+    )
+    given = {"name": "stand-in", "start_timeout_s": 30.0, "stop_grace_s": 2.0, "memory_bytes": 30_000_000, **more}
+    return EngineConfig(model="none", command=command, **given)
+
+
+@contextmanager
+def serving(how: str = "well", **more: Any) -> Iterator[StandIn]:
+    """A stand-in in this process."""
+    server = StandIn("127.0.0.1", 0, how=how, **more)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and its children."""
+    one = psutil.Process(pid)
+    return [one, *one.children(recursive=True)]
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """Whether none of these is left; one that waits to be reaped is gone."""
+    return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)

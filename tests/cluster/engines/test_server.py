@@ -1,0 +1,170 @@
+"""One engine: started, seen to answer, started again, stopped. Its servers are stand-ins."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from murakkab_jupyter.cluster.engines.config import EngineConfig
+from murakkab_jupyter.cluster.engines.server import Engine
+from murakkab_jupyter.core.errors import ClusterError
+from tests.cluster.engines.parts import config, family, gone
+from tests.cluster.parts import wait_for
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[EngineConfig], Engine]]:
+    engines = []
+
+    def make(wanted: EngineConfig, **more: object) -> Engine:
+        engines.append(Engine(wanted, log=tmp_path / f"{len(engines)}.log", **more))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.kill()
+
+
+def test_it_is_ready_when_it_has_answered_and_not_before(start) -> None:
+    engine = start(config(wait=1.0))
+    assert engine.endpoint is None
+    assert engine.wait(20) == "ready"
+    status = engine.status(worker="w")
+    assert status.endpoint is not None
+    assert status.endpoint.model == "stand-in"
+    assert status.start_s is not None
+    assert status.start_s >= 1.0
+    assert status.memory_bytes > 1_000_000
+
+
+def test_a_server_that_is_healthy_but_cannot_answer_is_not_ready(start, monkeypatch) -> None:
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.server.SICK_S", 1.0)
+    engine = start(config("sick"))
+    assert engine.wait(20) == "failed"
+    assert "dequant kernels require CUDA tensors" in engine.status().error
+
+
+def test_one_that_never_answers_is_given_up_and_its_processes_end(start) -> None:
+    engine = start(config("silent", start_timeout_s=1.5))
+    wait_for(lambda: engine.status().pid != 0, 5)
+    processes = family(engine.status().pid)
+    assert engine.wait(20) == "failed"
+    assert "did not answer within 1.5 s" in engine.status().error
+    assert "stand-in starting" in engine.status().error
+    wait_for(lambda: gone(processes), 5)
+
+
+def test_one_that_dies_at_its_start_says_its_last_words_and_is_not_tried_again(start) -> None:
+    engine = start(config("dying"))
+    assert engine.wait(20) == "failed"
+    assert "ended with exit code 1" in engine.status().error
+    assert "OutOfMemoryError: a stand-in has no memory" in engine.status().error
+    assert engine.status().restarts == 0
+
+
+def test_a_killed_server_is_started_again_at_the_same_address(start) -> None:
+    engine = start(config())
+    assert engine.wait(20) == "ready"
+    before = engine.status()
+    os.kill(before.pid, signal.SIGKILL)
+    wait_for(lambda: engine.state == "restarting", 5)
+    assert engine.endpoint is None
+    assert engine.wait(20) == "ready"
+    after = engine.status()
+    assert after.pid != before.pid
+    assert (after.endpoint, after.restarts) == (before.endpoint, 1)
+
+
+def test_it_is_given_up_after_so_many_deaths(start) -> None:
+    engine = start(config(restarts=0))
+    assert engine.wait(20) == "ready"
+    os.kill(engine.status().pid, signal.SIGKILL)
+    wait_for(lambda: engine.state == "failed", 10)
+    assert "was killed by SIGKILL" in engine.status().error
+
+
+@pytest.mark.parametrize("how", ["well", "stubborn"])
+def test_a_stop_leaves_nothing_also_of_one_that_ignores_it(start, how) -> None:
+    engine = start(config(how, stop_grace_s=1.0))
+    assert engine.wait(20) == "ready"
+    processes = family(engine.status().pid)
+    assert len(processes) >= 2
+    engine.stop()
+    assert engine.state == "stopped"
+    wait_for(lambda: gone(processes), 2)
+
+
+def test_a_stop_while_it_starts_ends_it(start) -> None:
+    engine = start(config("silent"))
+    wait_for(lambda: engine.status().pid != 0, 5)
+    engine.stop()
+    assert engine.state == "stopped"
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_started(start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ClusterError, match=f"Port {port} on 127.0.0.1 is taken") as caught:
+            start(config(port=port))
+    assert f"engine attach http://127.0.0.1:{port}/v1" in str(caught.value)
+
+
+def test_a_wrong_interpreter_model_or_adapter_is_said_at_once(start) -> None:
+    with pytest.raises(ClusterError, match="/nowhere/python is not on host"):
+        start(EngineConfig(model="m", python="/nowhere/python"))
+    with pytest.raises(ClusterError, match="no model at /nowhere/model"):
+        start(EngineConfig(model="/nowhere/model", python=sys.executable))
+    with pytest.raises(ClusterError, match="no adapter law at /nowhere/law"):
+        start(EngineConfig(model="m", python=sys.executable, lora=(("law", "/nowhere/law"),)))
+
+
+def test_use_is_told_from_idleness(start) -> None:
+    engine = start(config())
+    assert engine.wait(20) == "ready"
+    engine.use("a run")
+    assert engine.idle_s == 0.0
+    engine.done("a run")
+    wait_for(lambda: engine.idle_s > 0.05, 5)
+
+
+ORPHAN = """
+import sys, time
+from pathlib import Path
+from murakkab_jupyter.cluster.engines.server import Engine
+from tests.cluster.engines.parts import config
+engine = Engine(config(), log=Path(sys.argv[1]))
+engine.wait(30)
+print(engine.status().pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_nothing_is_left_when_the_process_that_owns_it_is_killed(tmp_path: Path) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(ORPHAN), str(tmp_path / "log")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert owner.stdout is not None
+    processes = family(int(owner.stdout.readline()))
+    assert len(processes) >= 2
+    assert {os.getpgid(one.pid) for one in processes} == {processes[0].pid}
+    owner.kill()
+    owner.wait()
+    began = time.monotonic()
+    wait_for(lambda: gone(processes), 10)
+    assert time.monotonic() - began < 10
+    assert not psutil.pid_exists(processes[0].pid) or gone(processes)
