@@ -28,8 +28,8 @@ class Probe:
 
     Attributes
     ----------
-    address
-        Dask's address of it.
+    address, name
+        Dask's address and name of it.
     host, pid
         Host name and process.
     cores
@@ -44,6 +44,8 @@ class Probe:
         Versions.
     gpus
         GPUs that NVML shows and `CUDA_VISIBLE_DEVICES` leaves.
+    gpu_slots
+        GPUs that an engine may hold: those, or as many as it declares where NVML cannot see them.
     cache
         Where it keeps shipped media; empty when it cannot write there, and `cache_error` says why.
     time_s
@@ -65,6 +67,8 @@ class Probe:
     cache: str
     cache_error: str
     time_s: float
+    name: str = ""
+    gpu_slots: int = 0
 
 
 def writable_cache() -> tuple[str, str]:
@@ -103,6 +107,8 @@ def probe(*, dask_worker: Worker) -> Probe:
         cache=cache,
         cache_error=cache_error,
         time_s=time.time(),
+        name=str(dask_worker.name),
+        gpu_slots=len(gpus) or int(resources.get("GPU", 0)),
     )
 
 

@@ -85,7 +85,7 @@ class EngineConfig:
     restarts
         How often it is started again, when it dies, before it is given up.
     keep_alive_s
-        How long it stays after its last use; None leaves that to `lifetime.keep_alive_s`.
+        How long it stays after its last use; None leaves that to `lifetime.keep_alive`.
     worker
         Dask worker that starts it; the first with room when empty.
     """

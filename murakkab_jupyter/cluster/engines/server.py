@@ -128,6 +128,7 @@ class Engine:
         self.config = config
         self.log = log
         self.gpus = tuple(gpus)
+        self.keep_alive_s = config.keep_alive_s
         self._cpus = tuple(cpus)
         self._python = python
         self._at_end = at_end
@@ -194,7 +195,7 @@ class Engine:
             memory_bytes=memory_bytes,
             restarts=self._restarts,
             idle_s=self.idle_s,
-            keep_alive_s=self.config.keep_alive_s,
+            keep_alive_s=self.keep_alive_s,
             error=self._error,
             log=str(self.log),
         )

@@ -23,7 +23,13 @@ def config(how: str = "well", *, wait: float = 0.0, think: float = 0.0, **more: 
         f"{sys.executable} {SCRIPT} --host {{host}} --port {{port}} --name {{name}} "
         f"--how {how} --wait {wait:g} --think {think:g}"
     )
-    given = {"name": "stand-in", "start_timeout_s": 30.0, "stop_grace_s": 2.0, "memory_bytes": 30_000_000, **more}
+    given = {
+        "name": "stand-in",
+        "start_timeout_s": 30.0,
+        "stop_grace_s": 2.0,
+        "memory_bytes": 30_000_000,
+        **more,
+    }
     return EngineConfig(model="none", command=command, **given)
 
 

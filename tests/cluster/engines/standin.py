@@ -20,7 +20,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class StandIn(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, *, name: str = "stand-in", how: str = "well", think_s: float = 0.0):
+    def __init__(
+        self, host: str, port: int, *, name: str = "stand-in", how: str = "well", think_s: float = 0.0
+    ):
         super().__init__((host, port), Handler)
         self.name, self.how, self.think_s = name, how, think_s
         self.key = os.environ.get("STANDIN_KEY", "")
@@ -100,13 +102,21 @@ class Handler(BaseHTTPRequestHandler):
             server.running -= 1
             server.read += read
             server.wrote += wrote
-        choice = {"index": 0, "message": {"role": "assistant", "content": f"heard: {text[-60:]}"}, "finish_reason": "stop"}
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": f"heard: {text[-60:]}"},
+            "finish_reason": "stop",
+        }
         usage = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
         if not body.get("stream"):
             self.answer(200, {"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage})
             return
         parts = [
-            {"choices": [{"index": 0, "delta": {"role": "assistant", "content": choice["message"]["content"]}}]},
+            {
+                "choices": [
+                    {"index": 0, "delta": {"role": "assistant", "content": choice["message"]["content"]}}
+                ]
+            },
             {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
             {"choices": [], "usage": usage},
         ]
@@ -128,7 +138,8 @@ def main() -> None:
     told = words.parse_args()
     # As vLLM has its workers: a process of its own that would outlive it.
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    print("stand-in starting", flush=True)
+    sys.stdout.write("stand-in starting\n")
+    sys.stdout.flush()
     if told.how == "dying":
         sys.exit("torch.OutOfMemoryError: a stand-in has no memory")
     if told.how == "stubborn":

@@ -1,0 +1,239 @@
+"""The engines that this process holds on the workers of a cluster: placed, watched, told to end."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from murakkab_jupyter.cluster.connect import Cluster
+from murakkab_jupyter.cluster.engines.config import EngineConfig
+from murakkab_jupyter.cluster.engines.lifetime import KeepAlive, idle_watts, keep_alive
+from murakkab_jupyter.cluster.engines.server import EngineStatus
+from murakkab_jupyter.cluster.engines.shelf import (
+    engine_lease_key,
+    engine_log,
+    engine_status,
+    engine_use,
+    keep_engine,
+    start_engine,
+    stop_engine,
+)
+from murakkab_jupyter.cluster.probe import Probe
+from murakkab_jupyter.core.errors import ClusterError
+from murakkab_jupyter.core.figure import unknown
+
+__all__ = ["Fleet"]
+
+CARRY_S = 10.0
+POLL_S = 0.5
+
+
+class Fleet:
+    """Engines on a cluster's workers, held by this process.
+
+    Parameters
+    ----------
+    cluster
+        Where.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.client = cluster.client
+        self.name = uuid.uuid4().hex[:12]
+        self._leases: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    # --- start ------------------------------------------------------------------------------------------------
+
+    def launch(self, config: EngineConfig) -> EngineStatus:
+        """Start an engine on the first worker that has room for it; returns while it starts.
+
+        Raises
+        ------
+        ClusterError
+            No worker has what it needs: the message says what each one lacks.
+        """
+        refused: list[str] = []
+        first: ClusterError | None = None
+        for worker in self.places(config):
+            self._hold(worker)
+            try:
+                status = self._run(start_engine, config, self.name, worker=worker)
+            except ClusterError as error:
+                refused.append(f"{worker}: {error.message}")
+                first = first or error
+                continue
+            assert isinstance(status, EngineStatus)
+            return status
+        if first is not None and len(refused) == 1:
+            raise first
+        msg = f"No worker can start engine {config.name}: {' '.join(refused)}"
+        raise ClusterError(msg, hint=first.hint if first is not None else None)
+
+    def places(self, config: EngineConfig) -> list[str]:
+        """Workers that could hold an engine, the likeliest first; raises `ClusterError` when there is none."""
+        self.cluster.roll()
+        probes = list(self.cluster.probes.values())
+        if config.worker:
+            named = [one for one in probes if config.worker in (one.address, one.host, one.name)]
+            if not named:
+                msg = f"There is no worker {config.worker[:80]!r}."
+                known = ", ".join(one.address for one in probes) or "none"
+                raise ClusterError(msg, hint=f"There are: {known}.")
+            probes = named
+        gpus = config.wanted_gpus
+        able = [one for one in probes if one.gpu_slots >= gpus]
+        if not able:
+            offers = "; ".join(f"{one.address} {one.gpu_slots}" for one in probes) or "no worker is there"
+            msg = (
+                f"Engine {config.name} needs {gpus} {'GPU' if gpus == 1 else 'GPUs'}; workers offer {offers}."
+            )
+            raise ClusterError(msg, hint="Ask for fewer, or add a worker with GPUs.")
+
+        def likeliest(one: Probe) -> tuple[bool, int, int]:
+            # GPUs for who asks for them, or says nothing; hosts without for who asks for none.
+            none_wanted = config.gpus == 0
+            return (
+                (one.gpu_slots > 0) is none_wanted,
+                -one.gpu_slots if not none_wanted else 0,
+                -one.free_bytes,
+            )
+
+        return [one.address for one in sorted(able, key=likeliest)]
+
+    def wait(
+        self,
+        name: str,
+        *,
+        timeout_s: float,
+        tell: Callable[[EngineStatus], None] = lambda _: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> EngineStatus:
+        """Wait until an engine is ready.
+
+        Parameters
+        ----------
+        name
+            Which.
+        timeout_s
+            How long.
+        tell
+            Told how it is, twice a second.
+        stop
+            Whether to wait no more.
+
+        Raises
+        ------
+        ClusterError
+            It failed, was stopped, or is not ready in time; with its last words.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            status = self.find(name)
+            if status is None:
+                msg = f"Engine {name} is gone: its worker was lost."
+                raise ClusterError(msg, hint="Start it again: engine start …")
+            tell(status)
+            if status.state == "ready":
+                self._settle(status)
+                return status
+            if status.state in ("failed", "stopped"):
+                msg = f"Engine {name} {'could not be started' if status.start_s is None else 'is gone'}."
+                raise ClusterError(f"{msg} {status.error}".strip(), hint=f"Its log: {status.log}")
+            if time.monotonic() > deadline or stop():
+                msg = f"Engine {name} is not ready: it is {status.state}."
+                raise ClusterError(msg, hint=f"engine logs {name} shows what it is doing.")
+            time.sleep(POLL_S)
+
+    def _settle(self, status: EngineStatus) -> None:
+        """Say how long it is to be kept, now that its start is measured."""
+        if status.config.keep_alive_s is None:
+            kept = self.kept(status)
+            self._run(keep_engine, status.name, kept.seconds, worker=status.worker)
+
+    def kept(self, status: EngineStatus) -> KeepAlive:
+        """How long an idle engine is kept, and why."""
+        view = next((one for one in self.cluster.view().workers if one.name == status.worker), None)
+        if view is None:
+            return KeepAlive(status.keep_alive_s or 0.0, "its worker is gone")
+        gpu_w = view.gpus[0].idle_w if view.gpus else unknown("W")
+        return keep_alive(
+            status.start_s,
+            status.start_cpu_s,
+            idle_w=idle_watts(len(status.gpus), gpu_w),
+            power=view.power,
+        )
+
+    # --- what is there ----------------------------------------------------------------------------------------
+
+    def statuses(self) -> list[EngineStatus]:
+        """Every engine on every worker, whoever holds it."""
+        workers = list(self.cluster.probes)
+        if not workers or self.client.status != "running":
+            return []
+        answers = self.client.run(engine_status, workers=workers, on_error="ignore")
+        return [one for found in answers.values() for one in found]
+
+    def find(self, name: str) -> EngineStatus | None:
+        """An engine by name: one that lives before one that has ended."""
+        found = [one for one in self.statuses() if one.name == name]
+        alive = [one for one in found if one.state not in ("failed", "stopped")]
+        return (alive or found or [None])[-1]
+
+    def log(self, name: str, lines: int) -> str | None:
+        """The last lines of an engine's log; None where there is no such engine."""
+        status = self.find(name)
+        return None if status is None else self._run(engine_log, name, lines, worker=status.worker)
+
+    def use(self, name: str, who: str, *, begins: bool) -> None:
+        """Say that an engine is used, or no more: it is not idle meanwhile."""
+        status = self.find(name)
+        if status is not None:
+            self._run(engine_use, name, who, begins, worker=status.worker)
+
+    # --- end --------------------------------------------------------------------------------------------------
+
+    def stop(self, name: str, *, timeout_s: float = 15.0) -> bool:
+        """End an engine whoever holds it, and wait until it is gone; False when there is none."""
+        status = self.find(name)
+        if status is None or status.state in ("failed", "stopped"):
+            return False
+        self._run(stop_engine, name, worker=status.worker)
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = self.find(name)
+            if found is None or found.state in ("failed", "stopped"):
+                break
+            time.sleep(0.1)
+        return True
+
+    def close(self) -> None:
+        """Let go of everything: engines that nobody else holds end."""
+        with self._lock:
+            held, self._leases = list(self._leases), {}
+        if self.client.status != "running":
+            return
+        there = [worker for worker in held if worker in self.cluster.probes]
+        names = {one.name for one in self.statuses() if one.worker in there}
+        for name in names:
+            self.client.run(stop_engine, name, self.name, workers=there, on_error="ignore")
+
+    def _hold(self, worker: str) -> None:
+        """Hold a small value on a worker: when this process is gone, so is the value, and the worker knows."""
+        with self._lock:
+            if worker in self._leases:
+                return
+            key = engine_lease_key(self.name, worker)
+            held = self.client.scatter({key: True}, workers=[worker], hash=False, timeout=CARRY_S)
+            self._leases[worker] = held[key]
+
+    def _run(self, function: Callable[..., Any], *arguments: Any, worker: str) -> Any:
+        try:
+            return self.client.run(function, *arguments, workers=[worker])[worker]
+        except (OSError, KeyError) as error:
+            msg = f"Worker {worker} does not answer: {error}."
+            raise ClusterError(msg, hint="Start it again; engines on it have ended.") from error

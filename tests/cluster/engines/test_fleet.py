@@ -1,0 +1,196 @@
+"""Engines on the workers of a Dask cluster: placed, shared, held, ended with whoever held them. Servers are stand-ins."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from murakkab_jupyter.cluster.connect import Cluster, connect
+from murakkab_jupyter.cluster.engines.ask import Server
+from murakkab_jupyter.cluster.engines.fleet import Fleet
+from murakkab_jupyter.core.errors import ClusterError
+from tests.cluster.engines.parts import config, family, gone
+from tests.cluster.hosts import Place
+from tests.cluster.parts import wait_for
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with connect(cores=2) as made:
+        yield made
+
+
+@pytest.fixture
+def fleet(cluster: Cluster) -> Iterator[Fleet]:
+    made = Fleet(cluster)
+    yield made
+    for one in made.statuses():
+        made.stop(one.name)
+
+
+def test_an_engine_is_started_on_the_worker_and_answers(fleet) -> None:
+    fleet.launch(config())
+    status = fleet.wait("stand-in", timeout_s=30)
+    assert status.worker in fleet.cluster.probes
+    assert Server(status.endpoint.url).complete("stand-in")[1].problem == ""
+    assert "stand-in starting" in fleet.log("stand-in", 5)
+
+
+def test_how_long_it_is_kept_comes_from_what_its_start_took(fleet) -> None:
+    fleet.launch(config(wait=0.5))
+    status = fleet.wait("stand-in", timeout_s=30)
+    kept = fleet.kept(status)
+    assert fleet.find("stand-in").keep_alive_s == kept.seconds
+    assert "a start takes about" in kept.reason
+
+
+def test_a_second_start_of_the_same_joins_it_and_of_another_is_refused(fleet, cluster) -> None:
+    fleet.launch(config())
+    first = fleet.wait("stand-in", timeout_s=30)
+    other = Fleet(cluster)
+    other.launch(config())
+    assert other.wait("stand-in", timeout_s=30).pid == first.pid
+    with pytest.raises(ClusterError, match="was started in another way"):
+        other.launch(config("sick"))
+    other.close()
+    assert fleet.find("stand-in").state == "ready"  # the first still holds it
+    fleet.close()
+    wait_for(lambda: fleet.find("stand-in").state == "stopped", 10)
+
+
+def test_what_cannot_start_says_why_with_its_last_words(fleet) -> None:
+    fleet.launch(config("dying", name="poor"))
+    with pytest.raises(ClusterError, match="a stand-in has no memory") as caught:
+        fleet.wait("poor", timeout_s=30)
+    log = Path(str(caught.value).rsplit("Its log: ", 1)[1])
+    assert "no memory" in log.read_text()
+
+
+def test_too_little_memory_is_refused_before_anything_starts(fleet) -> None:
+    with pytest.raises(ClusterError, match=r"needs about 1000000.0 GB of memory, and its worker's host has"):
+        fleet.launch(config(memory_bytes=10**15))
+    assert fleet.find("stand-in") is None or fleet.find("stand-in").pid == 0
+
+
+def test_gpus_that_nobody_has_are_refused_with_what_there_is(fleet) -> None:
+    with pytest.raises(ClusterError, match="needs 7 GPUs; workers offer"):
+        fleet.launch(config(gpus=7))
+
+
+def test_an_idle_one_is_stopped_and_a_used_one_is_not(fleet) -> None:
+    fleet.launch(config(name="idle", keep_alive_s=0.5))
+    fleet.launch(config(name="used", keep_alive_s=0.5))
+    fleet.wait("used", timeout_s=30)
+    fleet.use("used", "a run", begins=True)
+    fleet.wait("idle", timeout_s=30)
+    wait_for(lambda: fleet.find("idle").state == "stopped", 15)
+    assert fleet.find("used").state == "ready"
+    fleet.use("used", "a run", begins=False)
+    wait_for(lambda: fleet.find("used").state == "stopped", 15)
+
+
+# --- unlike workers -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    made = Place()
+    yield made
+    made.close()
+
+
+def unlike(place: Place) -> Cluster:
+    """A worker without GPU and one that declares two; a declared GPU is a plain Dask resource, so this tests placement."""
+    address = place.scheduler()
+    place.worker("plain", cores=1)
+    place.worker("gpus", "--resources", "cores=1 GPU=2", declared=False)
+    made = connect(address)
+    wait_for(lambda: made.roll() is not None and len(made.probes) == 2, 20)
+    return made
+
+
+def test_gpus_are_leased_by_number_and_given_back(place) -> None:
+    with unlike(place) as cluster:
+        fleet = Fleet(cluster)
+        names = {one.address: one.name for one in cluster.probes.values()}
+        first = fleet.launch(config(name="one", gpus=1))
+        second = fleet.launch(config(name="two", gpus=1))
+        assert {names[first.worker], names[second.worker]} == {"gpus"}
+        assert (first.gpus, second.gpus) == (("0",), ("1",))
+        with pytest.raises(ClusterError, match=r"needs 1 GPU; 0 of 2 are free here") as caught:
+            fleet.launch(config(name="three", gpus=1))
+        assert "Held by Engine one, Engine two" in str(caught.value)
+        assert names[fleet.launch(config(name="none", gpus=0)).worker] == "plain"
+
+        def declared() -> float:
+            found = cluster.client.sync(cluster.client.scheduler.identity, n_workers=-1)
+            return float(found["workers"][first.worker]["resources"]["GPU"])
+
+        wait_for(lambda: declared() == 0, 10)  # Dask gives them to no task meanwhile
+        fleet.stop("one")
+        wait_for(lambda: declared() == 1, 10)
+        assert fleet.launch(config(name="three", gpus=1)).gpus == ("0",)
+        named = fleet.launch(replace(config(name="four", gpus=0), worker="gpus"))
+        assert names[named.worker] == "gpus"
+        fleet.close()
+
+
+# --- never an orphan ------------------------------------------------------------------------------------------
+
+KERNEL = """
+import sys, time
+from murakkab_jupyter.cluster.connect import connect
+from murakkab_jupyter.cluster.engines.fleet import Fleet
+from tests.cluster.engines.parts import config
+fleet = Fleet(connect(sys.argv[1] if len(sys.argv) > 1 else None))
+fleet.launch(config())
+print(fleet.wait("stand-in", timeout_s=60).pid, flush=True)
+time.sleep(600)
+"""
+
+
+def kernel(*words: str) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+    """A process that holds an engine, as a notebook's kernel does, and the engine's processes."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(KERNEL), *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert owner.stdout is not None
+    processes = family(int(owner.stdout.readline()))
+    assert len(processes) >= 2
+    return owner, processes
+
+
+def test_nothing_is_left_10_s_after_the_kernel_with_a_local_worker_was_killed() -> None:
+    owner, processes = kernel()
+    owner.kill()
+    owner.wait()
+    wait_for(lambda: gone(processes), 10)
+
+
+@pytest.mark.parametrize("victim", ["kernel", "worker", "scheduler"])
+def test_nothing_is_left_10_s_after_a_part_of_a_cluster_was_killed(place, victim) -> None:
+    place.scheduler()
+    worker = place.worker("w", cores=1)
+    owner, processes = kernel(place.address)
+    try:
+        killed = {"kernel": owner, "worker": worker, "scheduler": place.processes[0]}[victim]
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        wait_for(lambda: gone(processes), 10)
+    finally:
+        owner.kill()
+        owner.wait()
