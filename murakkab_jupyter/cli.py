@@ -95,6 +95,8 @@ def execute(words: Sequence[str], bench: Workbench) -> int:
             fetch(request.word)
         case "profile" if request.options.get("measure"):
             return measure(request, bench)
+        case "engine" if request.word == "start" and not request.options.get("when-needed"):
+            return serve(request, bench)
         case name if name in ON_FILE or request.options.get("python"):
             one = declared(request, bench)
             return show_outcome(bench.do(replace(request, words=(one.name,)), FACE), target)
@@ -226,6 +228,34 @@ def measure(request: Request, bench: Workbench) -> int:
     finally:
         line.end()
     return show_outcome(outcome, request.options.get("json"))
+
+
+def serve(request: Request, bench: Workbench) -> int:
+    """Start an engine and keep it until an interrupt: it ends with the process that holds it."""
+    line = Line(sys.stderr)
+    bench.starting = lambda status: line.put(f"engine {status.name} is {status.state}")
+    try:
+        outcome = bench.do(request, FACE)
+    except KeyboardInterrupt:
+        line.end()
+        tell("stopped before it was ready")
+        return 130
+    line.end()
+    show_outcome(outcome, request.options.get("json"))
+    entry = outcome.data[0][0]
+    tell(f"It serves until you press Ctrl-C. Elsewhere: murakkab engine attach {entry.endpoint.url}")
+    roster = bench.session_of(request).engines
+    try:
+        while (status := roster.fleet().find(entry.name)) is not None and status.state not in (
+            "failed",
+            "stopped",
+        ):
+            time.sleep(1.0)
+    except KeyboardInterrupt:
+        roster.stop(entry.name)
+        return 0
+    tell(f"engine {entry.name} has ended. {status.error if status is not None else 'Its worker was lost.'}")
+    return 2
 
 
 def watch(run: Run, request: Request) -> int:

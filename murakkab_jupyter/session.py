@@ -46,6 +46,7 @@ from murakkab_jupyter.workflow.language import declare, functions_in
 
 if TYPE_CHECKING:
     from murakkab_jupyter.cluster.connect import Cluster
+    from murakkab_jupyter.cluster.engines.roster import Roster
     from murakkab_jupyter.cluster.measure import Measurement, Progress
 
 __all__ = ["Declaration", "Session"]
@@ -106,6 +107,13 @@ class Session:
     def described(self) -> ClusterView | None:
         """The hardware that is only described, to plan for; None where the cluster is real."""
         return self._described
+
+    @functools.cached_property
+    def engines(self) -> Roster:
+        """The model servers this session knows; none is started or asked before it is needed."""
+        from murakkab_jupyter.cluster.engines.roster import Roster
+
+        return Roster(self.library, self.connect, lambda: self._cluster)
 
     # --- declare ----------------------------------------------------------------------------------------------
 
@@ -248,6 +256,8 @@ class Session:
         with self._lock:
             if self._cluster is None:
                 self._cluster = connect(self.address, cores=self.cores)
+                if "engines" in vars(self):
+                    self.engines.keys_for(self._cluster)
             return self._cluster
 
     def run(
@@ -479,7 +489,9 @@ class Session:
         return Observing(kept, self.library, self.profiles, workers)
 
     def close(self) -> None:
-        """Close the cluster (when this session started it), the profiles and the journal."""
+        """Close the engines it holds, the cluster (when this session started it), the profiles and the journal."""
+        if "engines" in vars(self):
+            self.engines.close()
         with self._lock:
             if self._cluster is not None:
                 self._cluster.close()

@@ -205,6 +205,8 @@ class AgentSpec:
         Whether its work is done by a server elsewhere (the instance only waits).
     url
         Where that server is, when it is remote.
+    engine
+        Name of the engine that serves it, where the session knows one: it may have to be started first.
     fixture
         Why it exists although a plan should never want it (a deliberately bad candidate); empty for real agents.
     quality
@@ -223,6 +225,7 @@ class AgentSpec:
     siblings: bool = False
     remote: bool = False
     url: str = ""
+    engine: str = ""
     fixture: str = ""
     quality: float | None = None
 

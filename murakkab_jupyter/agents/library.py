@@ -69,6 +69,11 @@ class Library:
         self._agents[agent.name] = agent
         self._packages[agent.name] = self._registering
 
+    def remove_agent(self, name: str) -> None:
+        """Take an agent out, if it is there: its server was let go."""
+        self._agents.pop(name, None)
+        self._packages.pop(name, None)
+
     def capability(self, name: str) -> Capability:
         """A capability by name; raises `UsageError` with the nearest names."""
         try:

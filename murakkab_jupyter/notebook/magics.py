@@ -48,6 +48,8 @@ from murakkab_jupyter.verbs import (
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from murakkab_jupyter.cluster.engines.server import EngineStatus
+
 __all__ = ["MurakkabMagics", "load"]
 
 
@@ -245,6 +247,8 @@ class MurakkabMagics(Magics):
                 self.refresh(self.bench.find(request.word))
             if request.verb.name == "profile" and request.options.get("measure"):
                 self.show_measuring()
+            if request.verb.name == "engine":
+                self.show_starting()
             outcome = self.bench.do(request, "magic")
             self.finish(outcome, request.options.get("json"))
             return None
@@ -286,6 +290,22 @@ class MurakkabMagics(Magics):
 
         handle = display({"text/plain": "Measuring begins."}, raw=True, display_id=True)
         self.bench.measuring = lambda progress: put(measuring_view(progress), handle)
+
+    def show_starting(self) -> None:
+        """A line that shows how the start of an engine goes, where the front end can redraw it."""
+        shown: dict[str, Any] = {}
+
+        def tell(status: EngineStatus) -> None:
+            if not self.live or shown.get("state") == status.state:
+                return
+            shown["state"] = status.state
+            view = message_view(f"Engine {status.name} is {status.state}.")
+            if "handle" in shown:
+                put(view, shown["handle"])
+            else:
+                shown["handle"] = display(bundle_data(view), raw=True, display_id=True)
+
+        self.bench.starting = tell
 
     # --- runs -----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from murakkab_jupyter.core.kinds import Frame, Image
 from murakkab_jupyter.notebook.views import tables
 from murakkab_jupyter.notebook.views.agents import agents_view
 from murakkab_jupyter.notebook.views.bill import bill_json, bill_view
+from murakkab_jupyter.notebook.views.engines import engines_view
 from murakkab_jupyter.notebook.views.figures import figure, figure_text, legend
 from murakkab_jupyter.notebook.views.found import RESULTS_TYPE, results_json
 from murakkab_jupyter.notebook.views.html import Bundle, Cell
@@ -58,6 +59,8 @@ def show(outcome: Outcome) -> Bundle:
             return agents_view(library, only)
         case "models":
             return tables.models_view([model(weight, state) for weight, state in data])
+        case "engines":
+            return engines_view(*data)
         case "cluster":
             view, address = data
             return tables.cluster_view(view, address=address)

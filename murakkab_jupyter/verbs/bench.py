@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.core.errors import JournalError, UsageError
-from murakkab_jupyter.verbs import answers, profiles
+from murakkab_jupyter.verbs import answers, engines, profiles
 from murakkab_jupyter.verbs.export import Kept, python_code, restored, write_run
 from murakkab_jupyter.verbs.outcome import Outcome
 from murakkab_jupyter.verbs.table import Face, Request, help_text
@@ -62,6 +62,8 @@ class Workbench:
         """The latest run of this bench."""
         self.measuring: Callable[[Progress], None] = lambda _: None
         """Told how far measuring is; a face puts its progress bar here."""
+        self.starting: engines.Telling = lambda _: None
+        """Told how far the start of an engine is."""
 
     def session(self, cluster: str | None = None, cores: int | None = None) -> Session:
         """The session on a cluster, made when first asked for."""
@@ -201,6 +203,8 @@ class Workbench:
                 return answers.models(self.session_of(request), request.word)
             case "profile":
                 return profiles.profile(self.session_of(request), request, self.measuring)
+            case "engine":
+                return engines.engine(self.session_of(request), request, self.starting, keep=face == "cli")
             case "cluster":
                 session = self.session_of(request)
                 view: ClusterView = session.view

@@ -35,6 +35,12 @@ class Option:
     takes: str
     help: str
     faces: tuple[Face, ...] = ("magic", "cli")
+    only: str = ""
+    """The one verb whose help lists it, where the table of all would be too long with it."""
+
+
+def of_engine(form: Form, takes: str, text: str, faces: tuple[Face, ...] = ("magic", "cli")) -> Option:
+    return Option(form, takes, text, faces, only="engine")
 
 
 OPTIONS: Mapping[str, Option] = {
@@ -65,6 +71,41 @@ OPTIONS: Mapping[str, Option] = {
         "value", "FILE", "take in what another host exported (priors here), or mlenergy: published models"
     ),
     "help": Option("flag", "", "show this help"),
+    # engine attach
+    "name": of_engine("value", "NAME", "what to call the engine: @NAME pins its agent"),
+    "model": of_engine("value", "NAME", "attach: which of the server's models"),
+    "key-env": of_engine(
+        "value", "VAR", "attach: environment variable that holds the key; it is never stored"
+    ),
+    "keep": of_engine("flag", "", "attach: later sessions know it too", ("magic",)),
+    # engine start
+    "vllm-python": of_engine(
+        "value", "PATH", "start: interpreter with vLLM on the worker, else MURAKKAB_VLLM_PYTHON, else its own"
+    ),
+    "command": of_engine(
+        "value", "WORDS", "start: another server, with {host} {port} {model} {name} filled in"
+    ),
+    "worker": of_engine("value", "NAME", "start: on this worker"),
+    "gpus": of_engine("value", "N", "start: GPUs to hold; by default as its parts need, 0 without any"),
+    "tensor-parallel": of_engine("value", "N", "start: GPUs that share one copy of the model"),
+    "replicas": of_engine("value", "N", "start: copies of the model behind the one address"),
+    "max-num-seqs": of_engine("value", "N", "start: requests it works on at once"),
+    "max-model-len": of_engine("value", "N", "start: tokens of prompt and answer together"),
+    "dtype": of_engine("value", "NAME", "start: precision, e.g. bfloat16"),
+    "quantization": of_engine("value", "NAME", "start: e.g. awq, fp8"),
+    "lora": of_engine("many", "NAME=PATH", "start: an adapter, again for more"),
+    "eager": of_engine("flag", "", "start: do not compile: starts sooner, answers more slowly"),
+    "gpu-memory": of_engine("value", "SHARE", "start: share of each GPU's memory to take, 0.9 by default"),
+    "memory-gb": of_engine("value", "N", "start: memory of the host it needs, where the estimate is wrong"),
+    "host": of_engine("value", "ADDRESS", "start: address to listen on; 127.0.0.1 by default"),
+    "port": of_engine("value", "N", "start: a free one by default"),
+    "keep-alive": of_engine(
+        "value", "DURATION", "start: how long it stays idle; by what a start costs by default"
+    ),
+    "when-needed": of_engine("flag", "", "start: not now, but when a run needs it"),
+    "arg": of_engine("many", "WORD", "start: a word more for the server: --arg=--enable-prefix-caching"),
+    # engine logs
+    "lines": of_engine("value", "N", "logs: how many of the last lines"),
 }
 
 
@@ -137,6 +178,13 @@ VERBS: tuple[Verb, ...] = (
         "[AGENT…]",
         ("again", "cores", "export", "import", "input", "json", "measure"),
         most_words=100,
+    ),
+    Verb(
+        "engine",
+        "model servers: attach URL, start MODEL, list, status, stop NAME, logs NAME, detach NAME",
+        "[ACTION] [URL|MODEL|NAME]",
+        ("cluster", "cores", "json", *(name for name, one in OPTIONS.items() if one.only == "engine")),
+        most_words=2,
     ),
     Verb("cluster", "the workers a plan may use", "", ("cluster", "cores", "json"), most_words=0),
     Verb(
@@ -277,7 +325,7 @@ def help_text(face: Face, name: str | None = None) -> str:
     own = [
         (f"--{key} {option.takes}".rstrip(), option.help)
         for key, option in OPTIONS.items()
-        if face in option.faces and key != "help"
+        if face in option.faces and key != "help" and option.only in ("", name)
     ]
     prefix = "murakkab" if face == "cli" else "%murakkab"
     if name is not None:

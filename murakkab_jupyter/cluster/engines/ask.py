@@ -181,7 +181,9 @@ class Found:
     notes: tuple[str, ...] = field(default=())
 
 
-def probe_server(url: str, *, model: str = "", key: str = "", key_env: str | None = None) -> Found:
+def probe_server(
+    url: str, *, model: str = "", key: str = "", key_env: str | None = None, answer: bool = True
+) -> Found:
     """Look at a server, up to a real answer of one token.
 
     Parameters
@@ -192,6 +194,8 @@ def probe_server(url: str, *, model: str = "", key: str = "", key_env: str | Non
         Which of its models; may be left out where it has one.
     key, key_env
         The key itself, for asking now, and the name of the variable that will hold it.
+    answer
+        Whether to have it answer; without, its list of models is believed.
 
     Raises
     ------
@@ -210,15 +214,17 @@ def probe_server(url: str, *, model: str = "", key: str = "", key_env: str | Non
         msg = f"{server.url} serves {len(names)} models, so one has to be named."
         raise ClusterError(msg, hint=f"Say --model NAME. It has {', '.join(names[:20]) or 'none'}.")
     chosen = model or bare[0]
-    ability, answer = server.complete(chosen)
-    if answer.problem:
-        hint = (
-            "Set a valid key in an environment variable and name that: --key-env VAR."
-            if answer.status in (401, 403)
-            else "Look at the server's log; a list of models is no sign that it can answer."
-        )
-        msg = f"{server.url} lists {chosen}, but {answer.problem}."
-        raise ClusterError(msg, hint=hint)
+    ability: Ability = "chat"
+    if answer:
+        ability, came = server.complete(chosen)
+        if came.problem:
+            hint = (
+                "Set a valid key in an environment variable and name that: --key-env VAR."
+                if came.status in (401, 403)
+                else "Look at the server's log; a list of models is no sign that it can answer."
+            )
+            msg = f"{server.url} lists {chosen}, but {came.problem}."
+            raise ClusterError(msg, hint=hint)
     length = next((one.get("max_model_len") for one in listed if one["id"] == chosen), None)
     version = server.ask(f"{server.root}/version")
     told = version.body.get("version") if isinstance(version.body, dict) else None

@@ -182,7 +182,7 @@ class Fleet:
         """An engine by name: one that lives before one that has ended."""
         found = [one for one in self.statuses() if one.name == name]
         alive = [one for one in found if one.state not in ("failed", "stopped")]
-        return (alive or found or [None])[-1]
+        return (alive or found)[-1] if found else None
 
     def log(self, name: str, lines: int) -> str | None:
         """The last lines of an engine's log; None where there is no such engine."""

@@ -1,0 +1,390 @@
+"""The engines that a session knows: attached by URL, or started by it; each offers agents to its plans."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from murakkab_jupyter.agents.endpoint import Endpoint
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.serving import register_endpoint
+from murakkab_jupyter.cluster.connect import Cluster, is_private
+from murakkab_jupyter.cluster.engines.ask import Found, probe_server
+from murakkab_jupyter.cluster.engines.config import EngineConfig
+from murakkab_jupyter.cluster.engines.fleet import Fleet
+from murakkab_jupyter.cluster.engines.server import EngineStatus
+from murakkab_jupyter.core.errors import ClusterError, UsageError
+
+__all__ = ["Entry", "Roster", "kept_path"]
+
+PENDING_URL = "http://engine.not-started.invalid/v1"
+"""What agents of an engine hold until it has an address: a name that can lead nowhere (RFC 6761)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One engine of a session.
+
+    Attributes
+    ----------
+    name
+        What pins call its agent for text-generation: `@NAME`.
+    endpoint
+        Where it answers; None while it does not.
+    agents
+        Names of the agents that it offers.
+    config
+        How it is started; None for an attached one.
+    found
+        What an attached one turned out to be.
+    status
+        What a started one says of itself; None before its first start.
+    kept
+        Whether it is remembered for other sessions.
+    problem
+        Why it cannot be used now.
+    """
+
+    name: str
+    endpoint: Endpoint | None
+    agents: tuple[str, ...] = ()
+    config: EngineConfig | None = None
+    found: Found | None = None
+    status: EngineStatus | None = None
+    kept: bool = False
+    problem: str = ""
+
+    @property
+    def state(self) -> str:
+        """`attached`, `unreachable`, `not started`, or how the started one is."""
+        if self.config is None:
+            return "unreachable" if self.problem else "attached"
+        return "not started" if self.status is None else self.status.state
+
+
+class Roster:
+    """Engines by name.
+
+    Parameters
+    ----------
+    library
+        Where their agents are registered.
+    connect
+        The session's cluster, connected when an engine is started.
+    connected
+        The cluster that is connected now, if there is one.
+    kept
+        File of the attached ones that other sessions know too.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        connect: Callable[[], Cluster],
+        connected: Callable[[], Cluster | None],
+        *,
+        kept: Path | None = None,
+    ) -> None:
+        self.library = library
+        self._connect = connect
+        self._connected = connected
+        self._kept = kept_path() if kept is None else kept
+        self._entries: dict[str, Entry] = {}
+        self._fleet: Fleet | None = None
+        self._read = False
+        self._prompted: set[str] = set()
+        """Variables whose values were typed in here: workers that run already have not inherited them."""
+
+    # --- attach -----------------------------------------------------------------------------------------------
+
+    def attach(
+        self,
+        url: str,
+        *,
+        name: str = "",
+        model: str = "",
+        key_env: str | None = None,
+        ask_key: Callable[[str], str] | None = None,
+        keep: bool = False,
+    ) -> Entry:
+        """Look at a server that runs already, and let its model do steps.
+
+        Parameters
+        ----------
+        url
+            Its base URL.
+        name
+            What to call it; made of the model's name by default.
+        model
+            Which of its models; may be left out where it has one.
+        key_env
+            Environment variable that holds its key.
+        ask_key
+            Asked for the key, with a text to show, when the server wants one and no variable has it. The key
+            then stays in this process's environment, and is neither shown nor written down.
+        keep
+            Whether later sessions of this user know it too (never its key).
+
+        Raises
+        ------
+        ClusterError
+            It cannot be reached, is no such server, refuses the key, or cannot answer.
+        """
+        wanted = Endpoint(url, model, key_env)
+        try:
+            found = probe_server(wanted.url, model=model, key=wanted.key(), key_env=key_env)
+        except ClusterError as error:
+            if ask_key is None or wanted.key() or "key" not in error.message:
+                raise
+            variable = key_env or f"MURAKKAB_KEY_{re.sub(r'[^A-Z0-9]+', '_', wanted.host.upper())}"
+            key = ask_key(f"Key for {wanted.host} (kept in this process only, as {variable}): ").strip()
+            if not key:
+                raise
+            found = probe_server(wanted.url, model=model, key=key, key_env=variable)
+            os.environ[variable] = key
+            self._prompted.add(variable)
+            try:
+                self._share_keys()
+            except ClusterError:
+                self._prompted.discard(variable)
+                del os.environ[variable]
+                raise
+        entry = self._add(Entry(name or found.endpoint.slug(), found.endpoint, found=found, kept=keep))
+        if keep:
+            self._write()
+        return entry
+
+    def detach(self, name: str) -> Entry:
+        """Forget an engine; one that was started here is stopped."""
+        entry = self.find(name)
+        if entry.config is not None:
+            self.stop(name)
+        for agent in entry.agents:
+            self.library.remove_agent(agent)
+        del self._entries[name]
+        if entry.kept:
+            self._write()
+        return entry
+
+    # --- start and stop ---------------------------------------------------------------------------------------
+
+    def know(self, config: EngineConfig) -> Entry:
+        """An engine that plans may choose, and that is started when a run needs it."""
+        known = self._entries.get(config.name)
+        if known is not None and known.config is None:
+            msg = f"{config.name} is attached already."
+            raise UsageError(msg, hint="Give this one another name: --name NAME, or detach the other.")
+        return self._add(Entry(config.name, None, config=config))
+
+    def start(
+        self,
+        config: EngineConfig,
+        *,
+        tell: Callable[[EngineStatus], None] = lambda _: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Entry:
+        """Start an engine on a worker that has room for it, and wait until it answers.
+
+        Raises
+        ------
+        ClusterError
+            No worker can, or it does not come to answer; with its last words.
+        """
+        self.know(config)
+        fleet = self.fleet()
+        try:
+            status = fleet.launch(config)
+            status = fleet.wait(config.name, timeout_s=config.start_timeout_s + 30.0, tell=tell, stop=stop)
+        except BaseException:
+            # An interrupt too: whoever asked does not wait for it any more.
+            fleet.stop(config.name, timeout_s=config.stop_grace_s + 3.0)
+            self.refresh()
+            raise
+        return self._add(Entry(config.name, status.endpoint, config=config, status=status))
+
+    def ensure(self, name: str, *, stop: Callable[[], bool] = lambda: False) -> Entry:
+        """An engine that answers: started when it is not; raises `ClusterError`."""
+        entry = self.find(name)
+        if entry.config is None:
+            return entry
+        status = self.fleet().find(name)
+        if status is None or status.state in ("failed", "stopped"):
+            return self.start(entry.config, stop=stop)
+        status = self.fleet().wait(name, timeout_s=entry.config.start_timeout_s, stop=stop)
+        return self._add(replace(entry, endpoint=status.endpoint, status=status))
+
+    def stop(self, name: str) -> bool:
+        """End a started engine; it stays known, and a plan may start it again. False when it was not running."""
+        entry = self._entries.get(name)
+        if entry is not None and entry.config is None:
+            msg = f"{name} was attached, not started here: it is not ours to stop."
+            raise UsageError(msg, hint=f"To plan without it: engine detach {name}")
+        if self._fleet is None and self._connected() is None:
+            self.find(name)
+            return False
+        ended = self.fleet().stop(name)
+        if not ended and entry is None:
+            self.find(name)
+        self.refresh()
+        return ended
+
+    def logs(self, name: str, lines: int) -> str:
+        """The last lines of an engine's log."""
+        if self._fleet is not None or self._connected() is not None:
+            found = self.fleet().log(name, lines)
+            if found is not None:
+                return found
+        entry = self.find(name)
+        what = "was attached: its log is where it runs" if entry.config is None else "has not been started"
+        msg = f"There is no log of {name}: it {what}."
+        raise UsageError(msg)
+
+    # --- what there is ----------------------------------------------------------------------------------------
+
+    def entries(self) -> list[Entry]:
+        """Every engine, as it is now."""
+        self.refresh()
+        return list(self._entries.values())
+
+    def find(self, name: str) -> Entry:
+        """An engine by name; raises `UsageError`."""
+        self._load()
+        if name in self._entries:
+            return self._entries[name]
+        msg = f"There is no engine {name[:60]!r}."
+        raise UsageError(msg, hint=f"There are: {', '.join(self._entries) or 'none yet'}.")
+
+    def refresh(self) -> None:
+        """Look again at every started engine, and at engines that others started on the cluster."""
+        self._load()
+        if self._fleet is None and self._connected() is None:
+            return
+        found = {}
+        for status in self.fleet().statuses():
+            if status.name not in found or status.state not in ("failed", "stopped"):
+                found[status.name] = status
+        for name, status in found.items():
+            entry = self._entries.get(name)
+            if entry is not None and entry.config is None:
+                continue
+            if entry is None and status.state in ("failed", "stopped"):
+                continue
+            self._add(Entry(name, status.endpoint, config=status.config if entry is None else entry.config,
+                            status=status, problem=status.error))  # fmt: skip
+        for name, entry in list(self._entries.items()):
+            if entry.config is not None and entry.status is not None and name not in found:
+                self._add(replace(entry, endpoint=None, status=None, problem="its worker was lost"))
+
+    def fleet(self) -> Fleet:
+        """The engines on the session's cluster."""
+        cluster = self._connect()
+        if self._fleet is None or self._fleet.cluster is not cluster:
+            self._fleet = Fleet(cluster)
+        return self._fleet
+
+    def close(self) -> None:
+        """Let go of what was started here."""
+        fleet, self._fleet = self._fleet, None
+        if fleet is not None:
+            fleet.close()
+
+    def keys_for(self, cluster: Cluster) -> None:
+        """Give keys that were typed in here to the workers of a cluster that has just been connected."""
+        if self._prompted and not cluster.local:
+            self._share_keys(cluster)
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    def _add(self, entry: Entry) -> Entry:
+        """Keep an entry, and its agents in the library."""
+        before = self._entries.get(entry.name)
+        endpoint = entry.endpoint or (
+            before.endpoint if before is not None and before.endpoint is not None else None
+        )
+        if before is None or before.endpoint != entry.endpoint or not before.agents:
+            shown = endpoint or Endpoint(
+                PENDING_URL,
+                entry.name,
+                max_in_flight=None if entry.config is None else entry.config.max_num_seqs,
+                context_tokens=None if entry.config is None else entry.config.max_model_len,
+                kind="vllm",
+            )
+            names = []
+            for spec in register_endpoint(shown, entry.name, library=self.library):
+                pending = replace(
+                    spec, summary=f"{spec.summary.split(' with ')[0]} with {entry.name}, which a run starts."
+                )
+                self.library.add_agent(
+                    replace(spec if endpoint is not None else pending, engine=entry.name), replace=True
+                )
+                names.append(spec.name)
+            entry = replace(entry, agents=tuple(names))
+        else:
+            entry = replace(entry, agents=before.agents)
+        self._entries[entry.name] = entry
+        return entry
+
+    def _share_keys(self, cluster: Cluster | None = None) -> None:
+        """Give keys that were typed in here to workers that run already, where nobody can listen."""
+        cluster = cluster or self._connected()
+        if cluster is None:
+            return
+        if not is_private(cluster.address):
+            names = ", ".join(sorted(self._prompted))
+            msg = f"A typed key cannot be sent to workers at {cluster.address} in the clear."
+            raise ClusterError(msg, hint=f"Set {names} in the workers' environment, or use tls://.")
+        for variable in self._prompted:
+            cluster.client.run(set_variable, variable, os.environ[variable])
+
+    def _load(self) -> None:
+        """Take up what is kept, once; what does not answer now is there, but no plan uses it."""
+        if self._read:
+            return
+        self._read = True
+        try:
+            known = json.loads(self._kept.read_text(encoding="utf-8"))["engines"]
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError):
+            msg = f"The list of kept engines {self._kept} cannot be read."
+            raise UsageError(msg, hint="Delete it, and attach them again with --keep.") from None
+        for one in known:
+            name, url, model, key_env = (one.get(key) for key in ("name", "url", "model", "key_env"))
+            try:
+                endpoint = Endpoint(str(url), str(model or ""), key_env)
+                found = probe_server(
+                    endpoint.url, model=endpoint.model, key=endpoint.key(), key_env=key_env, answer=False
+                )
+                self._add(Entry(str(name), found.endpoint, found=found, kept=True))
+            except ClusterError as error:
+                self._entries[str(name)] = Entry(str(name), endpoint, kept=True, problem=error.message)
+
+    def _write(self) -> None:
+        kept: list[dict[str, Any]] = [
+            {"name": e.name, "url": e.endpoint.url, "model": e.endpoint.model, "key_env": e.endpoint.key_env}
+            for e in self._entries.values()
+            if e.kept and e.endpoint is not None
+        ]
+        self._kept.parent.mkdir(parents=True, exist_ok=True)
+        part = self._kept.with_suffix(".part")
+        part.write_text(json.dumps({"engines": kept}, indent=1), encoding="utf-8")
+        part.replace(self._kept)
+
+
+def kept_path() -> Path:
+    """`MURAKKAB_ENGINES`, else `murakkab/engines.json` in the user's data folder."""
+    stated = os.environ.get("MURAKKAB_ENGINES")
+    if stated:
+        return Path(stated).expanduser()
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "murakkab" / "engines.json"
+
+
+def set_variable(name: str, value: str) -> None:
+    """Set a variable of a worker's environment, which its instances inherit."""
+    os.environ[name] = value

@@ -1,0 +1,81 @@
+"""What is found out about servers that run already. They are stand-ins, over real HTTP."""
+
+from __future__ import annotations
+
+import pytest
+
+from murakkab_jupyter.cluster.engines.ask import Server, probe_server
+from murakkab_jupyter.core.errors import ClusterError
+from tests.cluster.engines.parts import serving
+
+KEY = "sk-secret-of-the-test-0123456789"
+
+
+def test_a_server_is_known_by_its_models_limits_metrics_and_a_real_answer() -> None:
+    with serving() as server:
+        found = probe_server(server.url)
+        assert found.endpoint.model == "stand-in"
+        assert found.endpoint.context_tokens == 2048
+        assert (found.endpoint.kind, found.version, found.metrics, found.busy) == (
+            "vllm",
+            "0.0.0+standin",
+            True,
+            0,
+        )
+        assert server.wrote > 0  # it was made to answer
+
+
+def test_metrics_are_read_by_name() -> None:
+    with serving() as server:
+        Server(server.url).complete("stand-in")
+        counters = Server(server.url).metrics()
+        assert counters["vllm:generation_tokens_total"] == server.wrote == 5
+
+
+def test_what_is_no_model_server_is_said() -> None:
+    with (
+        serving("web") as server,
+        pytest.raises(ClusterError, match="not as a server of the OpenAI API does"),
+    ):
+        probe_server(server.url)
+
+
+def test_nobody_there_is_said() -> None:
+    with serving() as server:
+        url = server.url
+    with pytest.raises(ClusterError, match="cannot be reached"):
+        probe_server(url)
+
+
+def test_a_server_that_lists_a_model_but_cannot_answer_is_refused() -> None:
+    with (
+        serving("sick") as server,
+        pytest.raises(ClusterError, match="lists stand-in, but answers 500") as caught,
+    ):
+        probe_server(server.url)
+    assert "no sign that it can answer" in str(caught.value)
+
+
+def test_a_model_that_is_not_there_is_said_with_those_that_are() -> None:
+    with serving() as server, pytest.raises(ClusterError, match="has no model 'other'") as caught:
+        probe_server(server.url, model="other")
+    assert "It has stand-in" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["", KEY])
+def test_a_wrong_or_missing_key_is_said_and_not_shown(monkeypatch, key) -> None:
+    monkeypatch.setenv("STANDIN_KEY", "another")
+    with (
+        serving("keyed") as server,
+        pytest.raises(ClusterError, match="wants a key, or another one") as caught,
+    ):
+        probe_server(server.url, key=key)
+    assert "--key-env" in str(caught.value)
+    assert KEY not in str(caught.value)
+    assert KEY not in repr(Server("http://h/v1", KEY))
+
+
+def test_the_right_key_opens(monkeypatch) -> None:
+    monkeypatch.setenv("STANDIN_KEY", KEY)
+    with serving("keyed") as server:
+        assert probe_server(server.url, key=KEY, key_env="MINE").endpoint.key_env == "MINE"

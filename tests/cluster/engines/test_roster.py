@@ -1,0 +1,179 @@
+"""What a session knows of engines, and what its library has of them. Servers are stand-ins."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.retrieval import register as register_retrieval
+from murakkab_jupyter.agents.text import register as register_text
+from murakkab_jupyter.cluster.connect import Cluster, connect
+from murakkab_jupyter.cluster.engines.roster import Roster
+from murakkab_jupyter.core.errors import ClusterError, UsageError
+from tests.cluster.engines.parts import config, serving
+
+KEY = "sk-secret-of-the-test-0123456789"
+
+
+def unconnected() -> Cluster:
+    msg = "no cluster is needed for this"
+    raise AssertionError(msg)
+
+
+@pytest.fixture
+def library() -> Library:
+    made = Library()
+    register_text(made)
+    register_retrieval(made)
+    return made
+
+
+@pytest.fixture
+def roster(library: Library, tmp_path: Path) -> Roster:
+    return Roster(library, unconnected, lambda: None, kept=tmp_path / "engines.json")
+
+
+def test_an_attached_server_offers_agents_until_it_is_detached(roster, library) -> None:
+    with serving() as server:
+        entry = roster.attach(server.url, name="mine")
+        assert entry.state == "attached"
+        assert library.agent("mine").engine == "mine"
+        assert library.agent("mine").url == server.url
+        assert {"mine", "mine-summary", "mine-qa"} <= set(entry.agents)
+        roster.detach("mine")
+    assert not [agent for agent in library.agents() if agent.name.startswith("mine")]
+    with pytest.raises(UsageError, match="no engine 'mine'"):
+        roster.find("mine")
+
+
+def test_a_typed_key_stays_in_this_process_and_is_written_nowhere(roster, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("STANDIN_KEY", KEY)
+    asked = []
+
+    def ask(text: str) -> str:
+        asked.append(text)
+        return KEY
+
+    with serving("keyed") as server:
+        entry = roster.attach(server.url, name="mine", ask_key=ask, keep=True)
+        variable = entry.endpoint.key_env
+        monkeypatch.delenv(variable)
+    assert len(asked) == 1
+    assert variable in asked[0]
+    assert KEY not in repr(entry)
+    assert KEY not in (tmp_path / "engines.json").read_text()
+
+
+def test_without_anybody_to_ask_a_wanted_key_is_an_error(roster, monkeypatch) -> None:
+    monkeypatch.setenv("STANDIN_KEY", KEY)
+    with serving("keyed") as server, pytest.raises(ClusterError, match="wants a key"):
+        roster.attach(server.url, ask_key=lambda _: "")
+
+
+def test_a_key_of_a_named_variable_is_used_and_nobody_is_asked(roster, monkeypatch) -> None:
+    monkeypatch.setenv("STANDIN_KEY", KEY)
+    monkeypatch.setenv("MY_KEY", KEY)
+    with serving("keyed") as server:
+        assert roster.attach(server.url, key_env="MY_KEY", ask_key=None).endpoint.key_env == "MY_KEY"
+
+
+def test_what_is_kept_is_known_to_the_next_session_also_when_it_is_down(roster, library, tmp_path) -> None:
+    file = tmp_path / "engines.json"
+    with serving() as server:
+        roster.attach(server.url, name="mine", keep=True)
+        again = Roster(library, unconnected, lambda: None, kept=file)
+        assert [(one.name, one.state) for one in again.entries()] == [("mine", "attached")]
+    down = Roster(Library(), unconnected, lambda: None, kept=file)
+    assert [(one.name, one.state) for one in down.entries()] == [("mine", "unreachable")]
+    roster.detach("mine")
+    assert json.loads(file.read_text()) == {"engines": []}
+
+
+def test_a_list_that_cannot_be_read_is_said(library, tmp_path) -> None:
+    (tmp_path / "engines.json").write_text("{")
+    with pytest.raises(UsageError, match="cannot be read"):
+        Roster(library, unconnected, lambda: None, kept=tmp_path / "engines.json").entries()
+
+
+def test_what_was_attached_is_not_ours_to_stop(roster) -> None:
+    with serving() as server:
+        roster.attach(server.url, name="mine")
+        with pytest.raises(UsageError, match="not ours to stop"):
+            roster.stop("mine")
+
+
+# --- started ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with connect(cores=1) as made:
+        yield made
+
+
+@pytest.fixture
+def starting(library: Library, cluster: Cluster, tmp_path: Path) -> Iterator[Roster]:
+    made = Roster(library, lambda: cluster, lambda: cluster, kept=tmp_path / "engines.json")
+    yield made
+    for one in made.entries():
+        made.detach(one.name)
+    made.close()
+
+
+def test_a_started_engine_offers_agents_at_its_address(starting, library) -> None:
+    entry = starting.start(config())
+    assert entry.state == "ready"
+    assert library.agent("stand-in").url == entry.endpoint.url
+    assert starting.stop("stand-in") is True
+    assert starting.find("stand-in").state == "stopped"
+    assert starting.stop("stand-in") is False
+    assert "stand-in starting" in starting.logs("stand-in", 5)
+
+
+def test_one_that_is_known_is_started_when_it_is_wanted(starting, library) -> None:
+    starting.know(config(name="later"))
+    assert library.agent("later").url.endswith(".invalid/v1")
+    assert starting.find("later").state == "not started"
+    entry = starting.ensure("later")
+    assert library.agent("later").url == entry.endpoint.url
+    assert starting.ensure("later").status.pid == entry.status.pid
+
+
+def test_an_interrupted_start_leaves_nothing(starting) -> None:
+    stop = threading.Event()
+
+    def tell(status: object) -> None:
+        stop.set()
+
+    with pytest.raises(ClusterError, match="is not ready"):
+        starting.start(config("silent", name="slow"), tell=tell, stop=stop.is_set)
+    assert starting.find("slow").state == "stopped"
+    assert starting.find("slow").status.pid == 0
+
+
+def test_a_failed_start_says_why_and_stays_known(starting) -> None:
+    with pytest.raises(ClusterError, match="a stand-in has no memory"):
+        starting.start(config("dying", name="poor"))
+    assert starting.find("poor").state == "failed"
+
+
+def variable_of_worker(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def test_workers_get_a_typed_key_where_nobody_listens_only(starting, cluster, monkeypatch) -> None:
+    monkeypatch.setenv("STANDIN_KEY", KEY)
+    with serving("keyed") as server:
+        variable = starting.attach(server.url, name="keyed", ask_key=lambda _: KEY).endpoint.key_env
+        monkeypatch.setenv(variable, KEY)  # and gone again at the end
+        assert list(cluster.client.run(variable_of_worker, variable).values()) == [KEY]
+        monkeypatch.setattr("murakkab_jupyter.cluster.engines.roster.is_private", lambda _: False)
+        with pytest.raises(ClusterError, match="in the clear"):
+            starting.attach(server.url, name="another", key_env="EMPTY_ONE", ask_key=lambda _: KEY)
+    starting.detach("keyed")
