@@ -20,6 +20,7 @@ from murakkab_jupyter.core.hosts import ClusterView, HostPower
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
 from murakkab_jupyter.energy.meter import best_meter
 from murakkab_jupyter.planner.evaluate import Evaluation
+from murakkab_jupyter.planner.expect import count_notes
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.plan import Configuration, Plan
@@ -183,7 +184,13 @@ class Session:
             cluster=view,
             evaluate=self.evaluator(declaration, view),
         )
-        return predictable(made, declaration.workflow, self.profiles, view)
+        return self._counted(predictable(made, declaration.workflow, self.profiles, view), declaration)
+
+    def _counted(self, plan: Plan, declaration: Declaration) -> Plan:
+        """The plan with what it expects of the inputs, in words."""
+        options = {name: dict(step.configuration.options) for name, step in plan.steps.items()}
+        notes = count_notes(declaration.workflow, declaration.readable(), self.library, options)
+        return replace(plan, notes=(*plan.notes, *notes))
 
     def frontier(self, declaration: Declaration, goal: Goal | None = None) -> list[Plan]:
         """Plans of which none is better than another in every respect."""
@@ -197,7 +204,12 @@ class Session:
             cluster=view,
             evaluate=self.evaluator(declaration, view),
         )
-        return [predictable(plan, declaration.workflow, self.profiles, view, judge=False) for plan in found]
+        return [
+            self._counted(
+                predictable(plan, declaration.workflow, self.profiles, view, judge=False), declaration
+            )
+            for plan in found
+        ]
 
     def explain(self, plan: Plan) -> str:
         """Why a plan is as it is, in words with figures."""

@@ -57,10 +57,15 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Yield:
-    """What an item is expected to make: `count` children (1 unless the capability opens a level), each like `each`."""
+    """What an item is expected to make: `count` children (1 unless the capability opens a level), each like `each`.
+
+    `band` is the least and the most it may be, and `why` says in a few words what the count rests on, where that is known.
+    """
 
     count: float
     each: Measure
+    band: tuple[float, float] | None = None
+    why: str = ""
 
 
 def one_of_everything(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> float:
@@ -103,6 +108,10 @@ class Capability:
         `yields(inputs, options) -> Yield`: what one item is expected to make. A prior, for planning only.
     prompted
         Whether a step of it may have a body (a prompt).
+    looks
+        `looks(value) -> Measure`: what a cheap look at one input of a step says beyond its measures, for `yields` and
+        `work` to rest on (of a video, `scenes`); amounts that grow with `duration_s`, empty where nothing can be
+        said. It must not raise, cost a fraction of a second, and remember what it saw. For planning only.
     """
 
     name: str
@@ -116,6 +125,7 @@ class Capability:
     work: Callable[[Mapping[str, Measure], Mapping[str, Any]], float] = field(default=one_of_everything)
     yields: Callable[[Mapping[str, Measure], Mapping[str, Any]], Yield] = field(default=same_size)
     prompted: bool = False
+    looks: Callable[[Any], Measure] | None = None
 
     def port(self, name: str) -> Port | None:
         """The port of that name, if there is one."""

@@ -8,6 +8,7 @@ from typing import Any
 from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.agents.capability import Capability, Port, Slot, Yield
 from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.looking import SCENE_S, look_at
 from murakkab_jupyter.core.kinds import Measure
 
 __all__ = [
@@ -19,8 +20,11 @@ __all__ = [
     "register",
 ]
 
-SCENE_S = 5.0
-"""Expected length of a scene (s): a prior, corrected as soon as the counts are known."""
+PRIOR_FACTOR = 3.0
+"""The band of a guessed number of scenes, as a factor both ways."""
+
+SEEN = ("scenes", "scenes_low", "scenes_high", "key_scenes")
+"""What a look adds to the measures of a video."""
 
 DEFAULT_FRAMES = 2
 
@@ -31,13 +35,31 @@ def decoded_megapixels(inputs: Mapping[str, Measure], options: Mapping[str, Any]
 
 
 def scenes(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> Yield:
-    video = inputs.get("video", {})
-    count = max(1.0, round(video.get("duration_s", 0.0) / SCENE_S))
-    each = {**video, "duration_s": video.get("duration_s", 0.0) / count, "count": 1.0}
+    video = dict(inputs.get("video", {}))
+    length_s = video.get("duration_s", 0.0)
+    seen, low, high, marked = (video.pop(unit, None) for unit in SEEN)
+    if seen is None or low is None or high is None:
+        count, why = max(1.0, round(length_s / SCENE_S)), f"a guess, one each {SCENE_S:.0f} s"
+        band = (max(1.0, count / PRIOR_FACTOR), count * PRIOR_FACTOR)
+    else:
+        count, band, why = seen, (low, high), "by a look at key frames"
+        if "longest_s" in options and marked is not None:
+            # That agent goes by key frames alone, and divides what is longer than it allows.
+            count = max(marked, length_s / float(options["longest_s"]))
+            band = (count / 2, count * 2)
+    count = max(1.0, count)
+    each = {**video, "duration_s": length_s / count, "count": 1.0}
     for shared in ("frames", "audio_s"):
         if shared in each:
             each[shared] /= count
-    return Yield(count, each)
+    return Yield(count, each, (max(1.0, band[0]), max(count, band[1])), why)
+
+
+def seen_scenes(value: object) -> Measure:
+    look = look_at(value)
+    if look is None:
+        return {}
+    return dict(zip(SEEN, (look.scenes, look.low, look.high, look.key_scenes), strict=True))
 
 
 def frames(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> Yield:
@@ -60,6 +82,7 @@ SCENE_DETECTION = Capability(
     unit="megapixels",
     work=decoded_megapixels,
     yields=scenes,
+    looks=seen_scenes,
 )
 
 FRAME_EXTRACTION = Capability(

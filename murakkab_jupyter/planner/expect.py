@@ -1,21 +1,29 @@
 """What a workflow is expected to do: items of each step and their work, from the inputs at hand.
 
-Counts are expectations of the capabilities (priors) walked down from the real root items: the plan is
-made before anyone knows how many scenes a video has.
+Counts are expectations of the capabilities, walked down from the real root items: the plan is made before anyone knows
+how many scenes a video has. Where a capability can tell something by a cheap look at an input, it is asked; else, and
+where there is nothing to see, an expectation is a prior.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.ancestry import Level
+from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.kinds import Measure, measure
 from murakkab_jupyter.workflow.model import Input, Step, Workflow
 
-__all__ = ["Expectation", "StepExpectation", "expect"]
+__all__ = ["MOST_LOOKS", "Expectation", "StepExpectation", "count_notes", "expect", "root_measures"]
+
+LOG = logging.getLogger(__name__)
+
+MOST_LOOKS = 6
+"""Items of a variable that are looked at, at even distances; the others are taken to be like them, second for second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,8 @@ class StepExpectation:
         Measures of one value it makes.
     unit
         The capability's unit of work.
+    made
+        Values it makes in all, with their band and, where the capability says so, what that rests on.
     """
 
     items: float
@@ -41,6 +51,7 @@ class StepExpectation:
     children: float
     each: Measure
     unit: str
+    made: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +89,13 @@ def expect(
     counts: dict[Level, float] = {(): 1.0}
     each: dict[str, Measure] = {}
     for variable in workflow.variables:
-        values = list(roots.get(variable.name, ()))
-        number = max(1, len(values))
+        measures = root_measures(workflow, variable.name, roots.get(variable.name, ()), library)
+        number = max(1, len(measures))
         if variable.level:
-            counts[variable.level] = float(len(values))
+            counts[variable.level] = float(len(measures))
         summed: dict[str, float] = {}
-        for value in values:
-            for unit, amount in measure(value).items():
+        for one in measures:
+            for unit, amount in one.items():
                 summed[unit] = summed.get(unit, 0.0) + amount
         each[variable.name] = {unit: amount / number for unit, amount in summed.items()}
 
@@ -99,10 +110,75 @@ def expect(
         if step.opens:
             counts[step.level] = items * children
         each[step.name] = made.each
+        low, high = (None, None) if made.band is None or not step.opens else made.band
         steps[step.name] = StepExpectation(
-            items, capability.work(inputs, settings), children, made.each, capability.unit
+            items,
+            capability.work(inputs, settings),
+            children,
+            made.each,
+            capability.unit,
+            Figure(children, "1", low, high, "prior", note=made.why).scaled(items),
         )
     return Expectation(steps, counts)
+
+
+def root_measures(workflow: Workflow, name: str, values: Sequence[Any], library: Library) -> list[Measure]:
+    """Measures of a variable's values, with what a look says of them where a step that takes them can look."""
+    measures: list[dict[str, float]] = [dict(measure(value)) for value in values]
+    for look in lookers(workflow, name, library):
+        seen = {index: found for index in sampled(len(values)) if (found := looked(look, values[index]))}
+        length_s = sum(measures[index].get("duration_s", 0.0) for index in seen)
+        rates: dict[str, float] = {}
+        for found in seen.values():
+            for unit, amount in found.items():
+                rates[unit] = rates.get(unit, 0.0) + (amount / length_s if length_s else 0.0)
+        for index, one in enumerate(measures):
+            unseen = {unit: rate * one.get("duration_s", 0.0) for unit, rate in rates.items()}
+            one.update(seen.get(index, unseen))
+    return list(measures)
+
+
+def lookers(workflow: Workflow, name: str, library: Library) -> list[Callable[[Any], Measure]]:
+    """How the steps that take a variable can look at its values."""
+    taking = [step for step in workflow.steps if any(one.source == name for one in step.inputs)]
+    looks = [library.capability(step.capability).looks for step in taking]
+    return [look for look in dict.fromkeys(looks) if look is not None]
+
+
+def looked(look: Callable[[Any], Measure], value: Any) -> Measure:
+    """What a look says; nothing where it fails."""
+    try:
+        return look(value)
+    except Exception as error:  # noqa: BLE001 - another package's look must not keep a plan from being made
+        LOG.debug("a look failed: %s", error)
+        return {}
+
+
+def sampled(number: int) -> list[int]:
+    """Which of so many values are looked at."""
+    most = min(MOST_LOOKS, number)
+    return [int((n + 0.5) * number / most) for n in range(most)]
+
+
+def count_notes(
+    workflow: Workflow,
+    roots: Mapping[str, Sequence[Any]],
+    library: Library,
+    options: Mapping[str, Mapping[str, Any]],
+) -> tuple[str, ...]:
+    """For each step that opens a level, how many are expected and why, where its capability says so."""
+    expected = expect(workflow, roots, library, options).steps
+    notes = []
+    for step in workflow.steps:
+        made = expected[step.name].made
+        if made.value is None or made.low is None or made.high is None or not made.note:
+            continue
+        most = max((len(roots.get(one.source, ())) for one in step.inputs), default=0)
+        some = f", {MOST_LOOKS} of {most} looked at" if most > MOST_LOOKS else ""
+        notes.append(
+            f"{step.name}: {made.value:.0f} expected ({made.low:.0f} to {made.high:.0f}), {made.note}{some}."
+        )
+    return tuple(notes)
 
 
 def port_measures(

@@ -11,7 +11,8 @@ from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.ancestry import Ancestry
-from murakkab_jupyter.core.kinds import Measure, measure
+from murakkab_jupyter.core.kinds import Measure
+from murakkab_jupyter.planner.expect import root_measures
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.workflow.model import Step, Workflow
 
@@ -80,8 +81,9 @@ class ItemMeasures:
             if not variable.level:
                 keys, values = [()], values[:1] or [None]
             self.roots[variable.name] = tuple(keys)
-            for key, value in zip(keys, values, strict=True):
-                self._keep(variable.name, key, measure(value), 1)
+            measures = root_measures(workflow, variable.name, values, library)
+            for key, own in zip(keys, measures, strict=True):
+                self._keep(variable.name, key, own, 1)
 
     def start(self, step: str, ancestry: Ancestry) -> float:
         """The work of one item, whose inputs are all there; what it will make is settled too."""
