@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from murakkab_jupyter.agents import looking
 from murakkab_jupyter.agents.agent import Inputs
+from murakkab_jupyter.agents.container import open_container
 from murakkab_jupyter.agents.looking import chosen, counted, look, look_at
 from murakkab_jupyter.agents.media import probe
 from murakkab_jupyter.agents.video import CONTENT_SCENES, seen_scenes
@@ -93,7 +93,9 @@ def test_a_long_file_without_an_index_is_read_in_part(clips, monkeypatch):
     path = write_video(clips / "stream.ts", scene_pictures(*(RED, GREEN) * 10, each=20), gop=10)
     video = probe(path, "video")
     whole = look(video)
-    monkeypatch.setattr(looking, "READ_BYTES", video.media.size_bytes // 20)
+    with open_container(path) as container:
+        size = sum(packet.size for packet in container.demux())
+    monkeypatch.setattr(looking, "READ_BYTES", size // 2)
     half = look(video)
     assert whole.scenes == pytest.approx(20, abs=4)
     assert half.scenes == pytest.approx(whole.scenes, rel=0.35)
@@ -137,7 +139,6 @@ def test_what_was_seen_is_kept_by_the_files_content(clips, tmp_path, monkeypatch
     assert look_at(elsewhere) is None, "a spoilt cache is no answer, and the file is gone"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
 def test_a_cache_that_cannot_be_written_is_no_matter(clips, tmp_path):
-    (tmp_path / "cache").mkdir(mode=0o500)
+    (tmp_path / "cache").write_text("in the way")
     assert look_at(probe(write_video(clips / "here.mp4", scene_pictures(RED, GREEN)), "video")) is not None
