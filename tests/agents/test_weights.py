@@ -349,6 +349,7 @@ def test_an_agent_whose_weights_need_consent_is_not_ready_until_it_is_given(cach
     agent = library.agent("whisper-large-v3-turbo")
     assert any("MURAKKAB_HUB" in reason for reason in library.availability(agent).missing)
     monkeypatch.setenv("MURAKKAB_HUB", "yes")
+    monkeypatch.setattr(weights, "hub_lack", lambda hub: None)
     assert library.availability(agent).ready
 
 
@@ -361,6 +362,7 @@ def test_an_agent_whose_weights_are_not_here_is_not_ready_offline(cache, tmp_pat
         return [reason for reason in library.availability(agent).missing if reason.startswith("weights")]
 
     monkeypatch.setattr(weights, "package_roots", lambda _: {})
+    monkeypatch.setattr(weights, "index_lack", lambda packages: None)
     assert lacks(agent) == [], "they may be fetched"
     monkeypatch.setenv("MURAKKAB_OFFLINE", "1")
     (reason,) = lacks(agent)
