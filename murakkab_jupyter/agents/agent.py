@@ -207,6 +207,8 @@ class AgentSpec:
         Where that server is, when it is remote.
     engine
         Name of the engine that serves it, where the session knows one: it may have to be started first.
+    curve
+        What the curve of that server's speed is kept under, when it has one.
     fixture
         Why it exists although a plan should never want it (a deliberately bad candidate); empty for real agents.
     quality
@@ -226,6 +228,7 @@ class AgentSpec:
     remote: bool = False
     url: str = ""
     engine: str = ""
+    curve: str = ""
     fixture: str = ""
     quality: float | None = None
 

@@ -47,6 +47,8 @@ class Endpoint:
         What serves: `openai` for anything that speaks the API, `vllm` where that is known.
     abilities
         What the model can do.
+    known_as
+        What its curve of speed is kept under, for servers that come back at another port; the URL when empty.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class Endpoint:
     context_tokens: int | None = None
     kind: str = "openai"
     abilities: frozenset[Ability] = frozenset({"chat"})
+    known_as: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", checked_url(self.url))
@@ -97,6 +100,11 @@ class Endpoint:
     def key(self) -> str:
         """The key, read from the environment when it is needed and kept nowhere; empty without one."""
         return next((value for name in self.key_names if (value := os.environ.get(name, "").strip())), "")
+
+    @property
+    def curve(self) -> str:
+        """What its curve of speed is kept under."""
+        return f"{self.known_as or self.url} {self.model}".strip()
 
     def slug(self) -> str:
         """A name for its agents, of the model or else the host, in kebab case."""

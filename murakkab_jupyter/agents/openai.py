@@ -265,8 +265,21 @@ class OpenAIChat(Chat):
                     self.stream_usage = False
                     continue
                 return Failed(refused.reason)
-            return heard.reply()
+            reply = heard.reply()
+            if self.cut_by_context(reply, request):
+                self._ended = replace(self._ended, wasted=self._ended.wasted + reply.read + reply.written)
+                raise TooLong(reply.read, self.context_tokens)
+            return reply
         return Failed(f"{self.endpoint.url} refuses every form of the request.")
+
+    def cut_by_context(self, reply: Reply, request: Request) -> bool:
+        """Whether an answer ended early because the question left it no room: vLLM does not refuse such requests."""
+        return (
+            not reply.complete
+            and self.context_tokens is not None
+            and 0 < reply.written < request.max_tokens
+            and reply.read + reply.written >= self.context_tokens
+        )
 
     def body(self, messages: Sequence[Message], request: Request) -> dict[str, Any]:
         """The request as the API wants it."""

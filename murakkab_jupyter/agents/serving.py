@@ -115,6 +115,7 @@ def specs_of(endpoint: Endpoint, called: str, timeout_s: float) -> list[AgentSpe
             max_batch=BATCHES * lever.choices[-1],
             remote=True,
             url=endpoint.url,
+            curve=endpoint.curve,
         )
         for capability, task in TASKS.items()
         if "chat" in endpoint.abilities

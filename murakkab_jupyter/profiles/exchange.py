@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.core.errors import ProfileError
+from murakkab_jupyter.profiles.engine import EngineCurve
 from murakkab_jupyter.profiles.mlenergy import from_mlenergy
 from murakkab_jupyter.profiles.served import ServedProfile
 from murakkab_jupyter.profiles.store import ProfileStore, today
@@ -43,8 +44,8 @@ def export_profiles(store: ProfileStore, path: str | Path) -> int:
     ProfileError
         There is nothing to write, or the file cannot be written.
     """
-    rows, served = store.dump(), store.served()
-    if not rows and not served:
+    rows, served, engines = store.dump(), store.served(), store.engines()
+    if not rows and not served and not engines:
         msg = "There are no profiles to export: nothing was observed here yet."
         raise ProfileError(msg, hint="Run a workflow, or measure agents: murakkab profile --measure AGENT.")
     data = {
@@ -53,6 +54,7 @@ def export_profiles(store: ProfileStore, path: str | Path) -> int:
         "exported": today(),
         "observations": rows,
         "served": [one.to_json() for one in served],
+        "engines": [one.to_json() for one in engines],
     }
     file = Path(path).expanduser()
     try:
@@ -76,16 +78,19 @@ def import_profiles(store: ProfileStore, what: str | Path) -> Imported:
         return Imported(0, (), store.add_served(from_mlenergy(name.partition(":")[2] or None)))
     file = Path(what).expanduser()
     data = read(file)
-    rows, listed = data.get("observations", []), data.get("served", [])
-    if not isinstance(rows, list) or not isinstance(listed, list):
-        msg = f"In {file}, observations and served are lists."
+    rows, listed, curves = (data.get(key, []) for key in ("observations", "served", "engines"))
+    if not all(isinstance(one, list) for one in (rows, listed, curves)):
+        msg = f"In {file}, observations, served and engines are lists."
         raise ProfileError(msg)
     try:
         served = [ServedProfile.from_json(one) for one in listed]
+        engines = [EngineCurve.from_json(one) for one in curves]
         count = store.load(rows)
     except ProfileError as error:
         msg = f"{file} was not imported. {error.message}"
         raise ProfileError(msg, hint=error.hint) from error
+    for engine in engines:
+        store.add_engine(engine)
     hosts = tuple(dict.fromkeys(row["host"] for row in rows))
     return Imported(count, hosts, store.add_served(served) if served else 0)
 

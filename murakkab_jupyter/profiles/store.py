@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.core.errors import ProfileError
+from murakkab_jupyter.profiles.engine import EngineCurve
 from murakkab_jupyter.profiles.observation import Observation
 from murakkab_jupyter.profiles.served import ServedProfile
 
@@ -36,6 +37,9 @@ CREATE INDEX IF NOT EXISTS by_agent ON observation (agent, id);
 
 SERVED = "CREATE TABLE IF NOT EXISTS served (id INTEGER PRIMARY KEY, data TEXT NOT NULL UNIQUE);"
 """Published profiles that the user brought in; made when the first one comes, so that older stores stay as they are."""
+
+ENGINES = "CREATE TABLE IF NOT EXISTS engine (name TEXT NOT NULL, host TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (name, host));"
+"""Curves of servers that were measured, the latest of each as seen from each host; made when the first one comes."""
 
 MARKS = "CREATE TABLE IF NOT EXISTS mark (text TEXT PRIMARY KEY);"
 """What was measured on purpose and when; made when something is."""
@@ -201,6 +205,25 @@ class ProfileStore:
             before = self.db.total_changes
             self.db.executemany("INSERT OR IGNORE INTO served (data) VALUES (?)", [(one,) for one in texts])
             return self.db.total_changes - before
+
+    def engines(self) -> tuple[EngineCurve, ...]:
+        """Curves of servers that were measured."""
+        with self.guard():
+            if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'engine'").fetchone():
+                return ()
+            found = self.db.execute("SELECT data FROM engine ORDER BY rowid").fetchall()
+        try:
+            return tuple(EngineCurve.from_json(json.loads(data)) for (data,) in found)
+        except (ValueError, ProfileError) as error:
+            why = f"it holds a server's curve that makes no sense ({error})"
+            raise self.broken(why) from error
+
+    def add_engine(self, curve: EngineCurve) -> None:
+        """Keep a server's curve in place of an older one."""
+        text = json.dumps(curve.to_json(), allow_nan=False, sort_keys=True)
+        with self.guard(), self.db:
+            self.db.execute(ENGINES)
+            self.db.execute("INSERT OR REPLACE INTO engine VALUES (?, ?, ?)", (curve.name, curve.host, text))
 
     def mark(self, text: str) -> None:
         """Remember that something was measured."""
