@@ -58,6 +58,9 @@ class FamilyProfiles:
         cpu = alone * (1.0 + 0.1 * (cores - 1))
         return Prediction(figure(seconds, "s"), figure(cpu, "s"))
 
+    def tells_apart(self, agent: str, option: str) -> bool:
+        return True
+
     def load(self, agent: str, options: tuple[tuple[str, Any], ...], *, speed: float = 1.0) -> Prediction:
         """The same for every instance."""
         seconds = self.rates[agent].load_s / speed

@@ -93,7 +93,7 @@ def execute(words: Sequence[str], bench: Workbench) -> int:
             return resume(request, bench)
         case "models" if request.options.get("fetch"):
             fetch(request.word)
-        case "profile" if request.options.get("measure"):
+        case "profile" if request.options.get("measure") or request.word == "engine":
             return measure(request, bench)
         case "engine" if request.word == "start" and not request.options.get("when-needed"):
             return serve(request, bench)

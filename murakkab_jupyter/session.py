@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from murakkab_jupyter.cluster.connect import Cluster
     from murakkab_jupyter.cluster.engines.roster import Roster
     from murakkab_jupyter.cluster.measure import Measurement, Progress
+    from murakkab_jupyter.profiles.engine import EngineCurve
 
 __all__ = ["Declaration", "Session"]
 
@@ -255,6 +256,54 @@ class Session:
             again=again,
             progress=progress,
         )
+
+    def measure_engine(
+        self,
+        target: str,
+        *,
+        most: int | None = None,
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> EngineCurve:
+        """Measure a model server's speed at 1, 2, 4, ... requests in flight, and keep the curve in the profiles.
+
+        Parameters
+        ----------
+        target
+            Its URL, or the name of an engine (started when it is not running) or of an agent that asks it.
+        most
+            Most requests in flight; by default what the server says, else as long as more are faster.
+        progress
+            Told before each level.
+
+        Raises
+        ------
+        UsageError
+            Nothing of that name has a server.
+        ProfileError
+            The server fails requests.
+        AgentError
+            It cannot be asked at all.
+        """
+        from murakkab_jupyter.agents.endpoint import Endpoint
+        from murakkab_jupyter.agents.serving import endpoint_behind
+        from murakkab_jupyter.cluster.measure_engine import measure_engine
+
+        if "://" in target:
+            endpoint = Endpoint(target, "")
+        else:
+            known = {entry.name: entry for entry in self.engines.entries()}
+            if target in known:
+                entry = self.engines.ensure(target)
+                if entry.endpoint is None:
+                    msg = f"The engine {target} does not answer: {entry.problem or 'it has no address'}."
+                    raise UsageError(msg, hint="See murakkab engine list.")
+                started = entry.config is not None
+                endpoint = replace(entry.endpoint, known_as=f"engine {target}") if started else entry.endpoint
+            else:
+                endpoint = endpoint_behind(self.library.agent(target))
+        curve = measure_engine(endpoint, host=self.profiles.host, most=most, progress=progress)
+        self.profiles.add_engine(curve)
+        return curve
 
     # --- run --------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ import pytest
 
 from murakkab_jupyter.cli import Line, main, read_inputs
 from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.profiles.store import ProfileStore
+from tests.agents.fake_openai import fake_server
 
 CELL = """%%murakkab sums --minimize latency
 Summarise texts.
@@ -28,6 +30,7 @@ def place(tmp_path, monkeypatch):
     """A folder with a workflow and two documents, and a journal of its own."""
     monkeypatch.setenv("MURAKKAB_JOURNAL", str(tmp_path / "journal.sqlite"))
     monkeypatch.setenv("MURAKKAB_PROFILES", str(tmp_path / "profiles.sqlite"))
+    monkeypatch.setenv("MURAKKAB_ENGINES", str(tmp_path / "engines.json"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sums.murakkab").write_text(CELL)
     (tmp_path / "a.txt").write_text("The council met. It decided to build a bridge. Work begins in May.")
@@ -171,6 +174,36 @@ def test_an_impossible_goal_shows_the_nearest_plan(place, capsys):
 def test_what_needs_no_workflow_answers(place, capsys, words, said):
     assert main(words) == 0
     assert said in capsys.readouterr().out
+
+
+def test_a_servers_curve_is_measured_shown_and_kept(place, capsys):
+    with fake_server() as server:
+        assert main(["profile", "engine", server.url, "--in-flight", "2", "--json", "curve.json"]) == 0
+        out, err = capsys.readouterr()
+        assert "Tokens a second" in out
+        assert "unknown: no counter" in out
+        kept = ProfileStore(place / "profiles.sqlite")
+        (curve,) = kept.engines()
+        kept.close()
+        assert curve.name == f"{server.url} fake-model"
+        assert json.loads((place / "curve.json").read_text())["points"][0]["in_flight"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["profile", "engine"], "takes one server"),
+        (["profile", "engine", "http://h/v1", "--measure"], "takes one server"),
+        (["profile", "engine", "http://h/v1", "--in-flight", "many"], "whole number"),
+        (["profile", "--in-flight", "4"], "goes with an engine"),
+        (["profile", "engine", "extractive-summary"], "no server of its own"),
+        (["profile", "engine", "nobody"], "no agent 'nobody'"),
+        (["profile", "engine", "http://me:sk-1@h/v1"], "may not hold a user"),
+    ],
+)
+def test_a_server_that_cannot_be_measured_is_told_in_words(place, capsys, words, said):
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_workflow_as_python(place, capsys):

@@ -13,7 +13,7 @@ from murakkab_jupyter.agents.endpoint import KEY, Endpoint, name_problem, url_pr
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.agents.openai import IN_FLIGHT, OpenAIChat
 from murakkab_jupyter.agents.writing import TASKS, writer_of
-from murakkab_jupyter.core.errors import AgentError
+from murakkab_jupyter.core.errors import AgentError, UsageError
 
 __all__ = ["EndpointWriter", "in_flight", "register", "register_endpoint", "register_openai"]
 
@@ -96,6 +96,15 @@ def endpoint_of(endpoint: Endpoint | None, options: Mapping[str, Any]) -> Endpoi
         msg = "No server is named."
         raise AgentError(msg, hint="Pin it in the step: @openai url=http://localhost:8000/v1 model=NAME")
     return Endpoint(url, str(options.get("model") or ""), str(options.get("key_env") or "") or None)
+
+
+def endpoint_behind(spec: AgentSpec) -> Endpoint:
+    """The endpoint that an agent asks; raises `UsageError` for one that asks none, or only what a step pins."""
+    found = getattr(spec.factory, "endpoint", None)
+    if isinstance(found, Endpoint):
+        return found
+    msg = f"{spec.name} has no server of its own to measure."
+    raise UsageError(msg, hint="Give the server's URL: murakkab profile engine http://localhost:8000/v1")
 
 
 def specs_of(endpoint: Endpoint, called: str, timeout_s: float) -> list[AgentSpec]:

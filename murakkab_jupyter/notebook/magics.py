@@ -245,7 +245,9 @@ class MurakkabMagics(Magics):
         if request.options.get("help") or request.verb.name not in {"run", "resume"}:
             if request.verb.name in {"plan", "explain", "frontier"} and not request.options.get("help"):
                 self.refresh(self.bench.find(request.word))
-            if request.verb.name == "profile" and request.options.get("measure"):
+            if request.verb.name == "profile" and (
+                request.options.get("measure") or request.word == "engine"
+            ):
                 self.show_measuring()
             if request.verb.name == "engine":
                 self.show_starting()

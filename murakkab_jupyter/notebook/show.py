@@ -12,6 +12,7 @@ from murakkab_jupyter.core.kinds import Frame, Image
 from murakkab_jupyter.notebook.views import tables
 from murakkab_jupyter.notebook.views.agents import agents_view
 from murakkab_jupyter.notebook.views.bill import bill_json, bill_view
+from murakkab_jupyter.notebook.views.curve import curve_view
 from murakkab_jupyter.notebook.views.engines import engines_view
 from murakkab_jupyter.notebook.views.figures import figure, figure_text, legend
 from murakkab_jupyter.notebook.views.found import RESULTS_TYPE, results_json
@@ -69,6 +70,8 @@ def show(outcome: Outcome) -> Bundle:
         case "measured":
             told, rows = data
             return join(tables.message_view(told), profile_view(rows))
+        case "curve":
+            return curve_view(data)
     msg = f"There is no view for {outcome.kind!r}."
     raise ValueError(msg)
 

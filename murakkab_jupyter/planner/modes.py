@@ -27,6 +27,9 @@ MOST_MODES = 48
 """Modes a step keeps after the dominated ones are dropped."""
 
 
+IN_FLIGHT = "in_flight"
+"""The lever of agents that ask a server: requests in flight."""
+
 SAME = 0.01
 SAME_S = 0.002
 """Modes of one agent whose figures differ by less than this share and these seconds are one."""
@@ -94,9 +97,19 @@ def ladder(most: int) -> list[int]:
     return steps if not steps or steps[-1] == most else [*steps, most]
 
 
-def settings(agent: AgentSpec, step: Step) -> Iterator[tuple[tuple[str, Any], ...]]:
-    """Every full set of options the planner may choose for an agent: levers vary unless the step fixes them."""
-    free = [one for one in agent.options if one.lever and one.choices and one.name not in step.options]
+def settings(agent: AgentSpec, step: Step, profiles: Profiles) -> Iterator[tuple[tuple[str, Any], ...]]:
+    """Every full set of options the planner may choose for an agent.
+
+    Levers vary, but for those that the step fixes, and those of which nothing is known that tells their values apart.
+    """
+    free = [
+        one
+        for one in agent.options
+        if one.lever
+        and one.choices
+        and one.name not in step.options
+        and profiles.tells_apart(agent.name, one.name)
+    ]
     base = agent.settings(step.options)
     for values in itertools.product(*(one.choices for one in free)):
         chosen = {**base, **{one.name: value for one, value in zip(free, values, strict=True)}}
@@ -176,15 +189,18 @@ def candidates(
     each = work
     for agent in agents:
         fit_any = False
-        for options in settings(agent, step):
+        sets: dict[tuple[tuple[str, Any], ...], list[tuple[Mode, Load]]] = {}
+        for options in settings(agent, step, profiles):
             quality = profiles.quality(agent.name, options)
             memory = profiles.memory(agent.name, options).value or float(agent.needs.memory_bytes)
-            modes: list[tuple[Mode, Load]] = []
+            # How many requests are in flight changes no answer: such modes compete with one another.
+            modes = sets.setdefault(tuple(pair for pair in options if pair[0] != IN_FLIGHT), [])
             for shape in shapes(agent, options, step, cluster, memory, items):
                 fit_any = True
                 load = load_of(shape, profiles, items=items, work=each, groups=groups, speed=speed)
                 if load is not None:
                     modes.append((Mode(shape, quality), load))
+        for modes in sets.values():
             kept.extend(undominated(modes))
         if not fit_any:
             too_big.append(need(agent))
@@ -254,6 +270,8 @@ def shapes(
         device = "remote"
     elif agent.needs.gpus:
         device = "gpu"
+    # One instance has in flight what the lever says; a second one would double what it means.
+    alone = agent.option(IN_FLIGHT) is not None
     count = max(1, math.ceil(items))
     widest = 1 if agent.remote else max(1, min(agent.max_cores, cluster.most_cores))
     sizes = [b for b in ladder(max(1, agent.max_batch)) if b < 2 * count]
@@ -265,7 +283,7 @@ def shapes(
             *([(1, True)] if agent.siblings and step.at else []),
         ]:
             calls = count if siblings else math.ceil(count / batch)
-            for instances in ladder(min(room, calls)) if room else ():
+            for instances in ladder(min(room, calls, 1) if alone else min(room, calls)) if room else ():
                 yield Configuration(
                     agent.name, options, device, cores, agent.needs.gpus, instances, batch, siblings
                 )

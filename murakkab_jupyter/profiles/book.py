@@ -23,6 +23,7 @@ from murakkab_jupyter.agents.python import PickledFactory
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.figure import Figure, Source, unknown
 from murakkab_jupyter.profiles.curve import Curve, Point, fit
+from murakkab_jupyter.profiles.engine import EngineCurve
 from murakkab_jupyter.profiles.exchange import Imported, export_profiles, import_profiles
 from murakkab_jupyter.profiles.hardware import host_key, host_speed
 from murakkab_jupyter.profiles.interference import NO_INTERFERENCE, host_interference
@@ -61,6 +62,15 @@ reference machine, on a local cluster."""
 
 PATHS = "paths"
 """The option that says how often everything is done."""
+
+IN_FLIGHT = "in_flight"
+"""The option that says how many requests an instance has in flight at a server."""
+
+REMOTE_CPU_S = 0.01
+"""CPU time of asking a server for one item: a prior."""
+
+ANSWER_TOKENS = 60.0
+"""Tokens of an answer, of an item's work: a prior, until calls have been seen."""
 
 FUNCTION_ITEM_S = 0.01
 GUESS_ITEM_S = 0.1
@@ -143,6 +153,7 @@ class ProfileBook:
         self._interference: Figure | None = NO_INTERFERENCE if host_speed is not None else None
         self._fitted: dict[tuple[str, str], Fitted] = {}
         self._calls: dict[tuple[Any, ...], Prediction] = {}
+        self._engines: tuple[EngineCurve, ...] | None = None
 
     @classmethod
     def open(
@@ -263,6 +274,10 @@ class ProfileBook:
             fitted = self.fitted(agent, options)
             own = abs(speed / self.host_speed - 1) < 0.02
             inside = own and fitted.range.covers(cores, items, work)
+            served = self.of_server(agent, options, fitted, items, work, inside)
+            if served is not None:
+                self._calls[key] = served
+                return served
 
             def figure(curve: Curve) -> Figure:
                 return self.figure(
@@ -273,6 +288,10 @@ class ProfileBook:
             if len(self._calls) > 200_000:
                 self._calls.clear()
         return found
+
+    def tells_apart(self, agent: str, option: str) -> bool:
+        """Whether anything known says how a lever's values differ."""
+        return option != IN_FLIGHT or self.engine(agent) is not None
 
     def load(self, agent: str, options: Options, *, speed: float = 1.0) -> Prediction:
         """Predict loading an instance."""
@@ -370,6 +389,56 @@ class ProfileBook:
 
         return tuple(one for one in known if same(one))
 
+    # --- servers ------------------------------------------------------------------------------------------------
+
+    def add_engine(self, curve: EngineCurve) -> None:
+        """Keep the curve of a server."""
+        self.store.add_engine(curve)
+        self._engines = None
+        self.forget()
+
+    def engine(self, agent: str) -> EngineCurve | None:
+        """The curve of the server behind an agent, as measured from this host, else from another; None if never."""
+        spec = self.spec(agent)
+        if spec is None or not spec.remote:
+            return None
+        if self._engines is None:
+            self._engines = self.store.engines()
+        known = [one for one in self._engines if is_of(one, spec)]
+        return max(known, key=lambda one: (one.host == self.host, one.date), default=None)
+
+    def of_server(
+        self, agent: str, options: Options, fitted: Fitted, items: float, work: float, inside: bool
+    ) -> Prediction | None:
+        """Predict a call from its server's curve, moved as a whole by what calls took here; None without a curve."""
+        curve = self.engine(agent)
+        if curve is None:
+            return None
+        chosen = self.full(agent, dict(options))
+        found = serve(curve, chosen, items, work) * self.server_shift(agent, curve)
+        in_flight = max(1.0, min(float(chosen.get(IN_FLIGHT, 1)), items))
+        cpu = REMOTE_CPU_S * items
+        if inside:
+            seconds = self.figure(found, "s", fitted, True, (fitted.seconds.low, fitted.seconds.high))
+        else:
+            rate = curve.tokens_per_s(in_flight)
+            note = (
+                f"its server at {in_flight:.0f} in flight ({rate.value:.0f} tok/s {rate.source}); "
+                "how long answers are is a guess until some have run"
+            )
+            seconds = Figure(found, "s", found * PRIOR_BAND[0], found * PRIOR_BAND[1], "prior", note=note)
+        return Prediction(seconds, Figure(cpu, "s", cpu * 0.5, cpu * 3, "prior", note="waiting for a server"))
+
+    def server_shift(self, agent: str, curve: EngineCurve) -> float:
+        """How much longer calls of an agent took here than its server's curve says, whatever was in flight."""
+        logs = []
+        for host, _, _, one in self.store.rows(agent):
+            expected = serve(curve, self.full(agent, dict(one.options)), one.items, one.work)
+            if host == self.host and expected > 0 and one.seconds > 0:
+                logs.append(math.log(one.seconds / expected))
+        # One pseudo-observation of "no shift" keeps a single odd call from moving everything.
+        return math.exp(math.fsum(logs) / (len(logs) + 1))
+
     # --- fitting ------------------------------------------------------------------------------------------------
 
     def spec(self, agent: str) -> AgentSpec | None:
@@ -457,7 +526,9 @@ class ProfileBook:
         item, cpu = GUESS_ITEM_S, GUESS_ITEM_S
         note = f"{NO_PROFILE}: {GUESS_ITEM_S:g} s an item, a guess"
         if spec is not None and spec.remote:
-            item, cpu = REMOTE_ITEM_S, 0.01
+            together = spec.option(IN_FLIGHT)
+            item = REMOTE_ITEM_S / max(1, together.default if together is not None else 1)
+            cpu = REMOTE_CPU_S
             note = f"{NO_PROFILE}: {REMOTE_ITEM_S:g} s an item at its server, a guess"
         elif spec is not None and isinstance(spec.factory, PickledFactory):
             item = cpu = FUNCTION_ITEM_S
@@ -478,6 +549,24 @@ class ProfileBook:
             Curve(0.0, item, 0.0), Curve(0.0, cpu, 0.0, shrinks=False), load, load, None, nothing, "prior",
             note, GUESS_BAND,
         )  # fmt: skip
+
+
+def is_of(curve: EngineCurve, spec: AgentSpec) -> bool:
+    """Whether a curve is of an agent's server: of its URL and model, or of the engine that is started for it."""
+    if spec.engine and curve.name.startswith(f"engine {spec.engine} "):
+        return True
+    return bool(spec.curve) and (
+        curve.name == spec.curve or (" " not in spec.curve and curve.name.startswith(f"{spec.curve} "))
+    )
+
+
+def serve(curve: EngineCurve, options: Mapping[str, Any], items: float, work: float) -> float:
+    """Seconds that a server takes for a call's items, by its curve."""
+    paths = max(1.0, float(options.get(PATHS, 1)))
+    requests = max(1.0, items * paths)
+    each = max(1.0, work / requests)
+    written = min(each, ANSWER_TOKENS, float(options.get("max_tokens", ANSWER_TOKENS)))
+    return curve.batch_s(float(options.get(IN_FLIGHT, 1)), requests, max(1.0, each - written), written)
 
 
 def can_keep(path: Path) -> bool:

@@ -61,6 +61,9 @@ class Profiles(Protocol):
     ) -> Prediction | None:
         """Predict one call of `items` items with `work` in all on `cores` cores of a host of `speed`."""
 
+    def tells_apart(self, agent: str, option: str) -> bool:
+        """Whether anything known says how a lever's values differ: a lever of which nothing is known keeps its default."""
+
     def load(
         self, agent: str, options: tuple[tuple[str, Any], ...], *, speed: float = 1.0
     ) -> Prediction | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["profile"]
 
 ACTIONS = ("measure", "export", "import")
+MOST_IN_FLIGHT = 4096
 
 
 def profile(session: Session, request: Request, progress: Callable[[Progress], None]) -> Outcome:
@@ -28,6 +29,11 @@ def profile(session: Session, request: Request, progress: Callable[[Progress], N
     ProfileError
         A file cannot be read, written or understood.
     """
+    if request.word == "engine":
+        return engine(session, request, progress)
+    if request.options.get("in-flight"):
+        msg = "--in-flight goes with an engine."
+        raise UsageError(msg, hint="murakkab profile engine URL|NAME --in-flight N")
     asked = [one for one in ACTIONS if request.options.get(one)]
     if len(asked) > 1:
         msg = f"--{asked[0]} and --{asked[1]} are two things."
@@ -52,6 +58,27 @@ def profile(session: Session, request: Request, progress: Callable[[Progress], N
             return imported(session, request.options["import"])
         case _:
             return measured(session, request, progress)
+
+
+def engine(session: Session, request: Request, progress: Callable[[Progress], None]) -> Outcome:
+    """Measure a model server at 1, 2, 4, ... requests in flight, and keep its curve."""
+    if len(request.words) != 2 or any(request.options.get(one) for one in (*ACTIONS, "input")):
+        msg = "profile engine takes one server, by its URL or its name."
+        raise UsageError(msg, hint="murakkab profile engine http://localhost:8000/v1")
+    most = request.options.get("in-flight")
+    if most is not None and (not str(most).isdigit() or not 0 < int(most) <= MOST_IN_FLIGHT):
+        msg = f"--in-flight cannot be {str(most)[:40]!r}."
+        raise UsageError(msg, hint=f"Give a whole number from 1 to {MOST_IN_FLIGHT}.")
+    try:
+        curve = session.measure_engine(
+            request.words[1], most=None if most is None else int(most), progress=progress
+        )
+    except KeyboardInterrupt:
+        return Outcome(
+            "message", "Stopped; nothing was kept of this server.", {"status": "stopped"}, exit_code=130
+        )
+    held = [{"in_flight": one.in_flight, "error": one.error} for one in curve.held_out()]
+    return Outcome("curve", curve, {**curve.to_json(), "held_out": held})
 
 
 def imported(session: Session, what: str) -> Outcome:

@@ -65,6 +65,7 @@ OPTIONS: Mapping[str, Option] = {
     "measure": Option(
         "flag", "", "measure agents on this host (all without a name); goes on where it was stopped"
     ),
+    "in-flight": Option("value", "N", "profile engine: measure up to so many requests in flight"),
     "again": Option("flag", "", "measure also what was measured today"),
     "export": Option("value", "FILE", "write all that was observed here, for another host"),
     "import": Option(
@@ -175,8 +176,8 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "profile",
         "what is known of agents' speed, memory and quality; measure them here; hand it on",
-        "[AGENT…]",
-        ("again", "cores", "export", "import", "input", "json", "measure"),
+        "[AGENT… | engine URL|NAME]",
+        ("again", "cores", "export", "import", "in-flight", "input", "json", "measure"),
         most_words=100,
     ),
     Verb(

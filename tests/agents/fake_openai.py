@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -32,6 +33,11 @@ class FakeServer(ThreadingHTTPServer):
         self.hold_s = 0.0
         self.lock = threading.Lock()
         self.over = threading.Event()
+        self.slots: threading.Semaphore | None = None
+
+    def most_at_once(self, count: int) -> None:
+        """Work on so many calls at once; others wait."""
+        self.slots = threading.Semaphore(count)
 
     @property
     def url(self) -> str:
@@ -92,7 +98,8 @@ class Handler(BaseHTTPRequestHandler):
             step = server.script.pop(0) if server.script else None
         try:
             if server.hold_s:
-                server.over.wait(server.hold_s)
+                with server.slots or contextlib.nullcontext():
+                    server.over.wait(server.hold_s)
             if step is not None:
                 step(self, body)
             elif self.path == "/v1/embeddings":

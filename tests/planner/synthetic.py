@@ -64,6 +64,9 @@ class SyntheticProfiles:
             Figure(cpu, "s", cpu * 0.9, cpu * 1.2, "prior", note=note),
         )
 
+    def tells_apart(self, agent: str, option: str) -> bool:
+        return True
+
     def load(self, agent, options, *, speed=1.0):
         made = self.agents[agent]
         figure = Figure(made.load_s, "s", made.load_s, made.load_s, "prior", note="synthetic")

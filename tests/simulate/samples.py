@@ -51,6 +51,9 @@ class RoundProfiles:
             Figure(cpu, "s", cpu * 0.5, cpu * 2, source="measured"),
         )
 
+    def tells_apart(self, agent: str, option: str) -> bool:
+        return True
+
     def load(
         self, agent: str, options: tuple[tuple[str, Any], ...], *, speed: float = 1.0
     ) -> Prediction | None:

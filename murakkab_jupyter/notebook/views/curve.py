@@ -1,0 +1,53 @@
+"""The measured curve of a model server as a table: one row for each number of requests in flight."""
+
+from __future__ import annotations
+
+from murakkab_jupyter.notebook.views.html import Align, Bundle
+from murakkab_jupyter.notebook.views.tables import table_view
+from murakkab_jupyter.profiles.engine import EngineCurve
+
+__all__ = ["curve_view"]
+
+
+def curve_view(curve: EngineCurve) -> Bundle:
+    """Speed, times to and between tokens, and joules where they were counted."""
+    joules = any(one.j_per_token is not None for one in curve.points)
+    notes = [
+        f"Measured from {curve.host} on {curve.date}; {curve.prompt_tokens:.0f} tokens in and "
+        f"{curve.output_tokens:.0f} out a request. Plans choose from it how many requests are in flight."
+    ]
+    if held := curve.held_out():
+        worst = max(held, key=lambda one: abs(one.error))
+        notes.append(
+            f"Each level left out, the others predict its tokens a second within {abs(worst.error):.0%} "
+            f"(the worst, at {worst.in_flight} in flight)."
+        )
+    if not joules:
+        notes.append("Joules a token are unknown: no counter on this host reads what the server spends.")
+    columns: list[tuple[str, Align]] = [
+        ("In flight", "right"),
+        ("Tokens a second", "right"),
+        ("First token p50 / p90", "right"),
+        ("Between tokens p50 / p99", "right"),
+        ("Whole request", "right"),
+    ]
+    columns += [("A token (GPU)", "right")] if joules else []
+    columns.append(("Requests", "right"))
+    return table_view(
+        "Engine",
+        columns,
+        [
+            [
+                str(one.in_flight),
+                f"{one.tokens_per_s:.1f}",
+                f"{one.ttft_s * 1e3:.0f} / {one.ttft_p90_s * 1e3:.0f} ms",
+                f"{one.itl_s * 1e3:.1f} / {one.itl_p99_s * 1e3:.1f} ms",
+                f"{one.request_s:.2f} s",
+                *([f"{one.j_per_token:.2f} J" if one.j_per_token is not None else ""] if joules else []),
+                str(one.requests),
+            ]
+            for one in curve.points
+        ],
+        detail=f"{curve.name}, measured",
+        notes=notes,
+    )
