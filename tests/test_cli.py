@@ -179,7 +179,7 @@ def test_what_needs_no_workflow_answers(place, capsys, words, said):
 def test_a_servers_curve_is_measured_shown_and_kept(place, capsys):
     with fake_server() as server:
         assert main(["profile", "engine", server.url, "--in-flight", "2", "--json", "curve.json"]) == 0
-        out, err = capsys.readouterr()
+        out = capsys.readouterr().out
         assert "Tokens a second" in out
         assert "unknown: no counter" in out
         kept = ProfileStore(place / "profiles.sqlite")
