@@ -92,11 +92,11 @@ class Case:
     cluster: ClusterView
     roots: Mapping[str, Sequence[Any]]
 
-    def evaluate(self, configurations: Mapping[str, Configuration]) -> Evaluation:
+    def evaluate(self, configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
         """By the simulator."""
         found = simulate(
             self.workflow, configurations, roots=self.roots, library=self.library, profiles=self.profiles,
-            cluster=self.cluster,
+            cluster=self.cluster, reserve=reserve,
         )  # fmt: skip
         return evaluation(found, self.workflow, configurations, self.profiles, self.cluster)
 

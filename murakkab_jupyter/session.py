@@ -15,11 +15,11 @@ from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.agents.python import function_agent
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import JournalError, UsageError
-from murakkab_jupyter.core.events import BatchEnded, BatchStarted, Event, Notice, RunStatus
+from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, Event, Notice, RunStatus
 from murakkab_jupyter.core.hosts import ClusterView, HostPower
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
 from murakkab_jupyter.energy.meter import best_meter
-from murakkab_jupyter.planner.evaluate import Evaluation
+from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import count_notes
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
@@ -155,12 +155,10 @@ class Session:
             return self._cluster.view()
         return ClusterView((local_worker_view(cores=self.cores),))
 
-    def evaluator(
-        self, declaration: Declaration, view: ClusterView
-    ) -> Callable[[Mapping[str, Configuration]], Evaluation]:
+    def evaluator(self, declaration: Declaration, view: ClusterView) -> Evaluator:
         """What judges configurations: the simulator, replaying them on the declaration's own items."""
 
-        def evaluate(configurations: Mapping[str, Configuration]) -> Evaluation:
+        def evaluate(configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
             simulation = simulate(
                 declaration.workflow,
                 configurations,
@@ -168,6 +166,7 @@ class Session:
                 library=self.library,
                 profiles=self.profiles,
                 cluster=view,
+                reserve=reserve,
             )
             return evaluation(simulation, declaration.workflow, configurations, self.profiles, view)
 
@@ -427,6 +426,7 @@ class Session:
             {name: step.configuration for name, step in plan.steps.items()},
             expected={name: step.items for name, step in plan.steps.items()},
             run_id=run_id,
+            reserve=None if plan.reserves is None else plan.reserves.cores,
             seconds=step_seconds(
                 workflow,
                 {name: step.configuration for name, step in plan.steps.items()},
@@ -525,7 +525,9 @@ class Session:
         if cluster.local and len(run.cluster.workers) == 1:
             here = run.cluster.workers[0].name
             events = [
-                replace(one, worker=here) if isinstance(one, BatchStarted | BatchEnded) else one
+                replace(one, worker=here)
+                if isinstance(one, BatchStarted | BatchEnded | CoresReserved)
+                else one
                 for one in events
             ]
         return events

@@ -16,6 +16,7 @@ __all__ = [
     "BatchEnded",
     "BatchRetried",
     "BatchStarted",
+    "CoresReserved",
     "Event",
     "ItemFailed",
     "LevelClosed",
@@ -170,6 +171,15 @@ class WorkerChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CoresReserved(Event):
+    """From now on the run may use `cores` of a worker's `of` cores, and no more; their idle is charged to it."""
+
+    worker: str
+    cores: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reconfigured(Event):
     """The plan changed under way: cause, what was before, what is after, predicted gain in words."""
 
@@ -214,6 +224,7 @@ _EVENTS: dict[str, type[Event]] = {
         LevelClosed,
         StepEnded,
         WorkerChanged,
+        CoresReserved,
         Reconfigured,
         Notice,
         RunEnded,

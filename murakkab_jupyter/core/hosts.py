@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from murakkab_jupyter.core.figure import Figure, unknown
 
-__all__ = ["ClusterView", "Gpu", "HostPower", "WorkerView"]
+__all__ = ["ClusterView", "Gpu", "HostPower", "WorkerView", "allotted", "host_cores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +90,22 @@ class ClusterView:
     def most_cores(self) -> int:
         """Cores of the largest worker: no instance can have more."""
         return max((worker.cores for worker in self.workers), default=0)
+
+
+def host_cores(workers: Iterable[WorkerView]) -> dict[str, int]:
+    """Cores of each host: of all its workers together."""
+    found: dict[str, int] = {}
+    for worker in workers:
+        found[worker.host] = found.get(worker.host, 0) + worker.cores
+    return found
+
+
+def allotted(workers: Iterable[WorkerView], cores: int | None) -> dict[str, int]:
+    """What each worker has of so many cores of each host (None: all); a host's first worker is filled first."""
+    left: dict[str, int] = {}
+    found: dict[str, int] = {}
+    for worker in workers:
+        spare = worker.cores if cores is None else left.get(worker.host, cores)
+        found[worker.name] = min(worker.cores, spare)
+        left[worker.host] = spare - found[worker.name]
+    return found

@@ -19,6 +19,7 @@ __all__ = [
     "JOULES_PER_KWH",
     "SECONDS_PER_HOUR",
     "active_energy_j",
+    "boundary_words",
     "cost_usd",
     "figure_of",
     "idle_energy_j",
@@ -26,7 +27,8 @@ __all__ = [
 ]
 
 BOUNDARY = "node"
-"""What an estimate covers: the whole host, as far as `HostPower` states its watts."""
+"""What an estimate covers: the whole host, as far as `HostPower` states its watts; its idle by share, where cores of it
+are reserved."""
 
 JOULES_PER_KWH = 3.6e6
 SECONDS_PER_HOUR = 3600.0
@@ -71,9 +73,16 @@ def active_energy_j(cpu_s: float | Figure, power: HostPower) -> Figure:
     )
 
 
-def idle_energy_j(seconds: float | Figure, power: HostPower) -> Figure:
-    """Energy of the host for `seconds`, busy or not, without what busy cores add (J)."""
-    return product(figure_of(seconds, "s"), power.idle_w, "J", f"{BOUNDARY}: seconds x idle watts")
+def idle_energy_j(seconds: float | Figure, power: HostPower, share: float = 1.0) -> Figure:
+    """Energy of a share of the host for `seconds`, busy or not, without what busy cores add (J)."""
+    return product(
+        figure_of(seconds, "s").scaled(share), power.idle_w, "J", f"{BOUNDARY}: seconds x idle watts x share"
+    )
+
+
+def boundary_words(cores: float | None, of: int) -> str:
+    """`node`, or `node, share of reserved cores 1/2`: what an estimate covers. None is a whole host without reservation."""
+    return BOUNDARY if cores is None else f"{BOUNDARY}, share of reserved cores {cores:.3g}/{of}"
 
 
 def cost_usd(

@@ -21,7 +21,8 @@ from murakkab_jupyter.workflow.goal import Goal, Objective
 __all__ = ["BASELINES", "Baseline", "coordinate_ascent", "greedy", "heft", "naive", "whole_program"]
 
 Baseline = Callable[[Search, Goal], Picks]
-"""Chooses one mode for each step; what it returns may break the goal's limits."""
+"""Chooses one mode for each step; what it returns may break the goal's limits. None of the methods knows of reserved
+cores: those that do not try neighbours are given the best reservation for their modes, by simulation."""
 
 WEIGHT_STEP = 0.1
 """Distance of the weights that the greedy score is tuned over."""
@@ -71,6 +72,16 @@ class Sheet:
         return SHARES[goal.floor] * judge.reachable if isinstance(goal.floor, str) else float(goal.floor)
 
 
+def whole(search: Search, picks: Picks) -> Picks:
+    """Modes with all cores reserved."""
+    return (*picks, search.sizes[-1] - 1)
+
+
+def reserving(search: Search, picks: Picks, goal: Goal) -> Picks:
+    """Modes with the reservation that is best for them."""
+    return min(search.levels(picks), key=lambda one: search.key(one, goal))
+
+
 # --- best model everywhere ------------------------------------------------------------------------------------
 
 
@@ -87,7 +98,8 @@ def naive(search: Search, goal: Goal) -> Picks:
             range(size), key=lambda pick: (-sheet.quality(name, pick), sheet.load(name, pick).wall_s, pick)
         )
 
-    return tuple(best(name, size) for name, size in zip(search.names, search.sizes, strict=True))
+    picks = tuple(best(name, size) for name, size in zip(search.names, search.sizes, strict=False))
+    return reserving(search, picks, goal)
 
 
 # --- greedy weighted score ------------------------------------------------------------------------------------
@@ -102,7 +114,7 @@ def greedy(search: Search, goal: Goal) -> Picks:
     """
     sheet = Sheet.of(search)
     columns: dict[str, list[tuple[float, float, float]]] = {}
-    for name, size in zip(search.names, search.sizes, strict=True):
+    for name, size in zip(search.names, search.sizes, strict=False):
         raw = [
             (
                 sheet.quality(name, pick),
@@ -133,7 +145,7 @@ def greedy(search: Search, goal: Goal) -> Picks:
                     for rows in columns.values()
                 )
             ] = None
-    return min(plans, key=lambda picks: search.key(picks, goal))
+    return reserving(search, min(plans, key=lambda picks: search.key(whole(search, picks), goal)), goal)
 
 
 def dot(a: Sequence[float], b: Sequence[float]) -> float:
@@ -156,7 +168,7 @@ def coordinate_ascent(search: Search, goal: Goal, *, starts: int = 3) -> Picks:
         while True:
             before = here
             for place, size in enumerate(search.sizes):
-                options = [(*here[:place], pick, *here[place + 1 :]) for pick in range(size)]
+                options = [search.swapped(here, place, pick) for pick in range(size)]
                 here = min(options, key=lambda picks: search.key(picks, goal))
             if here == before:
                 break
@@ -195,7 +207,7 @@ def whole_program(search: Search, goal: Goal) -> Picks:
     found = [label for count in cores if (label := program_with(sheet, goal, count)) is not None]
     if not found:
         return naive(search, goal)
-    return min(found, key=lambda label: (label.objective, label.picks)).picks
+    return reserving(search, min(found, key=lambda label: (label.objective, label.picks)).picks, goal)
 
 
 def program_with(sheet: Sheet, goal: Goal, cores: int) -> Label | None:
@@ -206,7 +218,7 @@ def program_with(sheet: Sheet, goal: Goal, cores: int) -> Label | None:
     # What the steps to come lose at least, so that a partial configuration that cannot reach the floor is dropped.
     rest = [
         min(sheet.spent(name, pick, "quality") for pick in range(size))
-        for name, size in zip(search.names, search.sizes, strict=True)
+        for name, size in zip(search.names, search.sizes, strict=False)
     ]
     for place, name in enumerate(search.names):
         to_come = math.fsum(rest[place + 1 :])
@@ -288,7 +300,7 @@ def heft(search: Search, goal: Goal) -> Picks:
     for power in (1.0, 0.5, 1.0 / max(1, len(search.names)), 0.0):
         for by in dict.fromkeys(("latency", goal.objectives[0])):
             plans[placed(sheet, share**power if share > 0 else 0.0, by)] = None
-    return min(plans, key=lambda picks: search.key(picks, goal))
+    return reserving(search, min(plans, key=lambda picks: search.key(whole(search, picks), goal)), goal)
 
 
 def placed(sheet: Sheet, share: float, by: Objective) -> Picks:

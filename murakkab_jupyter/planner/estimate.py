@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.core.hosts import ClusterView, allotted, host_cores
 from murakkab_jupyter.planner.expect import Expectation, expect
-from murakkab_jupyter.planner.modes import Load, Mode, load_of
+from murakkab_jupyter.planner.modes import Load, Mode, ladder, load_of
 from murakkab_jupyter.planner.quality import Judge
 from murakkab_jupyter.profiles.profile import Prediction, Profiles
 from murakkab_jupyter.workflow.model import Step, Workflow
 
-__all__ = ["Estimate", "Estimator", "cluster_speed", "groups_of"]
+__all__ = ["Estimate", "Estimator", "Held", "cluster_speed", "groups_of"]
 
 UNPROFILED = Load(1e5, 1e5, 1e5, 1e5, 1e5)
 """What a mode without any profile is taken for in the search: something to avoid."""
@@ -41,6 +41,17 @@ class Estimate:
     energy_j: float
     cost_usd: float
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a reservation holds: cores of each host, in all, of the largest worker; idle watts and rent (USD/s) of its share."""
+
+    each: int
+    cores: int
+    widest: int
+    idle_w: float
+    rent: float | None
 
 
 def cluster_speed(cluster: ClusterView) -> float:
@@ -76,7 +87,8 @@ class Estimator:
         self.judge = judge
         self.speed = cluster_speed(cluster)
         self.cores = max(1, cluster.cores)
-        hosts = {worker.host: worker for worker in cluster.workers}.values()
+        by_host = {worker.host: worker for worker in cluster.workers}
+        hosts = by_host.values()
         self.idle_w = math.fsum(w.power.idle_w.value or GUESSED_IDLE_W * w.cores for w in hosts)
         active = [
             w.power.active_w_per_core.value for w in hosts if w.power.active_w_per_core.value is not None
@@ -86,6 +98,29 @@ class Estimator:
         self.rent: float | None = None
         if prices and all(price is not None for price in prices):
             self.rent = math.fsum(price or 0.0 for price in prices) / 3600.0
+        self.host_cores = sizes = host_cores(cluster.workers)
+        self.held: list[Held] = []
+        """The reservations there are, the smallest first and all cores last."""
+        for each in ladder(max(sizes.values(), default=1)):
+            room = allotted(cluster.workers, each)
+            shares = {host: min(each, size) / size for host, size in sizes.items()}
+            idle_w = math.fsum(
+                share * (by_host[host].power.idle_w.value or GUESSED_IDLE_W * by_host[host].cores)
+                for host, share in shares.items()
+            )
+            rent = math.fsum(
+                share * (by_host[host].power.price_usd_per_hour.value or 0.0)
+                for host, share in shares.items()
+            )
+            self.held.append(
+                Held(
+                    each,
+                    max(1, sum(room.values())),
+                    max(room.values(), default=1),
+                    idle_w,
+                    None if self.rent is None else rent / 3600.0,
+                )
+            )
         kwh = [w.power.electricity_usd_per_kwh.value for w in hosts]
         self.kwh = max((price for price in kwh if price is not None), default=0.2)
         self._order = [
@@ -97,7 +132,7 @@ class Estimator:
         self._steps = {step.name: step for step in workflow.steps}
         self._estimates: dict[tuple[int, ...], Estimate] = {}
         self._widths = {
-            name: tuple(min(self.cores, m.configuration.cores * m.configuration.instances) for m in some)
+            name: tuple(m.configuration.cores * m.configuration.instances for m in some)
             for name, some in self.modes.items()
         }
         self._factors = {
@@ -109,8 +144,8 @@ class Estimator:
         }
 
     def expectation(self, picks: Sequence[int]) -> Expectation:
-        """What every step is expected to do under some modes."""
-        key = tuple(self._options[name][pick] for name, pick in zip(self.names, picks, strict=True))
+        """What every step is expected to do under some modes, one index for each step (what follows is not read)."""
+        key = tuple(self._options[name][pick] for name, pick in zip(self.names, picks, strict=False))
         found = self._expected.get(key)
         if found is None:
             chosen = {name: dict(options) for name, options in zip(self.names, key, strict=True)}
@@ -146,7 +181,7 @@ class Estimator:
         )
 
     def estimate(self, picks: tuple[int, ...]) -> Estimate:
-        """Totals under some modes, one index for each step."""
+        """Totals under some modes: one index for each step, and the last one into `held`."""
         found = self._estimates.get(picks)
         if found is None:
             found = self._estimates[picks] = self.compute(picks)
@@ -155,13 +190,14 @@ class Estimator:
     def compute(self, picks: tuple[int, ...]) -> Estimate:
         """The same, worked out anew."""
         expectation = self.expectation(picks)
-        pick_of = dict(zip(self.names, picks, strict=True))
+        pick_of = dict(zip(self.names, picks, strict=False))
+        held = self.held[picks[-1]]
         known = self._loads.setdefault(id(expectation), {})
         first: dict[str, float] = {}
         end: dict[str, float] = {}
         core_s = cpu_s = 0.0
         score = 1.0
-        free = [0.0] * self.cores if self.cores <= MOST_CORES else []
+        free = [0.0] * held.cores if held.cores <= MOST_CORES else []
         for name, inputs in self._order:
             pick = pick_of[name]
             load = known.get((name, pick)) or self.load(name, pick, expectation)
@@ -173,7 +209,7 @@ class Estimator:
                     last = max(last, end[source])
             if free:
                 # As on the cluster, a step waits for as many cores as it is to have.
-                width = self._widths[name][pick]
+                width = min(held.cores, self._widths[name][pick])
                 if free[width - 1] > start:
                     start = free[width - 1]
                 free[:width] = [start + load.wall_s] * width
@@ -184,8 +220,8 @@ class Estimator:
             cpu_s += load.cpu_s
             score *= self._factors[name][pick]
         path = max(end.values(), default=0.0)
-        area = core_s / self.cores
+        area = core_s / held.cores
         latency = max(path, area)
-        energy = self.active_w * cpu_s + self.idle_w * latency
-        cost = self.rent * latency if self.rent is not None else energy / 3.6e6 * self.kwh
+        energy = self.active_w * cpu_s + held.idle_w * latency
+        cost = held.rent * latency if held.rent is not None else energy / 3.6e6 * self.kwh
         return Estimate(latency, cpu_s, energy, cost, score)

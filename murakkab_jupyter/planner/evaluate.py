@@ -32,5 +32,6 @@ class Evaluation:
     totals: Mapping[str, Figure]
 
 
-Evaluator = Callable[[Mapping[str, Configuration]], Evaluation]
-"""Predicts what a configuration for every step would do; must give the same answer for the same question."""
+Evaluator = Callable[[Mapping[str, Configuration], int], Evaluation]
+"""Predicts what a configuration for every step would do on so many cores of each host; must give the same answer for the
+same question."""

@@ -28,6 +28,8 @@ def explain(plan: Plan) -> str:
         f"It is predicted to take {say(totals.get('latency'))}, {say(totals.get('cpu'))} of CPU time, "
         f"{say(totals.get('energy'))}, {say(totals.get('cost'))}; quality {say(totals.get('quality'))}."
     )
+    if plan.reserves is not None:
+        lines.append(plan.reserves.words)
     if plan.binding:
         lines.append(f"What limits it is {plan.binding}.")
     for name, step in plan.steps.items():

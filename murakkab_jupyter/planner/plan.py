@@ -9,7 +9,7 @@ from typing import Any, Literal
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.workflow.goal import Goal
 
-__all__ = ["Alternative", "Configuration", "Plan", "StepPlan"]
+__all__ = ["Alternative", "Configuration", "Plan", "Reservation", "StepPlan"]
 
 Regime = Literal["schedule", "pipeline"]
 
@@ -81,6 +81,59 @@ class Configuration:
 
 
 @dataclass(frozen=True, slots=True)
+class Reservation:
+    """Cores that a plan keeps for itself: its run uses no more, and is charged for the idle of these alone.
+
+    Attributes
+    ----------
+    cores
+        Of each host; of a smaller one, all.
+    hosts
+        Cores that each host has.
+    reason
+        Why not more or fewer, in one sentence with figures; empty where there was no choice.
+    """
+
+    cores: int
+    hosts: Mapping[str, int]
+    reason: str = ""
+
+    def __str__(self) -> str:
+        kept = {host: (min(self.cores, of), of) for host, of in self.hosts.items()}
+        shares = set(kept.values())
+        if len(kept) > 3 and len(shares) > 1:
+            return (
+                f"at most {self.cores} {'core' if self.cores == 1 else 'cores'} of each of {len(kept)} hosts"
+            )
+        if len(kept) > 1 and len(shares) == 1:
+            cores, of = shares.pop()
+            return f"{cores} of {of} {'core' if of == 1 else 'cores'} of each of {len(kept)} hosts"
+        return ", ".join(
+            f"{cores} of {of} {'core' if of == 1 else 'cores'} of host {host}"
+            for host, (cores, of) in kept.items()
+        )
+
+    @property
+    def words(self) -> str:
+        """One sentence: `Reserves 1 of 2 cores of host X: with 2 energy would be 25 J instead of 19 J.` and the like."""
+        return f"Reserves {self}{f': {self.reason}' if self.reason else ''}."
+
+    def to_json(self) -> dict[str, Any]:
+        """`{cores, hosts: {HOST: {cores, of}}, reason}`."""
+        return {
+            "cores": self.cores,
+            "hosts": {host: {"cores": min(self.cores, of), "of": of} for host, of in self.hosts.items()},
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Reservation:
+        """Inverse of `to_json`."""
+        hosts = {str(host): int(one["of"]) for host, one in data["hosts"].items()}
+        return cls(int(data["cores"]), hosts, str(data.get("reason", "")))
+
+
+@dataclass(frozen=True, slots=True)
 class Alternative:
     """The runner-up of a step and why it lost, in one sentence with figures."""
 
@@ -123,6 +176,8 @@ class Plan:
         What it was made for.
     steps
         By name, in the workflow's order.
+    reserves
+        Cores that it keeps of each host; None for whole hosts.
     predicted
         Totals: `latency` (s), `cpu` (s), `energy` (J), `cost` (USD), `quality` (1).
     regime
@@ -143,6 +198,7 @@ class Plan:
     binding: str | None = None
     bound: float | None = None
     notes: tuple[str, ...] = field(default=())
+    reserves: Reservation | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: `steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`."""
@@ -153,6 +209,7 @@ class Plan:
             "binding": self.binding,
             "bound": self.bound,
             "notes": list(self.notes),
+            "reserves": None if self.reserves is None else self.reserves.to_json(),
             "predicted": {name: figure.to_json() for name, figure in self.predicted.items()},
             "steps": {
                 name: {
@@ -195,4 +252,6 @@ class Plan:
             binding=data["binding"],
             bound=data["bound"],
             notes=tuple(data["notes"]),
+            # Plans of earlier versions reserved whole hosts.
+            reserves=None if data.get("reserves") is None else Reservation.from_json(data["reserves"]),
         )

@@ -16,7 +16,7 @@ from murakkab_jupyter.planner.search import AFTER, AFTER_QUALITY, Picks, Search
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction
 from murakkab_jupyter.workflow.goal import TIERS, Goal, Objective
 
-__all__ = ["amount", "binding_of", "infeasible", "loses", "notes_of", "option_of", "rounded_up"]
+__all__ = ["amount", "binding_of", "infeasible", "keeps", "loses", "notes_of", "option_of", "rounded_up"]
 
 UNITS: Mapping[str, str] = {"latency": "s", "energy": "J", "cost": "USD", "cpu": "s"}
 FIGURES: Mapping[str, Objective] = {
@@ -70,7 +70,7 @@ def loses(search: Search, picks: Picks, place: int, goal: Goal) -> Alternative |
     unlike = unlike or [o for o in others if modes[o].configuration.options != mine.options] or others
 
     def swapped(other: int) -> Picks:
-        return (*picks[:place], other, *picks[place + 1 :])
+        return search.swapped(picks, place, other)
 
     # Whatever was judged already costs nothing; else the most promising by estimate is judged.
     best = min(unlike, key=lambda other: search.guess(swapped(other), goal))
@@ -123,6 +123,34 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
         fault = tie(search, picks, rival, goal)
     what = agent if agent != mine.configuration.agent else difference(mine, theirs)
     return f"{what}: {gain}, but {fault}." if gain else f"{what}: {fault}."
+
+
+def keeps(search: Search, picks: Picks, goal: Goal) -> str:
+    """Why a plan reserves neither more nor fewer cores: the best of the other reservations, all modes the same."""
+    held = search.estimator.held
+    if len(held) < 2:
+        return ""
+    others = [one for one in search.levels(picks) if one != picks]
+    if not others:
+        return "its steps need them all"
+    rival = min(others, key=lambda one: search.key(one, goal))
+    cores = held[rival[-1]].each
+    return f"with {cores} {fault_of(search, picks, rival, goal)}"
+
+
+def fault_of(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
+    """What a rival with the same modes would be worse at."""
+    first = goal.objectives[0]
+    here, there = search.value(picks, first), search.value(rival, first)
+    broken = search.excess(rival, goal)
+    if broken:
+        limit = max(broken, key=lambda one: broken[one])
+        return (
+            f"it would miss {named(limit, goal)} ({of(FIGURES[limit], search.value(rival, FIGURES[limit]))})"
+        )
+    if first != "quality" and there > here * (1 + 1e-6):
+        return f"{first} would be {of(first, there)} instead of {of(first, here)}"
+    return f"it would be {tie(search, picks, rival, goal)}"
 
 
 def difference(mine: Mode, theirs: Mode) -> str:

@@ -1,4 +1,4 @@
-"""Search over one mode for each step.
+"""Search over one mode for each step, and the cores of each host that are reserved for all of them.
 
 A small space is tried out whole, with true figures. A large one is searched by estimates first (whole where
 that is quick, else descent by one and by two steps at a time from several starts), and the most promising sets
@@ -24,7 +24,7 @@ from murakkab_jupyter.workflow.goal import Goal, Objective
 __all__ = ["EVALUATIONS", "Picks", "Search"]
 
 Picks = tuple[int, ...]
-"""One index into the modes of each step."""
+"""One index into the modes of each step, and the last one into the reservations (`Estimator.held`, all cores last)."""
 
 Key = tuple[float, ...]
 
@@ -64,34 +64,69 @@ class Search:
     ) -> None:
         self.names = tuple(modes)
         self.modes = {name: tuple(some) for name, some in modes.items()}
-        self.sizes = tuple(len(self.modes[name]) for name in self.names)
+        self.sizes = (*(len(self.modes[name]) for name in self.names), len(estimator.held))
         self.estimator = estimator
         self.judge = judge
         self.evaluator = evaluate
         self.effort = effort
-        self.space = math.prod(self.sizes)
+        self.least = [[self.need(mode) for mode in self.modes[name]] for name in self.names]
+        """For each mode the smallest reservation that holds all its instances."""
+        self.fitting = [
+            [[pick for pick, need in enumerate(needs) if need <= level] for needs in self.least]
+            for level in range(self.sizes[-1])
+        ]
+        self.space = sum(math.prod(len(some) for some in each) for each in self.fitting)
         self.evaluations: dict[Picks, Evaluation] = {}
+
+    # --- reservations -------------------------------------------------------------------------------------------
+
+    def need(self, mode: Mode) -> int:
+        """The smallest reservation for a mode. A GPU burns with its host: whoever uses one reserves it whole."""
+        one, most = mode.configuration, len(self.estimator.held) - 1
+        if one.gpus:
+            return most
+        if one.device == "remote":
+            return 0
+        wide = one.cores * one.instances
+        able = (
+            n for n, held in enumerate(self.estimator.held) if one.cores <= held.widest and wide <= held.cores
+        )
+        return min(able, default=most)
+
+    def settled(self, picks: Picks) -> Picks:
+        """The same modes, with as many cores more reserved as they need."""
+        level = max((needs[pick] for needs, pick in zip(self.least, picks, strict=False)), default=0)
+        return picks if level <= picks[-1] else (*picks[:-1], level)
+
+    def reserved(self, picks: Picks) -> int:
+        """Cores of each host that are reserved."""
+        return self.estimator.held[picks[-1]].each
+
+    def levels(self, picks: Picks) -> list[Picks]:
+        """The same modes with every reservation that holds them, the smallest first."""
+        least = self.settled((*picks[: len(self.names)], 0))[-1]
+        return [(*picks[: len(self.names)], level) for level in range(least, self.sizes[-1])]
 
     # --- figures ------------------------------------------------------------------------------------------------
 
     def configurations(self, picks: Picks) -> dict[str, Configuration]:
         """The configurations that some picks stand for."""
         return {
-            name: self.modes[name][pick].configuration for name, pick in zip(self.names, picks, strict=True)
+            name: self.modes[name][pick].configuration for name, pick in zip(self.names, picks, strict=False)
         }
 
     def exact(self, picks: Picks) -> Evaluation:
         """True figures, asked for once."""
         found = self.evaluations.get(picks)
         if found is None:
-            found = self.evaluations[picks] = self.evaluator(self.configurations(picks))
+            found = self.evaluations[picks] = self.evaluator(self.configurations(picks), self.reserved(picks))
         return found
 
     def score(self, picks: Picks) -> float:
         """Product of the qualities that can be judged."""
         return math.prod(
             self.judge.factor(name, self.modes[name][pick])
-            for name, pick in zip(self.names, picks, strict=True)
+            for name, pick in zip(self.names, picks, strict=False)
         )
 
     def value(self, picks: Picks, objective: Objective) -> float:
@@ -120,9 +155,9 @@ class Search:
         return broken
 
     def key(self, picks: Picks, goal: Goal) -> Key:
-        """Sorts sets of modes: limits kept first, then the objectives, then what breaks ties."""
+        """Sorts sets of modes: limits kept first, then the objectives, then what breaks ties, fewer cores last of all."""
         broken = math.fsum(min(1e6, share) for share in self.excess(picks, goal).values())
-        return (broken, *ranked(goal, lambda objective: self.value(picks, objective)), *picks)
+        return (broken, *ranked(goal, lambda objective: self.value(picks, objective)), picks[-1], *picks)
 
     def guess(self, picks: Picks, goal: Goal) -> Key:
         """The same by estimates."""
@@ -134,7 +169,7 @@ class Search:
             ]
             broken += max(0.0, value / limit - 1.0)
         broken += self.judge.shortfall(found.score, goal.floor)
-        return (broken, *ranked(goal, lambda objective: estimated(found, objective)), *picks)
+        return (broken, *ranked(goal, lambda objective: estimated(found, objective)), picks[-1], *picks)
 
     # --- search -------------------------------------------------------------------------------------------------
 
@@ -152,8 +187,10 @@ class Search:
         return self.polish(self.promising(goal), goal, self.effort // 2)
 
     def all(self) -> Iterator[Picks]:
-        """Every set of modes."""
-        return itertools.product(*(range(size) for size in self.sizes))
+        """Every set of modes with every reservation that holds it."""
+        for level, each in enumerate(self.fitting):
+            for picks in itertools.product(*each):
+                yield (*picks, level)
 
     def promising(self, goal: Goal) -> list[Picks]:
         """Sets of modes whose estimates are best, the best first."""
@@ -178,14 +215,20 @@ class Search:
         return heapq.nsmallest(self.effort, seen, key=seen.__getitem__)
 
     def starts(self) -> list[Picks]:
-        """Where descents begin: at each step the best mode by one measure."""
+        """Where descents begin: at each step the best mode by one measure, for every reservation."""
         expectation = self.estimator.expectation(tuple(0 for _ in self.names))
 
-        def at_each(measure: Callable[[str, int], tuple[float, ...]]) -> Picks:
-            return tuple(
-                min(range(size), key=lambda pick, name=name: (*measure(name, pick), pick))  # type: ignore[misc]
-                for name, size in zip(self.names, self.sizes, strict=True)
-            )
+        def at_each(measure: Callable[[str, int], tuple[float, ...]]) -> Iterator[Picks]:
+            for level in reversed(range(self.sizes[-1])):
+                each = self.fitting[level]
+                if all(each):
+                    yield (
+                        *(
+                            min(some, key=lambda pick, name=name: (*measure(name, pick), pick))  # type: ignore[misc]
+                            for name, some in zip(self.names, each, strict=True)
+                        ),
+                        level,
+                    )
 
         def load(name: str, pick: int) -> tuple[float, float, float]:
             found = self.estimator.load(name, pick, expectation)
@@ -201,14 +244,19 @@ class Search:
             at_each(lambda name, pick: (quality(name, pick), load(name, pick)[0])),
             at_each(lambda name, pick: (quality(name, pick), load(name, pick)[1])),
         ]
-        return list(dict.fromkeys(made))
+        return list(dict.fromkeys(itertools.chain.from_iterable(made)))
+
+    def swapped(self, picks: Picks, place: int, other: int) -> Picks:
+        """With another mode at one step (and the cores it needs), or another reservation as far as it holds the modes."""
+        return self.settled((*picks[:place], other, *picks[place + 1 :]))
 
     def neighbours(self, picks: Picks) -> Iterator[Picks]:
-        """Sets that differ in one step."""
+        """Sets that differ in one step, or in the cores reserved."""
         for place, size in enumerate(self.sizes):
             for other in range(size):
-                if other != picks[place]:
-                    yield (*picks[:place], other, *picks[place + 1 :])
+                there = self.swapped(picks, place, other)
+                if there != picks:
+                    yield there
 
     def descend(self, start: Picks, guess: Callable[[Picks], Key]) -> Picks:
         """Go to the best neighbour while it is better."""
@@ -223,7 +271,7 @@ class Search:
         """Sets that differ in two steps, over the most promising modes of each."""
         few: list[list[int]] = []
         for place, size in enumerate(self.sizes):
-            options = (((*picks[:place], other, *picks[place + 1 :]), other) for other in range(size))
+            options = ((self.swapped(picks, place, other), other) for other in range(size))
             ranked_options = heapq.nsmallest(PAIR_MODES, options, key=lambda one: guess(one[0])[:3])
             few.append([other for _, other in ranked_options])
         for a, b in itertools.combinations(range(len(picks)), 2):
@@ -231,7 +279,7 @@ class Search:
                 if x != picks[a] and y != picks[b]:
                     changed = list(picks)
                     changed[a], changed[b] = x, y
-                    yield tuple(changed)
+                    yield self.settled(tuple(changed))
 
     def polish(self, pool: Sequence[Picks], goal: Goal, left: int) -> Picks:
         """Judge the most promising with true figures, `left` of them at most, then improve the best step by step."""
@@ -267,11 +315,14 @@ class Search:
     def spread(self, pool: Sequence[Picks], count: int) -> list[Picks]:
         """The first of the pool, but not many that only differ where estimates see no difference."""
         chosen: list[Picks] = []
-        alike: dict[tuple[tuple[str, int], ...], int] = {}
+        alike: dict[tuple[object, ...], int] = {}
         for picks in pool:
-            shape = tuple(
-                (self.modes[name][pick].configuration.agent, self.modes[name][pick].configuration.cores)
-                for name, pick in zip(self.names, picks, strict=True)
+            shape = (
+                picks[-1],
+                *(
+                    (self.modes[name][pick].configuration.agent, self.modes[name][pick].configuration.cores)
+                    for name, pick in zip(self.names, picks, strict=False)
+                ),
             )
             if alike.get(shape, 0) < 4:
                 alike[shape] = alike.get(shape, 0) + 1

@@ -12,9 +12,9 @@ from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_o
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect
 from murakkab_jupyter.planner.modes import Candidates, candidates
-from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, StepPlan
+from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Reservation, StepPlan
 from murakkab_jupyter.planner.quality import Judge, product
-from murakkab_jupyter.planner.reasons import binding_of, infeasible, loses, notes_of, option_of
+from murakkab_jupyter.planner.reasons import binding_of, infeasible, keeps, loses, notes_of, option_of
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search, limits
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.goal import Goal
@@ -197,12 +197,13 @@ def ways(search: Search, goal: Goal, limit: str) -> list[str]:
 def known(search: Search) -> Evaluator:
     """An evaluator that does not ask again for what a search knows."""
     kept = {
-        tuple(search.configurations(picks).items()): result for picks, result in search.evaluations.items()
+        (tuple(search.configurations(picks).items()), search.reserved(picks)): result
+        for picks, result in search.evaluations.items()
     }
 
-    def evaluate(configurations: Mapping[str, Configuration]) -> Evaluation:
-        result = kept.get(tuple(configurations.items()))
-        return search.evaluator(configurations) if result is None else result
+    def evaluate(configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
+        result = kept.get((tuple(configurations.items()), reserve))
+        return search.evaluator(configurations, reserve) if result is None else result
 
     return evaluate
 
@@ -229,8 +230,8 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
     search = problem.search
     result = search.exact(picks)
     expectation = problem.estimator.expectation(picks)
-    chosen = {name: search.modes[name][pick] for name, pick in zip(search.names, picks, strict=True)}
-    pick_of = dict(zip(search.names, picks, strict=True))
+    chosen = {name: search.modes[name][pick] for name, pick in zip(search.names, picks, strict=False)}
+    pick_of = dict(zip(search.names, picks, strict=False))
     steps: dict[str, StepPlan] = {}
     for place, (name, mode) in enumerate(chosen.items()):
         runner_up: Alternative | None = None
@@ -246,6 +247,11 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
         workflow=problem.workflow.name,
         goal=goal,
         steps=steps,
+        reserves=Reservation(
+            search.reserved(picks),
+            problem.estimator.host_cores,
+            keeps(search, picks, goal) if alternatives else "",
+        ),
         predicted={**result.totals, "quality": product({name: m.quality for name, m in chosen.items()})},
         regime="schedule",
         notes=notes_of(

@@ -10,29 +10,32 @@ How shared things are split
 - CPU-seconds are each step's own, as its instances measured them, loading included.
 - `energy_j` is the estimate that the planner's figures can be compared with: a step pays what its
   CPU-seconds (and its GPU, by counter) add; `idle` is what the hosts that were used burn for the whole
-  run, busy or not.
+  run, busy or not, times the share of their cores that the run reserved. `boundary` says which share.
 - `counted` is what hardware counters read, one boundary each, never added to the others: idle watts x
   seconds (at most all of it) are `idle`, and the rest is shared among steps by CPU-seconds. A GPU's is shared
-  by what its calls counted. A counter sees the whole host, other programs included.
-- On a rented host a step pays for the core-seconds it held, and `idle` is the rest of the rent of the
-  hosts that were used. On one's own host a step, and `idle`, pay for the electricity of their energy.
+  by what its calls counted. A counter sees the whole host, other programs included: what of its idle belongs to cores
+  that were not reserved is `outside`, so that steps + idle + outside = the meter's total (`metered`).
+- On a rented host a step pays for the core-seconds it held, and `idle` is the rest of the rent of what was
+  reserved of the hosts that were used. On one's own host a step, and `idle`, pay for the electricity of their energy.
 - `wasted` is a part of a step's own figures, never beside them: calls that were aborted or tried again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from murakkab_jupyter.core.events import Event
-from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.figure import Figure, total
 from murakkab_jupyter.core.hosts import ClusterView
-from murakkab_jupyter.energy.reading import Reading
+from murakkab_jupyter.energy.estimate import BOUNDARY
+from murakkab_jupyter.energy.reading import Boundary, Reading
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.runtime.billing import Draft
 from murakkab_jupyter.runtime.line import Line
-from murakkab_jupyter.runtime.usage import collect
+from murakkab_jupyter.runtime.reserve import reserved_core_s
+from murakkab_jupyter.runtime.usage import collect, one_clock
 
 __all__ = ["Bill", "Line"]
 
@@ -51,12 +54,18 @@ class Bill:
         Steps and idle together.
     notes
         What is not in it, and why.
+    boundary
+        What `energy_j` covers: `node`, or `node, share of reserved cores 1/2`.
+    outside
+        For each boundary that a counter read: what of the reading is idle of cores that the run did not reserve (J).
     """
 
     steps: tuple[Line, ...]
     idle: Line
     total: Line
     notes: tuple[str, ...] = ()
+    boundary: str = BOUNDARY
+    outside: Mapping[Boundary, Figure] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -83,10 +92,22 @@ class Bill:
         seconds
             How long the run has taken; by default until its last event.
         """
-        calls, lasted_s = collect(events, plan.steps)
-        draft = Draft(plan, cluster, calls, lasted_s if seconds is None else seconds)
+        told = list(one_clock(events))
+        calls, lasted_s = collect(told, plan.steps)
+        whole_s = lasted_s if seconds is None else seconds
+        draft = Draft(plan, cluster, calls, whole_s, reserved_core_s(told, whole_s))
         steps, idle, whole = draft.lines(reading)
-        return cls(steps, idle, whole, tuple(draft.notes(reading)))
+        return cls(steps, idle, whole, tuple(draft.notes(reading)), draft.covers, dict(draft.outside))
+
+    @property
+    def metered(self) -> dict[Boundary, Figure]:
+        """The whole reading of each counter: steps, idle, and what lies outside the reserved cores."""
+        return {
+            boundary: total(
+                [figure, *([out] if (out := self.outside.get(boundary)) else [])], "J", figure.note
+            )
+            for boundary, figure in self.total.counted.items()
+        }
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -144,4 +165,7 @@ class Bill:
             "idle": self.idle.to_json(),
             "total": self.total.to_json(),
             "notes": list(self.notes),
+            "boundary": self.boundary,
+            "metered": {boundary: one.to_json() for boundary, one in self.metered.items()},
+            "outside": {boundary: one.to_json() for boundary, one in self.outside.items()},
         }

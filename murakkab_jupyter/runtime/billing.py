@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from murakkab_jupyter.core.figure import Figure, total, unknown
-from murakkab_jupyter.core.hosts import ClusterView, WorkerView
-from murakkab_jupyter.energy.estimate import active_energy_j, cost_usd, idle_energy_j, product
+from murakkab_jupyter.core.hosts import ClusterView, WorkerView, host_cores
+from murakkab_jupyter.energy.estimate import active_energy_j, boundary_words, cost_usd, idle_energy_j, product
 from murakkab_jupyter.energy.reading import Boundary, Reading
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.runtime.line import Line, measured, on_grid, split
+from murakkab_jupyter.runtime.reserve import reserved_shares
 from murakkab_jupyter.runtime.usage import Calls
 
 __all__ = ["Draft"]
@@ -20,27 +21,39 @@ __all__ = ["Draft"]
 class Draft:
     """A bill being made out."""
 
-    def __init__(self, plan: Plan, cluster: ClusterView, calls: Mapping[str, Calls], seconds: float) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        cluster: ClusterView,
+        calls: Mapping[str, Calls],
+        seconds: float,
+        reserved_core_s: Mapping[str, float] | None = None,
+    ) -> None:
         self.plan = plan
         self.calls = calls
         self.seconds = seconds
         self.workers = {worker.name: worker for worker in cluster.workers}
-        self.host_cores: dict[str, int] = {}
-        for worker in cluster.workers:
-            self.host_cores[worker.host] = self.host_cores.get(worker.host, 0) + worker.cores
+        self.host_cores = host_cores(cluster.workers)
+        self.shares = reserved_shares(reserved_core_s, cluster.workers, seconds)
         used = {name for one in calls.values() for name in one.cpu_by_worker}
         self.unseen = sorted(used - set(self.workers))
         # One worker for each host that was used: power and price are the host's.
         self.hosts: dict[str, WorkerView] = {}
         for name in sorted(used & set(self.workers)):
             self.hosts.setdefault(self.workers[name].host, self.workers[name])
+        self.of = sum(self.host_cores[host] for host in self.hosts)
+        self.held = math.fsum(self.shares[host] * self.host_cores[host] for host in self.hosts)
+        self.covers = boundary_words(None if reserved_core_s is None else self.held, self.of)
+        self.outside: dict[Boundary, Figure] = {}
 
     def lines(self, reading: Reading | None) -> tuple[tuple[Line, ...], Line, Line]:
-        """The lines of the steps, of idle, and of the total."""
+        """The lines of the steps, of idle, and of the total; `outside` is known after it."""
         lines = [self.line(name, calls) for name, calls in self.calls.items()]
-        idle_parts = [idle_energy_j(self.seconds, host.power) for host in self.hosts.values()]
-        idle_j = on_grid(total(idle_parts, "J", "node: what the hosts in use burn, busy or not"))
-        reserved = self.seconds * sum(self.host_cores[host] for host in self.hosts)
+        idle_parts = [
+            idle_energy_j(self.seconds, host.power, self.shares[name]) for name, host in self.hosts.items()
+        ]
+        idle_j = on_grid(total(idle_parts, "J", f"{self.covers}: what the hosts in use burn, busy or not"))
+        reserved = self.seconds * self.held
         held = math.fsum(line.core_s.value or 0.0 for line in lines)
         idle = Line(
             "idle",
@@ -98,17 +111,27 @@ class Draft:
 
     def with_costs(self, lines: list[Line], idle: Line) -> tuple[list[Line], Line]:
         """Rent and electricity of each step and of idle."""
-        rented = [host for host in self.hosts.values() if is_rented(host)]
-        own = [host for host in self.hosts.values() if not is_rented(host)]
+        rented = {name: host for name, host in self.hosts.items() if is_rented(host)}
+        own = {name: host for name, host in self.hosts.items() if not is_rented(host)}
         power = [on_grid(self.cost(self.calls[line.name], rented=False)) for line in lines]
         burnt = [
-            cost_usd(idle_energy_j(self.seconds, host.power), self.seconds, 1.0, host.power) for host in own
+            cost_usd(
+                idle_energy_j(self.seconds, host.power, self.shares[name]), self.seconds, 1.0, host.power
+            )
+            for name, host in own.items()
         ]
         left = [on_grid(total(burnt, "USD", burnt[0].note if burnt else "no hosts"))]
         held = [self.cost(self.calls[line.name], rented=True) for line in lines]
         if rented:
             rent = on_grid(
-                total((cost_usd(None, self.seconds, 1.0, host.power) for host in rented), "USD", held[0].note)
+                total(
+                    (
+                        cost_usd(None, self.seconds, self.shares[name], host.power)
+                        for name, host in rented.items()
+                    ),
+                    "USD",
+                    held[0].note,
+                )
             )
             # More may be held than there is (runs that share a host): then the rent is shared out.
             weights = [part.value or 0.0 for part in held]
@@ -160,11 +183,22 @@ class Draft:
             shared[boundary] = split(replace(figure, note=f"{figure.note}; shared {rule}"), rest, weights)
         if not shared:
             return lines, idle
+        idles = {boundary: left for boundary, (_, left) in shared.items()}
+        for boundary, left in idles.items():
+            # What of the idle lies outside the reserved cores is the meter's, and not this run's.
+            out = 0.0 if boundary == "gpu" else (left.value or 0.0) * (1.0 - self.idle_share())
+            (self.outside[boundary],), idles[boundary] = split(left, out, [1.0])
         counted = [
             replace(line, counted={boundary: parts[number] for boundary, (parts, _) in shared.items()})
             for number, line in enumerate(lines)
         ]
-        return counted, replace(idle, counted={boundary: left for boundary, (_, left) in shared.items()})
+        return counted, replace(idle, counted=idles)
+
+    def idle_share(self) -> float:
+        """Share of the idle watts of the hosts in use that was reserved."""
+        watts = {name: host.power.idle_w.value or 1.0 for name, host in self.hosts.items()}
+        whole = math.fsum(watts.values())
+        return math.fsum(self.shares[name] * one for name, one in watts.items()) / whole if whole else 1.0
 
     def counters(self, reading: Reading | None) -> dict[Boundary, Reading]:
         """The readings by counter that cover everything this run used."""
@@ -194,7 +228,9 @@ class Draft:
             seconds=added("seconds", "s"),
             core_s=added("core_s", "s"),
             cpu_s=added("cpu_s", "s"),
-            energy_j=added("energy_j", "J", "node: CPU-seconds x watts, and idle watts of the hosts in use"),
+            energy_j=added(
+                "energy_j", "J", f"{self.covers}: CPU-seconds x watts, and idle watts of the hosts in use"
+            ),
             cost_usd=added("cost_usd", "USD", lines[-1].cost_usd.note),
             done=sum(line.done for line in lines),
             failed=sum(line.failed for line in lines),
@@ -214,6 +250,16 @@ class Draft:
 
     def notes(self, reading: Reading | None) -> Iterable[str]:
         """What is not in the bill, and why."""
+        if self.held < self.of * (1 - 1e-9):
+            yield (
+                f"Boundary: {self.covers} of the hosts in use. Idle energy, rent and electricity are charged for that share."
+            )
+        for boundary, figure in self.outside.items():
+            if figure.value:
+                yield (
+                    f"The {boundary} counter saw {figure.value:.3g} J more: idle of cores that this run did not reserve, "
+                    "which its total leaves out."
+                )
         unread = sum(calls.unread for calls in self.calls.values())
         if unread:
             what = "call" if unread == 1 else "calls"

@@ -56,6 +56,7 @@ from murakkab_jupyter.runtime.messages import (
     WorkerLost,
 )
 from murakkab_jupyter.runtime.placement import Demand, Pool
+from murakkab_jupyter.runtime.reserve import Reserve
 from murakkab_jupyter.runtime.steps import Running, StepProgress, StepState, upstream_of
 from murakkab_jupyter.workflow.model import Workflow
 
@@ -84,6 +85,8 @@ class RunLoop:
     seconds
         Seconds that all of each step's work is expected to take: weights of the longest remaining path
         (every step weighs the same without them).
+    reserve
+        Cores of each host that the run may use; all when None.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class RunLoop:
         expected: Mapping[str, float] | None = None,
         run_id: str = "",
         seconds: Mapping[str, float] | None = None,
+        reserve: int | None = None,
     ) -> None:
         self.workflow = workflow
         self.finished = False
@@ -102,6 +106,7 @@ class RunLoop:
         self._desk = Desk()
         self._ledger = Ledger(workflow)
         self._pool = Pool()
+        self._reserve = Reserve(self._pool, self._desk, reserve)
         upstream = upstream_of(workflow)
         self._steps = {s.name: StepState(s, configurations[s.name], upstream[s.name]) for s in workflow.steps}
         self._dispatcher = Dispatcher(self._desk, self._ledger, self._pool, self._steps, seconds or {})
@@ -173,10 +178,9 @@ class RunLoop:
     def _begin(self, message: Begin) -> None:
         self._begun = True
         self._desk.start_s = self._desk.now_s
-        for view in message.workers:
-            self._pool.join(view)
-        self._planned_cores = self._pool.cores
         self._desk.tell(RunStarted(0.0, self._run_id, dict(self._expected)))
+        self._reserve.begin(message.workers)
+        self._planned_cores = self._pool.cores
         self._ledger.begin(message.roots, message.bad)
         self._bad_roots = len(message.bad)
         for (name, ancestry), error in sorted(message.bad.items()):
@@ -300,12 +304,20 @@ class RunLoop:
 
     def _joined(self, message: WorkerJoined) -> None:
         before = self._pool.describe()
-        if not self._pool.join(message.worker):
+        if message.worker.name in self._pool.workers:
             return
         self._desk.tell(WorkerChanged(self._desk.at_s, message.worker.name, "joined", message.worker.cores))
-        more = self._widen()
+        self._reserve.join(message.worker)
+        taken = self._make_up()
+        more = "; ".join(part for part in (taken, self._widen()) if part)
         after = self._pool.describe() + (f"; {more}" if more else "")
         self._desk.tell(Reconfigured(self._desk.at_s, f"worker {message.worker.name} joined", before, after))
+
+    def _make_up(self) -> str:
+        """Reserve what is needed where a worker's cores are gone; in words."""
+        taken = [self._reserve.make_up()]
+        taken += [self._reserve.need(state.demand) for state in self._steps.values() if not state.ended]
+        return ", ".join(part for part in taken if part)
 
     def _widen(self) -> str:
         """More cores than were planned for: as many more instances of each step, in proportion."""
@@ -323,15 +335,17 @@ class RunLoop:
     def _lost(self, message: WorkerLost) -> None:
         before = self._pool.describe()
         gone = [task for task in self._tasks.values() if task.batch.instance.worker == message.worker]
-        if self._pool.lose(message.worker) is None:
+        if message.worker not in self._pool.workers:
             return
-        self._widen()
         self._desk.tell(WorkerChanged(self._desk.at_s, message.worker, "lost"))
+        self._reserve.lose(message.worker)
+        taken = self._make_up()
+        self._widen()
         for task in gone:
             del self._tasks[task.batch.task]
             self._again(task, f"worker {message.worker} was lost", None)
         moved = sum(len(task.items) for task in gone)
-        after = self._pool.describe()
+        after = self._pool.describe() + (f"; {taken}" if taken else "")
         if moved:
             after += f"; {moved} {'item goes' if moved == 1 else 'items go'} elsewhere"
         self._desk.tell(Reconfigured(self._desk.at_s, f"worker {message.worker} was lost", before, after))
@@ -438,6 +452,13 @@ class RunLoop:
     def _check(self) -> bool:
         """Refuse at once what no worker could ever do."""
         for state in self._steps.values():
+            before = self._pool.describe()
+            if not state.ended and (taken := self._reserve.need(state.demand)):
+                # The plan was made for other workers.
+                cause = f"step {state.step.name} needs {state.demand.cores} cores at once"
+                self._desk.tell(
+                    Reconfigured(self._desk.at_s, cause, before, f"{self._pool.describe()}; {taken}")
+                )
             if not state.ended and not self._pool.able(state.demand):
                 self._finish("failed", f"{self._pool.lack(state.demand)}; plan again for this cluster")
                 return False

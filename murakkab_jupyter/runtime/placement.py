@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from murakkab_jupyter.core.hosts import WorkerView
 from murakkab_jupyter.runtime.messages import InstanceId
@@ -85,6 +85,13 @@ class Pool:
         self.workers[view.name] = worker
         self._note(worker)
         return True
+
+    def grow(self, name: str, cores: int) -> None:
+        """A worker has so many cores more."""
+        worker = self.workers[name]
+        worker.view = replace(worker.view, cores=worker.view.cores + cores)
+        worker.free_cores += cores
+        self._note(worker)
 
     def lose(self, name: str) -> list[Instance] | None:
         """A worker is gone: the instances that went with it, or None when it was not known."""

@@ -73,7 +73,8 @@ def report(run: Reported) -> dict[str, Any]:
     -------
     dict
         `run`, `version`, `format`, `status`, `message`, `workflow` (`name`, `description`, `text`), `goal`,
-        `plan` (`steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`),
+        `plan` (`steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`, and
+        `reserves = {cores, hosts[HOST] = {cores, of}, reason}`),
         `predicted` and `actual` (each of `latency`, `cpu`, `energy`, `cost`, `quality` as
         `{value, unit, low, high, source}`), `outputs[NAME] = [{ancestry, value}]`, `errors`, `notices`, `bill`
         and `events`.

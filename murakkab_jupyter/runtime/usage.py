@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from murakkab_jupyter.core.events import BatchEnded, BatchStarted, Event, RunStarted
 
-__all__ = ["Calls", "collect"]
+__all__ = ["Calls", "collect", "one_clock"]
 
 
 @dataclass(slots=True)
@@ -103,21 +103,30 @@ def added(total: Number | None, more: Number | None) -> Number | None:
     return more if total is None else total + more
 
 
-def collect(events: Iterable[Event], steps: Iterable[str]) -> tuple[dict[str, Calls], float]:
-    """The calls of every step, and the time of the last event (s); steps that are not in `steps` are left out.
-
-    A run that was resumed begins its clock again: its parts are put one after another.
-    """
-    calls = {name: Calls() for name in steps}
-    started: dict[int, BatchStarted] = {}
+def one_clock(events: Iterable[Event]) -> Iterator[Event]:
+    """A run that was resumed begins its clock again: its parts, one after another."""
     last_s = before_s = 0.0
     for told in events:
         if isinstance(told, RunStarted):
             before_s = last_s
-            started.clear()
         event = replace(told, at_s=told.at_s + before_s) if before_s else told
         last_s = max(last_s, event.at_s)
+        yield event
+
+
+def collect(events: Iterable[Event], steps: Iterable[str]) -> tuple[dict[str, Calls], float]:
+    """The calls of every step, and the time of the last event (s); steps that are not in `steps` are left out.
+
+    Events are on one clock.
+    """
+    calls = {name: Calls() for name in steps}
+    started: dict[int, BatchStarted] = {}
+    last_s = 0.0
+    for event in events:
+        last_s = max(last_s, event.at_s)
         match event:
+            case RunStarted():
+                started.clear()
             case BatchStarted() if event.step in calls:
                 started[event.task] = event
                 calls[event.step].start(event)

@@ -39,6 +39,7 @@ from murakkab_jupyter.runtime.messages import (
     WorkerJoined,
     WorkerLost,
 )
+from murakkab_jupyter.runtime.reserve import reserved_core_s
 from murakkab_jupyter.simulate.durations import Durations, Span
 from murakkab_jupyter.simulate.items import ItemMeasures
 from murakkab_jupyter.simulate.predict import evaluation
@@ -266,6 +267,7 @@ def simulate(
     profiles: Profiles,
     cluster: ClusterView,
     changes: Iterable[tuple[float, Message]] = (),
+    reserve: int | None = None,
 ) -> Simulation:
     """Run the loop on a virtual clock.
 
@@ -279,11 +281,13 @@ def simulate(
         Where capabilities, durations and workers are looked up.
     changes
         What happens on the way, as `(at_s, message)`: `WorkerLost`, `WorkerJoined`, `StopRequested`.
+    reserve
+        Cores of each host that the run may use; all when None.
     """
     measures = ItemMeasures(workflow, configurations, roots, library)
     durations = Durations(profiles, configurations)
     seconds = step_seconds(workflow, configurations, roots=roots, library=library, profiles=profiles)
-    loop = RunLoop(workflow, configurations, seconds=seconds)
+    loop = RunLoop(workflow, configurations, seconds=seconds, reserve=reserve)
     driver = VirtualDriver(loop, measures, durations, cluster.workers, changes)
     driver.run(Begin(measures.roots, cluster.workers))
     whole = Span()
@@ -302,6 +306,7 @@ def simulate(
         status=status,
         message="" if driver.finish is None else driver.finish.message,
         guessed=tuple(durations.guessed),
+        reserved_core_s=reserved_core_s(driver.events, makespan_s),
     )
 
 

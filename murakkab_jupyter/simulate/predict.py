@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from murakkab_jupyter.core.figure import Figure, total, unknown, weakest
-from murakkab_jupyter.core.hosts import ClusterView, WorkerView
-from murakkab_jupyter.energy.estimate import active_energy_j, cost_usd, idle_energy_j
+from murakkab_jupyter.core.hosts import ClusterView, WorkerView, host_cores
+from murakkab_jupyter.energy.estimate import active_energy_j, boundary_words, cost_usd, idle_energy_j
 from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.profiles.profile import Profiles
+from murakkab_jupyter.runtime.reserve import reserved_shares
 from murakkab_jupyter.simulate.simulation import Simulation
 from murakkab_jupyter.workflow.model import Workflow
 
@@ -26,13 +27,11 @@ def evaluation(
     """Figures of a simulated run, as the planner reads them.
 
     A step's energy is what its own CPU-seconds (and GPU) add. Totals add the idle energy of every host that
-    was used, for the whole run. A step's cost is that of the core-seconds it held (rented) or of its energy
-    (one's own machine); the total is that of the hosts used, for the whole run.
+    was used, for the whole run, by the share of its cores that was reserved. A step's cost is that of the core-seconds it held
+    (rented) or of its energy (one's own machine); the total is that of what was reserved of the hosts used, for the whole run.
     """
     views = {view.name: view for view in cluster.workers}
-    host_cores: dict[str, int] = {}
-    for view in cluster.workers:
-        host_cores[view.host] = host_cores.get(view.host, 0) + view.cores
+    sizes = host_cores(cluster.workers)
     steps: dict[str, dict[str, Figure]] = {}
     by_host: dict[str, list[Figure]] = {}
     gpu: list[Figure] = []
@@ -51,7 +50,7 @@ def evaluation(
             parts.append(energy)
             by_host.setdefault(view.host, []).append(energy)
             held = alike(held_s, one.latency)
-            costs.append(cost_usd(energy, held, 1.0 / max(1, host_cores[view.host]), view.power))
+            costs.append(cost_usd(energy, held, 1.0 / max(1, sizes[view.host]), view.power))
         if one.gpu_j is not None:
             gpu.append(Figure(one.gpu_j, "J", source=one.cpu.source, method="estimate"))
             parts.append(gpu[-1])
@@ -85,18 +84,21 @@ def totals(
     """Figures of the whole run: steps and idle together."""
     energies: list[Figure] = list(gpu)
     costs: list[Figure] = []
-    seen: set[str] = set()
-    for view in workers:
-        if view.host in seen or view.host not in by_host:
-            continue
-        seen.add(view.host)
-        energy = total([*by_host[view.host], idle_energy_j(simulation.makespan, view.power)], "J")
+    views = list(workers)
+    sizes = host_cores(views)
+    shares = reserved_shares(simulation.reserved_core_s, views, simulation.makespan_s)
+    power = {view.host: view.power for view in reversed(views) if view.host in by_host}
+    for host in dict.fromkeys(view.host for view in views if view.host in by_host):
+        idle = idle_energy_j(simulation.makespan, power[host], shares[host])
+        energy = total([*by_host[host], idle], "J")
         energies.append(energy)
-        costs.append(cost_usd(energy, simulation.makespan, 1.0, view.power))
+        costs.append(cost_usd(energy, simulation.makespan, shares[host], power[host]))
+    held = None if simulation.reserved_core_s is None else sum(shares[host] * sizes[host] for host in power)
+    covers = boundary_words(held, sum(sizes[host] for host in power))
     return {
         "latency": simulation.makespan,
         "cpu": total((step["cpu"] for step in steps.values()), "s"),
-        "energy": total(energies, "J"),
+        "energy": total(energies, "J", f"{covers}: CPU-seconds x watts, and idle watts"),
         "cost": total(costs, "USD"),
         "quality": product_of([step["quality"] for step in steps.values()]),
     }

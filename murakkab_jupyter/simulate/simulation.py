@@ -80,6 +80,8 @@ class Simulation:
         What the loop told, as a real run would.
     status, message
         How it ended.
+    reserved_core_s
+        Core-seconds that were reserved of each worker; None for whole hosts.
     guessed
         Agents that no profile knows: a guess stands for their durations.
     """
@@ -92,6 +94,7 @@ class Simulation:
     status: RunStatus
     message: str
     guessed: tuple[str, ...] = ()
+    reserved_core_s: Mapping[str, float] | None = None
 
     def timeline(self) -> dict[str, list[Call]]:
         """The calls of each worker, by start."""

@@ -95,8 +95,16 @@ def plan_for(text: str, **values):
     view = ClusterView((local_worker_view(cores=2, memory_bytes=16 * 10**9, speed=Figure(1.0, "1")),))
     roots = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
 
-    def evaluate(configurations):
-        found = simulate(workflow, configurations, roots=roots, library=library, profiles=book, cluster=view)
+    def evaluate(configurations, reserve):
+        found = simulate(
+            workflow,
+            configurations,
+            roots=roots,
+            library=library,
+            profiles=book,
+            cluster=view,
+            reserve=reserve,
+        )
         return evaluation(found, workflow, configurations, book, view)
 
     return make_plan(

@@ -10,7 +10,7 @@ from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.agents.capability import Capability, Port, Yield
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.figure import Figure, unknown
-from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
+from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView, allotted, host_cores
 from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.expect import expect
 from murakkab_jupyter.planner.modes import load_of
@@ -159,12 +159,12 @@ class World:
     roots: Mapping[str, Sequence[Any]]
     asked: int = 0
 
-    def evaluate(self, configurations: Mapping[str, Configuration]) -> Evaluation:
-        """Steps one after another or side by side, greedily placed by their order on all cores."""
+    def evaluate(self, configurations: Mapping[str, Configuration], reserve: int | None = None) -> Evaluation:
+        """Steps one after another or side by side, greedily placed by their order on the reserved cores."""
         self.asked += 1
         options = {name: dict(one.options) for name, one in configurations.items()}
         expected = expect(self.workflow, self.roots, self.library, options)
-        total = self.cluster.cores
+        total = sum(allotted(self.cluster.workers, reserve).values())
         end: dict[str, float] = {}
         free = [0.0] * total
         steps: dict[str, dict[str, Figure]] = {}
@@ -189,11 +189,15 @@ class World:
                 "energy": Figure(4.0 * load.cpu_s, "J", method="estimate"),
             }
         makespan = max(end.values())
-        energy = 4.0 * cpu + 2.0 * makespan * len(self.cluster.workers)
+        shares = [
+            (size if reserve is None else min(reserve, size)) / size
+            for size in host_cores(self.cluster.workers).values()
+        ]
+        energy = 4.0 * cpu + 2.0 * makespan * sum(shares)
         watts = self.cluster.workers[0].power
         price = watts.price_usd_per_hour.value
         known = watts.idle_w.known
-        cost = price * makespan / 3600 if price else energy / 3.6e6 * 0.2
+        cost = price * makespan / 3600 * sum(shares) / len(shares) if price else energy / 3.6e6 * 0.2
         return Evaluation(
             steps,
             {

@@ -43,7 +43,7 @@ class Job:
             (local_worker_view(cores=cores, memory_bytes=16 * 10**9, speed=Figure(1.0, "1")),)
         )
 
-    def evaluate(self, configurations):
+    def evaluate(self, configurations, reserve):
         simulation = simulate(
             self.workflow,
             configurations,
@@ -51,6 +51,7 @@ class Job:
             library=self.library,
             profiles=self.book,
             cluster=self.view,
+            reserve=reserve,
         )
         return evaluation(simulation, self.workflow, configurations, self.book, self.view)
 

@@ -152,6 +152,57 @@ def test_rented_and_own_hosts_stand_on_one_bill() -> None:
     assert made.total.cost_usd.value == pytest.approx(3.6 / 3600 * 2 + 25.0 / 3.6e6 * 0.36, rel=1e-6)
 
 
+def test_idle_is_charged_by_the_share_that_was_reserved_and_the_boundary_says_so() -> None:
+    made = bill(Tape().reserve(1).call(lasts_s=4.0, cores=1, cpu_s=4.0).end(10.0))
+    assert made.idle.energy_j.value == pytest.approx(10.0 * 10.0 / 4)
+    assert made.idle.core_s.value == 1 * 10.0 - 4.0
+    assert made.total.energy_j.value == pytest.approx(4.0 * 5.0 + 25.0)
+    assert made.boundary == "node, share of reserved cores 1/4"
+    assert made.total.energy_j.note.startswith(made.boundary)
+    assert any(made.boundary in note for note in made.notes)
+    assert made.to_json()["boundary"] == made.boundary
+
+
+def test_a_run_that_reserved_a_whole_host_is_charged_as_one_that_reserved_nothing() -> None:
+    whole = bill(Tape().reserve(4).call().end(10.0), reading=counted(180.0))
+    before = bill(Tape().call().end(10.0), reading=counted(180.0))
+    assert whole.total.energy_j.value == before.total.energy_j.value
+    assert whole.idle.counted["package"].value == before.idle.counted["package"].value
+    assert whole.outside["package"].value == 0.0
+    assert (whole.boundary, before.boundary) == ("node, share of reserved cores 4/4", "node")
+    assert whole.notes == before.notes == ()
+
+
+def test_of_a_counter_the_idle_of_other_cores_is_outside_and_the_meters_total_is_kept() -> None:
+    made = bill(Tape().reserve(1).call(cpu_s=3.0).end(10.0), reading=counted(180.0))
+    assert made.step("heard").counted["package"].value == pytest.approx(80.0)
+    assert made.idle.counted["package"].value == pytest.approx(25.0)
+    assert made.outside["package"].value == pytest.approx(75.0)
+    assert made.total.counted["package"].value == pytest.approx(105.0)
+    assert made.metered["package"].value == 180.0
+    assert any("package counter saw 75 J more" in note for note in made.notes)
+    assert made.to_json()["metered"]["package"]["value"] == 180.0
+
+
+def test_the_rent_is_that_of_the_reserved_share() -> None:
+    made = bill(Tape().reserve(1).call(lasts_s=10.0, cores=1).end(20.0), worker(power=RENTED))
+    assert made.total.cost_usd.value == pytest.approx(3.6 / 3600 * 20 / 4)
+    assert made.step("heard").cost_usd.value == pytest.approx(3.6 / 3600 * 10 / 4)
+
+
+def test_cores_that_were_taken_on_the_way_are_charged_from_then() -> None:
+    tape = Tape().reserve(1).call(lasts_s=5.0, cores=1).reserve(3).end(10.0)
+    made = bill(tape)
+    assert made.idle.energy_j.value == pytest.approx(10.0 * (5.0 * 1 + 5.0 * 3) / 4)
+    assert made.boundary == "node, share of reserved cores 2/4"
+
+
+def test_the_parts_of_a_resumed_run_are_charged_each_for_its_own_reservation() -> None:
+    first, second = Tape().reserve(1).call(cores=1).end(4.0), Tape().reserve(2).call(cores=1).end(6.0)
+    made = Bill.of([*first.events, *second.events], plan(), cluster())
+    assert made.idle.energy_j.value == pytest.approx(10.0 * (4.0 * 1 + 6.0 * 2) / 4)
+
+
 def test_hosts_that_were_not_used_are_not_charged() -> None:
     alone = bill(Tape().call().end(5.0))
     beside = bill(Tape().call().end(5.0), worker(), worker("w2", "10.0.0.2"))
@@ -253,11 +304,26 @@ calls = st.fixed_dictionaries(
 
 
 @settings(max_examples=200)
-@given(st.lists(calls, max_size=8), amounts, st.booleans(), st.floats(0, 1e7), st.floats(0, 1e7))
+@given(
+    st.lists(calls, max_size=8),
+    amounts,
+    st.booleans(),
+    st.floats(0, 1e7),
+    st.floats(0, 1e7),
+    st.none() | st.integers(0, 4),
+)
 def test_steps_and_idle_are_the_total_to_the_last_digit(
-    made: list[dict[str, Any]], more_s: float, rented: bool, package: float, gpu: float
+    made: list[dict[str, Any]],
+    more_s: float,
+    rented: bool,
+    package: float,
+    gpu: float,
+    reserved: int | None,
 ) -> None:
     tape = Tape()
+    if reserved is not None:
+        for name in ("w1", "w2", "w3"):
+            tape.reserve(reserved, on=name)
     for call in made:
         tape.call(**call)
     tape.end(tape.at_s + more_s)
@@ -272,9 +338,12 @@ def test_steps_and_idle_are_the_total_to_the_last_digit(
     for boundary in one.total.counted:
         parts = [line.counted[boundary].value for line in (*one.steps, one.idle)]
         assert sum(parts) == one.total.counted[boundary].value == sum(reversed(parts))
-        assert all(part >= 0 for part in parts)
+        assert all(part >= 0 for part in (*parts, one.outside[boundary].value))
+        assert sum(parts) + one.outside[boundary].value == one.metered[boundary].value
     if made and "package" in one.total.counted:
-        assert one.total.counted["package"].value == pytest.approx(package, abs=1e-6)
+        assert one.metered["package"].value == pytest.approx(package, abs=1e-6)
+    if reserved == 0:
+        assert one.idle.energy_j.value == 0
 
 
 @given(st.integers(0, 2**40), st.floats(0, 1), st.lists(st.floats(0, 1e9), min_size=1, max_size=9))

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from murakkab_jupyter.core.events import BatchEnded, BatchStarted, Event, RunEnded, RunStarted, Usage
+from murakkab_jupyter.core.events import (
+    BatchEnded,
+    BatchStarted,
+    CoresReserved,
+    Event,
+    RunEnded,
+    RunStarted,
+    Usage,
+)
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
 from murakkab_jupyter.energy.reading import Boundary, Reading
@@ -58,6 +66,10 @@ class Tape:
     def __init__(self) -> None:
         self.events: list[Event] = [RunStarted(0.0, "one")]
         self.at_s = 0.0
+
+    def reserve(self, cores: int, of: int = 4, on: str = "w1") -> Tape:
+        self.events.append(CoresReserved(self.at_s, on, cores, of))
+        return self
 
     def call(
         self,

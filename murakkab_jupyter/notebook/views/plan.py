@@ -111,7 +111,8 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
     lost = [
         (step_name, step.runner_up) for step_name, step in plan.steps.items() if step.runner_up is not None
     ]
-    remarks: list[str] = []
+    reserves = [plan.reserves.words] if plan.reserves is not None else []
+    remarks: list[str] = list(reserves)
     if plan.binding:
         remarks.append(f"Held back by: {plan.binding}")
     if plan.bound is not None:
@@ -150,7 +151,7 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         lines.append(marks)
     after = needs(workflow, set(plan.steps))
     return Bundle(
-        html, clean("\n".join(lines)), {PLAN_TYPE: {**plan.to_json(), "title": title, "after": after}}
+        html, clean("\n".join(lines)), {PLAN_TYPE: {**plan.to_json(), "notes": [*reserves, *plan.notes], "title": title, "after": after}}
     )
 
 

@@ -123,14 +123,16 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None) -> Bundl
         for name in (plans[0].steps if plans else {})
         if len({str(plan.steps[name].configuration) for plan in plans if name in plan.steps}) > 1
     ]
+    reserving = len({plan.reserves and plan.reserves.cores for plan in plans}) > 1
     rows = []
     for number, plan in enumerate(plans, start=1):
-        mark = " (chosen)" if chosen is not None and plan.steps == chosen.steps else ""
+        mark = " (chosen)" if chosen is not None and same_choice(plan, chosen) else ""
         figures = [plan.predicted.get(key) for key, _ in keys]
         rows.append(
             [
                 Cell(f"{number}{mark}", strong=bool(mark)),
                 *(Cell(figure_text(one), markup=figure(one)) for one in figures),
+                *([reserved_cell(plan)] if reserving else []),
                 *(choice_cell(name, plan, plans) for name in changing),
             ]
         )
@@ -142,6 +144,7 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None) -> Bundl
         [
             ("Plan", "left"),
             *((title, "right") for _, title in keys),
+            *([("Reserves", "left")] if reserving else []),
             *((name, "left") for name in changing),
         ],
         rows,
@@ -151,6 +154,20 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None) -> Bundl
         notes=[*notes, marks],
         widest=48,
     )
+
+
+def same_choice(one: Plan, other: Plan) -> bool:
+    """Whether two plans choose the same for every step, on the same cores."""
+    a, b = (plan.reserves and plan.reserves.cores for plan in (one, other))
+    return one.steps == other.steps and a == b
+
+
+def reserved_cell(plan: Plan) -> Cell:
+    """Cores of each host that a plan reserves."""
+    if plan.reserves is None:
+        return Cell("whole hosts")
+    cores, most = plan.reserves.cores, max(plan.reserves.hosts.values(), default=0)
+    return Cell(f"{min(cores, most)} of {most} cores")
 
 
 def choice_cell(name: str, plan: Plan, plans: Sequence[Plan]) -> Cell:
