@@ -43,13 +43,16 @@ def said(one: Configuration) -> str:
 
 
 def differences(plans: dict[str, Plan]) -> list[list[str]]:
-    """Steps whose configuration is not the same under every goal."""
+    """Steps whose configuration is not the same under every goal, and the cores that are reserved where these differ."""
     first = next(iter(plans.values()))
     rows = []
     for name in first.steps:
         words = [said(plan.steps[name].configuration) for plan in plans.values()]
         if len(set(words)) > 1:
             rows.append([name, *words])
+    reserved = [str(plan.reserves) for plan in plans.values()]
+    if len(set(reserved)) > 1:
+        rows.append(["(reserved)", *reserved])
     return rows
 
 

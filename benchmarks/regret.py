@@ -3,7 +3,7 @@
     python benchmarks/regret.py [VIDEO] [--configurations 36] [--repeats 2] [--limit N] [--out benchmarks/results/regret.md]
 
 Takes the steps that matter most (by predicted core-seconds), some modes of each (agents, levers, cores, instances and
-batches as unlike each other as can be), runs every combination for real with nothing reused, and compares the plan that
+batches as unlike each other as can be) with every number of reserved cores that holds them, runs every combination for real with nothing reused, and compares the plan that
 each goal chose from profiles that have not seen the video with the best combination that met the goal in truth. Quality is
 the planner's prior in both. Every finished run is appended to `regret.json` beside the page, which a later call goes on from
 (`--limit` says how many runs to make in this call). Meant for an idle machine.
@@ -27,6 +27,7 @@ from clip import QUESTION, clip
 from common import RESULTS, actual_of, header, job, load_average, predicted_of, table
 from goals import said
 
+from murakkab_jupyter.core.figure import unknown
 from murakkab_jupyter.planner.modes import Mode
 from murakkab_jupyter.planner.plan import Configuration, Plan
 from murakkab_jupyter.planner.quality import Judge
@@ -36,6 +37,9 @@ from murakkab_jupyter.workflow.declaration import Declaration
 from murakkab_jupyter.workflow.goal import MIN_ENERGY, MIN_LATENCY, Goal
 
 Configurations = Mapping[str, Configuration]
+Choice = tuple[int, Configurations]
+"""Cores of each host that are reserved, and a configuration for every step."""
+
 STEPS = 3
 """Steps whose modes are varied."""
 
@@ -43,9 +47,11 @@ SLACK = 1.15
 """The third goal's deadline: so much more than the fastest plan is predicted to take."""
 
 
-def key_of(configurations: Configurations) -> str:
-    """Names a set of configurations in the file of results."""
-    return json.dumps({name: one.to_json() for name, one in configurations.items()}, sort_keys=True)
+def key_of(choice: Choice) -> str:
+    """Names a choice in the file of results."""
+    reserve, configurations = choice
+    steps = {name: one.to_json() for name, one in configurations.items()}
+    return json.dumps({"reserve": reserve, "steps": steps}, sort_keys=True)
 
 
 def unlike(modes: Sequence[Mode], count: int) -> list[Mode]:
@@ -66,7 +72,7 @@ def unlike(modes: Sequence[Mode], count: int) -> list[Mode]:
 
 def grid(
     session: Session, declaration: Declaration, base: Plan, count: int
-) -> tuple[list[Configurations], Mapping[str, Sequence[Mode]], tuple[str, ...]]:
+) -> tuple[list[Choice], Mapping[str, Sequence[Mode]], tuple[str, ...]]:
     """Combinations to run, the modes there are, and the steps that are varied."""
     view = session.view
     problem = prepare(
@@ -84,6 +90,8 @@ def grid(
         return max(problem.estimator.load(name, n, expectation).core_s for n in range(len(modes[name])))
 
     heavy = tuple(sorted((n for n in modes if len(modes[n]) > 1), key=weight, reverse=True)[:STEPS])
+    levels = [held.each for held in problem.estimator.held]
+    count = max(1, count // len(levels))
     sizes = [1] * len(heavy)
     while heavy:
         product = 1
@@ -95,10 +103,11 @@ def grid(
         sizes[min(open_to, key=lambda n: sizes[n])] += 1
     few = [unlike(modes[name], size) for name, size in zip(heavy, sizes, strict=True)]
     settled = {name: step.configuration for name, step in base.steps.items()}
-    made = [
-        {**settled, **{name: mode.configuration for name, mode in zip(heavy, chosen, strict=True)}}
-        for chosen in itertools.product(*few)
-    ]
+    made: list[Choice] = []
+    for chosen in itertools.product(*few):
+        one = {**settled, **{name: mode.configuration for name, mode in zip(heavy, chosen, strict=True)}}
+        need = max(problem.search.need(Mode(c, unknown("1"))) for c in one.values())
+        made += [(reserve, one) for reserve in levels[need:]]
     return made, modes, heavy
 
 
@@ -153,19 +162,19 @@ def main() -> int:
         plans = {name: session.plan(declaration, goal) for name, goal in goals.items()}
         made, modes, heavy = grid(session, declaration, plans["minimize energy"], args.configurations)
         judge = Judge(modes)
-        chosen = {name: {s: p.configuration for s, p in plan.steps.items()} for name, plan in plans.items()}
+        chosen = {name: choice_of(plan) for name, plan in plans.items()}
         everything = list({key_of(one): one for one in [*chosen.values(), *made]}.items())
         left = args.limit if args.limit is not None else len(everything) * args.repeats
         warm = False
         for repeat in range(args.repeats):
-            for number, (key, configurations) in enumerate(everything):
+            for number, (key, choice) in enumerate(everything):
                 if left <= 0 or len(known.get(key, ())) > repeat:
                     continue
                 if not warm:
                     # Not counted: it brings weights and libraries into the file cache.
                     actual_of(session.run(declaration, plans["minimize latency"], reuse=False))
                     warm = True
-                plan = with_configurations(plans["minimize latency"], configurations)
+                plan = with_choice(plans["minimize latency"], choice)
                 found = actual_of(session.run(declaration, plan, reuse=False))
                 known.setdefault(key, []).append({**found, "load": load_average()})
                 part = store.with_suffix(".part")
@@ -175,7 +184,7 @@ def main() -> int:
                 print(f"{repeat + 1}/{args.repeats} {number + 1}/{len(everything)}: {found}", flush=True)
     done = [(key, one) for key, one in everything if known.get(key)]
     lines += [
-        f"- {len(done)} of {len(everything)} configurations run, {args.repeats} times each at most; varied: {', '.join(heavy)}",
+        f"- {len(done)} of {len(everything)} configurations run, {args.repeats} times each at most; varied: {', '.join(heavy)}, reserved cores",
         f"- Load average on the way: {mean([r['load'] for key, _ in done for r in known[key]]):.2f}"
         if done
         else "",
@@ -205,10 +214,20 @@ def main() -> int:
     return 0 if worst <= 0.10 and whole else 1
 
 
-def with_configurations(plan: Plan, configurations: Configurations) -> Plan:
-    """A plan with other configurations; its predictions are not those of the new ones and are not read."""
+def choice_of(plan: Plan) -> Choice:
+    """What a plan chose."""
+    if plan.reserves is None:
+        msg = "The plan reserves nothing."
+        raise SystemExit(msg)
+    return plan.reserves.cores, {name: step.configuration for name, step in plan.steps.items()}
+
+
+def with_choice(plan: Plan, choice: Choice) -> Plan:
+    """A plan with another choice; its predictions are not those of the new one and are not read."""
+    reserve, configurations = choice
     return replace(
         plan,
+        reserves=None if plan.reserves is None else replace(plan.reserves, cores=reserve, reason=""),
         steps={name: replace(step, configuration=configurations[name]) for name, step in plan.steps.items()},
     )
 
@@ -217,8 +236,8 @@ def judged(
     name: str,
     goal: Goal,
     plan: Plan,
-    chosen: Configurations,
-    done: Sequence[tuple[str, Configurations]],
+    chosen: Choice,
+    done: Sequence[tuple[str, Choice]],
     known: Mapping[str, Sequence[Mapping[str, float]]],
     modes: Mapping[str, Sequence[Mode]],
     judge: Judge,
@@ -229,11 +248,11 @@ def judged(
     def actual(key: str, figure: str) -> float:
         return mean(run[figure] for run in known[key])
 
-    def value(key: str, one: Configurations) -> float:
-        return score_of(one, modes, judge) if objective == "quality" else actual(key, objective)
+    def value(key: str, one: Choice) -> float:
+        return score_of(one[1], modes, judge) if objective == "quality" else actual(key, objective)
 
-    def meets(key: str, one: Configurations) -> bool:
-        if judge.shortfall(score_of(one, modes, judge), goal.floor) > 0:
+    def meets(key: str, one: Choice) -> bool:
+        if judge.shortfall(score_of(one[1], modes, judge), goal.floor) > 0:
             return False
         return goal.deadline_s is None or actual(key, "latency") <= goal.deadline_s
 
@@ -262,9 +281,13 @@ def judged(
         late = actual(here, "latency") / goal.deadline_s - 1 if goal.deadline_s is not None else 0.0
         words += f"; missed the deadline by {late:.1%}" if late > 0 else "; below the floor of quality"
         regret = float("inf")
-    differ = "; ".join(
-        f"{step}: {said(chosen[step])} -> {said(best[step])}" for step in best if best[step] != chosen[step]
-    )
+    changes = [f"reserved: {chosen[0]} -> {best[0]}"] if chosen[0] != best[0] else []
+    changes += [
+        f"{step}: {said(chosen[1][step])} -> {said(one)}"
+        for step, one in best[1].items()
+        if one != chosen[1][step]
+    ]
+    differ = "; ".join(changes)
     return [name + limit, f"{predicted:.2f}", f"{mine:.2f}", f"{there:.2f}", words, differ or "nothing"], max(
         0.0, regret
     )

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from murakkab_jupyter.core.errors import (
     LanguageError,
     UsageError,
 )
-from murakkab_jupyter.core.events import BatchEnded, RunEnded, RunStarted
+from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, RunEnded, RunStarted
 from murakkab_jupyter.session import Session
 from murakkab_jupyter.workflow.goal import Goal
 
@@ -78,6 +79,49 @@ def test_a_cell_is_planned_run_and_billed(session: Session) -> None:
     json.dumps(run.report())
     with pytest.raises(KeyError, match="there are: loud, count"):
         run.outputs["nonsense"]
+
+
+def test_a_run_holds_to_the_cores_its_plan_reserved_and_is_charged_for_these(session: Session) -> None:
+    declaration = session.declare(CELL, values("one", "two", "three"))
+    cores = session.connect().view().cores
+    plan = session.plan(declaration)
+    assert plan.reserves is not None
+    for reserve in (1, cores):
+        # As many instances as there are words: what keeps them from running at once is the reservation alone.
+        loud = plan.steps["loud"]
+        wide = replace(loud, configuration=replace(loud.configuration, instances=3, batch=1))
+        chosen = replace(
+            plan,
+            steps={**plan.steps, "loud": wide},
+            reserves=replace(plan.reserves, cores=reserve),
+        )
+        run = session.run(declaration, chosen, reuse=False)
+        assert run.status == "done"
+        told = [event for event in run.events if isinstance(event, CoresReserved)]
+        assert [(event.cores, event.of) for event in told] == [(reserve, cores)]
+        busy = most = 0
+        for event in run.events:
+            busy += isinstance(event, BatchStarted) - isinstance(event, BatchEnded)
+            most = max(most, busy)
+        assert most <= reserve
+        assert run.bill is not None
+        assert run.bill.boundary == f"node, share of reserved cores {reserve}/{cores}"
+        watts = run.cluster.workers[0].power.idle_w.value
+        seconds = run.bill.total.latency_s.value
+        assert watts is not None
+        assert seconds is not None
+        assert run.bill.idle.energy_j.value == pytest.approx(watts * seconds * reserve / cores, rel=0.02)
+        assert run.report()["plan"]["reserves"]["cores"] == reserve
+
+
+def test_the_bill_of_an_earlier_run_knows_what_it_reserved(session: Session) -> None:
+    from murakkab_jupyter.verbs.answers import past_bill
+
+    declaration = session.declare(CELL, values("a", "b"))
+    plan = session.plan(declaration)
+    run = session.run(declaration, replace(plan, reserves=replace(plan.reserves, cores=1)), reuse=False)
+    assert run.bill is not None
+    assert past_bill(session, session.journal.find(run.id)).boundary == run.bill.boundary
 
 
 def test_one_poisoned_item_fails_alone_and_is_named(session: Session) -> None:

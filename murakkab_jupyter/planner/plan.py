@@ -201,7 +201,7 @@ class Plan:
     reserves: Reservation | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON: `steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`."""
+        """Plain JSON: `steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`, and `reserves`."""
         return {
             "workflow": self.workflow,
             "goal": self.goal.to_json(),

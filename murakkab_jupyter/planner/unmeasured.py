@@ -61,7 +61,10 @@ def predictable(
     }
     notes = [f"Step {name} cannot be predicted: {reason}." for name, reason in missing.items()]
     notes += [note for note in plan.notes if not note.startswith("Nobody measured")]
-    made = replace(plan, steps=steps, predicted=totals, binding=None, bound=None, notes=tuple(notes))
+    reserves = None if plan.reserves is None else replace(plan.reserves, reason="")
+    made = replace(
+        plan, steps=steps, predicted=totals, binding=None, bound=None, notes=tuple(notes), reserves=reserves
+    )
     limits = {
         "deadline": plan.goal.deadline_s,
         "budget": plan.goal.budget_usd,

@@ -38,6 +38,7 @@ def test_a_step_that_nobody_measured_is_unknown_and_so_are_the_totals(described)
     assert any("Step loud cannot be predicted" in note for note in plan.notes)
     assert not any("the first run does" in note or "a run corrects" in note for note in plan.notes)
     assert "unknown" in session.explain(plan)
+    assert plan.reserves.reason == "", "why not more cores rests on the same guess"
 
 
 def test_a_limit_that_nobody_can_judge_is_not_met(described):

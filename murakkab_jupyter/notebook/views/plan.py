@@ -151,7 +151,9 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         lines.append(marks)
     after = needs(workflow, set(plan.steps))
     return Bundle(
-        html, clean("\n".join(lines)), {PLAN_TYPE: {**plan.to_json(), "notes": [*reserves, *plan.notes], "title": title, "after": after}}
+        html,
+        clean("\n".join(lines)),
+        {PLAN_TYPE: {**plan.to_json(), "notes": [*reserves, *plan.notes], "title": title, "after": after}},
     )
 
 

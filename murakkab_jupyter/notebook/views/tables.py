@@ -123,7 +123,8 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None) -> Bundl
         for name in (plans[0].steps if plans else {})
         if len({str(plan.steps[name].configuration) for plan in plans if name in plan.steps}) > 1
     ]
-    reserving = len({plan.reserves and plan.reserves.cores for plan in plans}) > 1
+    differ = len({plan.reserves and plan.reserves.cores for plan in plans}) > 1
+    reserving: Columns = [("Reserves", "left")] if differ else []
     rows = []
     for number, plan in enumerate(plans, start=1):
         mark = " (chosen)" if chosen is not None and same_choice(plan, chosen) else ""
@@ -132,7 +133,7 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None) -> Bundl
             [
                 Cell(f"{number}{mark}", strong=bool(mark)),
                 *(Cell(figure_text(one), markup=figure(one)) for one in figures),
-                *([reserved_cell(plan)] if reserving else []),
+                *(reserved_cell(plan) for _ in reserving),
                 *(choice_cell(name, plan, plans) for name in changing),
             ]
         )
@@ -144,7 +145,7 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None) -> Bundl
         [
             ("Plan", "left"),
             *((title, "right") for _, title in keys),
-            *([("Reserves", "left")] if reserving else []),
+            *reserving,
             *((name, "left") for name in changing),
         ],
         rows,
