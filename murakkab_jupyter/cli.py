@@ -265,7 +265,7 @@ def watch(run: Run, request: Request) -> int:
 
     line = Line(sys.stderr)
     try:
-        follow(run, line.moment, again=f"go on with: murakkab resume {run.id}")
+        follow(run, lambda state: line.moment(state.moment()), again=f"go on with: murakkab resume {run.id}")
     except StoppedError as error:
         line.end()
         tell(error.message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -417,10 +418,12 @@ class Session:
             if (name, ancestry) not in declaration.roots.bad:
                 store.put(name, ancestry, value)
         restored = []
-        for name, ancestry, value in finished:
-            store.put(name, ancestry, value)
-            children = len(value) if workflow.step(name).opens else None
-            restored.append(Restored(name, (Outcome(ancestry, children),)))
+        for name, together in itertools.groupby(finished, key=lambda one: one[0]):
+            outcomes = []
+            for _, ancestry, value in together:
+                store.put(name, ancestry, value)
+                outcomes.append(Outcome(ancestry, len(value) if workflow.step(name).opens else None))
+            restored.append(Restored(name, tuple(outcomes)))
         loop = RunLoop(
             workflow,
             {name: step.configuration for name, step in plan.steps.items()},

@@ -19,6 +19,7 @@ __all__ = [
     "CoresReserved",
     "Event",
     "ItemFailed",
+    "ItemsRestored",
     "LevelClosed",
     "Notice",
     "Reconfigured",
@@ -143,6 +144,14 @@ class ItemFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ItemsRestored(Event):
+    """Items of a step that an earlier part of a resumed run had made: they are final and not made again."""
+
+    step: str
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
 class LevelClosed(Event):
     """An opener ended for one parent with `children` children."""
 
@@ -221,6 +230,7 @@ _EVENTS: dict[str, type[Event]] = {
         BatchEnded,
         BatchRetried,
         ItemFailed,
+        ItemsRestored,
         LevelClosed,
         StepEnded,
         WorkerChanged,

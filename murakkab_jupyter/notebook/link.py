@@ -1,8 +1,7 @@
 """The kernel's end of the side panel: runs, workflows, workers and energy, pushed through a comm.
 
 The front end opens a comm of the target `murakkab`; the kernel then sends its state at once, after every
-cell, and while a run goes on, from a thread of its own: a cell that waits for its run blocks what the front end
-sends, not what the kernel sends. Nothing is computed while no panel listens.
+cell, and while a run goes on, from a thread of its own. Nothing is computed while no panel listens.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from murakkab_jupyter.core.events import (
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.version import VERSION
 from murakkab_jupyter.notebook.clusters import cluster_json, other_client
+from murakkab_jupyter.notebook.hub import apart
 from murakkab_jupyter.notebook.views.progress import StepMoment, eta_s
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class Link:
         state = self.state()
         for comm in comms:
             try:
-                comm.send(state)
+                apart(comm.send, state)
             except Exception:  # noqa: BLE001 - a panel that is gone must not end a run or a cell
                 with self._lock:
                     self._comms.pop(comm.comm_id, None)

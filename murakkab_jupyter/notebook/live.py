@@ -5,26 +5,30 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.core.errors import MurakkabError
-from murakkab_jupyter.notebook.views.progress import (
-    Moment,
-    StepMoment,
-    busy_steps,
-    eta_s,
-    happenings,
-    steps_done,
-)
+from murakkab_jupyter.notebook.hub import Hub, slot
+from murakkab_jupyter.notebook.views.html import Bundle
+from murakkab_jupyter.notebook.views.progress import steps_done
+from murakkab_jupyter.notebook.views.run import run_sheet, run_view
+from murakkab_jupyter.notebook.views.state import RunState
 
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
 
-__all__ = ["EVERY_S", "Follower", "StoppedError", "follow", "moment_of", "steps_of", "stopped_line"]
+__all__ = ["EVERY_S", "Follower", "Shown", "StoppedError", "follow", "state_of", "stopped_line"]
 
 EVERY_S = 0.25
+SHARE = 0.015
+"""Of its thread's time that showing a run may take: a run that is slow to show is shown less often."""
+BARS_S = 1.0
+"""Between two time lines of a live view; counts move faster."""
+STATIC_S = 2.0
+"""Between two static forms under a live view that nobody may be drawing."""
+HEARD_STATIC_S = 20.0
+"""The same, once a front end has said that it draws it: they are what a notebook saved now would hold."""
 STOP_S = 0.9
 """After an interrupt, the prompt is back within this time, whether or not the last worker has let go."""
 
@@ -38,33 +42,54 @@ class StoppedError(MurakkabError):
         return [self.message]
 
 
-def steps_of(run: Run) -> dict[str, StepMoment]:
-    """How far each step is."""
-    busy = busy_steps(tuple(run.events))
-    return {
-        name: StepMoment(one.done, one.failed, one.skipped, one.total, one.expected or 0.0, name in busy)
-        for name, one in run.progress().items()
-    }
+def state_of(run: Run, *, stopped: bool = False) -> RunState:
+    """A run as its events have told it so far; of an ended one, what was used is as its bill says.
 
-
-def moment_of(run: Run, elapsed_s: float) -> Moment:
-    """Everything a progress view shows of a run now."""
-    steps = steps_of(run)
-    eta = eta_s(run.plan, steps, elapsed_s) if run.status == "running" else None
-    return Moment(run.workflow.name, steps, elapsed_s, eta, run.status, happenings(run.events))
+    With `stopped`, a run that has been stopped is shown so although its last worker has not let go yet.
+    """
+    state = RunState(run.workflow, run.plan, run.cluster)
+    state.read(run.events)
+    if run.ended:
+        state.end(run.status, run.message, None if run.bill is None else run.bill.total)
+    elif stopped:
+        state.end("stopped", "")
+    return state
 
 
 def stopped_line(run: Run | None, total: int = 0, *, again: str = "run the cell again to go on") -> str:
     """`stopped: 4 of 9 steps done; run the cell again to go on`."""
     if run is None:
         return f"stopped: 0 of {total} steps done; {again}"
-    steps = steps_of(run)
+    steps = state_of(run).steps()
     return f"stopped: {steps_done(steps)} of {len(steps)} steps done; {again}"
+
+
+class Pace:
+    """Reads a run's events and tells how it goes, no oftener than agreed and no more than a share of the time."""
+
+    def __init__(self, run: Run, tell: Callable[[RunState], None], every_s: float) -> None:
+        self.run = run
+        self.state = RunState(run.workflow, run.plan, run.cluster)
+        self._tell = tell
+        self._every_s = every_s
+        self._begun: float | None = None
+
+    def step(self) -> float:
+        """Tell how it goes now; returns the seconds to wait until the next time."""
+        before = time.thread_time()
+        self.state.read(self.run.events)
+        now = time.monotonic()
+        if self._begun is None:
+            self._begun = now - self.state.seconds
+        if not self.run.ended:
+            self.state.seconds = max(self.state.seconds, now - self._begun)
+        self._tell(self.state)
+        return max(self._every_s, (time.thread_time() - before) / SHARE)
 
 
 def follow(
     run: Run,
-    tell: Callable[[Moment], None],
+    tell: Callable[[RunState], None],
     *,
     every_s: float = EVERY_S,
     again: str = "run the cell again to go on",
@@ -76,38 +101,98 @@ def follow(
     StoppedError
         After an interrupt, within a second; what is finished is kept.
     """
-    begun = time.monotonic()
+    pace = Pace(run, tell, every_s)
     try:
         while not run.ended:
-            tell(moment_of(run, time.monotonic() - begun))
+            pause = pace.step()
             with contextlib.suppress(TimeoutError):
-                run.wait(every_s)
+                run.wait(pause)
         run.wait()
-        tell(moment_of(run, time.monotonic() - begun))
+        pace.step()
     except KeyboardInterrupt:
         run.stop()
         with contextlib.suppress(TimeoutError, KeyboardInterrupt, MurakkabError):
             run.wait(STOP_S)
         # The last worker may not have let go yet; what the user sees is a run that does not go on.
-        tell(replace(moment_of(run, time.monotonic() - begun), status="stopped", eta_s=None))
+        pace.state.read(run.events)
+        pace.state.end("stopped", "")
+        tell(pace.state)
         raise StoppedError(stopped_line(run, again=again)) from None
 
 
 class Follower:
     """Follows a run that goes on in the background, in a thread of its own."""
 
-    def __init__(self, run: Run, tell: Callable[[Moment], None], done: Callable[[], None]) -> None:
-        self._run = run
-        self._tell = tell
+    def __init__(self, run: Run, tell: Callable[[RunState], None], done: Callable[[], None]) -> None:
+        self._pace = Pace(run, tell, EVERY_S)
         self._done = done
         self.thread = threading.Thread(target=self._follow, name=f"murakkab-view-{run.id}", daemon=True)
         self.thread.start()
 
     def _follow(self) -> None:
-        begun = time.monotonic()
-        while not self._run.ended:
-            self._tell(moment_of(self._run, time.monotonic() - begun))
+        run = self._pace.run
+        while not run.ended:
+            pause = self._pace.step()
             with contextlib.suppress(TimeoutError, MurakkabError):
-                self._run.wait(EVERY_S)
-        self._tell(moment_of(self._run, time.monotonic() - begun))
+                run.wait(pause)
+        self._pace.step()
         self._done()
+
+
+class Shown:
+    """A run under way in an output of the notebook: live where the front end can, static where it cannot.
+
+    Parameters
+    ----------
+    run
+        The run.
+    put
+        Puts a bundle in the place of what the output shows.
+    hub
+        Draws live views; None for a front end that redraws nothing.
+    """
+
+    def __init__(self, run: Run, put: Callable[[Bundle], None], hub: Hub | None) -> None:
+        self._run = run
+        self._put = put
+        self._hub = hub
+        state = RunState(run.workflow, run.plan, run.cluster)
+        self._view = hub.open("run", run_sheet(state), self._act) if hub is not None and hub.ready else None
+        self._drawn = self._static = time.monotonic()
+        if hub is not None:
+            self._show(state)
+
+    def _act(self, message: Mapping[str, Any]) -> str | None:
+        """The stop button was pressed."""
+        if message.get("what") != "stop":
+            return None
+        self._run.stop()
+        return "The run is being stopped; what is finished is kept."
+
+    def tell(self, state: RunState) -> None:
+        """Show how it goes now."""
+        if self._hub is None:
+            return
+        now = time.monotonic()
+        if self._view is None:
+            self._show(state)
+            return
+        bars = now - self._drawn >= BARS_S
+        self._drawn = now if bars else self._drawn
+        self._hub.update(self._view, run_sheet(state, bars=bars))
+        if now - self._static >= (HEARD_STATIC_S if self._hub.heard else STATIC_S):
+            self._static = now
+            self._show(state)
+            self._hub.again(self._view)
+
+    def _show(self, state: RunState) -> None:
+        told = "" if state.status != "running" else f"As it stood at {time.strftime('%H:%M:%S')}."
+        bundle = run_view(state, told=told)
+        self._put(bundle if self._view is None else slot(bundle, self._view))
+
+    def end(self, bundle: Bundle) -> None:
+        """The run has ended: this, which needs nobody to draw it, stays in its place."""
+        if self._hub is not None and self._view is not None:
+            self._hub.close(self._view)
+            self._view = None
+        self._put(bundle)

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import functools
 import logging
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from IPython import display as ipython_display
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from traitlets import Bool
 
 from murakkab_jupyter import __version__
 from murakkab_jupyter.core.errors import InfeasibleError, UsageError
@@ -22,12 +20,13 @@ from murakkab_jupyter.core.kinds import Answer
 from murakkab_jupyter.notebook.errors import nearest_plan
 from murakkab_jupyter.notebook.fill import filled
 from murakkab_jupyter.notebook.link import Link, connect
-from murakkab_jupyter.notebook.live import Follower, StoppedError, follow, stopped_line
+from murakkab_jupyter.notebook.live import Follower, Shown, StoppedError, follow, state_of, stopped_line
+from murakkab_jupyter.notebook.screen import Screen, bundle_data, display, put, put_text
 from murakkab_jupyter.notebook.show import run_bundle, show
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.html import Bundle
 from murakkab_jupyter.notebook.views.plan import plan_view
-from murakkab_jupyter.notebook.views.progress import Moment, progress_view
+from murakkab_jupyter.notebook.views.run import run_view
 from murakkab_jupyter.notebook.views.tables import message_view
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.run import Run
@@ -53,44 +52,18 @@ if TYPE_CHECKING:
 __all__ = ["MurakkabMagics", "load"]
 
 
-@functools.cache
-def has_extension() -> bool:
-    """Whether the JupyterLab extension is installed where this kernel's Jupyter looks for it."""
-    try:
-        from jupyter_core.paths import jupyter_path
-    except ImportError:
-        return False
-    return any(Path(folder, "murakkab-jupyter").is_dir() for folder in jupyter_path("labextensions"))
-
-
-def bundle_data(bundle: Bundle) -> dict[str, object]:
-    """A bundle as IPython wants it; what only the extension reads is left out, and out of the saved notebook, without it."""
-    whole = bundle._repr_mimebundle_()
-    if has_extension():
-        return whole
-    return {kind: data for kind, data in whole.items() if kind.startswith("text/")}
-
-
-def put(bundle: Bundle, handle: Any = None) -> None:
-    """Show a bundle, or put it in the place of what a handle shows."""
-    if handle is None:
-        display(bundle_data(bundle), raw=True)
-    else:
-        handle.update(bundle_data(bundle), raw=True)
-
-
-def put_text(text: str) -> None:
-    """Show plain text."""
-    display({"text/plain": text}, raw=True)
-
-
-display: Any = ipython_display.display
-"""IPython's, which is not typed."""
-
-
 @magics_class
 class MurakkabMagics(Magics):
     """`%murakkab` and `%%murakkab` of one shell."""
+
+    live_views = Bool(
+        True,
+        help="Views that move and can be clicked, where the front end can draw them; else their static form.",
+    ).tag(config=True)
+    pictures = Bool(
+        True,
+        help="Stills in results; without them a saved notebook is smaller and shows nothing of your media.",
+    ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
@@ -98,8 +71,9 @@ class MurakkabMagics(Magics):
         self.link = Link(self.bench)
         self.followers: list[Follower] = []
         self.space: dict[str, Any] = shell.user_ns
-        self.live = getattr(shell, "kernel", None) is not None
-        """Whether the front end can put an update in the place of what it shows; a terminal cannot."""
+        self.screen = Screen(
+            redraws=getattr(shell, "kernel", None) is not None, wanted=lambda: bool(self.live_views)
+        )
 
     @no_var_expand
     @line_cell_magic
@@ -166,7 +140,7 @@ class MurakkabMagics(Magics):
         session = self.bench.session(options.get("cluster"))
         one = self.bench.declare(text, values, session=session, cell_id=cell_id)
         plan = self.bench.plan(one)
-        put(plan_view(plan, one.declaration.workflow))
+        self.screen.plan(one, plan)
         for notice in one.notices:
             put(message_view(notice))
         if not wanted:
@@ -265,7 +239,7 @@ class MurakkabMagics(Magics):
         fresh = one.plan is None or one.plan.goal != goal
         plan = self.bench.plan(one, goal) if fresh or one.plan is None else one.plan
         if fresh:
-            put(plan_view(plan, one.declaration.workflow))
+            self.screen.plan(one, plan)
         return self.run(
             one,
             plan,
@@ -279,13 +253,20 @@ class MurakkabMagics(Magics):
         if target == "-":
             put_text(write_json(outcome.json, target) or "")
             return
-        put(show(outcome))
+        if outcome.kind == "frontier":
+            plans, _, name = outcome.data
+            self.screen.frontier(self.bench.find(name), plans)
+        elif outcome.kind == "plan":
+            plan, workflow = outcome.data
+            self.screen.plan(self.bench.find(workflow.name), plan)
+        else:
+            put(show(outcome))
         if target is not None:
             write_json(outcome.json, target)
 
     def show_measuring(self) -> None:
         """A bar that shows how far measuring is, where the front end can redraw it."""
-        if not self.live:
+        if not self.screen.redraws:
             self.bench.measuring = lambda _: None
             return
         from murakkab_jupyter.notebook.views.measuring import measuring_view
@@ -349,13 +330,12 @@ class MurakkabMagics(Magics):
         self.keep(run)
         self.link.follow(run)
         handle = display({"text/plain": f"Run {run.id} is starting."}, raw=True, display_id=True)
-
-        def tell(moment: Moment) -> None:
-            if self.live:
-                put(progress_view(moment), handle)
+        shown = Shown(
+            run, lambda bundle: put(bundle, handle), self.screen.hub if self.screen.redraws else None
+        )
 
         def done() -> None:
-            put(run_bundle(run), handle)
+            shown.end(self.screen.results(run, pictures=bool(self.pictures)))
             if json is not None:
                 written = write_json(run.report(), json)
                 if written is not None:
@@ -363,10 +343,16 @@ class MurakkabMagics(Magics):
 
         if background:
             self.followers = [one for one in self.followers if one.thread.is_alive()]
-            self.followers.append(Follower(run, tell, done))
+            self.followers.append(Follower(run, shown.tell, done))
             return run
-        follow(run, tell, again=again)
+        try:
+            follow(run, shown.tell, again=again)
+        except StoppedError:
+            shown.end(run_view(state_of(run, stopped=True)) if not run.ended else self.screen.results(run))
+            raise
         done()
+        if run.status == "stopped":  # by the view's button, or from the side panel
+            raise StoppedError(stopped_line(run, again=again))
         if run.status == "failed":
             run.raise_for_status()
         return None

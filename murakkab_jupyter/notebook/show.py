@@ -16,10 +16,12 @@ from murakkab_jupyter.notebook.views.curve import curve_view
 from murakkab_jupyter.notebook.views.engines import engines_view
 from murakkab_jupyter.notebook.views.figures import figure, figure_text, legend
 from murakkab_jupyter.notebook.views.found import RESULTS_TYPE, results_json
-from murakkab_jupyter.notebook.views.html import Bundle, Cell
+from murakkab_jupyter.notebook.views.frontier import frontier_view
+from murakkab_jupyter.notebook.views.html import Bundle, Cell, Html, tag
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.progress import steps_done
 from murakkab_jupyter.notebook.views.results import Results, results_view
+from murakkab_jupyter.notebook.views.run import run_view
 from murakkab_jupyter.notebook.views.slots import run_json
 from murakkab_jupyter.verbs import Outcome
 
@@ -46,8 +48,8 @@ def show(outcome: Outcome) -> Bundle:
         case "message":
             return tables.message_view(data)
         case "frontier":
-            plans, chosen = data
-            return tables.frontier_view(plans, chosen=chosen)
+            plans, chosen, name = data
+            return frontier_view(plans, chosen=chosen, name=name)
         case "status":
             return tables.status_view([status_row(run) for run in data])
         case "history":
@@ -104,11 +106,16 @@ def run_results(run: Run, *, pictures: bool = True) -> Results:
 
 
 def run_bundle(run: Run, *, pictures: bool = True) -> Bundle:
-    """Results, then the bill."""
+    """Results, then how the run went, then the bill."""
+    from murakkab_jupyter.notebook.live import state_of
+
     title = f"Results ({run.status})"
     results = run_results(run, pictures=pictures)
     shown = [results_view(results, title=title)]
     told = run_json(run)
+    went = run_view(state_of(run))
+    # The extension draws this part itself, and leaves ours out by its class.
+    shown.append(Bundle(str(tag("div", Html(went.html), class_="murakkab-went")), went.text))
     if run.bill is not None:
         shown.append(bill_view(run.bill, name=run.workflow.name))
         told["bill"] = bill_json(run.bill, name=run.workflow.name)
@@ -116,9 +123,9 @@ def run_bundle(run: Run, *, pictures: bool = True) -> Bundle:
 
 
 def status_row(run: Run) -> dict[str, Any]:
-    from murakkab_jupyter.notebook.live import steps_of
+    from murakkab_jupyter.notebook.live import state_of
 
-    steps = steps_of(run)
+    steps = state_of(run).steps()
     return {
         "id": run.id,
         "name": run.workflow.name,

@@ -22,6 +22,7 @@ from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.events import (
     BatchEnded,
     BatchRetried,
+    ItemsRestored,
     LevelClosed,
     Notice,
     Reconfigured,
@@ -189,11 +190,17 @@ class RunLoop:
         self._desk.wake("begin", 0.0)
 
     def _restore(self, message: Restored) -> None:
+        restored = 0
         for outcome in message.outcomes:
             item = self._ledger.find(message.step, outcome.ancestry)
             waits = item is not None and item.queued and item.state is State.READY
-            if self._ledger.restore(message.step, outcome) and waits and item is not None:
+            if not self._ledger.restore(message.step, outcome):
+                continue
+            restored += outcome.error is None
+            if waits and item is not None:
                 self._steps[message.step].queue.forget(item)
+        if restored:
+            self._desk.tell(ItemsRestored(self._desk.at_s, message.step, restored))
         if self._checked:  # a late one
             self._account()
             if not self.finished:

@@ -41,6 +41,11 @@ class Declared:
         """The workflow's name."""
         return self.declaration.workflow.name
 
+    def take(self, plan: Plan) -> Plan:
+        """Take a plan of the frontier: the next run carries it out, whatever the goal would have chosen."""
+        self.plan = replace(plan, goal=self.declaration.workflow.goal)
+        return self.plan
+
 
 class Workbench:
     """What has been declared, and the sessions it is done in.
@@ -185,9 +190,7 @@ class Workbench:
                 plan = self._planned(one, request)
                 return Outcome("words", ("Why this plan", one.session.explain(plan)))
             case "frontier":
-                one = self.find(request.word)
-                plans = one.session.frontier(one.declaration, request.goal(one.declaration.workflow.goal))
-                return Outcome("frontier", (plans, one.plan), [plan.to_json() for plan in plans])
+                return self._frontier(request)
             case "status":
                 return Outcome("status", list(self.runs().values()))
             case "stop":
@@ -226,6 +229,17 @@ class Workbench:
         one = self.find(request.word)
         plan = self.plan(one, request.goal(one.declaration.workflow.goal))
         return Outcome("plan", (plan, one.declaration.workflow), plan.to_json())
+
+    def _frontier(self, request: Request) -> Outcome:
+        one = self.find(request.word)
+        plans = one.session.frontier(one.declaration, request.goal(one.declaration.workflow.goal))
+        wanted = request.options.get("take")
+        if wanted is not None:
+            if not str(wanted).isdigit() or not 1 <= int(wanted) <= len(plans):
+                msg = f"There is no plan {str(wanted)[:40]} on this frontier."
+                raise UsageError(msg, hint=f"Give a number from 1 to {len(plans)}.")
+            one.take(plans[int(wanted) - 1])
+        return Outcome("frontier", (plans, one.plan, one.name), [plan.to_json() for plan in plans])
 
     def _stop(self, request: Request) -> Outcome:
         run = self.run_named(request.word)

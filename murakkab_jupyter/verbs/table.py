@@ -60,6 +60,7 @@ OPTIONS: Mapping[str, Option] = {
     "input": Option(
         "many", "NAME=VALUE", "a variable's value: a text, file, folder or glob; again for more", ("cli",)
     ),
+    "take": Option("value", "N", "take plan N of the frontier for the next run", ("magic",)),
     "json": Option("value", "FILE", "write everything as JSON to FILE (- for standard output)"),
     "python": Option("flag", "", "as Python code"),
     "measure": Option(
@@ -165,7 +166,7 @@ VERBS: tuple[Verb, ...] = (
         "frontier",
         "plans of which none is better in every respect",
         "[WORKFLOW]",
-        ("cluster", "cores", "input", "json"),
+        ("cluster", "cores", "input", "json", "take"),
         goal=True,
         cli_words="FILE",
     ),

@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
+from murakkab_jupyter.core.events import (
+    BatchEnded,
+    BatchRetried,
+    BatchStarted,
+    Event,
+    ItemFailed,
+    LevelClosed,
+    Notice,
+    Reconfigured,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+    Usage,
+    WorkerChanged,
+)
 from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
 from murakkab_jupyter.core.kinds import (
     Answer,
     Box,
@@ -18,6 +36,7 @@ from murakkab_jupyter.core.kinds import (
 )
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.notebook.views.results import Results
+from murakkab_jupyter.notebook.views.state import RunState
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, StepPlan
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
@@ -229,25 +248,63 @@ def results(scenes: int = 5, failures: tuple = ()) -> Results:
     return Results(newsroom(), values(scenes), failures, jpeg)
 
 
+POWER = HostPower(
+    Figure(12.0, "W", source="prior"),
+    Figure(9.5, "W", source="prior"),
+    electricity_usd_per_kwh=Figure(0.3, "USD/kWh", source="prior"),
+)
+LEFT, RIGHT = "tcp://127.0.0.1:4001", "tcp://127.0.0.1:4002"
+
+
+def cluster() -> ClusterView:
+    """Two workers on two hosts."""
+    return ClusterView(
+        (
+            WorkerView(LEFT, "left", 2, 8 * 10**9, power=POWER),
+            WorkerView(RIGHT, "right", 2, 8 * 10**9, power=POWER),
+        )
+    )
+
+
+def story() -> list[Event]:
+    """Events of a run that loses a worker in the middle and is not over yet."""
+    video = (("videos", 0),)
+    scene = (*video, ("scenes", 4))
+    return [
+        RunStarted(0.0, "ab12", {"scenes": 1, "frames": 5, "transcript": 5, "objects": 15}),
+        StepStarted(0.0, "scenes"),
+        BatchStarted(0.0, "scenes", 0, LEFT, 0, 1, 2),
+        BatchEnded(3.0, "scenes", 0, LEFT, 1, 0, usage=Usage(3.0, 4.0)),
+        LevelClosed(3.0, "scenes", video, 5),
+        StepEnded(3.0, "scenes", 1, 0, 0),
+        BatchStarted(3.0, "frames", 1, LEFT, 0, 2, 1),
+        BatchStarted(3.0, "transcript", 2, RIGHT, 0, 5, 1),
+        BatchEnded(4.0, "frames", 1, LEFT, 2, 0, usage=Usage(1.0, 0.9)),
+        BatchStarted(4.0, "frames", 3, LEFT, 0, 3, 1),
+        ItemFailed(4.5, "frames", scene, "the frame is black"),
+        WorkerChanged(5.0, RIGHT, "lost"),
+        BatchEnded(5.0, "transcript", 2, RIGHT, 0, 0, wasted=True),
+        BatchRetried(5.0, "transcript", 2, f"tried again: worker {RIGHT} was lost"),
+        Reconfigured(
+            5.0, f"worker {RIGHT} was lost", "2 workers, 4 cores", "1 worker, 2 cores; 5 items go elsewhere"
+        ),
+        BatchStarted(5.1, "transcript", 4, LEFT, 0, 5, 1),
+        Notice(5.2, "objects goes without 1 failed value."),
+    ]
+
+
+def run_state(events: Sequence[Event] | None = None) -> RunState:
+    """The run of `story`, one second after its last event."""
+    state = RunState(newsroom(), plan(), cluster())
+    state.read(story() if events is None else events)
+    state.seconds += 1.0
+    return state
+
+
 def bill():
     """A real bill, from events as a run would publish them."""
-    from murakkab_jupyter.core.events import (
-        BatchEnded,
-        BatchStarted,
-        RunEnded,
-        RunStarted,
-        StepEnded,
-        StepStarted,
-        Usage,
-    )
-    from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
     from murakkab_jupyter.runtime.bill import Bill
 
-    power = HostPower(
-        Figure(12.0, "W", source="prior"),
-        Figure(9.5, "W", source="prior"),
-        electricity_usd_per_kwh=Figure(0.3, "USD/kWh", source="prior"),
-    )
     events: list = [RunStarted(0.0, "ab12", {})]
     at = 0.0
     for task, (name, step) in enumerate(plan().steps.items()):
@@ -273,4 +330,4 @@ def bill():
         ]
         at += took / 2
     events.append(RunEnded(at + 1, "done"))
-    return Bill.of(events, plan(), ClusterView((WorkerView("local", "here", 2, 8 * 10**9, power=power),)))
+    return Bill.of(events, plan(), ClusterView((WorkerView("local", "here", 2, 8 * 10**9, power=POWER),)))

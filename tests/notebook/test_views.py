@@ -9,37 +9,27 @@ from html.parser import HTMLParser
 
 import pytest
 
-from murakkab_jupyter.core.events import (
-    BatchEnded,
-    BatchRetried,
-    BatchStarted,
-    Notice,
-    Reconfigured,
-    WorkerChanged,
-)
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView
 from murakkab_jupyter.core.kinds import Answer, Box, Boxes, Evidence, Passage, Scene, Segment, Transcript
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_view
 from murakkab_jupyter.notebook.views.figures import amount, band, figure_text, timecode
+from murakkab_jupyter.notebook.views.frontier import frontier_view
 from murakkab_jupyter.notebook.views.html import Bundle, clean, shorten, tag, text_table
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.progress import (
     Moment,
     StepMoment,
-    busy_steps,
     eta_s,
-    happenings,
     progress_line,
-    progress_view,
 )
 from murakkab_jupyter.notebook.views.results import MOST_CARDS, Results, results_view
+from murakkab_jupyter.notebook.views.run import run_view
 from murakkab_jupyter.notebook.views.tables import (
     Model,
     PastRun,
     cluster_view,
-    frontier_view,
     history_view,
     message_view,
     models_view,
@@ -92,7 +82,7 @@ def moment() -> Moment:
         "frames": StepMoment(3, 1, 0, None, 15),
         "objects": StepMoment(0, 0, 0, None, 0),
     }
-    return Moment("newsroom", steps, 7.4, 8.6, "running", ["3.1 s: frames is tried again"])
+    return Moment("newsroom", steps, 7.4, 8.6, "running")
 
 
 def every_view() -> dict[str, Bundle]:
@@ -102,7 +92,7 @@ def every_view() -> dict[str, Bundle]:
         "plan": plan_view(chosen, samples.newsroom()),
         "results": results_view(samples.results(5, failures)),
         "bill": bill_view(samples.bill(), name="newsroom"),
-        "progress": progress_view(moment()),
+        "run": run_view(samples.run_state()),
         "frontier": frontier_view([chosen, chosen], chosen=chosen),
         "history": history_view([PastRun("ab12", "newsroom", "done", 1.7e9, 15.2, 31, "")]),
         "models": models_view([Model("tiny", "a model", "package x", "MIT", None, "no")]),
@@ -216,9 +206,6 @@ def test_script_tags_are_inert_in_names_options_reasons_and_notes_of_a_plan():
 
 
 def test_script_tags_are_inert_everywhere_else():
-    assert_inert(
-        progress_view(replace(moment(), name=EVIL, steps={EVIL: StepMoment(1, 0, 0, 2, 2)}, happened=[EVIL]))
-    )
     assert_inert(history_view([PastRun(EVIL, EVIL, EVIL, None, None, None, EVIL)]))
     assert_inert(models_view([Model(EVIL, EVIL, EVIL, EVIL, 1, EVIL)]))
     assert_inert(cluster_view(ClusterView((WorkerView(EVIL, EVIL, 1, 1),)), address=EVIL))
@@ -352,17 +339,6 @@ def test_a_bill_shows_the_plan_beside_and_its_lines_add_up():
     assert "812 / 190" in shown.text
 
 
-def test_progress_counts_and_tells_states_in_words():
-    shown = progress_view(moment())
-    for text in (shown.text, words_of(shown)):
-        assert "1 of 3 steps done" in text
-        assert "4 of about 15, 1 failed" in text
-        assert "waiting" in text
-        assert "to go" in text
-    bars = [a for _, a in tags_of(shown) if a.get("role") == "progressbar"]
-    assert [bar["aria-valuenow"] for bar in bars] == ["100", "27", "0"]
-
-
 def test_a_line_for_a_terminal_fits_its_width():
     line = progress_line(moment(), 60)
     assert len(line) <= 60
@@ -376,21 +352,6 @@ def test_the_time_left_starts_with_the_plans_and_ends_at_none():
     done = {name: StepMoment(1, 0, 0, 1, 1) for name in chosen.steps}
     assert eta_s(chosen, done, 15.0) == 0.0
     assert eta_s(None, {"a": StepMoment(5, 0, 0, 10, 10)}, 4.0) == pytest.approx(4.0)
-
-
-def test_what_happened_is_told_latest_last_and_only_a_few():
-    events = [
-        Notice(1, "one"),
-        BatchRetried(2, "asr", 3, "its process died"),
-        WorkerChanged(3, "tcp://b", "lost"),
-        Reconfigured(4, "a worker was lost", "2 instances", "1 instance", "ends 3 s later"),
-        Notice(5, "five"),
-    ]
-    told = happenings(events)
-    assert len(told) == 4
-    assert told[-1].endswith("five")
-    assert "asr is tried again" in told[0]
-    assert "2 instances → 1 instance (ends 3 s later)" in told[2]
 
 
 @pytest.mark.parametrize(
@@ -476,15 +437,6 @@ def test_the_time_line_has_its_bars_without_svg():
 
 def test_a_plan_of_six_steps_stays_small():
     assert len(plan_view(samples.plan(), samples.newsroom()).html) < 26_000
-
-
-def test_a_step_is_running_from_its_first_batch_on():
-    begun = [BatchStarted(1.0, "objects", 1, "w", 0, 4, 1), BatchStarted(1.0, "frames", 2, "w", 0, 4, 1)]
-    assert busy_steps(begun) == {"objects", "frames"}
-    assert busy_steps([*begun, BatchEnded(2.0, "frames", 2, "w", 4, 0)]) == {"objects"}
-    shown = progress_view(Moment("n", {"objects": StepMoment(busy=True), "rest": StepMoment()}, 1.0))
-    assert re.search(r"objects .*running", shown.text)
-    assert re.search(r"rest .*waiting", shown.text)
 
 
 def test_an_answer_by_itself_names_files_without_their_folders():

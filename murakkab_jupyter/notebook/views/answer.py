@@ -16,7 +16,7 @@ from murakkab_jupyter.notebook.views.html import (
     tag,
     wrap_text,
 )
-from murakkab_jupyter.notebook.views.values import evidence_words, value_words
+from murakkab_jupyter.notebook.views.values import evidence_words, file_name, value_words
 
 __all__ = ["answer_html", "answer_text", "answer_view"]
 
@@ -32,6 +32,9 @@ def answer_html(said: Answer, *, head: str = "", question: str = "") -> Html:
             tag("strong", evidence_words(one), style="font-weight:600"),
             None if not one.text else tag("span", " “", shorten(one.text, 260), "”", style=MUTED),
             style="margin:2px 0",
+            data_murakkab_evidence=True,
+            data_source=file_name(one.source),
+            data_at=one.start_s,
         )
         for one in said.evidence[:MOST_EVIDENCE]
     ]

@@ -14,6 +14,7 @@ __all__ = [
     "figure",
     "figure_text",
     "legend",
+    "origin",
     "size_text",
     "time_text",
     "timecode",
@@ -111,10 +112,17 @@ def figure(one: Figure | None) -> Html:
     if one is None or one.value is None:
         why = "" if one is None else one.note
         return tag("span", "unknown", title=why or None, style="opacity:.74;font-style:italic")
-    title = one.source if not one.note else f"{one.source}: {one.note}"
-    if one.method:
-        title = f"{title} ({one.method})"
-    return tag("span", figure_text(one), title=title)
+    return tag("span", figure_text(one), title=origin(one))
+
+
+def origin(one: Figure | None) -> str:
+    """Where a figure comes from, for those who ask."""
+    if one is None:
+        return "unknown"
+    if one.value is None:
+        return one.note or "unknown"
+    words = one.source if not one.note else f"{one.source}: {one.note}"
+    return f"{words} ({one.method})" if one.method else words
 
 
 def band(one: Figure | None) -> str:

@@ -23,7 +23,16 @@ from murakkab_jupyter.notebook.views.timeline import needs, timeline, timeline_t
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["PLAN_TYPE", "agent_words", "place_words", "plan_view", "totals"]
+__all__ = [
+    "FIGURES",
+    "PLAN_TYPE",
+    "agent_words",
+    "items_text",
+    "place_words",
+    "plan_view",
+    "remarks_of",
+    "totals",
+]
 
 PLAN_TYPE = "application/vnd.murakkab.plan+json"
 
@@ -56,6 +65,7 @@ def totals(plan: Plan) -> list[tuple[str, Figure | None]]:
 
 
 def items_text(items: float) -> str:
+    """Expected items: whole numbers as such, others with a tenth."""
     return f"{items:.0f}" if abs(items - round(items)) < 0.05 else f"{items:.1f}"
 
 
@@ -111,17 +121,7 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
     lost = [
         (step_name, step.runner_up) for step_name, step in plan.steps.items() if step.runner_up is not None
     ]
-    reserves = [plan.reserves.words] if plan.reserves is not None else []
-    remarks: list[str] = list(reserves)
-    if plan.binding:
-        remarks.append(f"Held back by: {plan.binding}")
-    if plan.bound is not None:
-        objective = plan.predicted.get(plan.goal.objectives[0])
-        remarks.append(
-            f"Proven: no plan can have {plan.goal.objectives[0]} beyond "
-            f"{band(Figure(plan.bound, objective.unit if objective else '1', source='measured'))}"
-        )
-    remarks += plan.notes
+    remarks = remarks_of(plan)
 
     html = frame(
         f"Plan of {name}",
@@ -155,6 +155,20 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         clean("\n".join(lines)),
         {PLAN_TYPE: {**plan.to_json(), "notes": [*reserves, *plan.notes], "title": title, "after": after}},
     )
+
+
+def remarks_of(plan: Plan) -> list[str]:
+    """What holds a plan back, what is proven of it, and its notes."""
+    remarks = [plan.reserves.words] if plan.reserves is not None else []
+    if plan.binding:
+        remarks.append(f"Held back by: {plan.binding}")
+    if plan.bound is not None:
+        objective = plan.predicted.get(plan.goal.objectives[0])
+        remarks.append(
+            f"Proven: no plan can have {plan.goal.objectives[0]} beyond "
+            f"{band(Figure(plan.bound, objective.unit if objective else '1', source='measured'))}"
+        )
+    return [*remarks, *plan.notes]
 
 
 def runners_up(lost: list[tuple[str, Alternative]]) -> Html | None:

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from murakkab_jupyter.core.events import (
-    BatchEnded,
-    BatchRetried,
-    BatchStarted,
-    Event,
-    Notice,
-    Reconfigured,
-    WorkerChanged,
-)
 from murakkab_jupyter.notebook.views.figures import time_text
-from murakkab_jupyter.notebook.views.html import (
-    ACCENT,
-    BORDER,
-    MUTED,
-    WARN,
-    Bundle,
-    Html,
-    clean,
-    frame,
-    heading,
-    note,
-    shorten,
-    tag,
-)
+from murakkab_jupyter.notebook.views.html import shorten
 from murakkab_jupyter.planner.plan import Plan
 
 __all__ = [
+    "ICONS",
     "Moment",
     "StepMoment",
-    "busy_steps",
+    "count_words",
     "eta_s",
-    "happenings",
     "progress_line",
-    "progress_view",
+    "spoken",
+    "state_word",
     "steps_done",
 ]
 
@@ -98,8 +77,6 @@ class Moment:
         Seconds it will still take, None when nobody can say.
     status
         `running`, or how it ended.
-    happened
-        What the user should know, latest last.
     """
 
     name: str
@@ -107,7 +84,6 @@ class Moment:
     elapsed_s: float
     eta_s: float | None = None
     status: str = "running"
-    happened: Sequence[str] = ()
 
 
 def spoken(seconds: float) -> str:
@@ -146,38 +122,8 @@ def eta_s(plan: Plan | None, steps: Mapping[str, StepMoment], elapsed_s: float) 
     return share * paced + (1 - share) * planned_left
 
 
-def happenings(events: Sequence[Event], most: int = 4) -> list[str]:
-    """Retries, lost workers, reconfigurations and notices in words, latest last."""
-    told: list[str] = []
-    for event in events:
-        when = time_text(event.at_s)
-        match event:
-            case Notice():
-                told.append(f"{when}: {event.message}")
-            case BatchRetried():
-                told.append(f"{when}: {event.step} is tried again: {event.reason}")
-            case WorkerChanged():
-                told.append(
-                    f"{when}: worker {event.worker} {'was lost' if event.change == 'lost' else 'joined'}"
-                )
-            case Reconfigured():
-                gain = f" ({event.gain})" if event.gain else ""
-                told.append(f"{when}: {event.cause}: {event.before} → {event.after}{gain}")
-    return told[-most:]
-
-
-def busy_steps(events: Sequence[Event]) -> set[str]:
-    """The steps of which a batch is under way."""
-    under_way: dict[tuple[str, int], str] = {}
-    for event in events:
-        if isinstance(event, BatchStarted):
-            under_way[event.step, event.task] = event.step
-        elif isinstance(event, BatchEnded | BatchRetried):
-            under_way.pop((event.step, event.task), None)
-    return set(under_way.values())
-
-
 def state_word(step: StepMoment, status: str) -> str:
+    """How a step of a run of this status stands, in a word of `ICONS`."""
     if step.complete:
         return "with failures" if step.failed or step.skipped else "done"
     if status != "running":
@@ -186,6 +132,7 @@ def state_word(step: StepMoment, status: str) -> str:
 
 
 def count_words(step: StepMoment) -> str:
+    """`3 of 5, 1 failed`."""
     if step.total is not None:
         words = f"{step.ended} of {step.total}"
     elif step.expected:
@@ -197,64 +144,6 @@ def count_words(step: StepMoment) -> str:
     if step.skipped:
         words += f", {step.skipped} skipped"
     return words
-
-
-def progress_view(moment: Moment) -> Bundle:
-    """One bar a step, with counts and a word for its state."""
-    ended = steps_done(moment.steps)
-    detail = f"{ended} of {len(moment.steps)} steps done · {spoken(moment.elapsed_s)}"
-    if moment.status == "running" and moment.eta_s is not None:
-        detail += f" · about {spoken(moment.eta_s)} to go"
-    name = moment.name or "this workflow"
-    line = "padding:2px 12px 2px 0;border:0;text-align:left;white-space:nowrap;vertical-align:middle;background:transparent"
-    rows: list[Html] = []
-    lines = [f"Run of {name}: {moment.status}: {detail}"]
-    longest = max((len(shorten(one, 24)) for one in moment.steps), default=0)
-    for step_name, step in moment.steps.items():
-        word = state_word(step, moment.status)
-        percent = round(100 * step.share)
-        rows.append(
-            tag(
-                "tr",
-                tag("th", shorten(step_name, 32), scope="row", style=f"{line};font-weight:600"),
-                tag("td", bar(step, word), style=f"{line};width:260px"),
-                tag("td", f"{ICONS[word]} {word}", style=line),
-                tag("td", count_words(step), style=f"{line};{MUTED};font-variant-numeric:tabular-nums"),
-                style="background:transparent;border:0",
-            )
-        )
-        blocks = "█" * round(step.share * 20)
-        lines.append(
-            f"  {shorten(step_name, 24):<{longest}}  {blocks:░<20}  {percent:>3}%  {ICONS[word]} {word:<13} {count_words(step)}"
-        )
-    html = frame(
-        f"Progress of {name}",
-        heading(f"Run · {moment.status}", f"{name} · {detail}"),
-        tag(
-            "table",
-            tag("tbody", *rows),
-            aria_label="Progress of each step",
-            style="border-collapse:collapse;border:0;margin:0;font-size:13px",
-        ),
-        *(note("• ", shorten(one, 300)) for one in moment.happened),
-    )
-    lines += [f"  • {shorten(one, 160)}" for one in moment.happened]
-    return Bundle(html, clean("\n".join(line.rstrip() for line in lines)))
-
-
-def bar(step: StepMoment, word: str) -> Html:
-    percent = 100 * step.share
-    colour = WARN if word == "with failures" else ACCENT
-    return tag(
-        "div",
-        tag("div", "", style=f"width:{percent:.1f}%;height:10px;background:{colour};border-radius:5px"),
-        role="progressbar",
-        aria_valuenow=round(percent),
-        aria_valuemin=0,
-        aria_valuemax=100,
-        aria_label=count_words(step),
-        style=f"width:260px;height:10px;border:{BORDER};border-radius:6px;overflow:hidden;background:rgba(128,128,128,.12)",
-    )
 
 
 def progress_line(moment: Moment, width: int = 79) -> str:

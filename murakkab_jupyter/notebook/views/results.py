@@ -217,7 +217,8 @@ def cards_part(results: Results, level: Level, names: Sequence[str]) -> tuple[li
         picture, size = thumbnail_of(results, key, width, budget)
         budget -= size
         entries = [(name, merged(results, name, key)) for name in fields]
-        cards.append(card(where, format_ancestry(key), picture, entries, longest))
+        scene = results.values.get(key[-1][0], {}).get(key)
+        cards.append(card(where, format_ancestry(key), picture, entries, longest, scene))
         lines += ["", f"  {where}" if where else f"  {format_ancestry(key)}"]
         for name, value in entries:
             words = "failed" if value is MISSING else value_words(value, longest)
@@ -255,9 +256,17 @@ def merged(results: Results, name: str, key: Ancestry) -> Any:
 
 
 def card(
-    where: str, ancestry: str, picture: Html | None, entries: Sequence[tuple[str, Any]], longest: int
+    where: str,
+    ancestry: str,
+    picture: Html | None,
+    entries: Sequence[tuple[str, Any]],
+    longest: int,
+    scene: object = None,
 ) -> Html:
     fields = []
+    within: dict[str, object] = {}
+    if isinstance(scene, Scene):  # for evidence to lead here
+        within = {"source": scene.media.media.name, "start": scene.start_s, "end": scene.end_s}
     for name, value in entries:
         shown = tag("em", "failed, see below") if value is MISSING else value_html(value, longest)
         fields.append(
@@ -281,6 +290,8 @@ def card(
         role="group",
         aria_label=where or ancestry,
         style=f"border:{BORDER};border-radius:8px;overflow:hidden",
+        data_murakkab_card=True,
+        **{f"data_{key}": value for key, value in within.items()},
     )
 
 

@@ -23,7 +23,7 @@ from murakkab_jupyter.core.events import (
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
 
-__all__ = ["MOST_BARS", "MOST_MARKS", "Bar", "bars_of", "joined", "marks_of", "run_json"]
+__all__ = ["MOST_BARS", "MOST_MARKS", "Bar", "Slots", "bars_of", "joined", "mark_of", "marks_of", "run_json"]
 
 FORMAT = 1
 MOST_BARS = 400
@@ -46,44 +46,71 @@ class Bar:
     wasted: bool = False
 
 
-def bars_of(events: Iterable[Event]) -> list[Bar]:
-    """What ran when and where; a batch that never ended lasts until the last event."""
-    slots: dict[str, list[Bar | None]] = {}
-    open_bars: dict[tuple[str, int], Bar] = {}
-    bars: list[Bar] = []
-    last_s = 0.0
+class Slots:
+    """What ran when and where, kept up to date event by event; a slot holds one batch at a time."""
 
-    def free(bar: Bar, at_s: float) -> None:
-        bar.end_s = max(bar.start_s, at_s)
-        slots[bar.worker][bar.slot] = None
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+        self._held: dict[str, list[Bar | None]] = {}
+        self._open: dict[tuple[str, int], Bar] = {}
+        self._closed: list[Bar] = []
+        self.last_s = 0.0
 
-    for event in events:
-        last_s = max(last_s, event.at_s)
+    def take(self, event: Event) -> None:
+        """Take in one event."""
+        self.last_s = max(self.last_s, event.at_s)
         match event:
             case BatchStarted():
-                before = open_bars.pop((event.step, event.task), None)
+                before = self._open.pop((event.step, event.task), None)
                 if before is not None:  # begun anew elsewhere without a word of its end
-                    free(before, event.at_s)
-                mine = slots.setdefault(event.worker, [])
+                    self._free(before, event.at_s)
+                mine = self._held.setdefault(event.worker, [])
                 slot = next((i for i, held in enumerate(mine) if held is None), len(mine))
                 bar = Bar(event.worker, slot, event.step, event.at_s, event.at_s)
                 mine[slot : slot + 1] = [bar]
-                open_bars[event.step, event.task] = bar
-                bars.append(bar)
+                self._open[event.step, event.task] = bar
             case BatchEnded():
-                ended = open_bars.pop((event.step, event.task), None)
+                ended = self._open.pop((event.step, event.task), None)
                 if ended is not None:
                     ended.done, ended.failed, ended.reused = event.done, event.failed, event.reused
                     ended.wasted = event.wasted
-                    free(ended, event.at_s)
+                    self._free(ended, event.at_s)
             case BatchRetried():
-                tried = open_bars.pop((event.step, event.task), None)
+                tried = self._open.pop((event.step, event.task), None)
                 if tried is not None:
                     tried.wasted = True
-                    free(tried, event.at_s)
-    for bar in open_bars.values():
-        bar.end_s = max(bar.start_s, last_s)
-    return bars
+                    self._free(tried, event.at_s)
+
+    def _free(self, bar: Bar, at_s: float) -> None:
+        bar.end_s = max(bar.start_s, at_s)
+        self._held[bar.worker][bar.slot] = None
+        self._closed.append(bar)
+        if self._most is not None and len(self._closed) >= 2 * self._most:
+            self._closed = joined(self._closed, self._most)
+
+    @property
+    def busy(self) -> set[str]:
+        """The steps of which a batch is under way."""
+        return {step for step, _ in self._open}
+
+    @property
+    def workers(self) -> list[str]:
+        """Workers in the order in which they were first used."""
+        return list(self._held)
+
+    def bars(self) -> list[Bar]:
+        """Every bar, by beginning; what has not ended lasts until the last event (or `last_s` as it was set)."""
+        for bar in self._open.values():
+            bar.end_s = max(bar.start_s, self.last_s)
+        return sorted([*self._closed, *self._open.values()], key=lambda bar: bar.start_s)
+
+
+def bars_of(events: Iterable[Event]) -> list[Bar]:
+    """What ran when and where; a batch that never ended lasts until the last event."""
+    slots = Slots()
+    for event in events:
+        slots.take(event)
+    return slots.bars()
 
 
 def joined(bars: Sequence[Bar], most: int = MOST_BARS) -> list[Bar]:
@@ -116,24 +143,28 @@ def joined(bars: Sequence[Bar], most: int = MOST_BARS) -> list[Bar]:
     return found
 
 
+def mark_of(event: Event) -> dict[str, Any] | None:
+    """A worker that changed, a retry, a reconfiguration or a notice in words; None for other events."""
+    match event:
+        case WorkerChanged():
+            said = f"worker {event.worker} {'was lost' if event.change == 'lost' else 'joined'}"
+            return {"at_s": event.at_s, "kind": event.change, "text": said}
+        case BatchRetried():
+            why = event.reason if event.reason.startswith("tried ") else f"tried again: {event.reason}"
+            said = f"{event.step} is {why}"
+            return {"at_s": event.at_s, "kind": "retried", "text": said}
+        case Reconfigured():
+            gain = f" ({event.gain})" if event.gain else ""
+            said = f"{event.cause}: {event.before} → {event.after}{gain}"
+            return {"at_s": event.at_s, "kind": "reconfigured", "text": said}
+        case Notice():
+            return {"at_s": event.at_s, "kind": "notice", "text": event.message}
+    return None
+
+
 def marks_of(events: Iterable[Event]) -> list[dict[str, Any]]:
     """What happened to the run: workers, retries, reconfigurations and notices, each with its time."""
-    marks: list[dict[str, Any]] = []
-    for event in events:
-        match event:
-            case WorkerChanged():
-                said = f"worker {event.worker} {'was lost' if event.change == 'lost' else 'joined'}"
-                marks.append({"at_s": event.at_s, "kind": event.change, "text": said})
-            case BatchRetried():
-                said = f"{event.step} is tried again: {event.reason}"
-                marks.append({"at_s": event.at_s, "kind": "retried", "text": said})
-            case Reconfigured():
-                gain = f" ({event.gain})" if event.gain else ""
-                said = f"{event.cause}: {event.before} → {event.after}{gain}"
-                marks.append({"at_s": event.at_s, "kind": "reconfigured", "text": said})
-            case Notice():
-                marks.append({"at_s": event.at_s, "kind": "notice", "text": event.message})
-    return marks
+    return [mark for event in events if (mark := mark_of(event)) is not None]
 
 
 def run_json(run: Run) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The smaller views: frontier, history, models, cluster, profile."""
+"""The smaller views: history, models, cluster, profile."""
 
 from __future__ import annotations
 
@@ -24,14 +24,12 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
-from murakkab_jupyter.planner.plan import Plan
 
 __all__ = [
     "Model",
     "PastRun",
     "cluster_view",
     "code_view",
-    "frontier_view",
     "history_view",
     "listing_text",
     "message_view",
@@ -107,88 +105,6 @@ def code_view(title: str, text: str) -> Bundle:
 def message_view(text: str) -> Bundle:
     """One line."""
     return Bundle(frame("Message", tag("div", text)), clean(text))
-
-
-def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None) -> Bundle:
-    """Plans of which none is better than another in every respect."""
-    keys = (
-        ("latency", "Time"),
-        ("cpu", "CPU time"),
-        ("energy", "Energy"),
-        ("cost", "Cost"),
-        ("quality", "Quality"),
-    )
-    changing = [
-        name
-        for name in (plans[0].steps if plans else {})
-        if len({str(plan.steps[name].configuration) for plan in plans if name in plan.steps}) > 1
-    ]
-    differ = len({plan.reserves and plan.reserves.cores for plan in plans}) > 1
-    reserving: Columns = [("Reserves", "left")] if differ else []
-    rows = []
-    for number, plan in enumerate(plans, start=1):
-        mark = " (chosen)" if chosen is not None and same_choice(plan, chosen) else ""
-        figures = [plan.predicted.get(key) for key, _ in keys]
-        rows.append(
-            [
-                Cell(f"{number}{mark}", strong=bool(mark)),
-                *(Cell(figure_text(one), markup=figure(one)) for one in figures),
-                *(reserved_cell(plan) for _ in reserving),
-                *(choice_cell(name, plan, plans) for name in changing),
-            ]
-        )
-    marks = legend(one for plan in plans for one in plan.predicted.values())
-    same = [name for name in (plans[0].steps if plans else {}) if name not in changing]
-    notes = [f"The same in every plan: {', '.join(same)}."] if same and len(plans) > 1 else []
-    return table_view(
-        "Frontier",
-        [
-            ("Plan", "left"),
-            *((title, "right") for _, title in keys),
-            *reserving,
-            *((name, "left") for name in changing),
-        ],
-        rows,
-        detail=f"{len(plans)} plans; none is better than another in every respect"
-        if len(plans) > 1
-        else "one plan; no other is better in any respect",
-        notes=[*notes, marks],
-        widest=48,
-    )
-
-
-def same_choice(one: Plan, other: Plan) -> bool:
-    """Whether two plans choose the same for every step, on the same cores."""
-    a, b = (plan.reserves and plan.reserves.cores for plan in (one, other))
-    return one.steps == other.steps and a == b
-
-
-def reserved_cell(plan: Plan) -> Cell:
-    """Cores of each host that a plan reserves."""
-    if plan.reserves is None:
-        return Cell("whole hosts")
-    cores, most = plan.reserves.cores, max(plan.reserves.hosts.values(), default=0)
-    return Cell(f"{min(cores, most)} of {most} cores")
-
-
-def choice_cell(name: str, plan: Plan, plans: Sequence[Plan]) -> Cell:
-    """What a plan chose for a step, and of its options and its place only what differs among the plans."""
-    if name not in plan.steps:
-        return Cell("–")
-    mine = plan.steps[name].configuration
-    all_of_it = [one.steps[name].configuration for one in plans if name in one.steps]
-    # Options mean the same only for the same agent.
-    rivals = [one for one in all_of_it if one.agent == mine.agent]
-    words = [
-        f"{key}={value}"
-        for key, value in mine.options
-        if any(dict(one.options).get(key) != value for one in rivals)
-    ]
-    if len({(one.instances, one.cores, one.gpus, one.device) for one in all_of_it}) > 1:
-        words.append(f"{mine.instances} × {mine.cores} core{'s' if mine.cores > 1 else ''}")
-    if len({one.batch for one in rivals}) > 1 and not words:
-        words.append(f"batch {mine.batch}")
-    return Cell(mine.agent, " ".join(words))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from murakkab_jupyter.notebook.views.html import ACCENT, BORDER, MUTED, Html, sh
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["needs", "timeline", "timeline_text"]
+__all__ = ["needs", "spans", "timeline", "timeline_text"]
 
 ROW = 30
 WIDTH = 400

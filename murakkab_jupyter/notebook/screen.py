@@ -1,0 +1,152 @@
+"""What stands in the notebook's outputs: static views, live ones in their slots, and what is done in these."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython import display as ipython_display
+
+from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.notebook.hub import MISSING, Hub, installed, slot
+from murakkab_jupyter.notebook.show import run_bundle
+from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view
+from murakkab_jupyter.notebook.views.html import Bundle
+from murakkab_jupyter.notebook.views.plan import plan_view
+from murakkab_jupyter.notebook.views.plan_sheet import plan_sheet
+from murakkab_jupyter.notebook.views.tables import message_view
+
+if TYPE_CHECKING:
+    from murakkab_jupyter.planner.plan import Plan
+    from murakkab_jupyter.run import Run
+    from murakkab_jupyter.verbs import Declared
+
+__all__ = ["Screen", "bundle_data", "display", "put", "put_text"]
+
+
+@functools.cache
+def has_extension() -> bool:
+    """Whether the JupyterLab extension is installed where this kernel's Jupyter looks for it."""
+    try:
+        from jupyter_core.paths import jupyter_path
+    except ImportError:
+        return False
+    return any(Path(folder, "murakkab-jupyter").is_dir() for folder in jupyter_path("labextensions"))
+
+
+def bundle_data(bundle: Bundle) -> dict[str, object]:
+    """A bundle as IPython wants it; what only the extension reads is left out, and out of the saved notebook, without it."""
+    whole = bundle._repr_mimebundle_()
+    if has_extension():
+        return whole
+    return {kind: data for kind, data in whole.items() if kind.startswith("text/")}
+
+
+def put(bundle: Bundle, handle: Any = None) -> None:
+    """Show a bundle, or put it in the place of what a handle shows."""
+    if handle is None:
+        display(bundle_data(bundle), raw=True)
+    else:
+        handle.update(bundle_data(bundle), raw=True)
+
+
+def put_text(text: str) -> None:
+    """Show plain text."""
+    display({"text/plain": text}, raw=True)
+
+
+display: Any = ipython_display.display
+"""IPython's, which is not typed."""
+
+
+class Screen:
+    """The outputs of one notebook.
+
+    Parameters
+    ----------
+    redraws
+        Whether the front end can put an update in the place of what it shows; a terminal cannot.
+    wanted
+        `wanted() -> bool`: whether live views are switched on.
+    """
+
+    def __init__(self, *, redraws: bool, wanted: Callable[[], bool] = lambda: True) -> None:
+        self.redraws = redraws
+        self.hub = Hub(wanted)
+        self._wanted = wanted
+        self._plans: dict[str, tuple[Any, str | None]] = {}
+        self._told = False
+
+    @property
+    def live(self) -> bool:
+        """Whether live views can be shown here."""
+        return self.redraws and self.hub.ready
+
+    def say_still(self) -> None:
+        """Say once why views stand still, where they could move."""
+        if self.redraws and not self._told and self._wanted() and not installed():
+            self._told = True
+            put(message_view(MISSING))
+
+    # --- plans ------------------------------------------------------------------------------------------------
+
+    def plan(self, one: Declared, plan: Plan) -> None:
+        """Show the plan of a workflow; a plan that is taken from the frontier later stands in its place."""
+        workflow = one.declaration.workflow
+        view = self.hub.open("plan", plan_sheet(plan, workflow)) if self.live else None
+        bundle = plan_view(plan, workflow)
+        handle = display(
+            bundle_data(bundle if view is None else slot(bundle, view)), raw=True, display_id=self.redraws
+        )
+        self._plans[one.name] = (handle, view)
+        self.say_still()
+
+    def replan(self, one: Declared, plan: Plan) -> None:
+        """Put another plan in the place of the one that was shown last."""
+        handle, view = self._plans.get(one.name, (None, None))
+        if handle is None:
+            return
+        workflow = one.declaration.workflow
+        bundle = plan_view(plan, workflow)
+        if view is not None:
+            self.hub.update(view, plan_sheet(plan, workflow))
+        put(bundle if view is None else slot(bundle, view), handle)
+
+    # --- frontiers --------------------------------------------------------------------------------------------
+
+    def frontier(self, one: Declared, plans: Sequence[Plan]) -> None:
+        """Show a frontier on which a click takes a plan."""
+
+        def static() -> Bundle:
+            return frontier_view(plans, chosen=one.plan, name=one.name)
+
+        if not self.live or len(plans) < 2:
+            put(static())
+            return
+
+        def take(message: Mapping[str, Any]) -> str | None:
+            number = message.get("plan")
+            if message.get("what") != "take" or not isinstance(number, int) or not 1 <= number <= len(plans):
+                msg = "There is no such plan on this frontier."
+                raise UsageError(msg)
+            self.replan(one, one.take(plans[number - 1]))
+            self.hub.update(view, frontier_sheet(plans, chosen=one.plan, name=one.name))
+            put(slot(static(), view), handle)
+            return (
+                f"Plan {number} is taken: %murakkab run {one.name} runs it. "
+                f"In a cell, %murakkab frontier {one.name} --take {number} does the same."
+            )
+
+        view = self.hub.open("frontier", frontier_sheet(plans, chosen=one.plan, name=one.name), take)
+        handle = display(bundle_data(slot(static(), view)), raw=True, display_id=True)
+
+    # --- results ----------------------------------------------------------------------------------------------
+
+    def results(self, run: Run, *, pictures: bool = True) -> Bundle:
+        """The results, course and bill of a run that has ended; live, with a search among its cards."""
+        bundle = run_bundle(run, pictures=pictures)
+        if not self.live or "data-murakkab-card" not in bundle.html:
+            return bundle
+        return slot(bundle, self.hub.open("results", {}))

@@ -1,0 +1,269 @@
+"""The frontier: plans of which none is better than another in every respect, and what each gives up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from murakkab_jupyter.notebook.views.figures import amount, figure_text, legend, origin
+from murakkab_jupyter.notebook.views.html import (
+    ACCENT,
+    Align,
+    Bundle,
+    Cell,
+    Html,
+    clean,
+    frame,
+    heading,
+    note,
+    table,
+    tag,
+    text_table,
+    wrap_text,
+)
+from murakkab_jupyter.planner.plan import Plan
+
+__all__ = ["frontier_sheet", "frontier_view", "ticks"]
+
+AXES = (("cost", "Cost"), ("energy", "Energy"), ("latency", "Time"), ("quality", "Quality"))
+COLUMNS = (
+    ("latency", "Time"),
+    ("cpu", "CPU time"),
+    ("energy", "Energy"),
+    ("cost", "Cost"),
+    ("quality", "Quality"),
+)
+UNITS = {"cost": "USD", "energy": "J", "latency": "s", "quality": "1"}
+WIDTH, HEIGHT = 560, 250
+
+
+def same_plan(one: Plan, other: Plan | None) -> bool:
+    """Whether two plans do every step in the same way, on the same cores."""
+    if other is None:
+        return False
+    ours, theirs = (
+        (
+            {name: step.configuration for name, step in plan.steps.items()},
+            plan.reserves and plan.reserves.cores,
+        )
+        for plan in (one, other)
+    )
+    return ours == theirs
+
+
+def reserved(plan: Plan) -> list[str]:
+    """Cores of each host that a plan reserves."""
+    if plan.reserves is None:
+        return ["whole hosts", ""]
+    cores, most = plan.reserves.cores, max(plan.reserves.hosts.values(), default=0)
+    return [f"{min(cores, most)} of {most} cores", ""]
+
+
+def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: str = "") -> dict[str, Any]:
+    """A frontier in words and numbers, as plain JSON; static and live view are drawn from it."""
+    steps = list(plans[0].steps) if plans else []
+    changing = [
+        step
+        for step in steps
+        if len({str(plan.steps[step].configuration) for plan in plans if step in plan.steps}) > 1
+    ]
+    held = len({plan.reserves and plan.reserves.cores for plan in plans}) > 1
+    points = []
+    for number, plan in enumerate(plans, start=1):
+        values = {key: plan.predicted.get(key) for key, _ in COLUMNS}
+        points.append(
+            {
+                "number": number,
+                "chosen": same_plan(plan, chosen),
+                "values": {key: None if one is None else one.value for key, one in values.items()},
+                "texts": {key: figure_text(one) for key, one in values.items()},
+                "notes": {key: origin(one) for key, one in values.items()},
+                "choices": [
+                    *([reserved(plan)] if held else []),
+                    *(choice(step, plan, plans) for step in changing),
+                ],
+                "gives": next((one for one in plan.notes if "gives up" in one), ""),
+            }
+        )
+    axes = {}
+    for key, title in AXES:
+        known = [
+            one.value
+            for plan in plans
+            if (one := plan.predicted.get(key)) is not None and one.value is not None
+        ]
+        if known:
+            axes[key] = {"title": title, **ticks(min(known), max(known), UNITS[key])}
+    objective = plans[0].goal.objectives[0] if plans else "energy"
+    first = objective if objective != "quality" and objective in axes else next(iter(axes), "")
+    second = next(
+        (key for key in ("quality", "latency", "energy", "cost") if key in axes and key != first), ""
+    )
+    same = [step for step in steps if step not in changing]
+    return {
+        "name": name or (plans[0].workflow if plans else "") or "this workflow",
+        "points": points,
+        "changing": [*(["Reserves"] if held else []), *changing],
+        "axes": axes,
+        "x": first,
+        "y": second,
+        "columns": [[key, title] for key, title in COLUMNS],
+        "same": f"The same in every plan: {', '.join(same)}." if same and len(plans) > 1 else "",
+        "note": legend(one for plan in plans for one in plan.predicted.values()),
+    }
+
+
+def choice(step: str, plan: Plan, plans: Sequence[Plan]) -> list[str]:
+    """What a plan chose for a step, and of its options and its place only what differs among the plans."""
+    if step not in plan.steps:
+        return ["–", ""]
+    mine = plan.steps[step].configuration
+    all_of_it = [one.steps[step].configuration for one in plans if step in one.steps]
+    # Options mean the same only for the same agent.
+    rivals = [one for one in all_of_it if one.agent == mine.agent]
+    words = [
+        f"{key}={value}"
+        for key, value in mine.options
+        if any(dict(one.options).get(key) != value for one in rivals)
+    ]
+    if len({(one.instances, one.cores, one.gpus, one.device) for one in all_of_it}) > 1:
+        words.append(f"{mine.instances} × {mine.cores} core{'s' if mine.cores > 1 else ''}")
+    if len({one.batch for one in rivals}) > 1 and not words:
+        words.append(f"batch {mine.batch}")
+    return [mine.agent, " ".join(words)]
+
+
+def ticks(low: float, high: float, unit: str, most: int = 5) -> dict[str, Any]:
+    """Where an axis begins and ends, and its round marks: `{low, high, ticks: [[value, text]]}`."""
+    wide = high - low or abs(high) or 1.0
+    step = 10 ** math.floor(math.log10(wide / most))
+    for factor in (1, 2, 2.5, 5, 10):
+        if wide / (step * factor) <= most:
+            step *= factor
+            break
+    first, last = low - 0.08 * wide, high + 0.08 * wide
+    marks = [step * n for n in range(math.ceil(first / step), math.floor(last / step) + 1)]
+    return {
+        "low": first,
+        "high": last,
+        "ticks": [[one, amount(round(one, 12), unit)] for one in marks if one >= 0],
+    }
+
+
+# --- drawn without scripts ----------------------------------------------------------------------------------------
+
+
+def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: str = "") -> Bundle:
+    """A frontier as a picture, a table and text."""
+    sheet = frontier_sheet(plans, chosen=chosen, name=name)
+    columns: list[tuple[str, Align]] = [
+        ("Plan", "left"),
+        *((title, "right") for _, title in COLUMNS),
+        *((step, "left") for step in sheet["changing"]),
+        ("What it gives up", "left"),
+    ]
+    rows = [
+        [
+            Cell(f"{point['number']}{' (chosen)' if point['chosen'] else ''}", strong=point["chosen"]),
+            *(
+                Cell(point["texts"][key], markup=tag("span", point["texts"][key], title=point["notes"][key]))
+                for key, _ in COLUMNS
+            ),
+            *(Cell(agent, words) for agent, words in point["choices"]),
+            point["gives"],
+        ]
+        for point in sheet["points"]
+    ]
+    many = len(plans) > 1
+    detail = (
+        f"{len(plans)} plans; none is better than another in every respect"
+        if many
+        else "one plan; no other is better in any respect"
+    )
+    notes = [sheet["same"], TAKE if many else "", sheet["note"]]
+    html = frame(
+        "Frontier",
+        heading("Frontier", f"{sheet['name']} · {detail}"),
+        picture(sheet) if many else None,
+        table(columns, rows, caption="Frontier: one row a plan"),
+        *(note(one) for one in notes if one),
+    )
+    text = "\n".join(
+        [
+            f"Frontier: {sheet['name']}: {detail}",
+            text_table(columns[:-1], [row[:-1] for row in rows], widest=48),
+            *(wrap_text(f"{p['number']}: {p['gives']}", indent="  ") for p in sheet["points"] if p["gives"]),
+            *(wrap_text(one) for one in notes if one),
+        ]
+    )
+    return Bundle(html, clean(text))
+
+
+TAKE = "`%murakkab frontier --take N` takes plan N; `%murakkab run` then runs it."
+
+
+def place(sheet: dict[str, Any], key: str, value: float, size: float) -> float:
+    axis = sheet["axes"][key]
+    share: float = (value - axis["low"]) / ((axis["high"] - axis["low"]) or 1.0)
+    return size * share
+
+
+def picture(sheet: dict[str, Any]) -> Html | None:
+    """The plans over two of the goal's figures, by number."""
+    x, y = sheet["x"], sheet["y"]
+    if not x or not y:
+        return None
+    left, bottom = 78, 34
+    wide, high = WIDTH - left - 16, HEIGHT - bottom - 14
+
+    def across(value: float) -> float:
+        return round(left + place(sheet, x, value, wide), 1)
+
+    def up(value: float) -> float:
+        return round(14 + high - place(sheet, y, value, high), 1)
+
+    words = {"fill": "currentColor", "font_size": "11", "opacity": ".75"}
+    marks: list[Html] = []
+    for value, text in sheet["axes"][x]["ticks"]:
+        marks.append(line(across(value), 14, across(value), 14 + high))
+        marks.append(tag("text", text, x=across(value), y=14 + high + 15, text_anchor="middle", **words))
+    for value, text in sheet["axes"][y]["ticks"]:
+        marks.append(line(left, up(value), left + wide, up(value)))
+        marks.append(tag("text", text, x=left - 8, y=up(value) + 4, text_anchor="end", **words))
+    marks.append(
+        tag("text", sheet["axes"][x]["title"], x=left + wide, y=HEIGHT - 3, text_anchor="end", **words)
+    )
+    marks.append(tag("text", sheet["axes"][y]["title"], x=left, y=9, text_anchor="start", **words))
+    for point in sorted(sheet["points"], key=lambda one: one["chosen"]):
+        if point["values"][x] is None or point["values"][y] is None:
+            continue
+        at = {"cx": across(point["values"][x]), "cy": up(point["values"][y]), "r": 9}
+        marks.append(
+            tag("circle", **at, fill=ACCENT, fill_opacity="1" if point["chosen"] else ".2", stroke=ACCENT)
+        )
+        marks.append(
+            tag(
+                "text",
+                point["number"],
+                x=at["cx"],
+                y=at["cy"] + 4,
+                text_anchor="middle",
+                font_size="11",
+                fill="#fff" if point["chosen"] else "currentColor",
+            )
+        )
+    return tag(
+        "svg",
+        *marks,
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        width=WIDTH,
+        height=HEIGHT,
+        role="img",
+        aria_label=f"Plans over {sheet['axes'][x]['title'].lower()} and {sheet['axes'][y]['title'].lower()}; the table has the numbers",
+        style="max-width:100%;height:auto",
+    )
+
+
+def line(x1: float, y1: float, x2: float, y2: float) -> Html:
+    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke="currentColor", stroke_opacity=".15")

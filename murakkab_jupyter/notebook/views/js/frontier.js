@@ -1,0 +1,169 @@
+// A frontier: plans over two figures; a click or Enter on one takes it, and it says what it gives up.
+
+const WIDE = 720;
+const HIGH = 330;
+const PAD = { left: 84, right: 24, top: 26, bottom: 44 };
+
+export default function frontier({ el, say, rove }, root, act) {
+  let sheet = null;
+  let x = '';
+  let y = '';
+  const head = el('div', { class: 'mk-head' });
+  const across = el('select', { 'aria-label': 'Across', change: () => draw((x = across.value)) });
+  const up = el('select', { 'aria-label': 'Up', change: () => draw((y = up.value)) });
+  const plot = el('svg', { class: 'mk-plot', viewBox: `0 0 ${WIDE} ${HIGH}`, role: 'group' });
+  const card = el('div', { class: 'mk-card' });
+  const said = el('div', { class: 'mk-note', role: 'status' });
+  const headings = el('tr');
+  const body = el('tbody');
+  const foot = el('div');
+  let points = [];
+  root.setAttribute('role', 'group');
+  root.append(
+    head,
+    el('div', { class: 'mk-head' }, el('label', {}, el('small', {}, 'Up '), up), el('label', {}, el('small', {}, 'Across '), across), el('span', { class: 'mk-quiet' }, 'A click, or Enter, takes a plan.')),
+    plot,
+    card,
+    said,
+    el('div', { class: 'mk-scroll', tabindex: '0', role: 'group', 'aria-label': 'The same plans as a table' }, el('table', { 'aria-label': 'Frontier: one row a plan' }, el('thead', {}, headings), body)),
+    foot
+  );
+
+  const take = point => {
+    if (point.chosen) {
+      say(said, `Plan ${point.number} is the chosen one already.`);
+      return;
+    }
+    say(said, `Taking plan ${point.number}…`);
+    act({ what: 'take', plan: point.number });
+  };
+
+  const words = point => sheet.columns.map(([key, title]) => `${title} ${point.texts[key]}`).join(', ');
+
+  const tell = point => {
+    for (const row of body.children) row.classList.toggle('mk-this', row.dataset.number === String(point?.number));
+    for (const node of points) node.classList.toggle('mk-this', node.dataset.number === String(point?.number));
+    const one = point ?? sheet.points.find(other => other.chosen) ?? sheet.points[0];
+    if (!one) return;
+    const choices = sheet.changing.map((step, index) => `${step}: ${one.choices[index].filter(Boolean).join(' ')}`);
+    card.replaceChildren(
+      el('div', {}, el('strong', {}, `Plan ${one.number}${one.chosen ? ', chosen' : ''}`), ` · ${one.gives}`),
+      el('div', { class: 'mk-facts' }, ...sheet.columns.map(([key, title]) => el('span', { title: one.notes[key] }, el('small', {}, title), one.texts[key]))),
+      el('div', { class: 'mk-quiet' }, choices.join(' · '))
+    );
+  };
+
+  const draw = () => {
+    const [ax, ay] = [sheet.axes[x], sheet.axes[y]];
+    if (!ax || !ay) {
+      plot.replaceChildren();
+      return;
+    }
+    const right = WIDE - PAD.right;
+    const bottom = HIGH - PAD.bottom;
+    const px = value => PAD.left + ((right - PAD.left) * (value - ax.low)) / (ax.high - ax.low || 1);
+    const py = value => bottom - ((bottom - PAD.top) * (value - ay.low)) / (ay.high - ay.low || 1);
+    const made = [];
+    for (const [value, text] of ax.ticks) {
+      made.push(el('line', { class: 'mk-grid', x1: px(value), x2: px(value), y1: PAD.top, y2: bottom }));
+      made.push(el('text', { x: px(value), y: bottom + 17, 'text-anchor': 'middle' }, text));
+    }
+    for (const [value, text] of ay.ticks) {
+      made.push(el('line', { class: 'mk-grid', x1: PAD.left, x2: right, y1: py(value), y2: py(value) }));
+      made.push(el('text', { x: PAD.left - 10, y: py(value) + 4, 'text-anchor': 'end' }, text));
+    }
+    const better = key => (key === 'quality' ? 'more is better' : 'less is better');
+    made.push(el('text', { x: right, y: HIGH - 6, 'text-anchor': 'end' }, `${ax.title} (${better(x)})`));
+    made.push(el('text', { x: PAD.left, y: 12 }, `${ay.title} (${better(y)})`));
+    const known = sheet.points.filter(point => point.values[x] !== null && point.values[y] !== null);
+    // Plans that lie on each other in these two figures are set a little apart.
+    const held = [];
+    points = known.map((point, index) => {
+      let [cx, cy] = [px(point.values[x]), py(point.values[y])];
+      while (held.some(([a, b]) => Math.hypot(a - cx, b - cy) < 15)) cx += 16;
+      held.push([cx, cy]);
+      const node = el(
+        'g',
+        {
+          class: 'mk-point',
+          role: 'button',
+          tabindex: (known.some(one => one.chosen) ? point.chosen : index === 0) ? '0' : '-1',
+          'aria-pressed': String(point.chosen),
+          'aria-label': `Plan ${point.number}${point.chosen ? ', chosen' : ''}: ${words(point)}. ${point.gives}`,
+          'data-murakkab': 'frontier-point',
+          'data-number': point.number,
+          click: () => take(point),
+          pointerenter: () => tell(point),
+          pointerleave: () => tell(null),
+          focus: () => tell(point),
+          keydown: event => {
+            if (event.key === 'Enter' || event.key === ' ') {
+              event.preventDefault();
+              take(point);
+            } else rove(points, event, index);
+          }
+        },
+        el('circle', { cx, cy, r: 10 }),
+        el('text', { x: cx, y: cy }, String(point.number))
+      );
+      return node;
+    });
+    const left = known.length < sheet.points.length ? `${sheet.points.length - known.length} more are in the table: ${ax.title.toLowerCase()} or ${ay.title.toLowerCase()} is unknown.` : '';
+    plot.setAttribute('aria-label', `Plans over ${ax.title.toLowerCase()} and ${ay.title.toLowerCase()}; arrow keys move among them`);
+    plot.replaceChildren(...made, ...points);
+    if (left) say(said, left);
+  };
+
+  return {
+    show(data) {
+      const again = document.activeElement;
+      const number = root.contains(again) ? again.dataset.number : undefined;
+      sheet = data;
+      root.setAttribute('aria-label', `Frontier of ${sheet.name}`);
+      if (!(x in sheet.axes)) x = sheet.x;
+      if (!(y in sheet.axes)) y = sheet.y;
+      const options = () => Object.entries(sheet.axes).map(([key, axis]) => el('option', { value: key }, axis.title));
+      across.replaceChildren(...options());
+      up.replaceChildren(...options());
+      across.value = x;
+      up.value = y;
+      const many = sheet.points.length;
+      head.replaceChildren(
+        el('strong', {}, 'Frontier'),
+        el('span', { class: 'mk-quiet' }, `${sheet.name} · ${many === 1 ? 'one plan' : `${many} plans; none is better than another in every respect`}`)
+      );
+      draw();
+      tell(null);
+      headings.replaceChildren(
+        el('th', { scope: 'col' }, 'Plan'),
+        ...sheet.columns.map(([, title]) => el('th', { scope: 'col', class: 'mk-num' }, title)),
+        ...sheet.changing.map(step => el('th', { scope: 'col' }, step)),
+        el('th', { scope: 'col' }, 'Take')
+      );
+      body.replaceChildren(
+        ...sheet.points.map(point =>
+          el(
+            'tr',
+            { class: point.chosen ? 'mk-chosen' : null, 'data-number': point.number },
+            el('th', { scope: 'row' }, String(point.number)),
+            ...sheet.columns.map(([key]) => el('td', { class: 'mk-num', title: point.notes[key] }, point.texts[key])),
+            ...point.choices.map(([agent, detail]) => el('td', {}, agent, detail ? el('small', {}, detail) : '')),
+            el(
+              'td',
+              {},
+              point.chosen
+                ? '◆ chosen'
+                : el('button', { class: 'mk-button', type: 'button', 'data-number': point.number, 'aria-label': `Take plan ${point.number}`, click: () => take(point) }, 'Take')
+            )
+          )
+        )
+      );
+      foot.replaceChildren(...[sheet.same, sheet.note].filter(Boolean).map(text => el('div', { class: 'mk-note' }, text)));
+      // Whoever took a plan by key is still at it.
+      if (number) points.find(one => one.dataset.number === number)?.focus({ preventScroll: true });
+    },
+    said(text) {
+      say(said, text);
+    }
+  };
+}

@@ -1,0 +1,162 @@
+// The front end's end of live views: finds their slots in the page and draws them there.
+// What comes from the kernel is text for textContent and attributes; it is never read as markup.
+
+const SVG = 'http://www.w3.org/2000/svg';
+const STYLE = 'murakkab-views-style';
+const SHAPES = new Set(['svg', 'g', 'path', 'line', 'circle', 'rect', 'text', 'title']);
+
+/** An element; attributes that are null or false are left out, listeners are given as functions. */
+function el(name, attributes = {}, ...children) {
+  const node = SHAPES.has(name) ? document.createElementNS(SVG, name) : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === 'function') node.addEventListener(key, value);
+    else if (key === 'style') node.style.cssText = value;
+    else node.setAttribute(key, value === true ? '' : String(value));
+  }
+  node.append(...children.filter(child => child !== null && child !== undefined && child !== ''));
+  return node;
+}
+
+/** Set the text of a node only when it changed, so that nothing is read out twice. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Make the children of `host` one for each item: kept where they are, updated, added, removed. */
+function each(host, items, make, update) {
+  while (host.children.length > items.length) host.lastChild.remove();
+  items.forEach((item, index) => {
+    if (index >= host.children.length) host.append(make(item, index));
+    update(host.children[index], item, index);
+  });
+}
+
+/** One stop of the Tab key for a row of things; arrow keys move among them. */
+function rove(nodes, event, index) {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  const to = event.key === 'Home' ? nodes[0] : event.key === 'End' ? nodes[nodes.length - 1] : nodes[index + step];
+  if (!to || (step === undefined && event.key !== 'Home' && event.key !== 'End')) return;
+  event.preventDefault();
+  event.stopPropagation();
+  nodes[index].setAttribute('tabindex', '-1');
+  to.setAttribute('tabindex', '0');
+  to.focus();
+}
+
+const kit = { el, say, each, rove };
+
+export default {
+  initialize({ model, signal }) {
+    const scripts = new Map(); // kind -> promise of its module
+    const views = new Map(); // name -> { kind, data, drawn: [{ slot, root, view }] }
+    const slots = document.getElementsByClassName('murakkab-slot');
+    let greeted = false;
+    let pause = 500;
+
+    const script = (kind, source) => {
+      const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+      scripts.set(kind, import(url).finally(() => URL.revokeObjectURL(url)));
+    };
+
+    const act = (name, message) => model.send({ ask: 'act', view: name, ...message });
+
+    const draw = async (name, view, slot) => {
+      const module = await scripts.get(view.kind);
+      if (!module || view.drawn.some(one => one.slot === slot)) return;
+      // The output was drawn anew: what stood in the old slot moves over, with the focus and the scrolling it had.
+      const old = view.drawn.find(one => !one.slot.isConnected);
+      const root = old ? old.root : el('div', { class: `murakkab-live murakkab-live-${view.kind} tex2jax_ignore mathjax_ignore`, 'data-murakkab': view.kind });
+      const wide = old ? [...root.querySelectorAll('*')].filter(one => one.scrollLeft || one.scrollTop) : [];
+      const places = wide.map(one => [one, one.scrollLeft, one.scrollTop]);
+      const one = old ?? { root, focused: null, view: null };
+      one.slot = slot;
+      slot.firstElementChild?.toggleAttribute('hidden', view.kind !== 'results');
+      slot.prepend(root);
+      places.forEach(([node, left, top]) => {
+        node.scrollLeft = left;
+        node.scrollTop = top;
+      });
+      if (old) {
+        one.focused?.focus({ preventScroll: true });
+        one.view.moved?.(slot);
+        return;
+      }
+      root.addEventListener('focusin', event => {
+        one.focused = event.target;
+      });
+      root.addEventListener('focusout', () => {
+        if (root.isConnected) one.focused = null;
+      });
+      // Keys that a view understands are not the notebook's.
+      root.addEventListener('keydown', event => {
+        if (['Enter', ' '].includes(event.key)) event.stopPropagation();
+      });
+      view.drawn.push(one);
+      one.view = module.default(kit, root, message => act(name, message), slot);
+      one.view.show(view.data);
+    };
+
+    const place = () => {
+      for (const slot of [...slots]) {
+        const name = slot.dataset.murakkabView;
+        const view = views.get(name);
+        if (view && !view.drawn.some(one => one.slot === slot)) {
+          void draw(name, view, slot);
+        }
+      }
+    };
+
+    const finish = name => {
+      for (const { slot, root } of views.get(name)?.drawn ?? []) {
+        root.remove();
+        slot.firstElementChild?.removeAttribute('hidden');
+      }
+      views.delete(name);
+    };
+
+    model.on('msg:custom', message => {
+      switch (message?.do) {
+        case 'style':
+          if (!document.getElementById(STYLE)) document.head.append(el('style', { id: STYLE }, message.source));
+          break;
+        case 'script':
+          if (!scripts.has(message.kind)) script(message.kind, message.source);
+          break;
+        case 'show': {
+          const view = views.get(message.view) ?? { kind: message.kind, drawn: [] };
+          view.data = message.data;
+          views.set(message.view, view);
+          view.drawn.forEach(one => one.view?.show(message.data));
+          place();
+          break;
+        }
+        case 'said':
+          views.get(message.view)?.drawn.forEach(one => one.view?.said?.(message.text));
+          break;
+        case 'end':
+          finish(message.view);
+          break;
+        case 'hello':
+          greeted = true;
+          break;
+      }
+    });
+
+    const observer = new MutationObserver(place);
+    observer.observe(document.body, { childList: true, subtree: true });
+    // The first word may come before the kernel listens beside its cells: it is said until it is answered.
+    const greet = () => {
+      if (greeted || signal?.aborted) return;
+      model.send({ ask: 'all' });
+      setTimeout(greet, pause);
+      pause = Math.min(2 * pause, 30000);
+    };
+    greet();
+    place();
+    return () => {
+      observer.disconnect();
+      [...views.keys()].forEach(finish);
+    };
+  }
+};

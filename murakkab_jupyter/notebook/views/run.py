@@ -1,0 +1,444 @@
+"""A run, under way or ended: steps, what was used against the plan, what ran in which worker slot, what happened.
+
+Everything is put in words once, as a sheet of plain JSON: the static view and the live one are both drawn
+from it, so they cannot say different things.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.notebook.views.figures import band, figure_text, legend, time_text
+from murakkab_jupyter.notebook.views.html import (
+    BORDER,
+    MUTED,
+    WARN,
+    Bundle,
+    Html,
+    clean,
+    frame,
+    heading,
+    note,
+    shorten,
+    table,
+    tag,
+    text_table,
+    wrap_text,
+)
+from murakkab_jupyter.notebook.views.progress import ICONS, count_words, eta_s, spoken, state_word, steps_done
+from murakkab_jupyter.notebook.views.slots import Bar, joined
+from murakkab_jupyter.notebook.views.state import RunState
+
+__all__ = ["COLOURS", "run_section", "run_sheet", "run_view"]
+
+COLOURS = ("#1976d2", "#c25700", "#2e7d32", "#8e5bd0", "#b0386c", "#00838f", "#7a6a00", "#5f6b7a")
+"""Of steps in time lines, in the workflow's order; legible on white and on black."""
+
+MARKS = {
+    "lost": ("✕", "worker lost"),
+    "joined": ("+", "worker joined"),
+    "retried": ("↻", "tried again"),
+    "reconfigured": ("⇄", "reconfigured"),
+    "notice": ("•", "notice"),
+}
+SPENT = (("latency", "Time"), ("cpu", "CPU time"), ("energy", "Energy"), ("cost", "Cost"))
+MOST_STATIC_BARS = 160
+MOST_LANES = 24
+STATUS = {
+    "running": "◐",
+    "done": "●",
+    "partial": "▲",
+    "failed": "✕",
+    "stopped": "■",
+}
+
+
+def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = True) -> dict[str, Any]:
+    """A run in words and numbers, as plain JSON.
+
+    Parameters
+    ----------
+    state
+        What the events have told so far; `state.seconds` is now.
+    most_bars
+        Join neighbours until about so many are left; as they are by default.
+    bars
+        Whether to put the time line in.
+    """
+    running = state.status == "running"
+    moments = state.steps()
+    left = eta_s(state.plan, moments, state.seconds) if running else None
+    sheet: dict[str, Any] = {
+        "name": state.workflow.name or "this workflow",
+        "run": state.run_id,
+        "status": state.status,
+        "icon": STATUS.get(state.status, "◐"),
+        "message": shorten(state.message, 400),
+        "elapsed": spoken(state.seconds),
+        "left": None if left is None else f"about {spoken(left)} to go",
+        "ended": f"{steps_done(moments)} of {len(moments)} steps done",
+        "steps": [],
+        "spent": spent_rows(state),
+        "marks": [
+            {
+                "kind": mark["kind"],
+                "icon": MARKS[mark["kind"]][0],
+                "word": MARKS[mark["kind"]][1],
+                "at": spoken(mark["at_s"]),
+                "at_s": round(mark["at_s"], 3),
+                "text": shorten(
+                    f"reconfigured: {mark['text']}" if mark["kind"] == "reconfigured" else mark["text"], 300
+                ),
+            }
+            for mark in state.marks
+        ],
+        "left_out": state.marks_left_out,
+        "note": legend([*state.spent().actual().values(), *state.plan.predicted.values()]),
+    }
+    for name, moment in moments.items():
+        word = state_word(moment, state.status)
+        seconds = state.left_s(name)
+        planned = state.plan.steps.get(name)
+        sheet["steps"].append(
+            {
+                "name": name,
+                "agent": planned.configuration.agent if planned is not None else "",
+                "icon": ICONS[word],
+                "state": word,
+                "share": round(moment.share, 4),
+                "count": count_words(moment),
+                "left": ""
+                if seconds is None
+                else f"about {spoken(seconds)} to go"
+                if moment.ended
+                else f"by plan in {spoken(seconds)}",
+            }
+        )
+    if bars:
+        sheet |= lines_of(state, most_bars)
+    return sheet
+
+
+def spent_rows(state: RunState) -> list[dict[str, Any]]:
+    """What was used so far beside what the plan said for the whole run, and how each figure was got."""
+    actual = state.spent().actual()
+    rows = []
+    for key, title in SPENT:
+        used = actual.get(key)
+        planned = state.plan.predicted.get(key)
+        share = None
+        if used is not None and used.value is not None and planned is not None and planned.value:
+            share = used.value / planned.value
+        rows.append(
+            {
+                "what": title,
+                "used": "none yet" if used is not None and used.value == 0 else figure_text(used),
+                "plan": band(planned),
+                "how": how(key, used),
+                "share": None if share is None else round(share, 3),
+            }
+        )
+    return rows
+
+
+def how(key: str, used: Figure | None) -> str:
+    """How a figure of the run was got, in words."""
+    if used is None or used.value is None:
+        return "not known"
+    if key == "energy":
+        return {"counter": "by counter", "estimate": "estimate from CPU-seconds"}.get(
+            used.method or "", used.source
+        )
+    if key == "cost":
+        return "from energy or rent" if used.source == "prior" else used.source
+    return "measured" if used.source == "measured" else used.source
+
+
+def lines_of(state: RunState, most: int | None) -> dict[str, Any]:
+    """The time line: lanes by worker slot, bars on them, and where the axis ends."""
+    if state.status == "running":
+        state.slots.last_s = max(state.slots.last_s, state.seconds)
+    found = state.slots.bars()
+    if most is not None and len(found) > most:
+        found = joined([replace(bar) for bar in found], most)
+    planned = state.plan.predicted.get("latency")
+    plan_s = planned.value if planned is not None and planned.value is not None else None
+    end = max(state.seconds, 1e-9)
+    if state.status == "running" and plan_s is not None:
+        end = max(end * 1.02, min(plan_s, 3 * end))
+    places: dict[tuple[str, int], int] = {}
+    for worker in state.slots.workers:
+        for slot in sorted({bar.slot for bar in found if bar.worker == worker}):
+            places[worker, slot] = len(places)
+    names = {step.name: index for index, step in enumerate(state.workflow.steps)}
+    return {
+        "end_s": round(end, 4),
+        "end": time_text(end),
+        "plan_s": None if plan_s is None or plan_s > end else round(plan_s, 4),
+        "plan_end": None if plan_s is None else figure_text(planned),
+        "lanes": [
+            {"worker": short_worker(worker), "title": clean(worker), "slot": slot + 1}
+            for worker, slot in list(places)[:MOST_LANES]
+        ],
+        "lanes_left_out": max(0, len(places) - MOST_LANES),
+        "bars": [
+            [
+                places[bar.worker, bar.slot],
+                names.get(bar.step, -1),
+                round(bar.start_s, 3),
+                round(bar.end_s, 3),
+                bar_words(bar),
+                int(bar.wasted) + 2 * int(bar.failed > 0),
+            ]
+            for bar in found
+            if places[bar.worker, bar.slot] < MOST_LANES
+        ],
+    }
+
+
+def short_worker(worker: str) -> str:
+    """A worker's name without its protocol."""
+    return shorten(worker.rsplit("://", maxsplit=1)[-1], 26)
+
+
+def bar_words(bar: Bar) -> str:
+    """What a bar says when one points at it."""
+    words = [f"{shorten(bar.step, 40)}, {time_text(bar.start_s)} to {time_text(bar.end_s)}"]
+    if bar.batches > 1:
+        words.append(f"{bar.batches} batches")
+    if bar.done:
+        words.append(f"{bar.done} done")
+    if bar.failed:
+        words.append(f"{bar.failed} failed")
+    if bar.reused:
+        words.append(f"{bar.reused} from an earlier run")
+    if bar.wasted:
+        words.append("in vain, tried again")
+    return ", ".join(words)
+
+
+# --- drawn without scripts ----------------------------------------------------------------------------------------
+
+
+def run_view(state: RunState, *, told: str = "") -> Bundle:
+    """A run as HTML and text; `told` is a last quiet line."""
+    sheet = run_sheet(state, most_bars=MOST_STATIC_BARS)
+    html, text = run_section(sheet)
+    extra = [note(told)] if told else []
+    whole = frame(f"Run of {sheet['name']}", *html, *extra)
+    return Bundle(whole, clean("\n".join([*text, *([told] if told else [])])))
+
+
+def run_section(sheet: dict[str, Any]) -> tuple[list[Html | None], list[str]]:
+    """The parts of a run's static view, as HTML and as lines."""
+    detail = " · ".join(
+        one for one in (sheet["name"], sheet["ended"], sheet["elapsed"], sheet["left"] or "") if one
+    )
+    title = f"Run · {sheet['icon']} {sheet['status']}"
+    html: list[Html | None] = [heading(title, detail), steps_html(sheet)]
+    lines = [f"Run of {sheet['name']}: {sheet['status']}: {detail}", *steps_text(sheet)]
+    html.append(spent_html(sheet))
+    lines += ["", *spent_text(sheet)]
+    html.append(lanes_html(sheet))
+    marked, said = marks_parts(sheet)
+    html += marked
+    lines += said
+    if sheet["note"]:
+        html.append(note(sheet["note"]))
+        lines.append(sheet["note"])
+    return html, lines
+
+
+LINE = "padding:2px 12px 2px 0;border:0;text-align:left;white-space:nowrap;vertical-align:middle;background:transparent"
+
+
+def steps_html(sheet: dict[str, Any]) -> Html:
+    rows = []
+    for index, step in enumerate(sheet["steps"]):
+        colour = WARN if step["state"] == "with failures" else COLOURS[index % len(COLOURS)]
+        rows.append(
+            tag(
+                "tr",
+                tag("th", shorten(step["name"], 32), scope="row", style=f"{LINE};font-weight:600"),
+                tag("td", bar_html(step, colour), style=f"{LINE};width:220px"),
+                tag("td", f"{step['icon']} {step['state']}", style=LINE),
+                tag("td", step["count"], style=f"{LINE};font-variant-numeric:tabular-nums"),
+                tag("td", step["left"], style=f"{LINE};{MUTED}"),
+                style="background:transparent;border:0",
+            )
+        )
+    return tag(
+        "div",
+        tag(
+            "table",
+            tag("tbody", *rows),
+            aria_label="Progress of each step",
+            style="border-collapse:collapse;border:0;margin:0 0 8px;font-size:13px",
+        ),
+        style="overflow-x:auto",
+    )
+
+
+def bar_html(step: dict[str, Any], colour: str) -> Html:
+    percent = 100 * step["share"]
+    return tag(
+        "div",
+        tag("div", "", style=f"width:{percent:.1f}%;height:10px;background:{colour};border-radius:5px"),
+        role="progressbar",
+        aria_valuenow=round(percent),
+        aria_valuemin=0,
+        aria_valuemax=100,
+        aria_label=f"{step['name']}: {step['count']}",
+        style=f"width:220px;height:10px;border:{BORDER};border-radius:6px;overflow:hidden;background:#8882",
+    )
+
+
+def steps_text(sheet: dict[str, Any]) -> list[str]:
+    longest = max((len(shorten(step["name"], 24)) for step in sheet["steps"]), default=0)
+    lines = []
+    for step in sheet["steps"]:
+        blocks = "█" * round(step["share"] * 20)
+        line = (
+            f"  {shorten(step['name'], 24):<{longest}}  {blocks:░<20}  {round(100 * step['share']):>3}%  "
+            f"{step['icon']} {step['state']:<13} {step['count']}  {step['left']}"
+        )
+        lines.append(line.rstrip())
+    return lines
+
+
+def spent_html(sheet: dict[str, Any]) -> Html:
+    return table(
+        [("", "left"), ("So far", "right"), ("Plan for all", "right"), ("How it was got", "left")]
+        if sheet["status"] == "running"
+        else [("", "left"), ("Used", "right"), ("Plan", "right"), ("How it was got", "left")],
+        [[row["what"], row["used"], row["plan"], row["how"]] for row in sheet["spent"]],
+        caption="What was used, beside the plan",
+    )
+
+
+def spent_text(sheet: dict[str, Any]) -> list[str]:
+    head = ("So far", "Plan for all") if sheet["status"] == "running" else ("Used", "Plan")
+    columns: list[tuple[str, Any]] = [("", "left"), (head[0], "right"), (head[1], "right"), ("How", "left")]
+    rows = [[row["what"], row["used"], row["plan"], row["how"]] for row in sheet["spent"]]
+    return [f"  {line}" for line in text_table(columns, rows).split("\n")]
+
+
+def lanes_html(sheet: dict[str, Any]) -> Html | None:
+    """What ran when in which worker slot; positions are shares of the width, so that it fits any page."""
+    if not sheet["bars"]:
+        return None
+    end = sheet["end_s"]
+
+    def at(seconds: float) -> str:
+        return f"{100 * seconds / end:.2f}%"
+
+    ticks = [
+        tag(
+            "div",
+            "",
+            title=f"{mark['at']}: {shorten(mark['text'], 90)}",
+            style=f"position:absolute;left:{at(min(mark['at_s'], end))};width:2px;top:0;bottom:0;background:{WARN}",
+        )
+        for mark in sheet["marks"]
+        if mark["kind"] != "notice"
+    ]
+    rows = []
+    for number, lane in enumerate(sheet["lanes"]):
+        bars = [bar for bar in sheet["bars"] if bar[0] == number]
+        first = number == 0 or sheet["lanes"][number - 1]["title"] != lane["title"]
+        cell = "padding:2px 10px 2px 0;border:0;text-align:left;white-space:nowrap;background:transparent"
+        rows.append(
+            tag(
+                "tr",
+                tag(
+                    "th",
+                    lane["worker"] if first else "",
+                    scope="row",
+                    title=lane["title"],
+                    style=f"{cell};font-weight:600",
+                ),
+                tag("td", f"slot {lane['slot']}", style=f"{cell};{MUTED}"),
+                tag(
+                    "td",
+                    tag(
+                        "div",
+                        *(static_bar(bar, at) for bar in bars),
+                        *ticks,
+                        style="position:relative;height:16px;background:#8881;border-radius:3px;overflow:hidden",
+                    ),
+                    style="padding:2px 0;border:0;width:100%;background:transparent",
+                ),
+                style="background:transparent;border:0",
+            )
+        )
+    used = {bar[1] for bar in sheet["bars"]}
+    keys = [
+        tag(
+            "span",
+            tag(
+                "span",
+                "",
+                style=f"display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:5px;background:{COLOURS[i % len(COLOURS)]}",
+            ),
+            step["name"],
+            style="margin-right:14px;white-space:nowrap",
+        )
+        for i, step in enumerate(sheet["steps"])
+        if i in used
+    ]
+    more = sheet["lanes_left_out"]
+    return tag(
+        "div",
+        tag("div", "What ran when, by worker slot", style="font-weight:600;margin:6px 0 2px"),
+        tag(
+            "table",
+            tag("tbody", *rows),
+            aria_label="What ran when, by worker slot",
+            style="border-collapse:collapse;border:0;margin:0;font-size:12px;width:100%;max-width:900px",
+        ),
+        tag(
+            "div",
+            tag("span", *keys),
+            tag("span", f"0 s to {sheet['end']}", style=f"float:right;{MUTED}"),
+            style="font-size:12px;max-width:900px;margin:2px 0 6px",
+        ),
+        note(f"and {more} more slots") if more else None,
+        class_="murakkab-lanes",
+    )
+
+
+def static_bar(bar: list[Any], at: Any) -> Html:
+    _, step, start, stop, words, flags = bar
+    look = f"left:{at(start)};width:{at(max(0.0, stop - start))};min-width:2px;background:{COLOURS[step % len(COLOURS)]}"
+    if flags & 1:
+        look += ";opacity:.4"
+    return tag("div", "", title=words, style=f"position:absolute;height:16px;{look}")
+
+
+def marks_parts(sheet: dict[str, Any]) -> tuple[list[Html | None], list[str]]:
+    """What happened on the way, each with its time and cause."""
+    if not sheet["marks"]:
+        return [], []
+    items = [
+        tag(
+            "li",
+            tag("strong", f"{mark['icon']} {mark['at']}", style="font-weight:600", title=mark["word"]),
+            f"  {mark['text']}",
+            style="margin:2px 0;list-style:none",
+        )
+        for mark in sheet["marks"]
+    ]
+    lines = ["", "What happened"]
+    lines += [
+        wrap_text(f"{mark['icon']} {mark['at']}  {mark['text']}", indent="  ") for mark in sheet["marks"]
+    ]
+    left = f"{sheet['left_out']} more in between are left out." if sheet["left_out"] else ""
+    if left:
+        lines.append(f"  {left}")
+    return [
+        tag("div", "What happened", style="font-weight:600;margin:6px 0 2px"),
+        tag("ul", *items, style="margin:0 0 6px;padding:0;font-size:12px"),
+        note(left) if left else None,
+    ], lines

@@ -1,0 +1,172 @@
+"""A run as its events tell it, and the view that is made from that."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from murakkab_jupyter.core.events import (
+    BatchEnded,
+    BatchStarted,
+    ItemFailed,
+    ItemsRestored,
+    LevelClosed,
+    Notice,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    Usage,
+)
+from murakkab_jupyter.notebook.views.run import MOST_LANES, run_sheet, run_view
+from murakkab_jupyter.notebook.views.slots import MOST_MARKS
+from murakkab_jupyter.runtime.bill import Bill
+from tests.notebook import samples
+
+
+def step_of(sheet, name):
+    return next(step for step in sheet["steps"] if step["name"] == name)
+
+
+def test_steps_are_counted_from_events_alone():
+    steps = samples.run_state().steps()
+    assert (steps["scenes"].done, steps["scenes"].total) == (1, 1)
+    assert (steps["frames"].done, steps["frames"].failed, steps["frames"].total) == (2, 1, 5)
+    assert steps["objects"].total is None  # frames has still to say how many there are
+    assert steps["answer"].total == 1
+    assert steps["transcript"].busy
+
+
+def test_skipped_items_are_not_failed_ones():
+    key = (("videos", 0), ("scenes", 0))
+    state = samples.run_state(
+        [ItemFailed(1, "summary", key, "no", "transcript"), ItemFailed(1, "frames", key, "no")]
+    )
+    assert (state.steps()["summary"].skipped, state.steps()["summary"].failed) == (1, 0)
+    assert state.steps()["frames"].failed == 1
+
+
+def test_what_an_earlier_part_of_the_run_made_counts_as_done():
+    state = samples.run_state([RunStarted(0, "ab", {}), ItemsRestored(0, "transcript", 3)])
+    assert state.steps()["transcript"].done == 3
+
+
+def test_the_end_of_a_step_overrules_what_was_counted():
+    state = samples.run_state([ItemsRestored(0, "transcript", 3), StepEnded(1, "transcript", 5, 0, 0)])
+    assert state.steps()["transcript"].total == 5
+    assert state.steps()["transcript"].complete
+
+
+def test_events_of_steps_that_nobody_knows_change_nothing():
+    events = [
+        BatchStarted(0, "ghost", 0, "w", 0, 1, 1),
+        BatchEnded(1, "ghost", 0, "w", 1, 0),
+        LevelClosed(1, "ghost", (), 3),
+    ]
+    assert samples.run_state(events).steps() == samples.run_state([]).steps()
+
+
+def test_what_was_used_so_far_is_what_a_bill_made_now_would_say():
+    state = samples.run_state()
+    bill = Bill.of(samples.story(), samples.plan(), samples.cluster(), seconds=state.seconds)
+    assert state.spent().actual() == bill.total.actual()
+
+
+def test_a_step_goes_on_at_its_own_pace_and_before_that_by_the_plan():
+    state = samples.run_state()
+    frames = (state.seconds - 3.0) * 2 / 3  # three of five are over
+    assert state.left_s("frames") == pytest.approx(frames)
+    assert state.left_s("summary") == pytest.approx(14.9 - state.seconds)
+    assert state.left_s("scenes") is None
+
+
+def test_static_and_live_view_are_drawn_from_one_sheet():
+    state = samples.run_state()
+    sheet = run_sheet(state)
+    shown = run_view(state)
+    for words in [one[key] for one in sheet["steps"] for key in ("state", "count", "left")]:
+        assert words in shown.text
+        assert words in shown.html
+    for row in sheet["spent"]:
+        assert row["used"] in shown.text
+        assert row["how"] in shown.html
+    for mark in sheet["marks"]:
+        assert mark["at"] in shown.html
+
+
+def test_a_lost_worker_is_told_with_what_came_of_it():
+    text = run_view(samples.run_state()).text
+    assert "✕ 5.0 s  worker tcp://127.0.0.1:4002 was lost" in text
+    assert "↻ 5.0 s  transcript is tried again" in text
+    assert "2 workers, 4 cores → 1 worker, 2 cores; 5 items go elsewhere" in " ".join(text.split())
+
+
+def test_energy_says_how_it_was_got_and_unknown_is_no_zero():
+    energy = next(row for row in run_sheet(samples.run_state())["spent"] if row["what"] == "Energy")
+    assert energy["how"] == "estimate from CPU-seconds"
+    assert energy["plan"].startswith("~")
+    nothing = run_sheet(samples.run_state([]))["spent"]
+    assert next(row for row in nothing if row["what"] == "Energy")["used"] != "0 J"
+
+
+def test_bars_lie_in_slots_of_their_worker_and_those_in_vain_are_marked():
+    sheet = run_sheet(samples.run_state())
+    workers = [sheet["lanes"][bar[0]]["title"] for bar in sheet["bars"]]
+    assert set(workers) == {samples.LEFT, samples.RIGHT}
+    in_vain = [bar for bar in sheet["bars"] if bar[5] & 1]
+    assert len(in_vain) == 1
+    assert sheet["lanes"][in_vain[0][0]]["title"] == samples.RIGHT
+    assert all(0 <= bar[2] <= bar[3] <= sheet["end_s"] for bar in sheet["bars"])
+
+
+def test_an_ended_run_says_used_and_shows_nothing_to_go():
+    state = samples.run_state([*samples.story(), RunEnded(9.0, "partial", "1 item failed")])
+    text = run_view(state).text
+    assert "partial" in text
+    assert "to go" not in text
+    assert "So far" not in text
+
+
+def test_many_marks_keep_the_first_and_the_last():
+    state = samples.run_state([Notice(float(i), f"notice {i}") for i in range(500)])
+    assert len(state.marks) == MOST_MARKS
+    assert state.marks[0]["text"] == "notice 0"
+    assert state.marks[-1]["text"] == "notice 499"
+    assert state.marks_left_out == 500 - MOST_MARKS
+
+
+def long_run(batches, workers=3):
+    events = [RunStarted(0.0, "long", {"transcript": float(batches)})]
+    for task in range(batches):
+        at = task * 0.01
+        worker = f"tcp://10.0.0.{task % workers}:1"
+        events += [
+            BatchStarted(at, "transcript", task, worker, 0, 1, 1),
+            BatchEnded(at + 0.02, "transcript", task, worker, 1, 0, usage=Usage(0.02, 0.02)),
+        ]
+    return sorted(events, key=lambda event: event.at_s)
+
+
+def test_ten_thousand_items_stay_a_small_message_and_a_small_page():
+    state = samples.run_state(long_run(10_000))
+    assert state.steps()["transcript"].done == 10_000
+    assert len(json.dumps(run_sheet(state))) < 120_000
+    assert len(run_view(state).html) < 45_000
+
+
+def test_more_slots_than_a_page_can_show_are_counted():
+    state = samples.run_state(long_run(200, workers=100))
+    sheet = run_sheet(state)
+    assert len(sheet["lanes"]) == MOST_LANES
+    assert f"and {sheet['lanes_left_out']} more slots" in run_view(state).html
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.permutations(samples.story()))
+def test_any_order_of_events_makes_a_view(events):
+    state = samples.run_state(events)
+    shown = run_view(state)
+    assert "newsroom" in shown.text
+    json.dumps(run_sheet(state), allow_nan=False)
