@@ -279,7 +279,7 @@ class MurakkabMagics(Magics):
         shown: dict[str, Any] = {}
 
         def tell(status: EngineStatus) -> None:
-            if not self.live or shown.get("state") == status.state:
+            if not self.screen.redraws or shown.get("state") == status.state:
                 return
             shown["state"] = status.state
             view = message_view(f"Engine {status.name} is {status.state}.")
