@@ -122,6 +122,7 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         (step_name, step.runner_up) for step_name, step in plan.steps.items() if step.runner_up is not None
     ]
     remarks = remarks_of(plan)
+    reserves = [plan.reserves.words] if plan.reserves is not None else []
 
     html = frame(
         f"Plan of {name}",
