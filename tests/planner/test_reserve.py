@@ -8,8 +8,8 @@ import pytest
 
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower, WorkerView
-from murakkab_jupyter.notebook.views.plan import PLAN_TYPE, plan_view
 from murakkab_jupyter.notebook.views.frontier import frontier_view
+from murakkab_jupyter.notebook.views.plan import PLAN_TYPE, plan_view
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.plan import Plan, Reservation
