@@ -28,7 +28,7 @@ __all__ = [
 NOTHING = "Nothing in the material answers this."
 """The answer where no sentence comes near the question."""
 
-VERSION = "1"
+VERSION = "2"
 
 GENERIC = frozenset(
     content(
@@ -42,6 +42,15 @@ GENERIC = frozenset(
 OBJECTS = frozenset(content("object objects item items visible appear appears animal animals"))
 SEEN = re.compile(r"^seen\s*:\s*", re.IGNORECASE)
 COUNTED = re.compile(r"^(?:(\d+) x )?(.+)$")
+
+END_MARK = re.compile(r"[.!?…:。！？][\"”'’)\]]*$")  # noqa: RUF001 - typography of what is quoted
+"""How a whole sentence ends."""
+
+MOST_JOINED = 2
+"""Neighbours joined to a sentence on either side."""
+
+NEXT_S = 1.0
+"""What begins within this (s) after a sentence may go on from it."""
 
 SHAPES: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
     (re.compile(asked, re.IGNORECASE), re.compile(found))
@@ -203,7 +212,49 @@ def answer_from(question: str, material: Sequence[Piece], ranker: Ranker, senten
     if shape and after and after not in chosen and not shape.search(best.text) and shape.search(after.text):
         # "Traffic fell. That is because ...": what was asked for stands in the next sentence.
         chosen = [best, after]
-    return told(chosen, found)
+    return told(whole(chosen, found), found)
+
+
+def whole(chosen: Sequence[Found], everything: Sequence[Found]) -> list[Found]:
+    """Sentences with the neighbours that they go on into, or go on from: a cut between scenes may have split one.
+
+    Only where a sentence has no end mark, in material most of whose sentences have one; what was seen is stepped over.
+    """
+    said = sorted(
+        (one for one in everything if one.piece.sort != "seen" and not SEEN.match(one.text)),
+        key=lambda one: one.position,
+    )
+    if 2 * sum(ended(one) for one in said) < len(said):
+        return list(chosen)
+    at = {one.position: index for index, one in enumerate(said)}
+    made = {one.position: one for one in chosen}
+    for one in chosen:
+        index = at.get(one.position)
+        if index is None:
+            continue
+        last = first = index
+        while last - index < MOST_JOINED and last + 1 < len(said) and goes_on(said[last], said[last + 1]):
+            last += 1
+        while index - first < MOST_JOINED and first > 0 and goes_on(said[first - 1], said[first]):
+            first -= 1
+        made |= {said[n].position: said[n] for n in range(first, last + 1)}
+    return list(made.values())
+
+
+def ended(one: Found) -> bool:
+    return END_MARK.search(one.text) is not None
+
+
+def goes_on(one: Found, other: Found) -> bool:
+    """Whether a sentence stops without an end mark, and the other follows at once in the same source."""
+    if ended(one) or one.piece.name != other.piece.name:
+        return False
+    here, there = one.piece.origin, other.piece.origin
+    if here is None or there is None:
+        return here is there
+    if here.end_s is None or there.start_s is None:
+        return here.source == there.source
+    return here.source == there.source and there.start_s <= here.end_s + NEXT_S
 
 
 def told(chosen: Sequence[Found], everything: Sequence[Found] = ()) -> Answer:

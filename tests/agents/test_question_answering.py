@@ -119,3 +119,34 @@ def test_minilm_finds_what_is_said_in_other_words():
     made.load({"sentences": 1}, 1)
     answer = ask(made, "Where does the dog take a bath?", [("transcript", [FIRST, SECOND])], [PLACES])
     assert answer.evidence[0].start_s == 12.0
+
+
+def test_a_sentence_that_a_cut_between_scenes_split_is_quoted_whole(agent):
+    scenes = [
+        "Seen: 2 x person. Said: “The bridge was built in spring.”",
+        "Seen: car. Said: “The old harbour will be closed”",
+        "Seen: boat. Said: “until the first of May. Ferries leave from the north pier.”",
+    ]
+    places = [Origin("/a.mp4", 5.0 * n, 5.0 * n + 5.0) for n in range(3)]
+    answer = ask(agent, "Until when is the old harbour closed?", scenes, places)
+    assert answer.text == "The old harbour will be closed until the first of May."
+    assert [(one.start_s, one.text) for one in answer.evidence] == [
+        (5.0, "The old harbour will be closed"),
+        (10.0, "until the first of May."),
+    ]
+
+
+def test_what_goes_on_elsewhere_or_much_later_is_not_joined(agent):
+    scenes = ["It rains.", "The old harbour will be closed", "until noon. Then it opens again."]
+    for places in (
+        [Origin("/a.mp4", 0.0, 5.0), Origin("/a.mp4", 5.0, 9.0), Origin("/b.mp4", 0.0, 5.0)],
+        [Origin("/a.mp4", 0.0, 5.0), Origin("/a.mp4", 5.0, 9.0), Origin("/a.mp4", 60.0, 65.0)],
+    ):
+        answer = ask(agent, "Will the old harbour be closed?", scenes, places)
+        assert answer.text == "The old harbour will be closed"
+
+
+def test_a_recogniser_that_writes_no_end_marks_is_quoted_piece_by_piece(agent):
+    scenes = ["the weather is fine", "the old harbour will be closed", "the ferries leave from the pier"]
+    answer = ask(agent, "Will the old harbour be closed?", scenes)
+    assert answer.text == "the old harbour will be closed"
