@@ -88,7 +88,12 @@ class Durations:
         self._factor = (interference.value if interference is not None else None) or 1.0
 
     def beside(self, span: Span, busy_share: float) -> Span:
-        """The same span while that share of the host's other cores is busy."""
+        """The same span while that share of the host's other cores is busy.
+
+        What was seen on this host was mostly seen in runs, where other cores were busy too: it has that in it already.
+        """
+        if span.source == "measured":
+            return span
         factor = slowdown(self._factor, busy_share)
         return span if factor == 1.0 else span.times(factor)
 

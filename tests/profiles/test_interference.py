@@ -42,18 +42,29 @@ def test_a_busy_host_without_a_kept_factor_of_its_own_is_a_prior_that_is_not_kep
 ):
     keep(tmp_path, **{"cores": interference.host_cores(), **changes})
     before = (tmp_path / "host_interference.json").read_text()
-    monkeypatch.setattr(interference, "busy", lambda cores: True)
-    assert host_interference(cache=tmp_path, today=DAY).source == "prior"
+    monkeypatch.setattr(interference, "busy", lambda: True)
+    found = host_interference(cache=tmp_path, today=DAY)
+    assert found.source == "prior"
+    assert found.low == 1.0 < found.value < found.high
     assert (tmp_path / "host_interference.json").read_text() == before
 
 
 def test_an_idle_host_is_measured_once_and_kept(tmp_path, many, monkeypatch):
-    monkeypatch.setattr(interference, "busy", lambda cores: False)
+    monkeypatch.setattr(interference, "busy", lambda: False)
     monkeypatch.setattr(interference, "ALONE_S", 0.05)
     first = host_interference(cache=tmp_path, today=DAY)
     assert 1.0 <= first.value <= MOST
     assert host_interference(cache=tmp_path, today=DAY).value == first.value
     assert json.loads((tmp_path / "host_interference.json").read_text())["factor"] == first.value
+
+
+@pytest.mark.parametrize(("percent", "is_busy"), [(3.0, False), (60.0, True)])
+def test_a_host_is_busy_when_its_cores_are_in_use_now(monkeypatch, percent, is_busy):
+    import psutil
+
+    # A fake reading: the load average of what ended a minute ago plays no part.
+    monkeypatch.setattr(psutil, "cpu_percent", lambda interval: percent)
+    assert interference.busy() is is_busy
 
 
 def test_the_slowdown_grows_with_the_share_of_busy_cores():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -221,11 +222,21 @@ def test_the_root_is_the_key_of_a_scalar():
     assert measures.roots["videos"] == ((("videos", 0),), (("videos", 1),))
 
 
-class Crowded(RoundProfiles):
-    """Round profiles of a host on which a second busy core costs half as much again, and batches have a way to go."""
+class Seen(RoundProfiles):
+    """Round profiles of a host on which a second busy core costs half as much again, as runs have seen them there."""
 
     interference = Figure(1.5, "1", 1.2, 2.0)
     dispatch_s = 0.0
+
+
+class Crowded(Seen):
+    """The same, of another host: what calls take where each is alone."""
+
+    def call(self, *args, **rest):
+        found = super().call(*args, **rest)
+        return replace(
+            found, seconds=replace(found.seconds, source="prior"), cpu_s=replace(found.cpu_s, source="prior")
+        )
 
 
 class Far(RoundProfiles):
@@ -241,6 +252,13 @@ def test_a_call_beside_a_busy_core_takes_longer_and_more_cpu_and_one_alone_does_
     # The first to start finds the other core free.
     assert pair.makespan_s == pytest.approx(0.2 * 1.5)
     assert pair.steps["scenes"].cpu.value == pytest.approx(0.2 + 0.3)
+
+
+def test_what_runs_have_seen_has_the_busy_neighbours_in_it():
+    flow = video_flow()
+    only = type(flow)(flow.name, "", flow.variables, flow.steps[:1], flow.goal, "")
+    pair = simulated(only, scenes=Configuration("cutter", instances=2), profiles=Seen(load_s=0.0))
+    assert pair.makespan_s == pytest.approx(0.2)
 
 
 def test_cores_are_free_again_after_a_call_that_was_cut_short_by_a_lost_worker():
