@@ -14,6 +14,7 @@ from murakkab_jupyter.notebook.views.html import (
     Cell,
     Html,
     clean,
+    cleaned,
     frame,
     heading,
     note,
@@ -101,7 +102,7 @@ def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: s
         (key for key in ("quality", "latency", "energy", "cost") if key in axes and key != first), ""
     )
     same = [step for step in steps if step not in changing]
-    return {
+    sheet: dict[str, Any] = {
         "name": name or (plans[0].workflow if plans else "") or "this workflow",
         "points": points,
         "changing": [*(["Reserves"] if held else []), *changing],
@@ -112,6 +113,8 @@ def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: s
         "same": f"The same in every plan: {', '.join(same)}." if same and len(plans) > 1 else "",
         "note": legend(one for plan in plans for one in plan.predicted.values()),
     }
+    checked: dict[str, Any] = cleaned(sheet)
+    return checked
 
 
 def choice(step: str, plan: Plan, plans: Sequence[Plan]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.notebook.views.figures import band, figure_text, legend, origin, time_text
+from murakkab_jupyter.notebook.views.html import cleaned
 from murakkab_jupyter.notebook.views.plan import (
     FIGURES,
     agent_words,
@@ -42,7 +43,7 @@ def plan_sheet(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pl
     after = needs(workflow, set(plan.steps))
     end = max((stop for _, stop in found.values()), default=0.0)
     shown = [one for step in plan.steps.values() for key, _ in FIGURES if (one := step.predicted.get(key))]
-    return {
+    sheet: dict[str, Any] = {
         "title": title,
         "name": plan.workflow or "this workflow",
         "goal": str(plan.goal),
@@ -67,6 +68,8 @@ def plan_sheet(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pl
         "remarks": remarks_of(plan),
         "note": legend([*shown, *plan.predicted.values()]),
     }
+    checked: dict[str, Any] = cleaned(sheet)
+    return checked
 
 
 def is_prior(one: Figure | None) -> bool:

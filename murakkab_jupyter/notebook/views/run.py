@@ -18,6 +18,7 @@ from murakkab_jupyter.notebook.views.html import (
     Bundle,
     Html,
     clean,
+    cleaned,
     frame,
     heading,
     note,
@@ -118,7 +119,8 @@ def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = Tru
         )
     if bars:
         sheet |= lines_of(state, most_bars)
-    return sheet
+    checked: dict[str, Any] = cleaned(sheet)
+    return checked
 
 
 def spent_rows(state: RunState) -> list[dict[str, Any]]:
@@ -275,7 +277,7 @@ def steps_html(sheet: dict[str, Any]) -> Html:
             "table",
             tag("tbody", *rows),
             aria_label="Progress of each step",
-            style="border-collapse:collapse;border:0;margin:0 0 8px;font-size:13px",
+            style="border-collapse:collapse;border:0;margin:0 0 8px;font-size:13px;table-layout:auto",
         ),
         style="overflow-x:auto",
     )
@@ -396,7 +398,7 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
             "table",
             tag("tbody", *rows),
             aria_label="What ran when, by worker slot",
-            style="border-collapse:collapse;border:0;margin:0;font-size:12px;width:100%;max-width:900px",
+            style="border-collapse:collapse;border:0;margin:0;font-size:12px;table-layout:auto;width:100%;max-width:900px",
         ),
         tag(
             "div",

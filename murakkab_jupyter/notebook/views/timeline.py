@@ -39,6 +39,7 @@ def needs(workflow: Workflow | None, names: set[str]) -> dict[str, list[str]]:
     return {
         step.name: list(dict.fromkeys(one.source for one in step.inputs if one.source in names))
         for step in workflow.steps
+        if step.name in names
     }
 
 

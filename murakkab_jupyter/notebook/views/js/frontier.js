@@ -1,17 +1,17 @@
 // A frontier: plans over two figures; a click or Enter on one takes it, and it says what it gives up.
 
-const WIDE = 720;
 const HIGH = 330;
 const PAD = { left: 84, right: 24, top: 26, bottom: 44 };
 
 export default function frontier({ el, say, rove }, root, act) {
+  let wide = 720;
   let sheet = null;
   let x = '';
   let y = '';
   const head = el('div', { class: 'mk-head' });
   const across = el('select', { 'aria-label': 'Across', change: () => draw((x = across.value)) });
   const up = el('select', { 'aria-label': 'Up', change: () => draw((y = up.value)) });
-  const plot = el('svg', { class: 'mk-plot', viewBox: `0 0 ${WIDE} ${HIGH}`, role: 'group' });
+  const plot = el('svg', { class: 'mk-plot', role: 'group' });
   const card = el('div', { class: 'mk-card' });
   const said = el('div', { class: 'mk-note', role: 'status' });
   const headings = el('tr');
@@ -28,6 +28,16 @@ export default function frontier({ el, say, rove }, root, act) {
     el('div', { class: 'mk-scroll', tabindex: '0', role: 'group', 'aria-label': 'The same plans as a table' }, el('table', { 'aria-label': 'Frontier: one row a plan' }, el('thead', {}, headings), body)),
     foot
   );
+
+  // Drawn as wide as the page has room, so that words keep their size.
+  const watch = new ResizeObserver(() => {
+    const room = Math.max(360, Math.min(720, Math.floor(root.clientWidth)));
+    if (root.clientWidth && room !== wide) {
+      wide = room;
+      if (sheet) draw();
+    }
+  });
+  watch.observe(root);
 
   const take = point => {
     if (point.chosen) {
@@ -54,12 +64,14 @@ export default function frontier({ el, say, rove }, root, act) {
   };
 
   const draw = () => {
+    plot.setAttribute('viewBox', `0 0 ${wide} ${HIGH}`);
+    plot.style.width = `${wide}px`;
     const [ax, ay] = [sheet.axes[x], sheet.axes[y]];
     if (!ax || !ay) {
       plot.replaceChildren();
       return;
     }
-    const right = WIDE - PAD.right;
+    const right = wide - PAD.right;
     const bottom = HIGH - PAD.bottom;
     const px = value => PAD.left + ((right - PAD.left) * (value - ax.low)) / (ax.high - ax.low || 1);
     const py = value => bottom - ((bottom - PAD.top) * (value - ay.low)) / (ay.high - ay.low || 1);
@@ -136,9 +148,9 @@ export default function frontier({ el, say, rove }, root, act) {
       tell(null);
       headings.replaceChildren(
         el('th', { scope: 'col' }, 'Plan'),
+        el('th', { scope: 'col' }, 'Take'),
         ...sheet.columns.map(([, title]) => el('th', { scope: 'col', class: 'mk-num' }, title)),
-        ...sheet.changing.map(step => el('th', { scope: 'col' }, step)),
-        el('th', { scope: 'col' }, 'Take')
+        ...sheet.changing.map(step => el('th', { scope: 'col' }, step))
       );
       body.replaceChildren(
         ...sheet.points.map(point =>
@@ -146,15 +158,15 @@ export default function frontier({ el, say, rove }, root, act) {
             'tr',
             { class: point.chosen ? 'mk-chosen' : null, 'data-number': point.number },
             el('th', { scope: 'row' }, String(point.number)),
-            ...sheet.columns.map(([key]) => el('td', { class: 'mk-num', title: point.notes[key] }, point.texts[key])),
-            ...point.choices.map(([agent, detail]) => el('td', {}, agent, detail ? el('small', {}, detail) : '')),
             el(
               'td',
               {},
               point.chosen
                 ? '◆ chosen'
                 : el('button', { class: 'mk-button', type: 'button', 'data-number': point.number, 'aria-label': `Take plan ${point.number}`, click: () => take(point) }, 'Take')
-            )
+            ),
+            ...sheet.columns.map(([key]) => el('td', { class: 'mk-num', title: point.notes[key] }, point.texts[key])),
+            ...point.choices.map(([agent, detail]) => el('td', {}, agent, detail ? el('small', {}, detail) : ''))
           )
         )
       );
@@ -162,8 +174,7 @@ export default function frontier({ el, say, rove }, root, act) {
       // Whoever took a plan by key is still at it.
       if (number) points.find(one => one.dataset.number === number)?.focus({ preventScroll: true });
     },
-    said(text) {
-      say(said, text);
-    }
+    said: text => say(said, text),
+    gone: () => watch.disconnect()
   };
 }

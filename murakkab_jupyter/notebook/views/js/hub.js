@@ -108,7 +108,8 @@ export default {
     };
 
     const finish = name => {
-      for (const { slot, root } of views.get(name)?.drawn ?? []) {
+      for (const { slot, root, view } of views.get(name)?.drawn ?? []) {
+        view?.gone?.();
         root.remove();
         slot.firstElementChild?.removeAttribute('hidden');
       }

@@ -1,6 +1,7 @@
 // A plan: what waits for what on a time axis, and each step's choice, prediction and second choice on demand.
 
 const COLOURS = 8;
+const MOST = 3; // remarks that are not folded away
 let count = 0;
 
 export default function plan({ el, say }, root) {
@@ -53,6 +54,8 @@ export default function plan({ el, say }, root) {
     graph.classList.toggle('mk-pointing', name !== null);
     for (const edge of edges.children) edge.classList.toggle('mk-this', edge.dataset.from === name || edge.dataset.to === name);
   };
+
+  const remarks = some => some.map(remark => el('div', { class: 'mk-note' }, `• ${remark}`));
 
   const facts = pairs => el('div', { class: 'mk-facts' }, ...pairs.map(([label, text, title]) => el('span', { title }, el('small', {}, label), text)));
 
@@ -159,11 +162,15 @@ export default function plan({ el, say }, root) {
         el('div', { class: 'mk-row', 'aria-hidden': 'true' }, el('span'), el('div', { class: 'mk-axis' }, el('span', {}, '0 s'), el('span', {}, sheet.end_s ? sheet.end : '')))
       );
       foot.replaceChildren(
-        ...sheet.remarks.map(remark => el('div', { class: 'mk-note' }, `• ${remark}`)),
+        ...remarks(sheet.remarks.slice(0, MOST)),
+        sheet.remarks.length > MOST
+          ? el('details', { class: 'mk-note' }, el('summary', {}, `${sheet.remarks.length - MOST} more remarks`), ...remarks(sheet.remarks.slice(MOST)))
+          : '',
         sheet.note ? el('div', { class: 'mk-note' }, `${sheet.note}${sheet.totals.some(one => one[2]) ? ' · dashed: a prior' : ''}`) : ''
       );
       arrows();
     },
-    moved: () => arrows()
+    moved: () => arrows(),
+    gone: () => watch.disconnect()
   };
 }

@@ -1,12 +1,12 @@
 // Results: the static cards, with a search among them and evidence that leads to its scene. Nothing is drawn anew.
 
 export default function results({ el, say }, root, act, place) {
+  root.hidden = true; // nothing is drawn here: results stand where they stood
+  root.removeAttribute('data-murakkab');
   const field = el('input', { type: 'search', placeholder: 'Find in these results', 'aria-label': 'Find in these results', input: () => find() });
-  const told = el('span', { class: 'mk-quiet', role: 'status' });
-  const bar = el('div', { class: 'mk-head' }, field, told);
+  const told = el('span', { role: 'status' });
+  const bar = el('div', { class: 'mk-find' }, field, told);
   let slot = place;
-  root.append(bar);
-
   const cards = () => [...slot.querySelectorAll('[data-murakkab-card]')];
 
   const find = () => {
@@ -40,7 +40,8 @@ export default function results({ el, say }, root, act, place) {
   };
 
   const arm = () => {
-    bar.hidden = cards().length < 2;
+    slot.dataset.murakkab = 'results';
+    if (cards().length >= 4) cards()[0].parentElement.before(bar);
     for (const proof of slot.querySelectorAll('[data-murakkab-evidence]')) {
       const name = proof.querySelector('strong');
       if (!name || !cardOf(proof) || proof.querySelector('button')) continue;

@@ -121,7 +121,7 @@ export default function run({ el, say, each, rove }, root, act) {
   let drawn = '';
   const tracks = [];
   const flags = el('div', { class: 'mk-track mk-plain', role: 'group', 'aria-label': 'What happened, on the time line' });
-  const axis = el('div', { class: 'mk-axis', 'aria-hidden': 'true' }, el('span', {}, '0 s'), el('span'), el('span'));
+  const axis = el('div', { class: 'mk-axis', 'aria-hidden': 'true' }, el('span', {}, '0 s'), el('span'), el('span', { class: 'mk-at' }));
 
   const showLanes = sheet => {
     timeline.hidden = !sheet.bars.length;
@@ -187,8 +187,16 @@ export default function run({ el, say, each, rove }, root, act) {
       }
     );
     flags.hidden = !sheet.marks.length;
-    say(axis.children[1], sheet.plan_s === null ? '' : `┆ the plan’s end, ${sheet.plan_end}`);
-    say(axis.children[2], sheet.end);
+    say(axis.children[1], sheet.end);
+    const label = axis.children[2];
+    label.hidden = sheet.plan_s === null;
+    if (sheet.plan_s !== null) {
+      // Beside its line, on the side with more room.
+      const early = sheet.plan_s < sheet.end_s / 2;
+      label.style.left = early ? at(sheet.plan_s) : 'auto';
+      label.style.right = early ? 'auto' : `calc(100% - ${at(sheet.plan_s)})`;
+      say(label, `${early ? '┆ ' : ''}the plan’s end, ${sheet.plan_end}${early ? '' : ' ┆'}`);
+    }
     say(more, sheet.lanes_left_out ? `and ${sheet.lanes_left_out} more slots` : '');
     const used = sheet.steps.map((step, index) => [step, index]).filter(([, index]) => sheet.bars.some(bar => bar[1] === index));
     each(keys, used, () => el('span', { class: 'mk-key' }), (node, [step, index]) => {
