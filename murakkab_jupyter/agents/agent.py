@@ -129,6 +129,15 @@ class Tokens:
     cached: int = 0
     wasted: int = 0
 
+    def __add__(self, more: Tokens) -> Tokens:
+        """Both together."""
+        return Tokens(
+            self.read + more.read,
+            self.written + more.written,
+            self.cached + more.cached,
+            self.wasted + more.wasted,
+        )
+
     def __sub__(self, before: Tokens) -> Tokens:
         """What came since."""
         return Tokens(
@@ -211,6 +220,9 @@ class AgentSpec:
         What the curve of that server's speed is kept under, when it has one.
     fixture
         Why it exists although a plan should never want it (a deliberately bad candidate); empty for real agents.
+    stand_in
+        Why it does what it cannot really do, as a plan's notes say it; empty for real agents. Planned only where no
+        other agent can do the step.
     quality
         How well it does its step, 0..1, as its author states it (a prior); None when nobody says.
     """
@@ -230,6 +242,7 @@ class AgentSpec:
     engine: str = ""
     curve: str = ""
     fixture: str = ""
+    stand_in: str = ""
     quality: float | None = None
 
     def option(self, name: str) -> Option | None:

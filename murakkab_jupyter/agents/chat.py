@@ -16,7 +16,18 @@ from typing import Any, Literal
 
 from murakkab_jupyter.agents.agent import Failed, Option, Tokens
 
-__all__ = ["CUT", "TOO_LONG", "Chat", "Message", "Reply", "Request", "TooLong", "Unfit", "shorten"]
+__all__ = [
+    "CUT",
+    "SHORTENED",
+    "TOO_LONG",
+    "Chat",
+    "Message",
+    "Reply",
+    "Request",
+    "TooLong",
+    "Unfit",
+    "shorten",
+]
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from murakkab_jupyter.agents.container import decoded, open_container, origin_s,
 from murakkab_jupyter.core.errors import AgentError, InputError
 from murakkab_jupyter.core.kinds import Frame, Image
 
-__all__ = ["MAX_MEGAPIXELS", "Pixels", "open_image", "pixels_of", "read_frame", "thumbnail"]
+__all__ = ["MAX_MEGAPIXELS", "Pixels", "jpeg", "open_image", "pixels_of", "read_frame", "thumbnail"]
 
 Pixels = npt.NDArray[np.uint8]
 """Height x width x 3, RGB."""
@@ -167,13 +167,13 @@ def open_image(path: Path) -> Any:
     from PIL import ImageOps, UnidentifiedImageError
 
     try:
-        image = pil_image.open(path)
-        megapixels = image.width * image.height / 1e6
-        if megapixels > MAX_MEGAPIXELS:
-            msg = f"{path} has {megapixels:.0f} megapixels; at most {MAX_MEGAPIXELS:.0f} are read."
-            raise InputError(msg, hint="Make it smaller.")
-        image.load()
-        return ImageOps.exif_transpose(image)
+        with pil_image.open(path) as image:
+            megapixels = image.width * image.height / 1e6
+            if megapixels > MAX_MEGAPIXELS:
+                msg = f"{path} has {megapixels:.0f} megapixels; at most {MAX_MEGAPIXELS:.0f} are read."
+                raise InputError(msg, hint="Make it smaller.")
+            image.load()
+            return ImageOps.exif_transpose(image)
     except (
         UnidentifiedImageError,
         OSError,
@@ -198,8 +198,19 @@ def read_frame(picture: Frame | Image) -> Pixels:
 
 def thumbnail(picture: Frame | Image, width: int = 240) -> bytes:
     """A small JPEG of a frame or an image, at most `width` wide."""
+    return as_jpeg(picture, (width, 4 * width), 80)[0]
+
+
+def jpeg(picture: Frame | Image, side: int) -> tuple[bytes, bool]:
+    """A JPEG whose longer side has at most so many pixels, and whether that made it smaller."""
+    return as_jpeg(picture, (side, side), 85)
+
+
+def as_jpeg(picture: Frame | Image, box: tuple[int, int], quality: int) -> tuple[bytes, bool]:
+    """A JPEG that fits a box of pixels, and whether that made it smaller."""
     image = pillow().fromarray(read_frame(picture))
-    image.thumbnail((width, 4 * width))
+    before = image.size
+    image.thumbnail(box)
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue(), image.size != before

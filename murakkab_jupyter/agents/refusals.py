@@ -30,7 +30,9 @@ COUNTED = (
     ),
 )
 LIMIT = re.compile(r"maximum context length is (\d+) tokens")
-TOO_LONG = re.compile(r"context.{0,10}(?:length|size|window)|too long|exceeds")
+TOO_LONG = re.compile(
+    r"context.{0,10}(?:length|size|window)|(?:prompt|input|message)s?.{0,40}too long|exceeds.{0,60}(?:context|token)"
+)
 
 
 class Lost(Exception):  # noqa: N818 - not a fault: the call is tried again

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Needs, Option
 from murakkab_jupyter.agents.calls import DEADLINE_S
 from murakkab_jupyter.agents.chat import TOO_LONG, Chat
-from murakkab_jupyter.agents.endpoint import KEY, Endpoint, name_problem, url_problem
+from murakkab_jupyter.agents.endpoint import KEY, Ability, Endpoint, name_problem, url_problem
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.agents.openai import IN_FLIGHT, OpenAIChat
-from murakkab_jupyter.agents.writing import TASKS, writer_of
+from murakkab_jupyter.agents.search import TOP_K
+from murakkab_jupyter.agents.served_vectors import ServedVectors
+from murakkab_jupyter.agents.watching import SEEING, Describer, Witness
+from murakkab_jupyter.agents.writing import TASKS, Writer, writer_of
 from murakkab_jupyter.core.errors import AgentError, UsageError
 
 __all__ = ["EndpointWriter", "in_flight", "register", "register_endpoint", "register_openai"]
@@ -43,6 +46,18 @@ KEY_ENV = Option(
 TIMEOUT = Option("timeout", float, DEADLINE_S, help="Seconds that an answer may take, with all its tries.")
 
 
+CHAT: frozenset[Ability] = frozenset({"chat"})
+SEEING_TASK = (Option("max_tokens", int, 160, help="Most tokens to write."), *SEEING)
+SEEING_AGENTS: Mapping[str, tuple[str, str, type[Writer]]] = {
+    "visual-description": ("-eyes", "Says what pictures show", Describer),
+    "visual-question-answering": ("-eyes-qa", "Answers from pictures", Witness),
+}
+VECTOR_AGENTS: Mapping[str, tuple[str, str, tuple[Option, ...]]] = {
+    "embedding": ("-vectors", "Turns texts into vectors", ()),
+    "retrieval": ("-search", "Finds passages by their vectors", (TOP_K,)),
+}
+
+
 def in_flight(most: int | None) -> Option:
     """The lever: how many requests an instance has in flight."""
     top = most or MOST_IN_FLIGHT
@@ -67,6 +82,8 @@ class EndpointWriter:
 
     def __call__(self) -> Agent:
         """The agent."""
+        if self.capability in SEEING_AGENTS:
+            return SEEING_AGENTS[self.capability][2](self.open)
         return writer_of(self.capability, self.open)
 
     def open(self, options: Mapping[str, Any], cores: int) -> Chat:
@@ -108,27 +125,46 @@ def endpoint_behind(spec: AgentSpec) -> Endpoint:
 
 
 def specs_of(endpoint: Endpoint, called: str, timeout_s: float) -> list[AgentSpec]:
-    """The agents of an endpoint."""
+    """The agents of an endpoint: of each ability, those of the capabilities that it serves."""
     lever = in_flight(endpoint.max_in_flight)
     shared = (lever, TOO_LONG, replace(TIMEOUT, default=timeout_s))
     model = endpoint.model or "the model"
-    return [
-        AgentSpec(
-            name=f"{called}{task.suffix}",
+
+    def spec(
+        capability: str, suffix: str, summary: str, factory: Callable[[], Agent], task: tuple[Option, ...],
+        modules: tuple[str, ...] = (),
+    ) -> AgentSpec:  # fmt: skip
+        return AgentSpec(
+            name=f"{called}{suffix}",
             version=f"{VERSION}-{endpoint.model or endpoint.url}",
             capability=capability,
-            summary=f"{task.summary} with {model} at {endpoint.url}.",
-            factory=EndpointWriter(capability, endpoint),
-            options=(*task.options, *shared),
-            needs=Needs(modules=("httpx2", *task.modules), memory_bytes=MEMORY_BYTES),
+            summary=f"{summary} with {model} at {endpoint.url}.",
+            factory=factory,
+            options=(*task, *shared),
+            needs=Needs(modules=("httpx2", *modules), memory_bytes=MEMORY_BYTES),
             max_batch=BATCHES * lever.choices[-1],
             remote=True,
             url=endpoint.url,
             curve=endpoint.curve,
         )
-        for capability, task in TASKS.items()
-        if "chat" in endpoint.abilities
-    ]
+
+    made: list[AgentSpec] = []
+    if "chat" in endpoint.abilities:
+        made += [
+            spec(name, task.suffix, task.summary, EndpointWriter(name, endpoint), task.options, task.modules)
+            for name, task in TASKS.items()
+        ]
+    if "images" in endpoint.abilities:
+        made += [
+            spec(name, suffix, summary, EndpointWriter(name, endpoint), SEEING_TASK, ("PIL", "av"))
+            for name, (suffix, summary, _) in SEEING_AGENTS.items()
+        ]
+    if "embeddings" in endpoint.abilities:
+        made += [
+            spec(name, suffix, summary, ServedVectors(name, endpoint, timeout_s), options)
+            for name, (suffix, summary, options) in VECTOR_AGENTS.items()
+        ]
+    return made
 
 
 def register_endpoint(
@@ -146,7 +182,8 @@ def register_endpoint(
         Where it is, and what it can do.
     name
         What pins call it; made of the model's name or the host by default. Its agents for other capabilities than
-        `text-generation` have a suffix: `NAME-summary`, `NAME-qa`.
+        `text-generation` have a suffix: `NAME-summary`, `NAME-qa`, `NAME-eyes`, `NAME-eyes-qa`, `NAME-vectors`,
+        `NAME-search`.
     timeout_s
         Seconds an answer may take, with all its tries.
     library
@@ -158,7 +195,10 @@ def register_endpoint(
         The agents, one for each capability. Their quality is unknown until a pilot or a label says it.
     """
     into = library if library is not None else default_library()
-    made = specs_of(endpoint, name or endpoint.slug(), timeout_s)
+    offered = {capability.name for capability in into.capabilities()}
+    made = [
+        spec for spec in specs_of(endpoint, name or endpoint.slug(), timeout_s) if spec.capability in offered
+    ]
     for spec in made:
         into.add_agent(spec, replace=True)
     return tuple(made)
@@ -170,6 +210,7 @@ def register_openai(
     name: str | None = None,
     *,
     key_env: str = "",
+    abilities: Collection[Ability] = CHAT,
     timeout_s: float = DEADLINE_S,
     library: Library | None = None,
 ) -> tuple[AgentSpec, ...]:
@@ -186,29 +227,37 @@ def register_openai(
     key_env
         Environment variable that holds the key on the workers; `MURAKKAB_API_KEY` by default
         (and `OPENAI_API_KEY` for api.openai.com alone).
+    abilities
+        What the model can do: `chat`; `images` when it sees; `embeddings`.
 
     Returns
     -------
     tuple of AgentSpec
         The agents, one for each capability.
     """
-    endpoint = Endpoint(url, model, key_env or None)
+    endpoint = Endpoint(url, model, key_env or None, abilities=frozenset(abilities))
     return register_endpoint(endpoint, name, timeout_s=timeout_s, library=library)
 
 
 def register(library: Library) -> None:
     """Register agents that ask whatever server a step pins."""
     lever = in_flight(None)
-    for capability, task in TASKS.items():
+    pinned = (URL, MODEL, KEY_ENV, TIMEOUT, TOO_LONG, lever)
+    rows = [(name, task.suffix, task.summary, task.options, task.modules) for name, task in TASKS.items()]
+    rows += [
+        (name, suffix, summary, SEEING_TASK, ("PIL", "av"))
+        for name, (suffix, summary, _) in SEEING_AGENTS.items()
+    ]
+    for capability, suffix, summary, options, modules in rows:
         library.add_agent(
             AgentSpec(
-                name=f"openai{task.suffix}",
+                name=f"openai{suffix}",
                 version=VERSION,
                 capability=capability,
-                summary=f"{task.summary} with a served model that the step pins: url=URL model=NAME (OpenAI API).",
+                summary=f"{summary} with a served model that the step pins: url=URL model=NAME (OpenAI API).",
                 factory=EndpointWriter(capability),
-                options=(*task.options, URL, MODEL, KEY_ENV, TIMEOUT, TOO_LONG, lever),
-                needs=Needs(modules=("httpx2", *task.modules), memory_bytes=MEMORY_BYTES),
+                options=(*options, *pinned),
+                needs=Needs(modules=("httpx2", *modules), memory_bytes=MEMORY_BYTES),
                 max_batch=BATCHES * MOST_IN_FLIGHT,
                 remote=True,
                 fixture="Needs a server: pin it with url=URL, or call register_openai(URL).",

@@ -311,7 +311,12 @@ def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[Age
         if stated and able:
             notes += ruled_out(step, stated, offered)
         # A dominated one is better than none where only it has what the step states.
-        rounds = [[a for a in able if not a.fixture], [a for a in able if a.fixture] if stated else []]
+        # So is one that only stands in, where nothing else can do the step at all.
+        rounds = [
+            [a for a in able if not a.fixture and not a.stand_in],
+            [a for a in able if a.stand_in and not a.fixture],
+            [a for a in able if a.fixture] if stated else [],
+        ]
     else:
         rounds = [able]
     for some in rounds:
@@ -324,6 +329,7 @@ def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[Age
             else:
                 found.append(agent)
     if found:
+        notes += [f"Step {step.name}: {agent.stand_in}" for agent in found if agent.stand_in]
         if missing:
             notes.append(f"Step {step.name}: not considered {'; '.join(missing)}.")
         return found, notes

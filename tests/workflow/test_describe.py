@@ -34,7 +34,7 @@ def test_every_capability_is_told_with_sentences_that_mean_it(library):
 
 def test_examples_of_built_in_capabilities_bind(library):
     values = {
-        "video": "a.mp4", "scene": "a.mp4", "speech": "a.mp3", "picture": "a.png", "text": "words",
+        "video": "a.mp4", "scene": "a.mp4", "speech": "a.mp3", "picture": "a.png", "pictures": "a.png", "text": "words",
         "passages": ["one"], "question": "why?", "context": "words", "material": "words",
     }  # fmt: skip
     for one in capabilities(library):
