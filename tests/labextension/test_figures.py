@@ -7,7 +7,7 @@ import json
 import pytest
 
 from murakkab_jupyter.notebook.views.figures import amount
-from tests.labextension.conftest import ROOT
+from tests.labextension.lab import ROOT
 
 # The same file is checked against the TypeScript by labextension/test/figures.test.ts.
 CASES = json.loads((ROOT / "labextension" / "test" / "amounts.json").read_text(encoding="utf-8"))

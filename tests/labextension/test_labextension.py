@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-import pytest
-
-from tests.labextension.conftest import ROOT, code, shown
+from tests.labextension.lab import code, shown
 
 SETUP = """%load_ext murakkab_jupyter
 import time
@@ -86,13 +82,10 @@ def test_colours_follow_the_theme(desk):
     desk.open("theme.ipynb")
     desk.page.wait_for_selector(".cm-murakkab-step")
     light = tokens(desk, 0)
-    desk.lab.setting("@jupyterlab/apputils-extension:themes", {"theme": "JupyterLab Dark"})
-    try:
+    with desk.lab.theme("Dark"):
         desk.open("theme.ipynb")
         desk.page.wait_for_selector("body[data-jp-theme-light=false] .cm-murakkab-step")
         dark = tokens(desk, 0)
-    finally:
-        desk.lab.setting("@jupyterlab/apputils-extension:themes", {})
     assert [one[:2] for one in light] == [one[:2] for one in dark]
     assert {one[2] for one in light} != {one[2] for one in dark}
 
@@ -107,67 +100,6 @@ def test_colours_can_be_switched_off(desk):
         assert tokens(desk, 0) == []
     finally:
         desk.lab.setting("@jupyterlab/codemirror-extension:plugin", {})
-
-
-def evil_plan() -> dict:
-    bad = "<img src=x onerror=window.pwned=1><script>window.pwned=2</script>"
-    figure = {"value": 1.0, "unit": bad, "low": None, "high": None, "source": bad, "note": bad, "method": bad}
-    times = {
-        key: {"value": at, "unit": "s", "source": "prior"}
-        for key, at in {"start": 0, "end": 1, "latency": 1}.items()
-    }
-    step = {
-        "agent": bad,
-        "options": {bad: bad},
-        "device": bad,
-        "cores": 1,
-        "instances": 1,
-        "batch": 1,
-        "items": 1,
-        "predicted": {**times, "energy": figure},
-        "runner_up": {"agent": bad, "options": {}, "device": bad, "reason": bad},
-    }
-    return {
-        "title": bad,
-        "workflow": bad,
-        "goal": {"objectives": [bad]},
-        "binding": bad,
-        "notes": [bad],
-        "predicted": {"energy": figure},
-        "steps": {bad: step, "b": step},
-        "after": {"b": [bad]},
-    }
-
-
-def test_a_saved_plan_from_anybody_is_only_text(desk):
-    bad = {
-        "application/vnd.murakkab.plan+json": evil_plan(),
-        "text/html": "<b>static</b>",
-        "text/plain": "static",
-    }
-    run = {
-        "format": 1,
-        "run": "r",
-        "workflow": "<img src=x onerror=window.pwned=3>",
-        "status": "<img src=x onerror=window.pwned=3>",
-        "message": "<script>window.pwned=4</script>",
-        "seconds": 2,
-        "steps": [{"name": "<img src=x onerror=window.pwned=5>", "agent": "a"}],
-        "workers": ['"><img src=x onerror=window.pwned=6>'],
-        "bars": [[0, 0, 0, 0, 1, 1, 0, 0, 1, 0]],
-        "marks": [{"at_s": 1, "kind": "x", "text": '"><img src=x onerror=window.pwned=7>'}],
-    }
-    html = "<p>results</p><img src=x onerror=window.pwned=8>"
-    worse = {"application/vnd.murakkab.run+json": run, "text/html": html, "text/plain": "static"}
-    desk.lab.write("evil.ipynb", code("a", [shown(bad)]), code("b", [shown(worse)]))
-    desk.open("evil.ipynb")
-    desk.page.wait_for_selector(".jp-murakkab-plan .jp-murakkab-opener")
-    desk.page.locator(".jp-murakkab-opener").first.click()
-    desk.page.locator(".jp-murakkab-plan .jp-murakkab-bar").first.hover()
-    desk.page.wait_for_selector(".jp-murakkab-run .jp-murakkab-bar")
-    desk.page.locator("text=results").wait_for()
-    assert desk.page.locator(".jp-murakkab img, .jp-murakkab script").count() == 0
-    assert desk.page.evaluate("window.pwned") is None
 
 
 def test_what_is_no_plan_is_shown_as_the_html_beside_it(desk):
@@ -216,7 +148,7 @@ def test_the_panel_finds_the_kernel_and_follows_plan_run_and_stop(desk):
     runs = panel.locator("section[aria-label=Runs]")
     runs.locator("li", has_text="loud").first.locator("text=done").first.wait_for()
     assert "2 of 2 steps" in runs.inner_text()
-    assert "core" in panel.locator("section[aria-label=Workers]").inner_text()
+    assert "core" in panel.locator("section[aria-label=Cluster]").inner_text()
 
     # A run that takes long: pushed while its cell blocks the kernel, stopped from the panel.
     desk.run(4)
@@ -224,6 +156,12 @@ def test_the_panel_finds_the_kernel_and_follows_plan_run_and_stop(desk):
     desk.command("Run the Workflow")
     stop = panel.get_by_role("button", name="Stop endless")
     stop.wait_for()
+    # What cannot be done meanwhile says why, when pressed as in its title.
+    resume = panel.get_by_role("group", name="The latest workflow").get_by_role("button", name="Resume")
+    assert resume.get_attribute("aria-disabled") == "true"
+    assert "A cell is running" in resume.get_attribute("title")
+    resume.click(force=True)  # out of use for playwright, in reach for a person
+    panel.get_by_text("Resume: A cell is running").wait_for()
     moving = panel.locator("section[aria-label=Runs] .jp-murakkab-meter").first
     page.wait_for_function(
         "() => Number(document.querySelector('#murakkab-panel section[aria-label=Runs] .jp-murakkab-meter')?.ariaValueNow) > 0"
@@ -238,8 +176,7 @@ def test_the_panel_finds_the_kernel_and_follows_plan_run_and_stop(desk):
     assert "murakkab_jupyter/notebook" not in desk.lab.log.read_text()  # no traceback of ours
 
     # After a restart the kernel knows nothing, and the panel says so.
-    desk.command("Restart Kernel…")
-    page.locator(".jp-Dialog button", has_text="Restart").click()
+    desk.restart()
     desk.status("This kernel has not loaded Murakkab.")
 
 
@@ -257,32 +194,3 @@ def test_the_panel_loads_murakkab_when_asked(desk):
     panel.get_by_role("button", name="Insert and run %load_ext").click()
     desk.status("Connected.")
     assert "%load_ext murakkab_jupyter" in desk.cell(1).locator(".cm-content").inner_text()
-
-
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_nothing_serious_is_found_by_axe(desk, theme):
-    axe = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
-    if not axe.is_file():
-        pytest.skip("axe-core is not installed: jlpm install in labextension/")
-    desk.lab.setting("@jupyterlab/apputils-extension:themes", {"theme": theme})
-    try:
-        desk.lab.write("axe.ipynb", code(SETUP), code(CELL), code("%murakkab run"))
-        desk.open("axe.ipynb")
-        panel = desk.panel()
-        for index in range(3):
-            desk.run(index)
-        desk.cell(2).locator(".jp-murakkab-run").wait_for()
-        panel.locator("section[aria-label=Runs]", has_text="done").wait_for()
-        desk.page.add_script_tag(content=axe.read_text())
-        found = desk.page.evaluate(
-            "() => axe.run({include: [['.jp-murakkab-plan'], ['.jp-murakkab-run'], ['#murakkab-panel']]})"
-        )
-    finally:
-        desk.lab.setting("@jupyterlab/apputils-extension:themes", {})
-    serious = [
-        (one["id"], node["html"][:160], node["failureSummary"][:300])
-        for one in found["violations"]
-        if one["impact"] in {"serious", "critical"}
-        for node in one["nodes"]
-    ]
-    assert serious == [], json.dumps(serious, indent=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.labextension.conftest import code
+from tests.labextension.lab import code
 
 SETUP = """%load_ext murakkab_jupyter
 import time

@@ -1,0 +1,181 @@
+"""Markup in whatever a model, a file name, a cell or an error says stays text, in the page and in the saved notebook."""
+
+from __future__ import annotations
+
+import wave
+
+import pytest
+
+from tests.labextension.lab import code, shown
+
+EVIL = (
+    "<img src=x onerror=window.pwned=1><script>window.pwned=2</script><svg onload=window.pwned=3></svg>"
+    "<iframe srcdoc='<script>parent.pwned=4</script>'></iframe><a href=javascript:window.pwned=5>link</a>"
+    "</td></table></div><style>body{display:none}</style>$\\\\unicode{<img src=x onerror=window.pwned=6>}$"
+)
+FILE = "<img src=x onerror=window.pwned=7>.wav"
+
+SETUP = f"""%load_ext murakkab_jupyter
+from murakkab_jupyter.core.kinds import Answer, Box, Boxes, Evidence, Passage, Segment, Transcript
+
+EVIL = {EVIL!r}
+sounds = [{FILE!r}]
+
+def hear(sound):
+    return Transcript((Segment(0, 1, EVIL),), note=EVIL)
+
+def see(sound):
+    return Boxes((Box(EVIL, 0.9, 0, 0, 1, 1),))
+
+def note(heard):
+    return {{EVIL: [EVIL, Passage(EVIL)]}}
+
+def reply(notes):
+    return Answer(EVIL, (Evidence("/x/" + EVIL, 1, 2, EVIL),))
+
+def fail(sound):
+    raise ValueError(EVIL)"""
+
+CELL = """%%murakkab inert --run --fresh
+<script>window.pwned=8</script> <img src=x onerror=window.pwned=8>
+
+heard  <- hear <img src=x onerror=window.pwned=9> in {sounds} @python:hear
+seen   <- look at {sounds} @python:see
+noted  <- note <script>window.pwned=10</script> of {heard} @python:note
+said   <- answer from {noted}, per all @python:reply
+broken <- break {sounds} @python:fail"""
+
+MISTAKE = """%%murakkab wrong
+a <- do <img src=x onerror=window.pwned=11> with {sownds}"""
+
+CELLS = (SETUP, CELL, MISTAKE, "%murakkab help '<img src=x onerror=window.pwned=12>'", "%murakkab bill")
+OURS = ".jp-OutputArea, #murakkab-panel"
+
+
+def assert_inert(desk):
+    """Nothing of it ran, and nothing of it is an element of the page."""
+    page = desk.page
+    assert page.evaluate("window.pwned") is None
+    # What opens a dialog or runs later would have been asked for by now: the picture that cannot be loaded is.
+    found = page.evaluate(
+        """where => [...document.querySelectorAll(where)].flatMap(area => [...area.querySelectorAll(
+             'script, iframe, [onerror], [onload], img[src="x"], a[href^="javascript:"], style')])
+             .map(one => one.outerHTML.slice(0, 200))""",
+        OURS,
+    )
+    assert found == []
+    assert page.evaluate("getComputedStyle(document.body).display") != "none"
+    assert desk.said == []
+
+
+def write(lab):
+    with wave.open(str(lab.home / FILE), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(b"\0\0" * 16_000)
+    return lab.write("hostile.ipynb", *(code(one) for one in CELLS))
+
+
+@pytest.mark.parametrize("which", ["desk", "plain_desk"])
+def test_markup_from_everywhere_is_text_with_the_extension_and_without_and_when_reopened(which, request):
+    desk = request.getfixturevalue(which)
+    desk.open(write(desk.lab))
+    if which == "desk":
+        desk.panel()
+    for index in range(len(CELLS)):
+        desk.run(index)
+    results = desk.output(1)
+    results.get_by_text("window.pwned=2").first.wait_for()
+    assert "window.pwned=7" in results.inner_text()  # the file's name is shown, as text
+    assert "ValueError" in results.inner_text()
+    assert "pwned=11" in desk.output(2).inner_text()
+    assert "pwned=12" in desk.output(3).inner_text()
+    assert_inert(desk)
+    desk.save()
+    desk.lab.end_kernels()
+    desk.open("hostile.ipynb")
+    desk.output(1).get_by_text("window.pwned=2").first.wait_for()
+    assert_inert(desk)
+    # The same from a stranger: trusted by nobody.
+    desk.lab.write("stranger.ipynb", *desk.lab.read("hostile.ipynb")["cells"], code("1"))
+    desk.open("stranger.ipynb")
+    desk.output(1).get_by_text("window.pwned=2").first.wait_for()
+    assert_inert(desk)
+
+
+def evil_plan() -> dict:
+    bad = "<img src=x onerror=window.pwned=1><script>window.pwned=2</script>"
+    figure = {"value": 1.0, "unit": bad, "low": None, "high": None, "source": bad, "note": bad, "method": bad}
+    times = {
+        key: {"value": at, "unit": "s", "source": "prior"}
+        for key, at in {"start": 0, "end": 1, "latency": 1}.items()
+    }
+    step = {
+        "agent": bad,
+        "options": {bad: bad},
+        "device": bad,
+        "cores": 1,
+        "instances": 1,
+        "batch": 1,
+        "items": 1,
+        "predicted": {**times, "energy": figure},
+        "runner_up": {"agent": bad, "options": {}, "device": bad, "reason": bad},
+    }
+    return {
+        "title": bad,
+        "workflow": bad,
+        "goal": {"objectives": [bad]},
+        "binding": bad,
+        "notes": [bad],
+        "predicted": {"energy": figure},
+        "steps": {bad: step, "b": step},
+        "after": {"b": [bad]},
+    }
+
+
+def test_a_saved_plan_from_anybody_is_only_text(desk):
+    plan = {
+        "application/vnd.murakkab.plan+json": evil_plan(),
+        "text/html": "<b>static</b>",
+        "text/plain": "static",
+    }
+    run = {
+        "format": 1,
+        "run": "r",
+        "workflow": "<img src=x onerror=window.pwned=3>",
+        "status": "<img src=x onerror=window.pwned=3>",
+        "message": "<script>window.pwned=4</script>",
+        "seconds": 2,
+        "steps": [{"name": "<img src=x onerror=window.pwned=5>", "agent": "a"}],
+        "workers": ['"><img src=x onerror=window.pwned=6>'],
+        "bars": [[0, 0, 0, 0, 1, 1, 0, 0, 1, 0]],
+        "marks": [{"at_s": 1, "kind": "x", "text": '"><img src=x onerror=window.pwned=7>'}],
+    }
+    value = {"name": EVIL, "text": EVIL}
+    results = {
+        "format": 1,
+        "title": EVIL,
+        "answers": [
+            {"step": EVIL, "text": EVIL, "question": EVIL, "evidence": [{"where": EVIL, "text": EVIL}]}
+        ],
+        "whole": [value],
+        "groups": [{"level": EVIL, "items": [{"item": EVIL, "where": EVIL, "values": [value]}]}],
+        "failures": [{"step": EVIL, "item": EVIL, "why": EVIL}],
+    }
+    still = '<img data-murakkab-still="a" src="javascript:window.pwned=14">'
+    html = f"<p>results</p><img src=x onerror=window.pwned=8>{still}"
+    unread = {"application/vnd.murakkab.run+json": run, "text/html": html, "text/plain": "static"}
+    alone = {"application/vnd.murakkab.results+json": results, "text/html": html, "text/plain": "static"}
+    outputs = [shown(one) for one in (plan, unread, alone)]
+    desk.lab.write("evil.ipynb", *(code(f"x = {i}", [one]) for i, one in enumerate(outputs)))
+    desk.open("evil.ipynb")
+    desk.page.wait_for_selector(".jp-murakkab-plan .jp-murakkab-opener")
+    desk.page.locator(".jp-murakkab-opener").first.click()
+    desk.page.locator(".jp-murakkab-plan .jp-murakkab-bar").first.hover()
+    desk.page.wait_for_selector(".jp-murakkab-run .jp-murakkab-bar")
+    desk.page.wait_for_selector(".jp-murakkab-results .jp-murakkab-card")
+    desk.page.get_by_text("results", exact=True).wait_for()
+    assert desk.page.locator(".jp-murakkab img, .jp-murakkab script").count() == 0
+    assert desk.page.evaluate("window.pwned") is None
+    assert desk.said == []

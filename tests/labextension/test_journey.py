@@ -1,0 +1,85 @@
+"""What a person does with a run that takes long: watch it, stop it, lose the kernel, go on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.labextension.lab import code
+
+ITEMS = 60
+SETUP = f"""%load_ext murakkab_jupyter
+import time
+
+def slow(text):
+    with open("calls.txt", "a") as file:
+        file.write(text + "\\n")
+    time.sleep(0.25)
+    return text.upper()
+
+many = [f"w{{i}}" for i in range({ITEMS})]"""
+CELL = "%%murakkab long\nloud <- shout {many} @python:slow"
+
+
+def calls(desk) -> int:
+    file = desk.lab.home / "calls.txt"
+    return len(file.read_text().split()) if file.exists() else 0
+
+
+def until_calls(desk, least: int) -> None:
+    """Until so many items have been begun."""
+    for _ in range(600):
+        if calls(desk) >= least:
+            return
+        desk.page.wait_for_timeout(100)
+    raise AssertionError(calls(desk))
+
+
+@pytest.mark.parametrize("which", ["desk", "plain_desk"])
+def test_stop_ends_a_run_and_after_a_restart_in_mid_run_it_is_resumed(which, request):
+    desk = request.getfixturevalue(which)
+    (desk.lab.home / "calls.txt").unlink(missing_ok=True)
+    desk.lab.write("journey.ipynb", code(SETUP), code(CELL), code("%murakkab run"), code("%murakkab run"))
+    desk.open("journey.ipynb")
+    if which == "desk":
+        desk.panel()
+    for index in (0, 1):
+        desk.run(index)
+
+    # Stop, by the notebook's own button.
+    desk.run(2, wait=False)
+    until_calls(desk, 4)
+    desk.stop()
+    desk.ended(2)
+    desk.output(2).get_by_text("stopped: 0 of 1 steps done").wait_for()
+    desk.idle()
+    assert desk.lab.ask("api/sessions")[0]["kernel"]["execution_state"] == "idle"
+    at_stop = calls(desk)
+    assert at_stop < ITEMS
+
+    # Again; the kernel is restarted in mid-run.
+    desk.run(3, wait=False)
+    until_calls(desk, at_stop + 4)
+    desk.restart()
+    desk.idle()
+    lost = calls(desk)
+    assert lost < ITEMS
+    desk.run(0)
+    if which == "desk":
+        desk.status("Connected.")
+        desk.page.get_by_role("group", name="The latest workflow").get_by_role(
+            "button", name="Resume"
+        ).click()
+    else:
+        desk.select(3)
+        desk.page.keyboard.press("Escape")
+        desk.page.keyboard.press("b")
+        desk.page.keyboard.press("Enter")
+        desk.page.keyboard.type("%murakkab resume")
+        desk.page.keyboard.press("Control+Enter")
+        resumed = 4
+    desk.ended(resumed)
+    assert "%murakkab resume" in desk.cell(resumed).locator(".cm-content").inner_text()
+    desk.output(resumed).get_by_text(f"W{ITEMS - 1}").first.wait_for()
+    # What was finished was not made again: only what was under way when it was stopped and lost.
+    assert calls(desk) < ITEMS + 20
+    assert desk.said == []

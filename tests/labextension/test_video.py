@@ -1,0 +1,82 @@
+"""The video tutorial in the browser: run live, saved, and opened again by its owner and by strangers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.labextension.lab import code
+
+pytestmark = [pytest.mark.media, pytest.mark.timeout(700)]
+
+RUN = 3
+"""Which code cell is `%murakkab run --fresh`."""
+
+
+def outputs(newsroom) -> list[dict]:
+    return [one for cell in newsroom.cells if cell["cell_type"] == "code" for one in cell["outputs"]]
+
+
+def test_it_runs_to_its_end_and_the_bars_of_progress_move(newsroom):
+    assert not [one for one in outputs(newsroom) if one["output_type"] == "error"]
+    assert newsroom.said == []
+    assert len([at for at in newsroom.moved if 0 < at < 100]) >= 2
+    assert 100 in newsroom.moved
+
+
+def test_what_is_saved_is_small_and_no_widget_is_in_it(newsroom):
+    assert newsroom.size < 300_000
+    assert not [kind for one in outputs(newsroom) for kind in one.get("data", {}) if "widget" in kind]
+
+
+def assert_told(desk, *, extension: bool):
+    """Plan, results with stills and bill are there, and no view says that its model is missing."""
+    page = desk.page
+    run = desk.output(RUN)
+    run.get_by_text("Results (done)").wait_for()
+    run.get_by_text("Bill", exact=True).wait_for()
+    assert run.locator("img[src^='data:image/jpeg']").count() >= 3
+    assert "negotiations" in run.inner_text()
+    assert "Evidence" in run.inner_text()
+    assert desk.output(2).get_by_text("Plan", exact=True).count() == 1
+    said = page.locator(".jp-Notebook").first.inner_text()
+    for words in ("model not found", "Error displaying", "application/vnd", "[object Object]"):
+        assert words not in said
+    assert run.locator(".jp-murakkab-run .jp-murakkab-bar").first.is_visible() is extension
+    assert desk.said == []
+
+
+def test_reopened_without_a_kernel_it_tells_the_same_to_its_owner(newsroom, desk):
+    desk.open(newsroom.name)
+    assert_told(desk, extension=True)
+
+
+def test_reopened_by_a_stranger_it_tells_the_same(newsroom, desk):
+    # One more cell makes it another notebook, which this user has not signed.
+    desk.lab.write("stranger-video.ipynb", *newsroom.cells, code("1"))
+    desk.open("stranger-video.ipynb")
+    assert_told(desk, extension=True)
+
+
+def test_reopened_where_there_is_no_extension_it_tells_the_same(newsroom, plain_desk):
+    plain_desk.lab.write("video.ipynb", *newsroom.cells)
+    plain_desk.open("video.ipynb")
+    assert_told(plain_desk, extension=False)
+
+
+def test_an_answer_leads_to_its_scene_and_words_are_found_among_the_scenes(newsroom, desk):
+    desk.open(newsroom.name)
+    results = desk.output(RUN).locator(".jp-murakkab-results")
+    results.wait_for()
+    results.locator(".jp-murakkab-evidence button").first.click()
+    assert "jp-murakkab-card" in desk.page.evaluate("document.activeElement.className")
+    cards = results.locator(".jp-murakkab-card:visible")
+    every = cards.count()
+    assert every >= 3
+    clip = cards.first.locator(".jp-murakkab-card-head").inner_text().split()[0]
+    results.get_by_label("Find in the results").fill(clip)
+    results.locator(".jp-murakkab-found", has_text="of").wait_for()
+    assert 0 < cards.count() < every
+    results.get_by_label("Find in the results").fill("no such words at all")
+    results.get_by_text(f"0 of {every} items").wait_for()
+    results.get_by_label("Find in the results").fill("")
+    assert cards.count() == every
