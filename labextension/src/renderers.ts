@@ -38,6 +38,7 @@ class View extends Panel implements IRenderMime.IRenderer {
     if (!whole && model.data['text/html'] !== undefined) {
       // JupyterLab's own renderer, so that trust is handled as for any other HTML.
       const html = this.registry.createRenderer('text/html');
+      html.node.classList.toggle('jp-murakkab-beside', nodes.length > 0);
       this.addWidget(html);
       await html.renderModel(model);
     }

@@ -13,6 +13,7 @@ from tests.labextension.lab import (
     FLAGS,
     NAME,
     ROOT,
+    asked_for,
     chromium,
     extension,
     lacking,
@@ -37,7 +38,6 @@ def lab(tmp_path_factory, browser):
 @pytest.fixture(scope="session")
 def plain_lab(tmp_path_factory, browser):
     """The same environment, but for the extension."""
-    pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
     folder = tmp_path_factory.mktemp("plain")
     with serve(folder, python=without_extension(folder / "environment")) as server:
         yield server
@@ -45,6 +45,7 @@ def plain_lab(tmp_path_factory, browser):
 
 @pytest.fixture(scope="session")
 def browser():
+    asked_for()
     where = chromium()
     if where is None:
         lacking("There is no chromium: install it, or set MURAKKAB_CHROMIUM to its path")
@@ -82,15 +83,22 @@ class Newsroom:
     size: int
     moved: list[float]
     """Values of the bars of progress, in the order in which they were first seen."""
+    views: list[str]
+    """Kinds of live views that were in the page."""
+    taken: tuple[str, int]
+    """What the frontier said after a click on its second plan, and how many plans were marked as chosen."""
     said: list[str]
 
 
 WATCH = """() => {
   window.moved = [];
-  const look = () => document.querySelectorAll('.jp-OutputArea [role=progressbar]').forEach(bar => {
-    const at = Number(bar.getAttribute('aria-valuenow'));
-    if (!window.moved.includes(at)) window.moved.push(at);
-  });
+  window.views = [];
+  const note = (list, one) => list.includes(one) || list.push(one);
+  const look = () => {
+    document.querySelectorAll('.jp-OutputArea [role=progressbar]').forEach(bar =>
+      note(window.moved, Number(bar.getAttribute('aria-valuenow'))));
+    document.querySelectorAll('.murakkab-live').forEach(view => note(window.views, view.dataset.murakkab));
+  };
   new MutationObserver(look).observe(document.body, {subtree: true, childList: true, attributes: true});
 }"""
 
@@ -111,8 +119,15 @@ def newsroom(lab, browser):
     desk.menu("Run", "Run All Cells")
     desk.ended(sum(one["cell_type"] == "code" for one in notebook["cells"]) - 1, timeout_s=500)
     desk.idle()
-    moved = desk.page.evaluate("window.moved")
+    moved, views = desk.page.evaluate("[window.moved, window.views]")
+    frontier = desk.page.locator("[data-murakkab=frontier]")
+    frontier.locator("[data-murakkab=frontier-point][aria-pressed=false]").first.click()
+    said = frontier.get_by_text("is taken")
+    said.wait_for()
+    chosen = frontier.locator("[data-murakkab=frontier-point][aria-pressed=true]")
+    taken = (said.inner_text(), chosen.count())
     desk.save()
     context.close()
     lab.end_kernels()
-    return Newsroom(name, lab.read(name)["cells"], (lab.home / name).stat().st_size, moved, desk.said)
+    size = (lab.home / name).stat().st_size
+    return Newsroom(name, lab.read(name)["cells"], size, moved, views, taken, desk.said)

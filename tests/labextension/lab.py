@@ -37,6 +37,12 @@ FLAGS = [
 THEMES = "@jupyterlab/apputils-extension:themes"
 
 
+def asked_for() -> None:
+    """Skip where these tests are to be left out."""
+    if os.environ.get("MURAKKAB_BROWSER_TESTS") == "off":
+        pytest.skip("browser tests are left out: MURAKKAB_BROWSER_TESTS=off")
+
+
 def lacking(reason: str) -> None:
     """Skip, and say why; fail where these tests may not be left out (MURAKKAB_BROWSER_TESTS=required)."""
     if os.environ.get("MURAKKAB_BROWSER_TESTS") == "required":

@@ -21,6 +21,13 @@ def test_it_runs_to_its_end_and_the_bars_of_progress_move(newsroom):
     assert newsroom.said == []
     assert len([at for at in newsroom.moved if 0 < at < 100]) >= 2
     assert 100 in newsroom.moved
+    assert {"run", "frontier"} <= set(newsroom.views)
+
+
+def test_a_click_on_the_frontier_takes_the_plan(newsroom):
+    said, chosen = newsroom.taken
+    assert "%murakkab run newsroom" in said
+    assert chosen == 1
 
 
 def test_what_is_saved_is_small_and_no_widget_is_in_it(newsroom):
