@@ -87,6 +87,7 @@ def test_what_kinds_leave_open_is_an_error_that_prints_pins_to_paste(bound):
     assert set(lines) == {
         "x <- look at {images}, per image @object-detection picture={images}",
         "x <- look at {images}, per image @ocr picture={images}",
+        "x <- look at {images}, per image @visual-description pictures={images}",
     }
     for line in lines:
         assert bound(SCENES + line, images=["a.png"]).step("x").pin in line

@@ -82,9 +82,14 @@ def wrong_kind(
 
 
 def natural(capability: Capability, bound: Sequence[tuple[str, Ref]], sorts: Sorts) -> int:
-    """1 where each reference is read as what it most likely is, else 0 (a text as the path of a file)."""
-    ports = ((capability.port(name), sorts[ref.name]) for name, ref in bound)
-    return int(all(port is None or any(port.accepts(kind) for kind in sort.likely) for port, sort in ports))
+    """2 where each reference is read as what it most likely is, 1 where as something likely, else 0.
+
+    So `a.png` is a picture before it is a text, and a text is no path of a file.
+    """
+    pairs = [(capability.port(name), sorts[ref.name]) for name, ref in bound]
+    likely = all(port is None or any(port.accepts(kind) for kind in sort.likely) for port, sort in pairs)
+    first = all(port is None or any(port.accepts(kind) for kind in sort.likely[:1]) for port, sort in pairs)
+    return int(likely) + int(first)
 
 
 def unique(pairs: Iterator[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
