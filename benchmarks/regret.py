@@ -91,23 +91,25 @@ def grid(
 
     heavy = tuple(sorted((n for n in modes if len(modes[n]) > 1), key=weight, reverse=True)[:STEPS])
     levels = [held.each for held in problem.estimator.held]
-    count = max(1, count // len(levels))
+    settled = {name: step.configuration for name, step in base.steps.items()}
+
+    def combined(sizes: Sequence[int]) -> list[Choice]:
+        few = [unlike(modes[name], size) for name, size in zip(heavy, sizes, strict=True)]
+        made: list[Choice] = []
+        for chosen in itertools.product(*few):
+            one = {**settled, **{name: mode.configuration for name, mode in zip(heavy, chosen, strict=True)}}
+            need = max(problem.search.need(Mode(c, unknown("1"))) for c in one.values())
+            made += [(reserve, one) for reserve in levels[need:]]
+        return made
+
     sizes = [1] * len(heavy)
-    while heavy:
-        product = 1
-        for size in sizes:
-            product *= size
+    made = combined(sizes)
+    while len(made) < count:
         open_to = [n for n, name in enumerate(heavy) if sizes[n] < len(modes[name])]
-        if product >= count or not open_to:
+        if not open_to:
             break
         sizes[min(open_to, key=lambda n: sizes[n])] += 1
-    few = [unlike(modes[name], size) for name, size in zip(heavy, sizes, strict=True)]
-    settled = {name: step.configuration for name, step in base.steps.items()}
-    made: list[Choice] = []
-    for chosen in itertools.product(*few):
-        one = {**settled, **{name: mode.configuration for name, mode in zip(heavy, chosen, strict=True)}}
-        need = max(problem.search.need(Mode(c, unknown("1"))) for c in one.values())
-        made += [(reserve, one) for reserve in levels[need:]]
+        made = combined(sizes)
     return made, modes, heavy
 
 
