@@ -337,6 +337,8 @@ def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[Age
     if missing:
         message = f"Step {step.name} cannot be done here: {'; '.join(missing)}."
         hint = 'Install what is missing; `pip install "murakkab-jupyter[demo]"` brings the built-in agents.'
+        if all(": weights " in one and "; " not in one for one in missing):
+            hint = "Connect to the network or allow the hub, or put the weights into $MURAKKAB_WEIGHTS/NAME yourself."
     elif offered:
         message = (
             f"Step {step.name}: no agent for {step.capability} has the option {', '.join(sorted(stated))}."

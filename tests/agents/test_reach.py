@@ -203,6 +203,7 @@ def test_where_no_agent_can_be_had_the_error_says_why(closed, monkeypatch):
         usable(*one_step())
     assert "the package index (127.0.0.1) cannot be reached" in caught.value.message
     assert "MURAKKAB_HUB=yes" in caught.value.message
+    assert "$MURAKKAB_WEIGHTS/NAME" in caught.value.hint
 
 
 def test_nobody_is_asked_while_everything_is_here(closed, tmp_path, monkeypatch):
