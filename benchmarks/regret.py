@@ -55,7 +55,7 @@ def key_of(choice: Choice) -> str:
 
 
 def unlike(modes: Sequence[Mode], count: int) -> list[Mode]:
-    """Some modes, each as unlike those before it as can be."""
+    """Some modes: the fastest, the narrowest, and then each as unlike those before it as can be."""
 
     def gap(a: Configuration, b: Configuration) -> tuple[int, ...]:
         return (
@@ -63,7 +63,9 @@ def unlike(modes: Sequence[Mode], count: int) -> list[Mode]:
             + 2 * (a.instances != b.instances) + (a.siblings != b.siblings) + (a.batch != b.batch),
         )  # fmt: skip
 
-    kept = [modes[0]]
+    # The narrowest is among the first two, or the smaller reservations would hold nothing.
+    narrow = min(modes, key=lambda mode: mode.configuration.cores * mode.configuration.instances)
+    kept = [modes[0], *([narrow] if narrow != modes[0] else [])][:count]
     while len(kept) < min(count, len(modes)):
         rest = [mode for mode in modes if mode not in kept]
         kept.append(max(rest, key=lambda m: min(gap(m.configuration, k.configuration) for k in kept)))
