@@ -17,6 +17,7 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.events import Event, RunStatus, Usage
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView
+from murakkab_jupyter.planner.items import ItemMeasures
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.runtime.loop import RunLoop
@@ -41,7 +42,6 @@ from murakkab_jupyter.runtime.messages import (
 )
 from murakkab_jupyter.runtime.reserve import reserved_core_s
 from murakkab_jupyter.simulate.durations import Durations, Span
-from murakkab_jupyter.simulate.items import ItemMeasures
 from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.simulate.simulation import Call, SimulatedStep, Simulation
 from murakkab_jupyter.simulate.weights import step_seconds

@@ -214,7 +214,7 @@ def test_ten_thousand_gpus_that_are_only_described_are_simulated_in_seconds():
 
 
 def test_the_root_is_the_key_of_a_scalar():
-    from murakkab_jupyter.simulate.items import ItemMeasures
+    from murakkab_jupyter.planner.items import ItemMeasures
 
     flow = video_flow()
     measures = ItemMeasures(flow, configurations(flow), ROOTS, library())

@@ -1,0 +1,237 @@
+"""Lower the richer problem to the exact one of `problem`, in two ways.
+
+`relaxation` keeps only what holds for every run of the loop: least times, least core-seconds, which step waits for
+which. Whatever a plan reaches, some solution of the relaxation reaches too, so its optimum is a proven bound.
+`candidate` has each step hold its cores from start to end: its solution is a plan to try.
+
+Totals that depend on the makespan (idle energy, rent, core-seconds that there are) are expressed by one more activity,
+`rest`, after all others and up to a fixed horizon. Each of its modes is a window of makespans and what is held of the
+cluster: its length makes everything before it end by the window's later edge, and it consumes what is burnt until its earlier one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from murakkab_jupyter.planner.problem import Activity, Mode, Problem
+from murakkab_jupyter.planner.rich import Flow, Host, RichMode, RichProblem, RichStep
+
+__all__ = ["AREA", "COST", "ENERGY", "LOGLOSS", "REST", "SECONDS", "Window", "candidate", "relaxation"]
+
+SECONDS, ENERGY, COST, AREA, LOGLOSS = "seconds", "energy", "cost", "core-seconds", "-log quality"
+"""What is consumed: the makespan itself, joules, dollars, core-seconds, and -log of quality."""
+
+REST = "rest"
+
+DIGITS = 6
+"""Figures are rounded down to so many digits of the largest: whole numbers that a solver finds easy, and still a bound."""
+
+NO_QUALITY = 50.0
+"""-log of a quality of 0, large enough to fail any floor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Makespans from `earlier_s` to `later_s` (None: any later), with one of the holdings."""
+
+    earlier_s: float
+    later_s: float | None
+    held: Host
+
+
+@dataclass(frozen=True, slots=True)
+class Grain:
+    """A quantum of ten's power for a quantity whose largest value is known."""
+
+    size: float
+
+    @classmethod
+    def of(cls, most: float) -> Grain:
+        return cls(10.0 ** (math.ceil(math.log10(most)) - DIGITS) if most > 0 else 1.0)
+
+    def down(self, value: float) -> float:
+        """The largest multiple that is not above."""
+        return self.times(math.floor(value / self.size * (1 + 1e-12)))
+
+    def up(self, value: float) -> float:
+        """The smallest multiple that is not below."""
+        return self.times(math.ceil(value / self.size * (1 - 1e-12)))
+
+    def times(self, count: int) -> float:
+        # Written as the decimal that it is: the exact problem reads numbers as they are written.
+        return float(f"{count * self.size:.{max(0, -round(math.log10(self.size)))}f}")
+
+
+def relaxation(rich: RichProblem, windows: Sequence[Window]) -> Problem:
+    """What no plan of this problem can do better than, among makespans within the windows.
+
+    Parameters
+    ----------
+    rich
+        The problem.
+    windows
+        Together they must cover every makespan that is of interest, for each of the holdings.
+
+    Returns
+    -------
+    Problem
+        Of each step an activity named after it, with its modes in order. Minimise `SECONDS`, `ENERGY`, `COST` or `LOGLOSS`.
+    """
+    return lowered(rich, windows, hold=False)
+
+
+def candidate(rich: RichProblem, windows: Sequence[Window]) -> Problem:
+    """The same with steps that hold `cores x instances` for as long as they take: capacity at every instant."""
+    return lowered(rich, windows, hold=True)
+
+
+def lowered(rich: RichProblem, windows: Sequence[Window], *, hold: bool) -> Problem:
+    scale = Scale.of(rich, windows)
+    made: list[Activity] = []
+    last: dict[str, tuple[str, ...]] = {}
+    """For each step, the activities after which all of it is done."""
+    for step in rich.steps:
+        before: list[str] = []
+        for flow in step.flows:
+            if flow.whole or flow.starts is not None:
+                before += last[flow.source] if flow.whole else (lag_name(flow),)
+        if step.release_s > 0:
+            before.append(f"release {step.name}")
+            made.append(Activity(f"release {step.name}", [Mode(scale.time.down(step.release_s))]))
+        before = list(dict.fromkeys(before))
+        made += [
+            Activity(name, [Mode(scale.time.down(lag_s))], before)
+            for name, lag_s in lags_after(rich, step).items()
+        ]
+        modes = [lowered_mode(rich, mode, scale, hold=hold) for mode in step.modes]
+        made.append(Activity(step.name, modes, before))
+        last[step.name] = (step.name,)
+        ends = [flow.source for flow in step.flows if flow.ends and not flow.whole]
+        if ends:
+            tail = Mode(scale.time.down(min(mode.one_call() for mode in step.modes)))
+            after = list(dict.fromkeys(name for source in ends for name in last[source]))
+            made.append(Activity(f"tail {step.name}", [tail], after))
+            last[step.name] = (step.name, f"tail {step.name}")
+    rest = [rest_mode(window, rich, scale) for window in windows]
+    made.append(Activity(REST, rest, [name for some in last.values() for name in some]))
+    capacity = {"cores": min(w.held.cores for w in windows)} if hold else {}
+    return Problem(made, capacity, budgets(rich, scale), deadline_s=scale.horizon)
+
+
+def lag_name(flow: Flow) -> str:
+    return f"{flow.starts} of {flow.source}"
+
+
+def lags_after(rich: RichProblem, step: RichStep) -> dict[str, float]:
+    """Start-start lags that others wait for: the least time to the first `n` items of a step."""
+    found: dict[str, float] = {}
+    for other in rich.steps:
+        for flow in other.flows:
+            if flow.source == step.name and flow.starts is not None and not flow.whole:
+                found[lag_name(flow)] = min(mode.elapsed(flow.starts) for mode in step.modes)
+    return found
+
+
+def lowered_mode(rich: RichProblem, mode: RichMode, scale: Scale, *, hold: bool) -> Mode:
+    active = active_j(rich, mode)
+    consumes = {
+        ENERGY: active + mode.total(mode.gpu_j),
+        COST: active * rich.usd_per_j,  # a GPU's joules are not in what a host costs
+        AREA: mode.core_s,
+        LOGLOSS: NO_QUALITY if mode.quality <= 0 else max(0.0, -math.log(mode.quality)),
+    }
+    if mode.engine in rich.engines:
+        consumes[engine(mode.engine or "")] = mode.total(mode.seconds)
+    held = min(scale.cores, mode.cores * mode.instances) if hold else 0
+    return Mode(scale.time.down(mode.wall_s), {"cores": held} if held else {}, scale.down(consumes))
+
+
+def engine(name: str) -> str:
+    return f"engine {name}"
+
+
+def rest_mode(window: Window, rich: RichProblem, scale: Scale) -> Mode:
+    """From the makespan to the horizon: what was burnt until then, and the core-seconds that there were not."""
+    earlier, held = window.earlier_s, window.held
+    idle = held.idle_w * earlier
+    consumes = {SECONDS: earlier, ENERGY: idle, COST: held.usd_per_s * earlier + idle * rich.usd_per_j}
+    later = scale.horizon
+    if window.later_s is not None and window.later_s < scale.horizon:
+        later = scale.time.up(window.later_s)
+        consumes[AREA] = max(0.0, scale.amounts[AREA] - held.cores * later)
+        for name, slots in rich.engines.items():
+            consumes[engine(name)] = max(0.0, scale.amounts[engine(name)] - slots * later)
+    return Mode(scale.time.down(scale.horizon - later), {}, scale.down(consumes))
+
+
+def budgets(rich: RichProblem, scale: Scale) -> dict[str, float]:
+    found = {name: most for name, most in scale.amounts.items() if name not in (SECONDS, ENERGY, COST)}
+    limits = rich.limits
+    if limits.energy_j is not None:
+        found[ENERGY] = limits.energy_j
+    if limits.cost_usd is not None:
+        found[COST] = limits.cost_usd
+    if limits.quality:
+        found[LOGLOSS] = -math.log(min(1.0, limits.quality)) + 1e-9
+    return {name: scale.grain(name).up(most) for name, most in found.items()}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The horizon, and the largest amounts there can be: what figures are rounded against."""
+
+    horizon: float
+    time: Grain
+    cores: int
+    amounts: dict[str, float]
+
+    @classmethod
+    def of(cls, rich: RichProblem, windows: Sequence[Window]) -> Scale:
+        longest = math.fsum(
+            max(mode.wall_s for mode in step.modes)
+            + step.release_s
+            + math.fsum(lags_after(rich, step).values())
+            + min(mode.one_call() for mode in step.modes)
+            for step in rich.steps
+        )
+        first = max(w.earlier_s for w in windows)
+        horizon = max(longest, first, *(w.later_s or 0.0 for w in windows))
+        if rich.limits.deadline_s is not None:
+            horizon = max(first, min(horizon, rich.limits.deadline_s * (1 + 1e-9)))
+        time = Grain.of(horizon)
+        horizon = time.up(horizon)
+        cores = max(w.held.cores for w in windows)
+        active = math.fsum(
+            max(active_j(rich, mode) + mode.total(mode.gpu_j) for mode in step.modes) for step in rich.steps
+        )
+        idle = max(w.held.idle_w * w.earlier_s for w in windows)
+        rent = max(w.held.usd_per_s * w.earlier_s for w in windows)
+        work = math.fsum(max(mode.core_s for mode in step.modes) for step in rich.steps)
+        amounts = {
+            SECONDS: horizon,
+            ENERGY: max(active + idle, rich.limits.energy_j or 0.0),
+            COST: max((active + idle) * rich.usd_per_j + rent, rich.limits.cost_usd or 0.0),
+            AREA: max(cores * horizon, work) * 1.001,
+        }
+        for name, slots in rich.engines.items():
+            calls = math.fsum(max(m.total(m.seconds) for m in step.modes) for step in rich.steps)
+            amounts[engine(name)] = max(slots * horizon, calls) * 1.001
+        return cls(horizon, time, cores, amounts)
+
+    def grain(self, name: str) -> Grain:
+        """The quantum of something that is consumed."""
+        return (
+            self.time if name == SECONDS else Grain(1e-5) if name == LOGLOSS else Grain.of(self.amounts[name])
+        )
+
+    def down(self, consumes: dict[str, float]) -> dict[str, float]:
+        """The amounts rounded down; nothing of what is not consumed."""
+        return {name: self.grain(name).down(value) for name, value in consumes.items() if value > 0}
+
+
+def active_j(rich: RichProblem, mode: RichMode) -> float:
+    """At least so many joules are added to idle hosts by a mode's CPU-seconds."""
+    load = mode.load_cpu_s if mode.calls and not mode.warm else 0.0
+    return rich.active_w * (mode.total(mode.cpu_s) + load)

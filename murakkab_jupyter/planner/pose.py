@@ -1,0 +1,283 @@
+"""State a workflow, its modes and a goal as the richer problem of `rich`: least items, least times, what waits for what.
+
+Everything here errs to the low side, so that what is proven of the problem holds for the simulator's runs: the
+fastest worker's speed, the least work that any choice of options leaves, one instance's loading, no interference.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.hosts import ClusterView, WorkerView
+from murakkab_jupyter.energy.estimate import JOULES_PER_KWH, SECONDS_PER_HOUR
+from murakkab_jupyter.planner.items import StepItems, walk
+from murakkab_jupyter.planner.modes import Mode
+from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.planner.quality import SHARES, Judge
+from murakkab_jupyter.planner.rich import (
+    Amount,
+    CallCost,
+    Flow,
+    Host,
+    Limits,
+    RichMode,
+    RichProblem,
+    RichStep,
+)
+from murakkab_jupyter.profiles.profile import Prediction, Profiles
+from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["TooMany", "pose"]
+
+MOST_SCENARIOS = 64
+"""Combinations of options that change what flows; each is walked once."""
+
+MOST_VISITS = 200_000
+"""Items that all of these walks may see together."""
+
+MOST_HOLDINGS = 6
+"""Numbers of hosts that are told apart."""
+
+Options = tuple[tuple[str, Any], ...]
+
+
+class TooMany(Exception):  # noqa: N818 - not an error: nothing is proven then
+    """There are more ways for items to come about than are walked."""
+
+
+def pose(
+    workflow: Workflow,
+    modes: Mapping[str, Sequence[Mode]],
+    goal: Goal,
+    *,
+    roots: Mapping[str, Sequence[Any]],
+    library: Library,
+    profiles: Profiles,
+    cluster: ClusterView,
+    judge: Judge,
+) -> RichProblem:
+    """The richer problem of a workflow; raises `TooMany` where options multiply what flows beyond what is walked."""
+    scenarios = Scenarios.of(workflow, modes, roots, library)
+    speed = max((worker.speed.value or 1.0 for worker in cluster.workers), default=1.0)
+    costs = Costs(profiles, speed)
+    steps: list[RichStep] = []
+    for step in workflow.steps:
+        amounts = {
+            options: scenarios.amount(step.name, options)
+            for options in dict.fromkeys(mode.configuration.options for mode in modes[step.name])
+        }
+        some = [
+            rich_mode(
+                mode, judge.factor(step.name, mode), amounts[mode.configuration.options], costs, cluster
+            )
+            for mode in modes[step.name]
+        ]
+        steps.append(RichStep(step.name, some, scenarios.flows(step.name)))
+    hosts = hosts_of(cluster)
+    rented = any(one.power.price_usd_per_hour.known for _, one in hosts)
+    kwh = [one.power.electricity_usd_per_kwh.value or 0.0 for _, one in hosts]
+    return RichProblem(
+        steps,
+        holdings(hosts),
+        active_w=min((one.power.active_w_per_core.value or 0.0 for _, one in hosts), default=0.0),
+        usd_per_j=0.0 if rented else min(kwh, default=0.0) / JOULES_PER_KWH,
+        limits=limits_of(goal, judge),
+    )
+
+
+def limits_of(goal: Goal, judge: Judge) -> Limits:
+    floor = goal.floor
+    asked = SHARES[floor] * judge.reachable if isinstance(floor, str) else floor
+    return Limits(goal.deadline_s, goal.max_energy_j, goal.budget_usd, asked * (1 - 2e-9) if asked else None)
+
+
+def rich_mode(mode: Mode, quality: float, amount: Amount, costs: Costs, cluster: ClusterView) -> RichMode:
+    one = mode.configuration
+    seconds, cpu, gpu = costs.of(one, amount)
+    load_s, load_cpu_s = costs.load(one)
+    remote = one.device == "remote"
+    abreast = one.instances
+    if not remote and one.cores:
+        abreast = min(abreast, sum(worker.cores // one.cores for worker in cluster.workers))
+    return RichMode(
+        seconds=seconds.plus(costs.dispatch_s),
+        cpu_s=cpu,
+        gpu_j=gpu,
+        load_s=load_s,
+        load_cpu_s=load_cpu_s,
+        cores=0 if remote else one.cores,
+        instances=max(1, abreast),
+        batch=max(1, one.batch),
+        siblings=one.siblings,
+        quality=quality,
+        amount=amount,
+    )
+
+
+def hosts_of(cluster: ClusterView) -> list[tuple[int, WorkerView]]:
+    """Cores of each host, and a worker of it."""
+    cores: dict[str, int] = {}
+    first: dict[str, WorkerView] = {}
+    for worker in cluster.workers:
+        cores[worker.host] = cores.get(worker.host, 0) + worker.cores
+        first.setdefault(worker.host, worker)
+    return [(cores[name], first[name]) for name in first]
+
+
+def holdings(hosts: Sequence[tuple[int, WorkerView]]) -> list[Host]:
+    """A run pays for the hosts that it uses: for each number of them, at most these cores and at least these watts."""
+    cores = list(itertools.accumulate(sorted((c for c, _ in hosts), reverse=True)))
+    idle = list(itertools.accumulate(sorted(one.power.idle_w.value or 0.0 for _, one in hosts)))
+    price = list(
+        itertools.accumulate(
+            sorted((one.power.price_usd_per_hour.value or 0.0) / SECONDS_PER_HOUR for _, one in hosts)
+        )
+    )
+    count = len(hosts)
+    edges = sorted({min(count, 2**n) for n in range(MOST_HOLDINGS - 1)} | {count}) if count else []
+    found, before = [], 0
+    for most in edges:
+        found.append(Host(cores[most - 1], idle[before], price[before]))
+        before = most
+    return found
+
+
+@dataclass
+class Scenarios:
+    """What flows under each combination of options that what flows depends on."""
+
+    names: tuple[str, ...]
+    read: dict[str, set[str]] = field(default_factory=dict)
+    walks: dict[tuple[Options, ...], Mapping[str, StepItems]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        workflow: Workflow,
+        modes: Mapping[str, Sequence[Mode]],
+        roots: Mapping[str, Sequence[Any]],
+        library: Library,
+    ) -> Scenarios:
+        found = cls(tuple(modes))
+        first = {name: some[0].configuration for name, some in modes.items()}
+        once = walk(workflow, first, roots, library, read=found.read)
+        choices: list[dict[Options, Configuration]] = []
+        for name in found.names:
+            kinds: dict[Options, Configuration] = {}
+            for mode in modes[name]:
+                kinds.setdefault(found.kind(name, mode.configuration.options), mode.configuration)
+            choices.append(kinds)
+        count = math.prod(map(len, choices))
+        if count > MOST_SCENARIOS or count * sum(len(one.works) for one in once.values()) > MOST_VISITS:
+            raise TooMany
+        for combination in itertools.product(*choices):
+            chosen = {
+                name: kinds[kind] for name, kinds, kind in zip(found.names, choices, combination, strict=True)
+            }
+            found.walks[combination] = once if chosen == first else walk(workflow, chosen, roots, library)
+        return found
+
+    def kind(self, step: str, options: Options) -> Options:
+        """Those of a step's options that what flows depends on."""
+        return tuple((key, value) for key, value in options if key in self.read.get(step, ()))
+
+    def amount(self, step: str, options: Options) -> Amount:
+        """The least that a step has to do when it has these options."""
+        place, kind = self.names.index(step), self.kind(step, options)
+        least: Amount | None = None
+        for key, walked in self.walks.items():
+            if key[place] == kind:
+                here = Amount(walked[step].works, walked[step].families)
+                least = here if least is None or least == here else least.or_less(here)
+        return least or Amount(())
+
+    def flows(self, step: str) -> list[Flow]:
+        """What surely waits for what, whatever the options."""
+        found: dict[str, Flow] = {}
+        for walked in self.walks.values():
+            for wait in walked[step].waits:
+                old = found.get(wait.source)
+                mine = Flow(wait.source, wait.starts, wait.whole, wait.ends)
+                found[wait.source] = mine if old is None else weaker(old, mine)
+        return list(found.values())
+
+
+def weaker(one: Flow, other: Flow) -> Flow:
+    """What two flows have in common."""
+    counts = None if one.starts is None or other.starts is None else min(one.starts, other.starts)
+    return Flow(one.source, counts, one.whole and other.whole, one.ends and other.ends)
+
+
+class Costs:
+    """Profiles as `call + items x item + work x unit`, found by asking them."""
+
+    def __init__(self, profiles: Profiles, speed: float) -> None:
+        self.profiles, self.speed = profiles, speed
+        self.dispatch_s = float(getattr(profiles, "dispatch_s", 0.0))
+        self._known: dict[Any, tuple[CallCost, CallCost, CallCost]] = {}
+
+    def load(self, one: Configuration) -> tuple[float, float]:
+        """Seconds and CPU-seconds of loading an instance."""
+        found = self.profiles.load(one.agent, one.options, speed=self.speed)
+        if found is None:
+            return 0.0, 0.0
+        return max(0.0, found.seconds.value or 0.0), max(0.0, found.cpu_s.value or 0.0)
+
+    def of(self, one: Configuration, amount: Amount) -> tuple[CallCost, CallCost, CallCost]:
+        """Seconds, CPU-seconds and GPU joules of a call."""
+        mean = amount.least(amount.items) / amount.items if amount.items else 0.0
+        key = (one.agent, one.options, one.cores, one.batch, one.siblings, mean)
+        if key not in self._known:
+            most = max((n for n, _ in amount.families), default=1) if one.siblings else one.batch
+            self._known[key] = self.ask(one, mean or 1.0, max(1, min(most, amount.items or 1)))
+        return self._known[key]
+
+    def ask(self, one: Configuration, work: float, most: int) -> tuple[CallCost, CallCost, CallCost]:
+        def at(items: float, amount: float) -> tuple[float, float, float]:
+            found = self.profiles.call(
+                one.agent, one.options, cores=max(1, one.cores), items=items, work=amount, speed=self.speed
+            )
+            return figures_of(found)
+
+        sizes = sorted({1, 2, most, (1 + most) // 2})
+        points = [(float(n), n * work * share) for n in sizes for share in (0.5, 1.0, 2.0)]
+        seen = [at(*point) for point in points]
+        base, more_items, more_work = at(1, work), at(2, work), at(1, 2 * work)
+        return tuple(  # type: ignore[return-value]  # three, one for each figure
+            fitted(base[n], more_items[n], more_work[n], work, points, [row[n] for row in seen])
+            for n in range(3)
+        )
+
+
+def figures_of(found: Prediction | None) -> tuple[float, float, float]:
+    """Seconds, CPU-seconds and GPU joules as the simulator reads them; 0 where nothing is known."""
+    if found is None or found.seconds.value is None:
+        return 0.0, 0.0, 0.0
+    seconds = max(0.0, found.seconds.value)
+    cpu = seconds if found.cpu_s.value is None else max(0.0, found.cpu_s.value)
+    gpu = 0.0 if found.energy_j is None else max(0.0, found.energy_j.value or 0.0)
+    return seconds, cpu, gpu
+
+
+def fitted(
+    base: float,
+    more_items: float,
+    more_work: float,
+    work: float,
+    points: Sequence[tuple[float, float]],
+    seen: Sequence[float],
+) -> CallCost:
+    """The parameters, if the profile is of that form; else only what no call was seen to be under."""
+    item, unit = more_items - base, (more_work - base) / work
+    call = base - item - unit * work
+    made = CallCost(max(0.0, call), max(0.0, item), max(0.0, unit))
+    scale = max(seen, default=0.0) * 1e-7
+    if all(abs(made.at(*point) - value) <= scale for point, value in zip(points, seen, strict=True)):
+        return CallCost(*(one * (1 - 1e-7) for one in (made.call, made.item, made.unit)))
+    return CallCost(min(seen, default=0.0))

@@ -1,0 +1,261 @@
+"""The planning problem as a workflow poses it: steps over items, instances that load, hosts that burn power while they wait.
+
+Data only. `lower` turns it into the exact problem of `problem`: once as a relaxation, whose optimum no plan beats,
+and once as something whose solution is a plan to try. The model of time is the run loop's, as the simulator replays it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+__all__ = ["Amount", "CallCost", "Flow", "Host", "Limits", "RichMode", "RichProblem", "RichStep"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallCost:
+    """What one call takes of something: `call + items x item + work x unit`."""
+
+    call: float = 0.0
+    item: float = 0.0
+    unit: float = 0.0
+
+    def at(self, items: float, work: float) -> float:
+        """The amount for a call of so many items with so much work in all."""
+        return self.call + items * self.item + work * self.unit
+
+    def plus(self, each_call: float) -> CallCost:
+        """The same with something added to every call."""
+        return CallCost(self.call + each_call, self.item, self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What a step has to do: the work of each item, least first, and how they fall into families (one parent each).
+
+    Attributes
+    ----------
+    works
+        Work of each item, ascending.
+    families
+        `(items, work)` of each group of siblings.
+    """
+
+    works: tuple[float, ...]
+    families: tuple[tuple[int, float], ...] = ()
+    _sums: tuple[float, ...] = field(init=False, repr=False, compare=False, default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "works", tuple(sorted(self.works)))
+        object.__setattr__(self, "_sums", tuple(accumulate(self.works, initial=0.0)))
+
+    @property
+    def items(self) -> int:
+        """How many items."""
+        return len(self.works)
+
+    def least(self, count: int) -> float:
+        """Work of the `count` items that have least."""
+        return self._sums[min(count, len(self.works))]
+
+    def or_less(self, other: Amount) -> Amount:
+        """No more than either: what holds for it holds for both."""
+        works = tuple(map(min, self.works, other.works))
+        mine, theirs = sorted(self.families), sorted(other.families)
+        families = tuple(
+            (min(a, c), min(b, d))
+            for (a, b), (c, d) in zip(mine, theirs, strict=False)  # the shorter list is the lesser
+        )
+        return Amount(works, families)
+
+
+@dataclass(frozen=True, slots=True)
+class RichMode:
+    """One way to do a step.
+
+    Attributes
+    ----------
+    seconds, cpu_s, gpu_j
+        Of one call: wall time, CPU time, energy of a GPU.
+    load_s, load_cpu_s
+        Set-up of each instance that is not warm.
+    cores
+        Held by each call while it runs (0: it waits for a server).
+    instances, batch
+        At most so many calls at once, of at most so many items.
+    siblings
+        Whether a call holds all items of one parent instead.
+    quality
+        Factor of the plan's quality.
+    engine
+        The server that does its calls, if one is shared.
+    amount
+        What the step has to do if this mode does it.
+    warm
+        Instances that are loaded already.
+    """
+
+    seconds: CallCost
+    cpu_s: CallCost
+    gpu_j: CallCost = CallCost()
+    load_s: float = 0.0
+    load_cpu_s: float = 0.0
+    cores: int = 1
+    instances: int = 1
+    batch: int = 1
+    siblings: bool = False
+    quality: float = 1.0
+    engine: str | None = None
+    amount: Amount = Amount((0.0,))
+    warm: int = 0
+
+    @property
+    def calls(self) -> int:
+        """The fewest calls that do it."""
+        if self.siblings:
+            return len(self.amount.families)
+        return math.ceil(self.amount.items / self.batch)
+
+    @property
+    def setup_s(self) -> float:
+        """Loading, if no instance is warm."""
+        return 0.0 if self.warm else self.load_s
+
+    def total(self, cost: CallCost) -> float:
+        """At least so much of something, over all calls."""
+        items = self.amount.items
+        return cost.at(0, 0.0) * self.calls + items * cost.item + self.amount.least(items) * cost.unit
+
+    def one_call(self) -> float:
+        """No call is shorter than this (s)."""
+        if not self.amount.items:
+            return 0.0
+        if self.siblings:
+            return min((self.seconds.at(n, work) for n, work in self.amount.families), default=0.0)
+        return self.seconds.at(1, self.amount.works[0])
+
+    def elapsed(self, count: int) -> float:
+        """At least so long (s) from the first call's start to the end of `count` items, whichever they are.
+
+        All of them are spread over the instances, each of which loads first; and on some instance lies its full share
+        of the items, the least of them taken.
+        """
+        amount = self.amount
+        count = min(count, amount.items)
+        if count <= 0:
+            return 0.0
+        if self.siblings:
+            spans = sorted(self.seconds.at(n, work) for n, work in amount.families)
+            sizes = sorted((n for n, _ in amount.families), reverse=True)
+            need, held = 0, 0
+            while held < count and need < len(sizes):
+                held += sizes[need]
+                need += 1
+            share = math.ceil(need / self.instances)
+            longest = spans[-1] if need == len(spans) else 0.0
+            return self.setup_s + max(
+                math.fsum(spans[:need]) / self.instances, math.fsum(spans[:share]), longest
+            )
+        calls = math.ceil(count / self.batch)
+        used = max(1, min(self.instances, count))
+        spread = (self.seconds.at(count, amount.least(count)) + (calls - 1) * self.seconds.call) / used
+        share = math.ceil(count / used)
+        alone = self.seconds.at(share, amount.least(share))
+        alone += (math.ceil(share / self.batch) - 1) * self.seconds.call
+        longest = self.seconds.at(1, amount.works[-1]) if count == amount.items else 0.0
+        return self.setup_s + max(spread, alone, longest)
+
+    @property
+    def wall_s(self) -> float:
+        """At least so long (s) from its first call's start to its last call's end."""
+        return self.elapsed(self.amount.items)
+
+    @property
+    def core_s(self) -> float:
+        """At least so many core-seconds are held."""
+        return self.cores * (self.total(self.seconds) + (self.setup_s if self.calls else 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How a step waits for another.
+
+    Attributes
+    ----------
+    source
+        The other step.
+    starts
+        The step can begin only after so many items of the other are done (None: it need not wait).
+    whole
+        Whether it can begin only after all of them (a gather of everything).
+    ends
+        Whether its last call comes after the other's last call.
+    """
+
+    source: str
+    starts: int | None = 1
+    whole: bool = False
+    ends: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RichStep:
+    """One step: its modes, and what it waits for.
+
+    `release_s` is when its inputs arrive, if they are not there from the start.
+    """
+
+    name: str
+    modes: Sequence[RichMode]
+    flows: Sequence[Flow] = ()
+    release_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What may be held of the cluster: so many cores, and what they burn and cost for as long as the run takes.
+
+    `idle_w` and `usd_per_s` count whether anything runs or not.
+    """
+
+    cores: int
+    idle_w: float = 0.0
+    usd_per_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of a goal; None where there is none."""
+
+    deadline_s: float | None = None
+    energy_j: float | None = None
+    cost_usd: float | None = None
+    quality: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RichProblem:
+    """Everything a plan is made of.
+
+    Attributes
+    ----------
+    steps
+        In topological order.
+    holdings
+        What may be held of the cluster, one of these for the whole run.
+    active_w, usd_per_j
+        What a CPU-second adds in joules, and a joule in dollars (0 where energy is in the rent).
+    engines
+        For each shared server, how many calls it does at once.
+    limits
+        What must be kept.
+    """
+
+    steps: Sequence[RichStep]
+    holdings: Sequence[Host]
+    active_w: float = 0.0
+    usd_per_j: float = 0.0
+    engines: Mapping[str, int] = field(default_factory=dict)
+    limits: Limits = Limits()
