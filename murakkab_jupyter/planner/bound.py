@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from murakkab_jupyter.planner import cpsat
 from murakkab_jupyter.planner.bounds import least, stated
 from murakkab_jupyter.planner.branch import Branch, Limits, OutOfNodes
-from murakkab_jupyter.planner.lower import COST, ENERGY, LOGLOSS, REST, SECONDS, Window, relaxation
+from murakkab_jupyter.planner.lower import COST, ENERGY, LOGLOSS, REST, SECONDS, Window, candidate, relaxation
 from murakkab_jupyter.planner.rich import RichProblem
 from murakkab_jupyter.planner.schedule import heads_and_tails
 from murakkab_jupyter.planner.table import Choice, Table, tabulate
 from murakkab_jupyter.workflow.goal import Objective
 
-__all__ = ["Bound", "prove"]
+__all__ = ["Bound", "attempt", "prove"]
 
 METERS: dict[Objective, str] = {"latency": SECONDS, "energy": ENERGY, "cost": COST, "quality": LOGLOSS}
 
@@ -86,6 +86,26 @@ def prove(rich: RichProblem, objective: Objective, reached: float, *, effort: fl
         at = found.window
         windows = [*windows[:at], *finer(windows[at]), *windows[at + 1 :]]
     return best if found is not None and best is not None else Bound(reached, best.picks if best else None)
+
+
+def attempt(
+    rich: RichProblem, objective: Objective, bound: float, reached: float, *, effort: float = EFFORT
+) -> dict[str, int] | None:
+    """Modes of a plan to try, by step: the best in which each step holds its cores from start to end.
+
+    None without OR-tools, or where nothing between the bound and what was reached is found.
+    """
+    if not cpsat.available():
+        return None
+    windows = [w for w in cut(rich, objective, reached) if w.held == rich.holdings[-1]]
+    if not windows:
+        return None
+    table = tabulate(candidate(rich, windows))
+    meter = place_of(table, METERS[objective])
+    if meter is None or table.hopeless:
+        return None
+    outcome = cpsat.Model(table, Limits.of(table), timed=True).minimise({meter: 1}, MOST_S, effort=effort)
+    return None if outcome.picks is None else named(table, outcome.picks)
 
 
 def meter_of(objective: Objective, value: float) -> float:

@@ -4,6 +4,9 @@
 which. Whatever a plan reaches, some solution of the relaxation reaches too, so its optimum is a proven bound.
 `candidate` has each step hold its cores from start to end: its solution is a plan to try.
 
+All work must fit under the cores that are held (`area`). What a step holds of them is its core-seconds; a step beside
+which no other can run (all others end before it or start after it) takes all of them for as long as it runs.
+
 Totals that depend on the makespan (idle energy, rent, core-seconds that there are) are expressed by one more activity,
 `rest`, after all others and up to a fixed horizon. Each of its modes is a window of makespans and what is held of the
 cluster: its length makes everything before it end by the window's later edge, and it consumes what is burnt until its earlier one.
@@ -18,10 +21,10 @@ from dataclasses import dataclass
 from murakkab_jupyter.planner.problem import Activity, Mode, Problem
 from murakkab_jupyter.planner.rich import Flow, Host, RichMode, RichProblem, RichStep
 
-__all__ = ["AREA", "COST", "ENERGY", "LOGLOSS", "REST", "SECONDS", "Window", "candidate", "relaxation"]
+__all__ = ["COST", "ENERGY", "LOGLOSS", "REST", "SECONDS", "Window", "candidate", "relaxation"]
 
-SECONDS, ENERGY, COST, AREA, LOGLOSS = "seconds", "energy", "cost", "core-seconds", "-log quality"
-"""What is consumed: the makespan itself, joules, dollars, core-seconds, and -log of quality."""
+SECONDS, ENERGY, COST, LOGLOSS = "seconds", "energy", "cost", "-log quality"
+"""What is consumed: the makespan itself, joules, dollars, -log of quality; core-seconds have a name for each number of cores."""
 
 REST = "rest"
 
@@ -105,7 +108,8 @@ def lowered(rich: RichProblem, windows: Sequence[Window], *, hold: bool) -> Prob
             Activity(name, [Mode(scale.time.down(lag_s))], before)
             for name, lag_s in lags_after(rich, step).items()
         ]
-        modes = [lowered_mode(rich, mode, scale, hold=hold) for mode in step.modes]
+        alone = step.name in scale.alone
+        modes = [lowered_mode(rich, mode, scale, alone=alone, hold=hold) for mode in step.modes]
         made.append(Activity(step.name, modes, before))
         last[step.name] = (step.name,)
         ends = [flow.source for flow in step.flows if flow.ends and not flow.whole]
@@ -134,17 +138,22 @@ def lags_after(rich: RichProblem, step: RichStep) -> dict[str, float]:
     return found
 
 
-def lowered_mode(rich: RichProblem, mode: RichMode, scale: Scale, *, hold: bool) -> Mode:
+def area(cores: int) -> str:
+    return f"core-seconds of {cores}"
+
+
+def lowered_mode(rich: RichProblem, mode: RichMode, scale: Scale, *, alone: bool, hold: bool) -> Mode:
     active = active_j(rich, mode)
     consumes = {
         ENERGY: active + mode.total(mode.gpu_j),
         COST: active * rich.usd_per_j,  # a GPU's joules are not in what a host costs
-        AREA: mode.core_s,
         LOGLOSS: NO_QUALITY if mode.quality <= 0 else max(0.0, -math.log(mode.quality)),
     }
+    for cores in scale.cores:
+        consumes[area(cores)] = max(mode.core_s, cores * mode.wall_s if alone else 0.0)
     if mode.engine in rich.engines:
         consumes[engine(mode.engine or "")] = mode.total(mode.seconds)
-    held = min(scale.cores, mode.cores * mode.instances) if hold else 0
+    held = min(*scale.cores, mode.cores * mode.instances) if hold else 0
     return Mode(scale.time.down(mode.wall_s), {"cores": held} if held else {}, scale.down(consumes))
 
 
@@ -160,7 +169,7 @@ def rest_mode(window: Window, rich: RichProblem, scale: Scale) -> Mode:
     later = scale.horizon
     if window.later_s is not None and window.later_s < scale.horizon:
         later = scale.time.up(window.later_s)
-        consumes[AREA] = max(0.0, scale.amounts[AREA] - held.cores * later)
+        consumes[area(held.cores)] = max(0.0, scale.amounts[area(held.cores)] - held.cores * later)
         for name, slots in rich.engines.items():
             consumes[engine(name)] = max(0.0, scale.amounts[engine(name)] - slots * later)
     return Mode(scale.time.down(scale.horizon - later), {}, scale.down(consumes))
@@ -184,7 +193,8 @@ class Scale:
 
     horizon: float
     time: Grain
-    cores: int
+    cores: tuple[int, ...]
+    alone: frozenset[str]
     amounts: dict[str, float]
 
     @classmethod
@@ -202,7 +212,7 @@ class Scale:
             horizon = max(first, min(horizon, rich.limits.deadline_s * (1 + 1e-9)))
         time = Grain.of(horizon)
         horizon = time.up(horizon)
-        cores = max(w.held.cores for w in windows)
+        cores = tuple(sorted({w.held.cores for w in windows}))
         active = math.fsum(
             max(active_j(rich, mode) + mode.total(mode.gpu_j) for mode in step.modes) for step in rich.steps
         )
@@ -213,12 +223,13 @@ class Scale:
             SECONDS: horizon,
             ENERGY: max(active + idle, rich.limits.energy_j or 0.0),
             COST: max((active + idle) * rich.usd_per_j + rent, rich.limits.cost_usd or 0.0),
-            AREA: max(cores * horizon, work) * 1.001,
         }
+        for held in cores:
+            amounts[area(held)] = held * horizon * len(rich.steps) * 1.001 + work
         for name, slots in rich.engines.items():
             calls = math.fsum(max(m.total(m.seconds) for m in step.modes) for step in rich.steps)
             amounts[engine(name)] = max(slots * horizon, calls) * 1.001
-        return cls(horizon, time, cores, amounts)
+        return cls(horizon, time, cores, serial(rich), amounts)
 
     def grain(self, name: str) -> Grain:
         """The quantum of something that is consumed."""
@@ -235,3 +246,28 @@ def active_j(rich: RichProblem, mode: RichMode) -> float:
     """At least so many joules are added to idle hosts by a mode's CPU-seconds."""
     load = mode.load_cpu_s if mode.calls and not mode.warm else 0.0
     return rich.active_w * (mode.total(mode.cpu_s) + load)
+
+
+def serial(rich: RichProblem) -> frozenset[str]:
+    """Steps beside which no other can run: each other one ends before it starts, or starts after it ends."""
+    ends: dict[str, set[str]] = {}
+    """For each step, those that end no later than it does, itself among them."""
+    before: dict[str, set[str]] = {}
+    """For each step, those that end before it starts."""
+    for step in rich.steps:
+        ends[step.name] = {step.name}
+        before[step.name] = set()
+        for flow in step.flows:
+            if flow.whole:
+                before[step.name] |= ends[flow.source]
+            if flow.whole or flow.starts is not None:
+                before[step.name] |= before[flow.source]
+            if flow.whole or flow.ends:
+                ends[step.name] |= ends[flow.source]
+        ends[step.name] |= before[step.name]
+    names = [step.name for step in rich.steps]
+    return frozenset(
+        one
+        for one in names
+        if all(other == one or other in before[one] or one in before[other] for other in names)
+    )

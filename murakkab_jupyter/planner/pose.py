@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView
 from murakkab_jupyter.energy.estimate import JOULES_PER_KWH, SECONDS_PER_HOUR
 from murakkab_jupyter.planner.items import StepItems, walk
@@ -29,6 +30,7 @@ from murakkab_jupyter.planner.rich import (
     RichProblem,
     RichStep,
 )
+from murakkab_jupyter.profiles.interference import slowdown
 from murakkab_jupyter.profiles.profile import Prediction, Profiles
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
@@ -66,6 +68,16 @@ def pose(
     scenarios = Scenarios.of(workflow, modes, roots, library)
     speed = max((worker.speed.value or 1.0 for worker in cluster.workers), default=1.0)
     costs = Costs(profiles, speed)
+    crowding = crowding_of(
+        cluster,
+        {
+            m.configuration.cores
+            for some in modes.values()
+            for m in some
+            if m.configuration.device != "remote"
+        },
+        getattr(profiles, "interference", None),
+    )
     steps: list[RichStep] = []
     for step in workflow.steps:
         amounts = {
@@ -74,7 +86,12 @@ def pose(
         }
         some = [
             rich_mode(
-                mode, judge.factor(step.name, mode), amounts[mode.configuration.options], costs, cluster
+                mode,
+                judge.factor(step.name, mode),
+                amounts[mode.configuration.options],
+                costs,
+                cluster,
+                crowding,
             )
             for mode in modes[step.name]
         ]
@@ -97,7 +114,14 @@ def limits_of(goal: Goal, judge: Judge) -> Limits:
     return Limits(goal.deadline_s, goal.max_energy_j, goal.budget_usd, asked * (1 - 2e-9) if asked else None)
 
 
-def rich_mode(mode: Mode, quality: float, amount: Amount, costs: Costs, cluster: ClusterView) -> RichMode:
+def rich_mode(
+    mode: Mode,
+    quality: float,
+    amount: Amount,
+    costs: Costs,
+    cluster: ClusterView,
+    crowding: Mapping[int, float],
+) -> RichMode:
     one = mode.configuration
     seconds, cpu, gpu = costs.of(one, amount)
     load_s, load_cpu_s = costs.load(one)
@@ -107,6 +131,7 @@ def rich_mode(mode: Mode, quality: float, amount: Amount, costs: Costs, cluster:
         abreast = min(abreast, sum(worker.cores // one.cores for worker in cluster.workers))
     return RichMode(
         seconds=seconds.plus(costs.dispatch_s),
+        busy_s=seconds if crowding else seconds.plus(costs.dispatch_s),
         cpu_s=cpu,
         gpu_j=gpu,
         load_s=load_s,
@@ -117,7 +142,39 @@ def rich_mode(mode: Mode, quality: float, amount: Amount, costs: Costs, cluster:
         siblings=one.siblings,
         quality=quality,
         amount=amount,
+        crowding=1.0 if remote else crowding.get(one.cores, 1.0),
     )
+
+
+def crowding_of(
+    cluster: ClusterView, sizes: Collection[int], interference: Figure | None
+) -> dict[int, float]:
+    """For calls of each number of cores, how much more of a busy worker they take than they would alone.
+
+    A call is slowed down by what is busy beside it when it starts. Of calls that run at the same instant only the one
+    that started first may have been alone then: the `k`-th had at least the earlier ones beside it. The most that a worker
+    of `n` cores gets done at any instant is therefore the best of all orders of calls that fit on it, and less than `n`.
+    A call as large as a worker may have it to itself. Empty where nothing is slowed down.
+    """
+    factor = (interference.value if interference is not None else None) or 1.0
+    found = dict.fromkeys(sizes, math.inf)
+    for cores in {worker.cores for worker in cluster.workers}:
+        fitting = [size for size in sizes if 0 < size < cores]
+        best = [0.0] * (cores + 1)
+        """The most that can be done at once on what is left, by the cores that are busy already."""
+        for busy in range(cores - 1, -1, -1):
+            best[busy] = max(
+                (
+                    size / slowdown(factor, busy / (cores - size)) + best[busy + size]
+                    for size in fitting
+                    if busy + size <= cores
+                ),
+                default=0.0,
+            )
+        for size in sizes:
+            share = 1.0 if size >= cores or not best[0] else cores / best[0]
+            found[size] = min(found[size], max(1.0, share))
+    return found if any(share > 1.0 for share in found.values()) else {}
 
 
 def hosts_of(cluster: ClusterView) -> list[tuple[int, WorkerView]]:

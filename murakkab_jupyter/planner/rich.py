@@ -77,8 +77,8 @@ class RichMode:
 
     Attributes
     ----------
-    seconds, cpu_s, gpu_j
-        Of one call: wall time, CPU time, energy of a GPU.
+    seconds, busy_s, cpu_s, gpu_j
+        Of one call: wall time, the part of it that others slow down, CPU time, energy of a GPU.
     load_s, load_cpu_s
         Set-up of each instance that is not warm.
     cores
@@ -95,9 +95,12 @@ class RichMode:
         What the step has to do if this mode does it.
     warm
         Instances that are loaded already.
+    crowding
+        How much more of the cores its calls take at the least where all of them are busy: calls slow one another down.
     """
 
     seconds: CallCost
+    busy_s: CallCost
     cpu_s: CallCost
     gpu_j: CallCost = CallCost()
     load_s: float = 0.0
@@ -110,6 +113,7 @@ class RichMode:
     engine: str | None = None
     amount: Amount = Amount((0.0,))
     warm: int = 0
+    crowding: float = 1.0
 
     @property
     def calls(self) -> int:
@@ -174,8 +178,9 @@ class RichMode:
 
     @property
     def core_s(self) -> float:
-        """At least so many core-seconds are held."""
-        return self.cores * (self.total(self.seconds) + (self.setup_s if self.calls else 0.0))
+        """At least so many core-seconds of the cluster it takes."""
+        held = self.cores * (self.total(self.busy_s) + (self.setup_s if self.calls else 0.0))
+        return held * self.crowding
 
 
 @dataclass(frozen=True, slots=True)

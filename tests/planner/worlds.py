@@ -155,7 +155,9 @@ def random_world(seed: int, *, most_items: int = 5) -> RandomWorld:
     idle = dice.choice((0.0, 2.0, 40.0))
     power = HostPower(Figure(idle, "W"), Figure(4.0, "W"), rent, Figure(0.2, "USD/kWh"))
     workers = tuple(
-        WorkerView(f"w{n}", f"h{n}", cores, 8_000_000_000, speed=Figure(dice.choice((1.0, 1.3)), "1"), power=power)
+        WorkerView(
+            f"w{n}", f"h{n}", cores, 8_000_000_000, speed=Figure(dice.choice((1.0, 1.3)), "1"), power=power
+        )
         for n, cores in enumerate(dice.choice(((1,), (2,), (4,), (2, 2), (1, 4))))
     )
     texts = ["word " * dice.randint(1, 40) for _ in range(dice.randint(1, most_items))]
