@@ -16,12 +16,12 @@ from murakkab_jupyter.planner import cpsat
 from murakkab_jupyter.planner.bounds import least, stated
 from murakkab_jupyter.planner.branch import Branch, Limits, OutOfNodes
 from murakkab_jupyter.planner.lower import COST, ENERGY, LOGLOSS, REST, SECONDS, Window, candidate, relaxation
-from murakkab_jupyter.planner.rich import RichProblem
+from murakkab_jupyter.planner.rich import Host, RichProblem
 from murakkab_jupyter.planner.schedule import heads_and_tails
 from murakkab_jupyter.planner.table import Choice, Table, tabulate
 from murakkab_jupyter.workflow.goal import Objective
 
-__all__ = ["Bound", "attempt", "prove"]
+__all__ = ["EFFORT", "Bound", "attempt", "prove"]
 
 METERS: dict[Objective, str] = {"latency": SECONDS, "energy": ENERGY, "cost": COST, "quality": LOGLOSS}
 
@@ -52,10 +52,13 @@ class Bound:
         No plan does better (in the objective's unit; for quality no plan has more).
     picks
         The modes of the relaxation's best solution, by step: a plan to try. None where only arithmetic was done.
+    held
+        What it holds of the cluster.
     """
 
     value: float
     picks: dict[str, int] | None = None
+    held: Host | None = None
 
 
 def prove(rich: RichProblem, objective: Objective, reached: float, *, effort: float = EFFORT) -> Bound:
@@ -73,31 +76,35 @@ def prove(rich: RichProblem, objective: Objective, reached: float, *, effort: fl
         Deterministic seconds of OR-tools for each round.
     """
     windows = cut(rich, objective, reached)
-    best: Bound | None = None
+    best = Bound(math.inf if objective == "quality" else 0.0)
     for _ in range(ROUNDS + 1):
         found = Hunt(rich, windows, METERS[objective], meter_of(objective, reached)).solve(effort)
         if found is None:
-            break  # nothing within the limits is better than the plan at hand
-        made = Bound(math.exp(-found.value) if objective == "quality" else found.value, found.picks)
-        if best is None or meter_of(objective, made.value) > meter_of(objective, best.value):
-            best = Bound(made.value, made.picks or (best.picks if best else None))
-        if objective == "quality" or found.window is None or windows[found.window].later_s is None:
-            return best
-        at = found.window
-        windows = [*windows[:at], *finer(windows[at]), *windows[at + 1 :]]
-    return best if found is not None and best is not None else Bound(reached, best.picks if best else None)
+            # Nothing within the limits is better than the plan at hand.
+            return Bound(reached, best.picks, best.held)
+        value = math.exp(-found.value) if objective == "quality" else found.value
+        if meter_of(objective, value) > meter_of(objective, best.value):
+            best = replace(best, value=value)
+        if found.window is None:
+            break
+        window = windows[found.window]
+        best = Bound(best.value, found.picks, window.held)
+        if objective == "quality" or window.later_s is None:
+            break
+        windows = [*windows[: found.window], *finer(window), *windows[found.window + 1 :]]
+    return best
 
 
 def attempt(
-    rich: RichProblem, objective: Objective, bound: float, reached: float, *, effort: float = EFFORT
+    rich: RichProblem, objective: Objective, reached: float, held: Host, *, effort: float = EFFORT
 ) -> dict[str, int] | None:
     """Modes of a plan to try, by step: the best in which each step holds its cores from start to end.
 
-    None without OR-tools, or where nothing between the bound and what was reached is found.
+    None without OR-tools, or where nothing better than what was reached is found.
     """
     if not cpsat.available():
         return None
-    windows = [w for w in cut(rich, objective, reached) if w.held == rich.holdings[-1]]
+    windows = [window for window in cut(rich, objective, reached) if window.held == held]
     if not windows:
         return None
     table = tabulate(candidate(rich, windows))
@@ -112,16 +119,21 @@ def meter_of(objective: Objective, value: float) -> float:
     """A figure as it is summed up: the less the better."""
     if objective != "quality":
         return value
-    return -math.log(value) if value > 0 else math.inf
+    if value <= 0:
+        return math.inf
+    return -math.log(value) if math.isfinite(value) else -math.inf
 
 
 def cut(rich: RichProblem, objective: Objective, reached: float) -> list[Window]:
     """Windows from the earliest makespan there can be to where nothing is better than what was reached."""
     windows: list[Window] = []
     name, deadline = METERS[objective], rich.limits.deadline_s
-    work = math.fsum(min(mode.core_s for mode in step.modes) for step in rich.steps)
+    count = max(4, WINDOWS // max(1, len(rich.holdings) // 2))
     for held in rich.holdings:
+        work = math.fsum(min(mode.core_s(held) for mode in step.modes) for step in rich.steps)
         table = tabulate(relaxation(rich, [Window(0.0, None, held)]))
+        if table.hopeless:
+            continue  # some step has no mode that keeps the limits
         path = least(table, -1) * float(table.quantum)
         first = max(path, work / held.cores if held.cores else 0.0) * (1 - 1e-9)
         if deadline is not None and first > deadline * (1 + 1e-9):
@@ -138,8 +150,8 @@ def cut(rich: RichProblem, objective: Objective, reached: float) -> list[Window]
         if first <= 0 or last <= first:
             windows.append(Window(max(0.0, first), None, held))
             continue
-        ratio = (last / first) ** (1 / WINDOWS)
-        edges = [first * ratio**n for n in range(WINDOWS)] + [last]
+        ratio = (last / first) ** (1 / count)
+        edges = [first * ratio**n for n in range(count)] + [last]
         windows += [Window(a, b, held) for a, b in itertools.pairwise(edges)]
         if last != deadline:
             windows.append(Window(last, None, held))

@@ -30,6 +30,8 @@ def explain(plan: Plan) -> str:
     )
     if plan.reserves is not None:
         lines.append(plan.reserves.words)
+    if plan.proof:
+        lines.append(plan.proof)
     if plan.binding:
         lines.append(f"What limits it is {plan.binding}.")
     for name, step in plan.steps.items():

@@ -138,8 +138,8 @@ def lags_after(rich: RichProblem, step: RichStep) -> dict[str, float]:
     return found
 
 
-def area(cores: int) -> str:
-    return f"core-seconds of {cores}"
+def area(number: int) -> str:
+    return f"core-seconds of holding {number}"
 
 
 def lowered_mode(rich: RichProblem, mode: RichMode, scale: Scale, *, alone: bool, hold: bool) -> Mode:
@@ -149,12 +149,12 @@ def lowered_mode(rich: RichProblem, mode: RichMode, scale: Scale, *, alone: bool
         COST: active * rich.usd_per_j,  # a GPU's joules are not in what a host costs
         LOGLOSS: NO_QUALITY if mode.quality <= 0 else max(0.0, -math.log(mode.quality)),
     }
-    for cores in scale.cores:
-        consumes[area(cores)] = max(mode.core_s, cores * mode.wall_s if alone else 0.0)
+    for number, held in enumerate(scale.holdings):
+        consumes[area(number)] = max(mode.core_s(held), held.cores * mode.wall_s if alone else 0.0)
     if mode.engine in rich.engines:
         consumes[engine(mode.engine or "")] = mode.total(mode.seconds)
-    held = min(*scale.cores, mode.cores * mode.instances) if hold else 0
-    return Mode(scale.time.down(mode.wall_s), {"cores": held} if held else {}, scale.down(consumes))
+    demand = min(*(held.cores for held in scale.holdings), mode.cores * mode.instances) if hold else 0
+    return Mode(scale.time.down(mode.wall_s), {"cores": demand} if demand else {}, scale.down(consumes))
 
 
 def engine(name: str) -> str:
@@ -169,7 +169,8 @@ def rest_mode(window: Window, rich: RichProblem, scale: Scale) -> Mode:
     later = scale.horizon
     if window.later_s is not None and window.later_s < scale.horizon:
         later = scale.time.up(window.later_s)
-        consumes[area(held.cores)] = max(0.0, scale.amounts[area(held.cores)] - held.cores * later)
+        mine = area(scale.holdings.index(held))
+        consumes[mine] = max(0.0, scale.amounts[mine] - held.cores * later)
         for name, slots in rich.engines.items():
             consumes[engine(name)] = max(0.0, scale.amounts[engine(name)] - slots * later)
     return Mode(scale.time.down(scale.horizon - later), {}, scale.down(consumes))
@@ -193,7 +194,7 @@ class Scale:
 
     horizon: float
     time: Grain
-    cores: tuple[int, ...]
+    holdings: tuple[Host, ...]
     alone: frozenset[str]
     amounts: dict[str, float]
 
@@ -212,24 +213,27 @@ class Scale:
             horizon = max(first, min(horizon, rich.limits.deadline_s * (1 + 1e-9)))
         time = Grain.of(horizon)
         horizon = time.up(horizon)
-        cores = tuple(sorted({w.held.cores for w in windows}))
+        holdings: list[Host] = []
+        for window in windows:
+            if window.held not in holdings:
+                holdings.append(window.held)
         active = math.fsum(
             max(active_j(rich, mode) + mode.total(mode.gpu_j) for mode in step.modes) for step in rich.steps
         )
         idle = max(w.held.idle_w * w.earlier_s for w in windows)
         rent = max(w.held.usd_per_s * w.earlier_s for w in windows)
-        work = math.fsum(max(mode.core_s for mode in step.modes) for step in rich.steps)
         amounts = {
             SECONDS: horizon,
             ENERGY: max(active + idle, rich.limits.energy_j or 0.0),
             COST: max((active + idle) * rich.usd_per_j + rent, rich.limits.cost_usd or 0.0),
         }
-        for held in cores:
-            amounts[area(held)] = held * horizon * len(rich.steps) * 1.001 + work
+        for number, held in enumerate(holdings):
+            work = math.fsum(max(mode.core_s(held) for mode in step.modes) for step in rich.steps)
+            amounts[area(number)] = held.cores * horizon * len(rich.steps) * 1.001 + work
         for name, slots in rich.engines.items():
             calls = math.fsum(max(m.total(m.seconds) for m in step.modes) for step in rich.steps)
             amounts[engine(name)] = max(slots * horizon, calls) * 1.001
-        return cls(horizon, time, cores, serial(rich), amounts)
+        return cls(horizon, time, tuple(holdings), serial(rich), amounts)
 
     def grain(self, name: str) -> Grain:
         """The quantum of something that is consumed."""

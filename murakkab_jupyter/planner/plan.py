@@ -185,7 +185,12 @@ class Plan:
     binding
         The limit that keeps it from doing better at its objective, in words; None when none binds.
     bound
-        A proven bound on the first objective in its unit, None where none is proven.
+        A proven bound on the first objective in its unit, None where none is proven: no plan of the modes considered
+        does better under these profiles.
+    gap
+        How far the plan may be from that bound, as a share of its value (of quality: points of 1); 0 where it is optimal.
+    proof
+        Bound and gap in a sentence.
     notes
         What the user should know: substitutes, priors that matter, what is not installed.
     """
@@ -197,6 +202,8 @@ class Plan:
     regime: Regime = "schedule"
     binding: str | None = None
     bound: float | None = None
+    gap: float | None = None
+    proof: str | None = None
     notes: tuple[str, ...] = field(default=())
     reserves: Reservation | None = None
 
@@ -208,6 +215,8 @@ class Plan:
             "regime": self.regime,
             "binding": self.binding,
             "bound": self.bound,
+            "gap": self.gap,
+            "proof": self.proof,
             "notes": list(self.notes),
             "reserves": None if self.reserves is None else self.reserves.to_json(),
             "predicted": {name: figure.to_json() for name, figure in self.predicted.items()},
@@ -251,6 +260,8 @@ class Plan:
             regime=data["regime"],
             binding=data["binding"],
             bound=data["bound"],
+            gap=data.get("gap"),
+            proof=data.get("proof"),
             notes=tuple(data["notes"]),
             # Plans of earlier versions reserved whole hosts.
             reserves=None if data.get("reserves") is None else Reservation.from_json(data["reserves"]),

@@ -14,7 +14,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.figure import Figure
-from murakkab_jupyter.core.hosts import ClusterView, WorkerView
+from murakkab_jupyter.core.hosts import ClusterView, WorkerView, allotted, host_cores
 from murakkab_jupyter.energy.estimate import JOULES_PER_KWH, SECONDS_PER_HOUR
 from murakkab_jupyter.planner.items import StepItems, walk
 from murakkab_jupyter.planner.modes import Mode
@@ -43,8 +43,9 @@ MOST_SCENARIOS = 64
 MOST_VISITS = 200_000
 """Items that all of these walks may see together."""
 
-MOST_HOLDINGS = 6
-"""Numbers of hosts that are told apart."""
+MOST_LEVELS = 5
+MOST_HOSTS = 3
+"""Reservations, and numbers of hosts, that are told apart; more are taken together, at the cost of a weaker bound."""
 
 Options = tuple[tuple[str, Any], ...]
 
@@ -63,21 +64,27 @@ def pose(
     profiles: Profiles,
     cluster: ClusterView,
     judge: Judge,
+    levels: Sequence[int],
 ) -> RichProblem:
-    """The richer problem of a workflow; raises `TooMany` where options multiply what flows beyond what is walked."""
+    """The richer problem of a workflow.
+
+    Parameters
+    ----------
+    workflow, modes, goal, judge
+        What is planned, and for what.
+    roots, library, profiles, cluster
+        Where items, times and workers are looked up.
+    levels
+        Cores of each host that may be reserved, ascending.
+
+    Raises
+    ------
+    TooMany
+        Options multiply what flows beyond what is walked.
+    """
     scenarios = Scenarios.of(workflow, modes, roots, library)
     speed = max((worker.speed.value or 1.0 for worker in cluster.workers), default=1.0)
     costs = Costs(profiles, speed)
-    crowding = crowding_of(
-        cluster,
-        {
-            m.configuration.cores
-            for some in modes.values()
-            for m in some
-            if m.configuration.device != "remote"
-        },
-        getattr(profiles, "interference", None),
-    )
     steps: list[RichStep] = []
     for step in workflow.steps:
         amounts = {
@@ -91,18 +98,18 @@ def pose(
                 amounts[mode.configuration.options],
                 costs,
                 cluster,
-                crowding,
             )
             for mode in modes[step.name]
         ]
         steps.append(RichStep(step.name, some, scenarios.flows(step.name)))
-    hosts = hosts_of(cluster)
-    rented = any(one.power.price_usd_per_hour.known for _, one in hosts)
-    kwh = [one.power.electricity_usd_per_kwh.value or 0.0 for _, one in hosts]
+    sizes = {m.cores for step in steps for m in step.modes if m.cores}
+    power = [worker.power for worker in {w.host: w for w in reversed(cluster.workers)}.values()]
+    rented = any(one.price_usd_per_hour.known for one in power)
+    kwh = [one.electricity_usd_per_kwh.value or 0.0 for one in power]
     return RichProblem(
         steps,
-        holdings(hosts),
-        active_w=min((one.power.active_w_per_core.value or 0.0 for _, one in hosts), default=0.0),
+        holdings(cluster, levels, sizes, getattr(profiles, "interference", None)),
+        active_w=min((one.active_w_per_core.value or 0.0 for one in power), default=0.0),
         usd_per_j=0.0 if rented else min(kwh, default=0.0) / JOULES_PER_KWH,
         limits=limits_of(goal, judge),
     )
@@ -120,7 +127,6 @@ def rich_mode(
     amount: Amount,
     costs: Costs,
     cluster: ClusterView,
-    crowding: Mapping[int, float],
 ) -> RichMode:
     one = mode.configuration
     seconds, cpu, gpu = costs.of(one, amount)
@@ -131,7 +137,7 @@ def rich_mode(
         abreast = min(abreast, sum(worker.cores // one.cores for worker in cluster.workers))
     return RichMode(
         seconds=seconds.plus(costs.dispatch_s),
-        busy_s=seconds if crowding else seconds.plus(costs.dispatch_s),
+        busy_s=seconds,
         cpu_s=cpu,
         gpu_j=gpu,
         load_s=load_s,
@@ -142,67 +148,81 @@ def rich_mode(
         siblings=one.siblings,
         quality=quality,
         amount=amount,
-        crowding=1.0 if remote else crowding.get(one.cores, 1.0),
     )
 
 
 def crowding_of(
-    cluster: ClusterView, sizes: Collection[int], interference: Figure | None
+    workers: Sequence[WorkerView],
+    room: Mapping[str, int],
+    sizes: Collection[int],
+    interference: Figure | None,
 ) -> dict[int, float]:
-    """For calls of each number of cores, how much more of a busy worker they take than they would alone.
+    """For calls of each number of cores, how much more of what is reserved they take than they would alone.
 
     A call is slowed down by what is busy beside it when it starts. Of calls that run at the same instant only the one
-    that started first may have been alone then: the `k`-th had at least the earlier ones beside it. The most that a worker
-    of `n` cores gets done at any instant is therefore the best of all orders of calls that fit on it, and less than `n`.
-    A call as large as a worker may have it to itself. Empty where nothing is slowed down.
+    that started first may have been alone then: each other had at least the earlier ones beside it. The most that a worker
+    gets done at any instant is therefore the best of all orders of calls that fit on it, and less than its cores.
+    A call as large as what is reserved of a worker may have it to itself. Empty where nothing is slowed down.
     """
     factor = (interference.value if interference is not None else None) or 1.0
     found = dict.fromkeys(sizes, math.inf)
-    for cores in {worker.cores for worker in cluster.workers}:
-        fitting = [size for size in sizes if 0 < size < cores]
-        best = [0.0] * (cores + 1)
+    for cores, most in {(worker.cores, room[worker.name]) for worker in workers if room[worker.name]}:
+        best = [0.0] * (most + 1)
         """The most that can be done at once on what is left, by the cores that are busy already."""
-        for busy in range(cores - 1, -1, -1):
-            best[busy] = max(
-                (
-                    size / slowdown(factor, busy / (cores - size)) + best[busy + size]
-                    for size in fitting
-                    if busy + size <= cores
-                ),
-                default=0.0,
-            )
+        for busy in range(most - 1, -1, -1):
+            for size in sizes:
+                if size < most and busy + size <= most:
+                    done = size / slowdown(factor, busy / (cores - size)) + best[busy + size]
+                    best[busy] = max(best[busy], done)
         for size in sizes:
-            share = 1.0 if size >= cores or not best[0] else cores / best[0]
+            share = 1.0 if size >= most or not best[0] else most / best[0]
             found[size] = min(found[size], max(1.0, share))
-    return found if any(share > 1.0 for share in found.values()) else {}
+    return found if any(1.0 < share < math.inf for share in found.values()) else {}
 
 
-def hosts_of(cluster: ClusterView) -> list[tuple[int, WorkerView]]:
-    """Cores of each host, and a worker of it."""
-    cores: dict[str, int] = {}
-    first: dict[str, WorkerView] = {}
-    for worker in cluster.workers:
-        cores[worker.host] = cores.get(worker.host, 0) + worker.cores
-        first.setdefault(worker.host, worker)
-    return [(cores[name], first[name]) for name in first]
+def holdings(
+    cluster: ClusterView, levels: Sequence[int], sizes: Collection[int], interference: Figure | None
+) -> list[Host]:
+    """What a run may hold: so many cores of each host, and it pays for the hosts that it uses.
 
-
-def holdings(hosts: Sequence[tuple[int, WorkerView]]) -> list[Host]:
-    """A run pays for the hosts that it uses: for each number of them, at most these cores and at least these watts."""
-    cores = list(itertools.accumulate(sorted((c for c, _ in hosts), reverse=True)))
-    idle = list(itertools.accumulate(sorted(one.power.idle_w.value or 0.0 for _, one in hosts)))
-    price = list(
-        itertools.accumulate(
-            sorted((one.power.price_usd_per_hour.value or 0.0) / SECONDS_PER_HOUR for _, one in hosts)
+    For each number of hosts at most these cores and at least these watts; many numbers are taken together.
+    """
+    whole = host_cores(cluster.workers)
+    power = {worker.host: worker.power for worker in reversed(cluster.workers)}
+    found: list[Host] = []
+    below = 0
+    for level in few(len(levels), MOST_LEVELS):
+        each, least = levels[level], levels[below]
+        below = level + 1
+        room = allotted(cluster.workers, each)
+        crowding = crowding_of(cluster.workers, room, sizes, interference)
+        cores = sorted((min(each, size) for size in whole.values()), reverse=True)
+        share = {host: min(least, size) / size for host, size in whole.items()}
+        idle = sorted(share[host] * (power[host].idle_w.value or 0.0) for host in whole)
+        price = sorted(
+            share[host] * (power[host].price_usd_per_hour.value or 0.0) / SECONDS_PER_HOUR for host in whole
         )
-    )
-    count = len(hosts)
-    edges = sorted({min(count, 2**n) for n in range(MOST_HOLDINGS - 1)} | {count}) if count else []
-    found, before = [], 0
-    for most in edges:
-        found.append(Host(cores[most - 1], idle[before], price[before]))
-        before = most
+        fewer = 0
+        for count in few(len(whole), MOST_HOSTS):
+            number = count + 1
+            found.append(
+                Host(
+                    sum(cores[:number]),
+                    math.fsum(idle[: fewer + 1]),
+                    math.fsum(price[: fewer + 1]),
+                    crowding,
+                    each,
+                )
+            )
+            fewer = number
     return found
+
+
+def few(count: int, most: int) -> list[int]:
+    """At most so many places of a list, its last one among them."""
+    if count <= most:
+        return list(range(count))
+    return sorted({round((n + 1) * count / most) - 1 for n in range(most)})
 
 
 @dataclass

@@ -71,6 +71,30 @@ class Amount:
         return Amount(works, families)
 
 
+@dataclass(frozen=True)
+class Host:
+    """What may be held of the cluster: so many cores, and what they burn and cost for as long as the run takes.
+
+    Attributes
+    ----------
+    cores
+        In all.
+    idle_w, usd_per_s
+        Burnt and paid whether anything runs or not.
+    crowding
+        For calls of each number of cores, how much more of the cores they take at the least where all are busy, since
+        calls slow one another down; empty where they do not.
+    reserve
+        Cores of each host that this stands for (the most, where several reservations are taken together).
+    """
+
+    cores: int
+    idle_w: float = 0.0
+    usd_per_s: float = 0.0
+    crowding: Mapping[int, float] = field(default_factory=dict)
+    reserve: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class RichMode:
     """One way to do a step.
@@ -95,8 +119,6 @@ class RichMode:
         What the step has to do if this mode does it.
     warm
         Instances that are loaded already.
-    crowding
-        How much more of the cores its calls take at the least where all of them are busy: calls slow one another down.
     """
 
     seconds: CallCost
@@ -113,7 +135,6 @@ class RichMode:
     engine: str | None = None
     amount: Amount = Amount((0.0,))
     warm: int = 0
-    crowding: float = 1.0
 
     @property
     def calls(self) -> int:
@@ -176,11 +197,12 @@ class RichMode:
         """At least so long (s) from its first call's start to its last call's end."""
         return self.elapsed(self.amount.items)
 
-    @property
-    def core_s(self) -> float:
-        """At least so many core-seconds of the cluster it takes."""
-        held = self.cores * (self.total(self.busy_s) + (self.setup_s if self.calls else 0.0))
-        return held * self.crowding
+    def core_s(self, host: Host) -> float:
+        """At least so many core-seconds of what is held it takes."""
+        if not self.cores or not self.calls:
+            return 0.0
+        busy = self.total(self.busy_s if host.crowding else self.seconds) + self.setup_s
+        return self.cores * busy * host.crowding.get(self.cores, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,18 +238,6 @@ class RichStep:
     modes: Sequence[RichMode]
     flows: Sequence[Flow] = ()
     release_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What may be held of the cluster: so many cores, and what they burn and cost for as long as the run takes.
-
-    `idle_w` and `usd_per_s` count whether anything runs or not.
-    """
-
-    cores: int
-    idle_w: float = 0.0
-    usd_per_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,11 @@ class Search:
             figure = totals.get("cpu")
         return figure.value if figure is not None and figure.value is not None else 0.0
 
+    def knows(self, picks: Picks, objective: Objective) -> bool:
+        """Whether the figure of an objective is known, so that nothing stands in its place."""
+        figure = self.exact(picks).totals.get(objective)
+        return figure is not None and figure.value is not None
+
     def excess(self, picks: Picks, goal: Goal) -> dict[str, float]:
         """By how much each limit is broken, as a share of it; only those that are. Unknown breaks it."""
         totals = self.exact(picks).totals

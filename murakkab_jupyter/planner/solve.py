@@ -8,11 +8,13 @@ from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.planner.bound import EFFORT
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect
 from murakkab_jupyter.planner.modes import Candidates, candidates
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Reservation, StepPlan
+from murakkab_jupyter.planner.proof import Proof, proven
 from murakkab_jupyter.planner.quality import Judge, product
 from murakkab_jupyter.planner.reasons import binding_of, infeasible, keeps, loses, notes_of, option_of
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search, limits
@@ -97,6 +99,7 @@ def make_plan(
     cluster: ClusterView,
     evaluate: Evaluator,
     effort: int | None = None,
+    proof_s: float = EFFORT,
 ) -> Plan:
     """Choose a configuration for every step.
 
@@ -112,6 +115,8 @@ def make_plan(
         Predicts what a set of configurations does (the simulator).
     effort
         How many evaluations the search may ask for; by default so many that a plan takes about a second.
+    proof_s
+        Deterministic seconds that OR-tools may spend on each step of the proof.
 
     Returns
     -------
@@ -134,16 +139,22 @@ def make_plan(
         effort=effort,
     )
     search = problem.search
-    picks = search.best(goal)
-    broken = search.excess(picks, goal)
-    if broken:
+
+    def closer(picks: Picks) -> tuple[Picks, Proof | None]:
+        return proven(workflow, search, problem.estimator, cluster, picks, goal, effort=proof_s)
+
+    picks, proof = closer(search.best(goal))
+    if search.excess(picks, goal):
         limit, picks = unmet(search, picks, goal)
         if limit is not None:
             others = ways(search, goal, limit)
             raise infeasible(search, picks, goal, limit, plan_of(problem, picks, goal), others)
+        picks, proof = closer(picks)
     binding = binding_of(search, picks, goal)
     made = plan_of(problem, picks, goal, alternatives=True)
-    return replace(made, binding=binding)
+    if proof is None:
+        return replace(made, binding=binding)
+    return replace(made, binding=binding, bound=proof.bound, gap=proof.gap, proof=proof.words)
 
 
 def unmet(search: Search, picks: Picks, goal: Goal) -> tuple[str | None, Picks]:

@@ -63,7 +63,15 @@ def predictable(
     notes += [note for note in plan.notes if not note.startswith("Nobody measured")]
     reserves = None if plan.reserves is None else replace(plan.reserves, reason="")
     made = replace(
-        plan, steps=steps, predicted=totals, binding=None, bound=None, notes=tuple(notes), reserves=reserves
+        plan,
+        steps=steps,
+        predicted=totals,
+        binding=None,
+        bound=None,
+        gap=None,
+        proof=None,
+        notes=tuple(notes),
+        reserves=reserves,
     )
     limits = {
         "deadline": plan.goal.deadline_s,

@@ -59,6 +59,9 @@ class MadeUpProfiles:
         figure = Figure(self.agents[agent].load_s / speed, "s")
         return Prediction(figure, figure)
 
+    def tells_apart(self, agent, option):
+        return True
+
     def memory(self, agent, options):
         return Figure(1e8, "B")
 
@@ -77,7 +80,7 @@ class RandomWorld:
     cluster: ClusterView
     roots: Mapping[str, list[str]]
 
-    def evaluate(self, configurations: Mapping[str, Configuration]) -> Evaluation:
+    def evaluate(self, configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
         """What the simulator says."""
         made = simulate(
             self.workflow,
@@ -86,6 +89,7 @@ class RandomWorld:
             library=self.library,
             profiles=self.profiles,
             cluster=self.cluster,
+            reserve=reserve,
         )
         assert made.status == "done", made.message
         return evaluation(made, self.workflow, configurations, self.profiles, self.cluster)

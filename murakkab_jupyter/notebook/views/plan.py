@@ -163,12 +163,8 @@ def remarks_of(plan: Plan) -> list[str]:
     remarks = [plan.reserves.words] if plan.reserves is not None else []
     if plan.binding:
         remarks.append(f"Held back by: {plan.binding}")
-    if plan.bound is not None:
-        objective = plan.predicted.get(plan.goal.objectives[0])
-        remarks.append(
-            f"Proven: no plan can have {plan.goal.objectives[0]} beyond "
-            f"{band(Figure(plan.bound, objective.unit if objective else '1', source='measured'))}"
-        )
+    if plan.proof:
+        remarks.append(plan.proof)
     return [*remarks, *plan.notes]
 
 

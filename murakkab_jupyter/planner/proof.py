@@ -1,0 +1,152 @@
+"""Join the search and the exact problem: exact solutions become candidates of the search, and its plan gets a proven gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.planner.bound import EFFORT, Bound, attempt, prove
+from murakkab_jupyter.planner.estimate import Estimator
+from murakkab_jupyter.planner.pose import TooMany, pose
+from murakkab_jupyter.planner.reasons import UNITS, amount
+from murakkab_jupyter.planner.rich import RichProblem
+from murakkab_jupyter.planner.search import Picks, Search
+from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["Proof", "proven"]
+
+NONE = 5e-4
+"""A gap of less than this share is none: figures are shown with three digits."""
+
+LEVELS = 2
+"""Reservations that are tried with each exact solution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is known of the best there is.
+
+    Attributes
+    ----------
+    bound
+        No plan of these modes under these profiles does better at the goal's first objective.
+    gap
+        How far the plan may be from it, as a share of its own value.
+    words
+        Both in a sentence.
+    """
+
+    bound: float
+    gap: float
+    words: str
+
+
+def proven(
+    workflow: Workflow,
+    search: Search,
+    estimator: Estimator,
+    cluster: ClusterView,
+    picks: Picks,
+    goal: Goal,
+    *,
+    effort: float = EFFORT,
+) -> tuple[Picks, Proof | None]:
+    """A plan that is no worse than `picks`, and what is proven of it (None: nothing).
+
+    Parameters
+    ----------
+    workflow, search, estimator, cluster
+        What is planned; the search knows what it has judged already.
+    picks
+        The best that the search found.
+    goal
+        What for.
+    effort
+        Deterministic seconds of OR-tools for each step of the proof, so that the answer repeats on any machine.
+    """
+    objective = goal.objectives[0]
+    if search.space <= search.effort:
+        value = abs(search.value(picks, objective))
+        count = f"{search.space:,}".replace(",", " ")
+        words = f"Optimal under these profiles: the whole space of {count} plans was simulated."
+        if search.space == 1:
+            words = "Optimal under these profiles: there is no other plan."
+        return picks, Proof(value, 0.0, words)
+    if objective != "quality" and not search.knows(picks, objective):
+        return picks, None
+    try:
+        rich = pose(
+            workflow,
+            search.modes,
+            goal,
+            roots=estimator.roots,
+            library=estimator.library,
+            profiles=estimator.profiles,
+            cluster=cluster,
+            judge=search.judge,
+            levels=[held.each for held in estimator.held],
+        )
+    except TooMany:
+        return picks, None
+    broken = bool(search.excess(picks, goal))
+    value = abs(search.value(picks, objective))
+    # A plan that breaks a limit says nothing about how good those are that keep it.
+    reached = value if not broken else (0.0 if objective == "quality" else 10.0 * value)
+    found = prove(rich, objective, reached, effort=effort)
+    better = min(
+        (some for one in solutions(rich, goal, found, reached, effort) for some in tries(search, one, goal)),
+        key=lambda some: search.key(some, goal),
+        default=picks,
+    )
+    if search.key(better, goal) < search.key(picks, goal):
+        picks = search.polish([better], goal, max(1, search.effort // 4))
+    if search.excess(picks, goal):
+        return picks, None
+    value = abs(search.value(picks, objective))
+    if objective == "quality":
+        bound = max(found.value, value)
+        gap = bound - value
+    else:
+        bound = min(found.value, value)
+        gap = 1.0 - bound / value if value > 0 else 0.0
+    return picks, Proof(bound, gap, words_of(goal, bound, gap))
+
+
+def solutions(
+    rich: RichProblem, goal: Goal, found: Bound, reached: float, effort: float
+) -> Iterator[Mapping[str, int]]:
+    """Modes by step, of exact solutions: with all cores, and with what the relaxation would hold."""
+    if found.picks is not None:
+        yield found.picks
+    holdings = [rich.holdings[-1], *([found.held] if found.held not in (None, rich.holdings[-1]) else [])]
+    for held in holdings:
+        picks = attempt(rich, goal.objectives[0], reached, held, effort=effort) if held is not None else None
+        if picks is not None:
+            yield picks
+
+
+def tries(search: Search, solution: Mapping[str, int], goal: Goal) -> list[Picks]:
+    """The plans to judge for one exact solution: with the reservations that look best."""
+    some = search.levels((*(solution[name] for name in search.names), 0))
+    return sorted(some, key=lambda picks: search.guess(picks, goal))[:LEVELS]
+
+
+def words_of(goal: Goal, bound: float, gap: float) -> str:
+    """The proof in a sentence."""
+    objective = goal.objectives[0]
+    shown = amount(bound, UNITS.get(objective, "1"))
+    if gap < NONE:
+        return f"Optimal under these profiles: no plan of the modes considered has {better_of(objective)} than {shown}."
+    away = f"{100 * gap:.0f} points" if objective == "quality" else f"{100 * gap:.1f} %"
+    return (
+        f"Proven: under these profiles no plan of the modes considered has {better_of(objective)} than {shown}; "
+        f"this one is within {away} of that."
+    )
+
+
+def better_of(objective: str) -> str:
+    return {"latency": "less latency", "quality": "more quality", "cost": "less cost"}.get(
+        objective, f"less {objective}"
+    )

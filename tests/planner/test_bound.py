@@ -1,0 +1,223 @@
+"""Bounds: on random workflows that were simulated whole, no bound is beaten and no plan is farther off than stated."""
+
+import math
+
+import pytest
+
+from murakkab_jupyter.planner import bound as bound_module
+from murakkab_jupyter.planner import cpsat
+from murakkab_jupyter.planner.bound import attempt, prove
+from murakkab_jupyter.planner.pose import pose
+from murakkab_jupyter.planner.rich import (
+    Amount,
+    CallCost,
+    Flow,
+    Host,
+    Limits,
+    RichMode,
+    RichProblem,
+    RichStep,
+)
+from murakkab_jupyter.planner.solve import make_plan, prepare
+from murakkab_jupyter.workflow.goal import Goal
+from tests.planner.worlds import random_world
+
+OBJECTIVES = ("latency", "energy", "cost", "quality")
+LARGEST = 60
+"""Plans of a world that is simulated whole."""
+
+WORLDS = 18
+SEARCHED = 4
+"""Evaluations of a search that must be much smaller than the space."""
+
+
+def small_worlds(count, *, first=0):
+    """Seeds of so many worlds that are small enough to be simulated whole, and large enough to have a choice."""
+    seed = first
+    while count:
+        world = random_world(seed)
+        problem = prepare(world.workflow, **world.arguments())
+        if SEARCHED < problem.search.space <= LARGEST:
+            count -= 1
+            yield seed, world, problem
+        seed += 1
+
+
+def posed(world, problem, goal):
+    return pose(
+        world.workflow,
+        problem.search.modes,
+        goal,
+        roots=world.roots,
+        library=world.library,
+        profiles=world.profiles,
+        cluster=world.cluster,
+        judge=problem.judge,
+        levels=[held.each for held in problem.estimator.held],
+    )
+
+
+def goals_of(problem):
+    """Each objective, without and with a floor and a deadline that some plans keep."""
+    search = problem.search
+    floor = 0.95 * search.judge.reachable
+    times = sorted(search.value(picks, "latency") for picks in search.all())
+    for objective in OBJECTIVES:
+        yield Goal((objective,), 0.0)
+        if objective != "quality":
+            yield Goal((objective,), floor)
+        if objective != "latency":
+            yield Goal((objective,), 0.0, deadline_s=times[len(times) // 3])
+
+
+def best_of(search, goal):
+    """The best value that any plan within the limits has, by simulating all; None if there is none."""
+    kept = [picks for picks in search.all() if not search.excess(picks, goal)]
+    return min((search.value(picks, goal.objectives[0]) for picks in kept), default=None)
+
+
+@pytest.mark.parametrize("solver", [True, False], ids=["or-tools", "own"])
+def test_no_simulated_plan_beats_a_bound(solver, monkeypatch):
+    if not solver:
+        monkeypatch.setattr(cpsat, "available", lambda: False)
+    tried = 0
+    for seed, world, problem in small_worlds(WORLDS if solver else WORLDS // 3):
+        for goal in goals_of(problem):
+            best = best_of(problem.search, goal)
+            if best is None:
+                continue
+            tried += 1
+            rich = posed(world, problem, goal)
+            kept = [p for p in problem.search.all() if not problem.search.excess(p, goal)]
+            for picks in (kept[0], kept[-1]):  # whatever plan is at hand
+                reached = abs(problem.search.value(picks, goal.objectives[0]))
+                value = prove(rich, goal.objectives[0], reached).value
+                if goal.objectives[0] == "quality":
+                    assert value >= -best * (1 - 1e-6), (seed, goal)
+                else:
+                    assert value <= best * (1 + 1e-6) + 1e-12, (seed, goal)
+    assert tried > WORLDS, "there were too few worlds to prove anything"
+
+
+def test_a_plan_is_no_farther_from_the_best_than_its_gap():
+    proven = 0
+    for seed, world, problem in small_worlds(WORLDS, first=5000):
+        for goal in goals_of(problem):
+            best = best_of(problem.search, goal)
+            if best is None:
+                continue
+            plan = make_plan(world.workflow, goal, **world.arguments(), effort=SEARCHED)
+            objective = goal.objectives[0]
+            value = plan.predicted[objective].value
+            assert plan.gap is not None
+            assert plan.bound is not None
+            if objective == "quality":
+                assert -best <= value + plan.gap + 1e-9, (seed, goal)
+            else:
+                assert best >= value * (1 - plan.gap) * (1 - 1e-6), (seed, goal)
+                assert plan.bound == pytest.approx(value * (1 - plan.gap))
+            proven += plan.gap < 0.05
+    assert proven > 3 * WORLDS, "most bounds are close"
+
+
+def test_exact_solutions_never_make_a_plan_worse():
+    for _, world, _problem in small_worlds(15, first=900):
+        for objective in ("latency", "energy"):
+            goal = Goal((objective,), 0.0)
+            search = prepare(world.workflow, **world.arguments(), effort=SEARCHED).search
+            alone = search.value(search.best(goal), objective)
+            plan = make_plan(world.workflow, goal, **world.arguments(), effort=SEARCHED)
+            assert plan.predicted[objective].value <= alone * (1 + 1e-9)
+
+
+def test_a_space_that_was_simulated_whole_is_optimal():
+    _, world, problem = next(small_worlds(1))
+    plan = make_plan(world.workflow, Goal(("latency",)), **world.arguments())
+    assert plan.gap == 0
+    assert plan.bound == plan.predicted["latency"].value
+    assert f"the whole space of {problem.search.space} plans was simulated" in plan.proof
+
+
+# --- by hand ------------------------------------------------------------------------------------------------------
+
+
+TWO, FREE = Host(2), Limits()
+
+
+def mode(seconds, *, cores=1, joules=0.0, quality=1.0):
+    """One call of so many seconds, for one item."""
+    cost = CallCost(0.0, seconds)
+    return RichMode(
+        cost,
+        cost,
+        CallCost(),
+        CallCost(0.0, joules),
+        cores=cores,
+        quality=quality,
+        amount=Amount((1.0,), ((1, 1.0),)),
+    )
+
+
+def chain(*steps, host=TWO, limits=FREE):
+    made = []
+    for n, modes in enumerate(steps):
+        flows = [Flow(f"s{n - 1}", 1, whole=True)] if n else []
+        made.append(RichStep(f"s{n}", modes, flows))
+    return RichProblem(made, [host], limits=limits)
+
+
+def test_a_chain_takes_the_sum_of_its_fastest_modes():
+    rich = chain([mode(3), mode(2)], [mode(5)])
+    assert prove(rich, "latency", 9.0).value == pytest.approx(7.0, rel=0.01)
+
+
+def test_a_deadline_makes_the_frugal_mode_too_slow():
+    frugal, quick = mode(9, joules=1.0), mode(2, joules=10.0)
+    assert prove(chain([frugal, quick]), "energy", 10.0).value == pytest.approx(1.0, rel=1e-3)
+    late = chain([frugal, quick], limits=Limits(deadline_s=5.0))
+    assert prove(late, "energy", 10.0).value == pytest.approx(10.0, rel=1e-3)
+
+
+def test_a_floor_rules_a_mode_out():
+    rich = chain([mode(1, quality=0.5), mode(4, quality=0.9)], limits=Limits(quality=0.8))
+    assert prove(rich, "latency", 8.0).value == pytest.approx(4.0, rel=0.01)
+
+
+def test_idle_watts_are_weighed_against_what_is_saved():
+    slow, quick = mode(10, joules=10.0), mode(2, joules=30.0)
+    assert prove(chain([slow, quick], host=Host(2, idle_w=1.0)), "energy", 40.0).value == pytest.approx(
+        20.0, rel=0.02
+    )
+    assert prove(chain([slow, quick], host=Host(2, idle_w=9.0)), "energy", 60.0).value == pytest.approx(
+        48.0, rel=0.02
+    )
+
+
+def test_work_must_fit_under_the_cores():
+    beside = RichProblem(
+        [RichStep(f"s{n}", [mode(4)]) for n in range(6)], [Host(2)]
+    )  # six steps of one core, on two
+    assert prove(beside, "latency", 14.0).value == pytest.approx(12.0, rel=0.01)
+
+
+def test_without_a_solver_small_bounds_are_the_same(monkeypatch):
+    rich = chain(
+        [mode(3, joules=5), mode(2, joules=9)], [mode(5, joules=1), mode(4, joules=4)],
+        host=Host(2, idle_w=1.5), limits=Limits(deadline_s=7.5),
+    )  # fmt: skip
+    with_solver = prove(rich, "energy", 30.0).value
+    monkeypatch.setattr(bound_module.cpsat, "available", lambda: False)
+    assert prove(rich, "energy", 30.0).value == pytest.approx(with_solver, rel=0.02)
+    assert attempt(rich, "energy", 30.0, rich.holdings[0]) is None
+
+
+def test_where_nothing_is_better_the_bound_is_what_was_reached():
+    assert prove(chain([mode(3)]), "latency", 3.0).value == pytest.approx(3.0, rel=1e-4)
+
+
+def test_an_attempt_keeps_capacity():
+    wide, narrow = mode(4, cores=2), mode(5, cores=1)
+    rich = RichProblem([RichStep(f"s{n}", [wide, narrow]) for n in range(2)], [Host(2)])
+    assert attempt(rich, "latency", 9.0, rich.holdings[0])["s0"] == 1
+    assert attempt(rich, "latency", 9.0, rich.holdings[0])["s1"] == 1
+    assert math.isfinite(prove(rich, "latency", 9.0).value)
