@@ -11,8 +11,8 @@ from murakkab_jupyter.agents.video import FRAME_EXTRACTION, SCENE_DETECTION, SEE
 from murakkab_jupyter.core.kinds import Video
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.planner.expect import MOST_LOOKS, count_notes, expect, root_measures
+from murakkab_jupyter.planner.items import ItemMeasures
 from murakkab_jupyter.planner.plan import Configuration
-from murakkab_jupyter.simulate.items import ItemMeasures
 from murakkab_jupyter.workflow.language import declare
 
 CELL = "%%murakkab w\nscenes <- split {videos} into scenes\nframes <- take 3 frames from {scenes}\n"
