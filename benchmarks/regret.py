@@ -3,7 +3,7 @@
     python benchmarks/regret.py [VIDEO] [--configurations 36] [--repeats 2] [--limit N] [--out benchmarks/results/regret.md]
 
 Takes the steps that matter most (by predicted core-seconds), some modes of each (agents, levers, cores, instances and
-batches as unlike each other as can be) with every number of reserved cores that holds them, runs every combination for real with nothing reused, and compares the plan that
+batches as unlike each other as can be) for every number of reserved cores, runs every combination for real with nothing reused, and compares the plan that
 each goal chose from profiles that have not seen the video with the best combination that met the goal in truth. Quality is
 the planner's prior in both. Every finished run is appended to `regret.json` beside the page, which a later call goes on from
 (`--limit` says how many runs to make in this call). Meant for an idle machine.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -55,7 +56,7 @@ def key_of(choice: Choice) -> str:
 
 
 def unlike(modes: Sequence[Mode], count: int) -> list[Mode]:
-    """Some modes: the fastest, the narrowest, and then each as unlike those before it as can be."""
+    """Some modes, each as unlike those before it as can be."""
 
     def gap(a: Configuration, b: Configuration) -> tuple[int, ...]:
         return (
@@ -63,9 +64,7 @@ def unlike(modes: Sequence[Mode], count: int) -> list[Mode]:
             + 2 * (a.instances != b.instances) + (a.siblings != b.siblings) + (a.batch != b.batch),
         )  # fmt: skip
 
-    # The narrowest is among the first two, or the smaller reservations would hold nothing.
-    narrow = min(modes, key=lambda mode: mode.configuration.cores * mode.configuration.instances)
-    kept = [modes[0], *([narrow] if narrow != modes[0] else [])][:count]
+    kept = [modes[0]]
     while len(kept) < min(count, len(modes)):
         rest = [mode for mode in modes if mode not in kept]
         kept.append(max(rest, key=lambda m: min(gap(m.configuration, k.configuration) for k in kept)))
@@ -92,26 +91,31 @@ def grid(
         return max(problem.estimator.load(name, n, expectation).core_s for n in range(len(modes[name])))
 
     heavy = tuple(sorted((n for n in modes if len(modes[n]) > 1), key=weight, reverse=True)[:STEPS])
-    levels = [held.each for held in problem.estimator.held]
     settled = {name: step.configuration for name, step in base.steps.items()}
-
-    def combined(sizes: Sequence[int]) -> list[Choice]:
-        few = [unlike(modes[name], size) for name, size in zip(heavy, sizes, strict=True)]
-        made: list[Choice] = []
-        for chosen in itertools.product(*few):
-            one = {**settled, **{name: mode.configuration for name, mode in zip(heavy, chosen, strict=True)}}
-            need = max(problem.search.need(Mode(c, unknown("1"))) for c in one.values())
-            made += [(reserve, one) for reserve in levels[need:]]
-        return made
-
-    sizes = [1] * len(heavy)
-    made = combined(sizes)
-    while len(made) < count:
-        open_to = [n for n, name in enumerate(heavy) if sizes[n] < len(modes[name])]
-        if not open_to:
-            break
-        sizes[min(open_to, key=lambda n: sizes[n])] += 1
-        made = combined(sizes)
+    need = problem.search.need
+    levels = [
+        (level, held.each)
+        for level, held in enumerate(problem.estimator.held)
+        if all(need(Mode(one, unknown("1"))) <= level for name, one in settled.items() if name not in heavy)
+    ]
+    made: list[Choice] = []
+    for level, reserve in levels:
+        fitting = [[mode for mode in modes[name] if need(mode) <= level] for name in heavy]
+        sizes = [1] * len(heavy)
+        while len(levels) * math.prod(sizes) < count:
+            open_to = [n for n, some in enumerate(fitting) if sizes[n] < len(some)]
+            if not open_to:
+                break
+            sizes[min(open_to, key=lambda n: sizes[n])] += 1
+        few = [unlike(some, size) for some, size in zip(fitting, sizes, strict=True) if some]
+        if len(few) == len(heavy):
+            made += [
+                (
+                    reserve,
+                    {**settled, **{n: mode.configuration for n, mode in zip(heavy, chosen, strict=True)}},
+                )
+                for chosen in itertools.product(*few)
+            ]
     return made, modes, heavy
 
 
