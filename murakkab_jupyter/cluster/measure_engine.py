@@ -28,7 +28,7 @@ from murakkab_jupyter.energy.nvml import NvmlMeter
 from murakkab_jupyter.profiles.engine import EngineCurve, EnginePoint
 from murakkab_jupyter.profiles.store import today
 
-__all__ = ["Workload", "levels", "measure_engine"]
+__all__ = ["LoadChat", "Workload", "levels", "measure_engine"]
 
 MOST_IN_FLIGHT = 256
 GAIN = 1.05

@@ -529,7 +529,9 @@ class ProfileBook:
             together = spec.option(IN_FLIGHT)
             item = REMOTE_ITEM_S / max(1, together.default if together is not None else 1)
             cpu = REMOTE_CPU_S
+            whose = spec.engine or spec.url
             note = f"{NO_PROFILE}: {REMOTE_ITEM_S:g} s an item at its server, a guess"
+            note += f"; `murakkab profile engine {whose}` measures it" if together and whose else ""
         elif spec is not None and isinstance(spec.factory, PickledFactory):
             item = cpu = FUNCTION_ITEM_S
             note = f"{NO_PROFILE}: a function of yours, {FUNCTION_ITEM_S:g} s an item, a guess"

@@ -28,6 +28,7 @@ class FakeServer(ThreadingHTTPServer):
         self.models: list[dict[str, Any]] = [{"id": "fake-model"}]
         self.models_step: Step | None = None
         self.streams = True
+        self.sees = False
         self.in_flight = 0
         self.most_in_flight = 0
         self.hold_s = 0.0
@@ -107,7 +108,8 @@ class Handler(BaseHTTPRequestHandler):
             elif server.streams and body.get("stream"):
                 self.stream(*chunks(f"heard: {said(body)}", len(said(body)) // 4))
             else:
-                self.answer(200, whole(f"heard: {said(body)}", len(said(body)) // 4))
+                read = len(said(body)) // 4 + (100 if server.sees and pictured(body) else 0)
+                self.answer(200, whole(f"heard: {said(body)}", read))
         finally:
             with server.lock:
                 server.in_flight -= 1
@@ -120,6 +122,11 @@ def said(body: dict[str, Any]) -> str:
     """The last message's text."""
     content = body["messages"][-1]["content"]
     return content if isinstance(content, str) else content[-1]["text"]
+
+
+def pictured(body: dict[str, Any]) -> bool:
+    """Whether the last message brings a picture."""
+    return not isinstance(body["messages"][-1]["content"], str)
 
 
 def embedded(body: dict[str, Any]) -> dict[str, Any]:

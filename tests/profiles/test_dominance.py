@@ -80,7 +80,7 @@ def offered(library: Library, capability: str) -> list[AgentSpec]:
     return [
         spec
         for spec in library.agents(capability)
-        if library.is_builtin(spec.name) and not spec.fixture and not spec.remote
+        if library.is_builtin(spec.name) and not (spec.fixture or spec.stand_in or spec.remote)
     ]
 
 

@@ -24,6 +24,11 @@ ANSWER_S = 120.0
 """How long a single token may take: a busy server queues."""
 
 LARGEST_ANSWER = 16 * 2**20
+DOT = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAAAAABWESUoAAAAGElEQVR42mNsYMAPmBhGFYwq"
+    "GFUwQhUAAJe+AMD8WknZAAAAAElFTkSuQmCC"
+)
+"""A grey picture of 32 x 32 pixels."""
 SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{([^}]*)\})?\s+([-+\d.eE]+|NaN)", re.MULTILINE)
 
 
@@ -120,6 +125,17 @@ class Server:
         made = isinstance(vector.body, dict) and vector.body.get("data")
         return ("embeddings", vector) if not vector.problem and made else ("chat", chat)
 
+    def sees(self, model: str, text: Answer) -> bool:
+        """Whether a model looks at a picture that is sent to it: then it reads more tokens than of the words alone.
+
+        A server may take a picture and drop it, so an answer is no sign; `text` is what came back for the words alone.
+        """
+        parts = [{"type": "image_url", "image_url": {"url": DOT}}, {"type": "text", "text": "Hi"}]
+        body = {"model": model, "messages": [{"role": "user", "content": parts}], "max_tokens": 1}
+        answer = self.ask(f"{self.url}/chat/completions", body, timeout_s=ANSWER_S)
+        with_picture, without = tokens_read(answer), tokens_read(text)
+        return with_picture is not None and without is not None and with_picture > without
+
     def metrics(self) -> dict[str, float] | None:
         """Counters and gauges of `/metrics` by name, summed over their labels; None where there are none."""
         answer = self.ask(f"{self.root}/metrics")
@@ -133,6 +149,13 @@ class Server:
 
     def _hidden(self, said: str) -> str:
         return said.replace(self._key, "***") if self._key else said
+
+
+def tokens_read(answer: Answer) -> int | None:
+    """Tokens of a question, as its answer counts them."""
+    usage = answer.body.get("usage") if isinstance(answer.body, dict) and not answer.problem else None
+    found = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    return found if isinstance(found, int) else None
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -214,7 +237,7 @@ def probe_server(
         msg = f"{server.url} serves {len(names)} models, so one has to be named."
         raise ClusterError(msg, hint=f"Say --model NAME. It has {', '.join(names[:20]) or 'none'}.")
     chosen = model or bare[0]
-    ability: Ability = "chat"
+    abilities: set[Ability] = {"chat"}
     if answer:
         ability, came = server.complete(chosen)
         if came.problem:
@@ -225,6 +248,9 @@ def probe_server(
             )
             msg = f"{server.url} lists {chosen}, but {came.problem}."
             raise ClusterError(msg, hint=hint)
+        abilities = {ability}
+        if ability == "chat" and server.sees(chosen, came):
+            abilities.add("images")
     length = next((one.get("max_model_len") for one in listed if one["id"] == chosen), None)
     version = server.ask(f"{server.root}/version")
     told = version.body.get("version") if isinstance(version.body, dict) else None
@@ -239,7 +265,7 @@ def probe_server(
         key_env=key_env,
         context_tokens=length if isinstance(length, int) and length > 0 else None,
         kind="vllm" if vllm else "openai",
-        abilities=frozenset({ability}),
+        abilities=frozenset(abilities),
     )
     return Found(
         endpoint,

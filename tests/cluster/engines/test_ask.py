@@ -6,6 +6,7 @@ import pytest
 
 from murakkab_jupyter.cluster.engines.ask import Server, probe_server
 from murakkab_jupyter.core.errors import ClusterError
+from tests.agents.fake_openai import fake_server
 from tests.cluster.engines.parts import serving
 
 KEY = "sk-secret-of-the-test-0123456789"
@@ -23,6 +24,14 @@ def test_a_server_is_known_by_its_models_limits_metrics_and_a_real_answer() -> N
             0,
         )
         assert server.wrote > 0  # it was made to answer
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_whether_a_model_sees_is_found_out_by_what_a_picture_costs(sees) -> None:
+    with fake_server() as fake:
+        fake.sees = sees
+        abilities = probe_server(fake.url).endpoint.abilities
+    assert abilities == ({"chat", "images"} if sees else {"chat"})
 
 
 def test_metrics_are_read_by_name() -> None:
