@@ -63,7 +63,8 @@ def cell_suggestions(text: str, offset: int, magics: MurakkabMagics) -> tuple[st
 
     library = magics.bench.session().library
     spot, found = suggestions(text, offset, library=library, values=magics.named())
-    return spot.typed, [(one.text, one.detail) for one in found]
+    own = {f"--{name}": one.help for name, one in OPTIONS.items()}
+    return spot.typed, [(one.text, own.get(one.text, one.detail)) for one in found]
 
 
 def matcher(magics: MurakkabMagics) -> Callable[[CompletionContext], SimpleMatcherResult]:

@@ -142,13 +142,15 @@ class Hub:
         self._tell(view)
         return view
 
-    def update(self, view: str, data: Any) -> None:
-        """Show something else in a view."""
+    def update(self, view: str, data: Any, *, again: bool = False) -> None:
+        """Show something else in a view; `again` sends its script once more, unless a front end has said that it heard."""
         with self._lock:
             found = self._views.get(view)
             if found is None:
                 return
             found.data = data
+            if again and not self.heard:
+                self._sent.clear()
         self._tell(view)
 
     def close(self, view: str) -> None:
@@ -156,13 +158,6 @@ class Hub:
         with self._lock:
             self._views.pop(view, None)
         self._send({"do": "end", "view": view})
-
-    def again(self, view: str) -> None:
-        """Send a view once more with its script, unless a front end has said that it heard."""
-        if not self.heard:
-            with self._lock:
-                self._sent.clear()
-            self._tell(view)
 
     def _tell(self, view: str) -> None:
         with self._lock:

@@ -158,7 +158,7 @@ class Shown:
         self._hub = hub
         state = RunState(run.workflow, run.plan, run.cluster)
         self._view = hub.open("run", run_sheet(state), self._act) if hub is not None and hub.ready else None
-        self._drawn = self._static = time.monotonic()
+        self._moved = self._drawn = self._static = time.monotonic()
         if hub is not None:
             self._show(state)
 
@@ -171,19 +171,21 @@ class Shown:
 
     def tell(self, state: RunState) -> None:
         """Show how it goes now."""
-        if self._hub is None:
-            return
         now = time.monotonic()
+        # What a run that has ended leaves is put in its place at once.
+        if self._hub is None or self._run.ended or now - self._moved < 0.9 * EVERY_S:
+            return
+        self._moved = now
         if self._view is None:
             self._show(state)
             return
         bars = now - self._drawn >= BARS_S
         self._drawn = now if bars else self._drawn
-        self._hub.update(self._view, run_sheet(state, bars=bars))
-        if now - self._static >= (HEARD_STATIC_S if self._hub.heard else STATIC_S):
+        still = now - self._static >= (HEARD_STATIC_S if self._hub.heard else STATIC_S)
+        self._hub.update(self._view, run_sheet(state, bars=bars), again=still)
+        if still:
             self._static = now
             self._show(state)
-            self._hub.again(self._view)
 
     def _show(self, state: RunState) -> None:
         told = "" if state.status != "running" else f"As it stood at {time.strftime('%H:%M:%S')}."

@@ -17,6 +17,7 @@ from traitlets import Bool
 from murakkab_jupyter import __version__
 from murakkab_jupyter.core.errors import InfeasibleError, UsageError
 from murakkab_jupyter.core.kinds import Answer
+from murakkab_jupyter.notebook import tips
 from murakkab_jupyter.notebook.errors import nearest_plan
 from murakkab_jupyter.notebook.fill import filled
 from murakkab_jupyter.notebook.link import Link, connect
@@ -414,6 +415,7 @@ def load(shell: InteractiveShell) -> None:
     magics = shell.magics_manager.registry["MurakkabMagics"]
     shell.Completer.custom_matchers.append(matcher(magics))
     connect(magics.link, shell)
+    tips.connect(magics, shell)
     for name in ("distributed", "distributed.worker", "distributed.nanny", "distributed.scheduler"):
         logging.getLogger(name).setLevel(logging.ERROR)
     put_text(hello())

@@ -67,12 +67,12 @@ def test_a_front_end_that_begins_to_listen_is_told_everything_that_is_open(hub):
 def test_until_somebody_has_listened_a_view_is_sent_with_its_script_again(hub):
     view = hub.open("run", {})
     hub.sent.clear()
-    hub.again(view)
+    hub.update(view, {}, again=True)
     assert said(hub) == ["style", "script", "show"]
     hub._hear(None, {"ask": "all"})
     hub.sent.clear()
-    hub.again(view)
-    assert hub.sent == []
+    hub.update(view, {}, again=True)
+    assert said(hub) == ["show"]
 
 
 def test_what_is_done_in_a_view_is_done_and_answered(hub):
