@@ -62,9 +62,9 @@ class FrontEnd:
                 self.heard.append({"at": at, **content["data"].get("content", {})})
             elif kind in {"display_data", "update_display_data"}:
                 self.shown.append(content["data"])
-            elif kind == "status" and message["parent_header"].get("msg_id") == sent:
-                if content["execution_state"] == "idle":
-                    return self.reply_to(sent)
+            idle = kind == "status" and content["execution_state"] == "idle"
+            if idle and message["parent_header"].get("msg_id") == sent:
+                return self.reply_to(sent)
             meanwhile(self)
         msg = "the cell takes too long"
         raise AssertionError(msg)
