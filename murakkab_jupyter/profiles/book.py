@@ -30,6 +30,17 @@ from murakkab_jupyter.profiles.interference import NO_INTERFERENCE, host_interfe
 from murakkab_jupyter.profiles.observation import Observation, Quality
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction, options_key
 from murakkab_jupyter.profiles.reference import Reference, shipped_reference
+from murakkab_jupyter.profiles.remote import (
+    ASSUMED,
+    IN_FLIGHT,
+    REMOTE_CPU_S,
+    REMOTE_ITEM_S,
+    guessed,
+    is_of,
+    of_curve,
+    serve,
+    shift,
+)
 from murakkab_jupyter.profiles.served import ServedProfile, shipped_published
 from murakkab_jupyter.profiles.store import ProfileStore, user_store
 
@@ -63,18 +74,8 @@ reference machine, on a local cluster."""
 PATHS = "paths"
 """The option that says how often everything is done."""
 
-IN_FLIGHT = "in_flight"
-"""The option that says how many requests an instance has in flight at a server."""
-
-REMOTE_CPU_S = 0.01
-"""CPU time of asking a server for one item: a prior."""
-
-ANSWER_TOKENS = 60.0
-"""Tokens of an answer, of an item's work: a prior, until calls have been seen."""
-
 FUNCTION_ITEM_S = 0.01
 GUESS_ITEM_S = 0.1
-REMOTE_ITEM_S = 2.0
 GUESS_LOAD_S = 1.0
 GUESS_BAND = (0.05, 20.0)
 
@@ -410,34 +411,27 @@ class ProfileBook:
     def of_server(
         self, agent: str, options: Options, fitted: Fitted, items: float, work: float, inside: bool
     ) -> Prediction | None:
-        """Predict a call from its server's curve, moved as a whole by what calls took here; None without a curve."""
-        curve = self.engine(agent)
-        if curve is None:
+        """Predict a call that a server does; None for agents that do their work themselves."""
+        spec = self.spec(agent)
+        if spec is None or not spec.remote or spec.option(IN_FLIGHT) is None:
             return None
         chosen = self.full(agent, dict(options))
-        found = serve(curve, chosen, items, work) * self.server_shift(agent, curve)
-        in_flight = max(1.0, min(float(chosen.get(IN_FLIGHT, 1)), items))
-        cpu = REMOTE_CPU_S * items
+        measured = self.engine(agent)
+        curve = measured if measured is not None else ASSUMED
+        calls = [
+            (self.full(agent, dict(one.options)), one)
+            for host, _, version, one in self.store.rows(agent)
+            if host == self.host and version in ("", spec.version)
+        ]
+        found = serve(curve, chosen, items, work) * shift(curve, calls)
         if inside:
             seconds = self.figure(found, "s", fitted, True, (fitted.seconds.low, fitted.seconds.high))
+        elif measured is not None:
+            seconds = of_curve(curve, found, max(1.0, min(float(chosen[IN_FLIGHT]), items)))
         else:
-            rate = curve.tokens_per_s(in_flight)
-            note = (
-                f"its server at {in_flight:.0f} in flight ({rate.value:.0f} tok/s {rate.source}); "
-                "how long answers are is a guess until some have run"
-            )
-            seconds = Figure(found, "s", found * PRIOR_BAND[0], found * PRIOR_BAND[1], "prior", note=note)
+            seconds = guessed(spec, found, len(calls))
+        cpu = REMOTE_CPU_S * items
         return Prediction(seconds, Figure(cpu, "s", cpu * 0.5, cpu * 3, "prior", note="waiting for a server"))
-
-    def server_shift(self, agent: str, curve: EngineCurve) -> float:
-        """How much longer calls of an agent took here than its server's curve says, whatever was in flight."""
-        logs = []
-        for host, _, _, one in self.store.rows(agent):
-            expected = serve(curve, self.full(agent, dict(one.options)), one.items, one.work)
-            if host == self.host and expected > 0 and one.seconds > 0:
-                logs.append(math.log(one.seconds / expected))
-        # One pseudo-observation of "no shift" keeps a single odd call from moving everything.
-        return math.exp(math.fsum(logs) / (len(logs) + 1))
 
     # --- fitting ------------------------------------------------------------------------------------------------
 
@@ -526,12 +520,8 @@ class ProfileBook:
         item, cpu = GUESS_ITEM_S, GUESS_ITEM_S
         note = f"{NO_PROFILE}: {GUESS_ITEM_S:g} s an item, a guess"
         if spec is not None and spec.remote:
-            together = spec.option(IN_FLIGHT)
-            item = REMOTE_ITEM_S / max(1, together.default if together is not None else 1)
-            cpu = REMOTE_CPU_S
-            whose = spec.engine or spec.url
+            item, cpu = REMOTE_ITEM_S, REMOTE_CPU_S
             note = f"{NO_PROFILE}: {REMOTE_ITEM_S:g} s an item at its server, a guess"
-            note += f"; `murakkab profile engine {whose}` measures it" if together and whose else ""
         elif spec is not None and isinstance(spec.factory, PickledFactory):
             item = cpu = FUNCTION_ITEM_S
             note = f"{NO_PROFILE}: a function of yours, {FUNCTION_ITEM_S:g} s an item, a guess"
@@ -551,24 +541,6 @@ class ProfileBook:
             Curve(0.0, item, 0.0), Curve(0.0, cpu, 0.0, shrinks=False), load, load, None, nothing, "prior",
             note, GUESS_BAND,
         )  # fmt: skip
-
-
-def is_of(curve: EngineCurve, spec: AgentSpec) -> bool:
-    """Whether a curve is of an agent's server: of its URL and model, or of the engine that is started for it."""
-    if spec.engine and curve.name.startswith(f"engine {spec.engine} "):
-        return True
-    return bool(spec.curve) and (
-        curve.name == spec.curve or (" " not in spec.curve and curve.name.startswith(f"{spec.curve} "))
-    )
-
-
-def serve(curve: EngineCurve, options: Mapping[str, Any], items: float, work: float) -> float:
-    """Seconds that a server takes for a call's items, by its curve."""
-    paths = max(1.0, float(options.get(PATHS, 1)))
-    requests = max(1.0, items * paths)
-    each = max(1.0, work / requests)
-    written = min(each, ANSWER_TOKENS, float(options.get("max_tokens", ANSWER_TOKENS)))
-    return curve.batch_s(float(options.get(IN_FLIGHT, 1)), requests, max(1.0, each - written), written)
 
 
 def can_keep(path: Path) -> bool:

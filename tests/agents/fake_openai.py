@@ -29,6 +29,7 @@ class FakeServer(ThreadingHTTPServer):
         self.models_step: Step | None = None
         self.streams = True
         self.sees = False
+        self.most_characters = 10**9
         self.in_flight = 0
         self.most_in_flight = 0
         self.hold_s = 0.0
@@ -103,6 +104,10 @@ class Handler(BaseHTTPRequestHandler):
                     server.over.wait(server.hold_s)
             if step is not None:
                 step(self, body)
+            elif "messages" in body and len(said(body)) > server.most_characters:
+                fits, has = server.most_characters // 4, len(said(body)) // 4
+                message = f"This model's maximum context length is {fits} tokens. However, your prompt contains {has} input tokens."
+                self.answer(400, {"error": {"message": message}})
             elif self.path == "/v1/embeddings":
                 self.answer(200, embedded(body))
             elif server.streams and body.get("stream"):

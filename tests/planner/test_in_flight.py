@@ -107,6 +107,16 @@ def test_without_a_curve_nothing_is_chosen(library, book):
     assert {one["in_flight"] for one in modes(library, book, agent="served")} == {8}
 
 
+def test_without_a_curve_larger_batches_are_quicker_as_long_as_all_of_them_are_in_flight(book):
+    assert seconds(book, 8, items=8) == pytest.approx(seconds(book, 8, items=1))
+    assert seconds(book, 8, items=32) == pytest.approx(4 * seconds(book, 8, items=8))
+    note = book.call("served", options(book), cores=1, items=1, work=188.0).seconds.note
+    assert "profile engine http://host/v1" in note
+    for _ in range(9):
+        book.observe("served", options(book), cores=1, items=8, work=8 * 188.0, seconds=6.0, cpu_s=0.1)
+    assert seconds(book, 8, items=1) > 3
+
+
 def test_what_a_step_pins_is_kept(library, book):
     book.add_engine(curve())
     assert {one["in_flight"] for one in modes(library, book, agent="served", options={"in_flight": 2})} == {2}
