@@ -147,14 +147,16 @@ class Session:
 
     @property
     def view(self) -> ClusterView:
-        """The workers a plan may use: of the cluster in use, of the described one, else of this host."""
+        """The workers and engines a plan may use: of the cluster in use, of the described one, else of this host."""
         if self._described is not None:
             return self._described
         if self._cluster is None and self.address is not None:
             self.connect()
         if self._cluster is not None:
-            return self._cluster.view()
-        return ClusterView((local_worker_view(cores=self.cores),))
+            view = self._cluster.view()
+        else:
+            view = ClusterView((local_worker_view(cores=self.cores),))
+        return replace(view, engines=self.engines.views())
 
     def evaluator(self, declaration: Declaration, view: ClusterView) -> Evaluator:
         """What judges configurations: the simulator, replaying them on the declaration's own items."""
@@ -437,6 +439,7 @@ class Session:
                 library=self.library,
                 profiles=self.profiles,
             ),
+            hosts={one.name: one.host for one in self.engines.views() if one.host},
         )
         run = Run(run_id, workflow, plan, cluster.view(), loop, store)
         if on_event is not None:
@@ -494,7 +497,7 @@ class Session:
                 meter.start()
             started = time.monotonic()
             try:
-                finish = DaskDriver(cluster, library=self.library).drive(
+                finish = DaskDriver(cluster, library=self.library, engines=self.engines).drive(
                     loop,
                     beginning(run, declaration),
                     store=run.store,

@@ -8,29 +8,33 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cloudpickle
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.cluster.connect import Cluster, Roll
+from murakkab_jupyter.cluster.engines.gate import ROUNDS, Checked, Gate
 from murakkab_jupyter.cluster.flight import Fault, Flight, Landed, Orders, Told, work_of
 from murakkab_jupyter.cluster.pool import Reply
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import ClusterError
-from murakkab_jupyter.core.events import Event, Notice, Usage
+from murakkab_jupyter.core.events import BatchRetried, Event, Notice, Usage
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.messages import (
     Batch,
     BatchCrashed,
     BatchDone,
     Begin,
+    Called,
     Cancel,
     Decision,
+    EngineLost,
+    EngineReady,
     Finish,
     Message,
     Outcome,
@@ -39,6 +43,8 @@ from murakkab_jupyter.runtime.messages import (
     Restored,
     Retire,
     SetTimer,
+    StartEngine,
+    StopEngine,
     StopRequested,
     Submit,
     Tell,
@@ -49,6 +55,9 @@ from murakkab_jupyter.runtime.messages import (
 from murakkab_jupyter.runtime.recorder import MISSING, Item, Recorder
 from murakkab_jupyter.runtime.values import ValueStore
 from murakkab_jupyter.workflow.model import Step, Workflow
+
+if TYPE_CHECKING:
+    from murakkab_jupyter.cluster.engines.roster import Roster
 
 __all__ = ["Drive", "Loop"]
 
@@ -69,6 +78,7 @@ class Loop(Protocol):
 
     workflow: Workflow
     finished: bool
+    heralds: Mapping[str, tuple[str, ...]]
 
     def handle(self, message: Message, now_s: float) -> list[Decision]:
         """Take one message in and say what to do."""
@@ -85,6 +95,29 @@ class Made:
     usage: Usage | None
 
 
+def added(before: Usage | None, usage: Usage) -> Usage:
+    """What several rounds of one batch used together."""
+    if before is None:
+        return usage
+
+    def both(one: float | None, other: float | None) -> Any:
+        return other if one is None else one if other is None else one + other
+
+    return replace(
+        usage,
+        seconds=before.seconds + usage.seconds,
+        cpu_s=before.cpu_s + usage.cpu_s,
+        load_s=before.load_s + usage.load_s,
+        load_cpu_s=before.load_cpu_s + usage.load_cpu_s,
+        memory_bytes=max(before.memory_bytes, usage.memory_bytes),
+        tokens_in=both(before.tokens_in, usage.tokens_in),
+        tokens_out=both(before.tokens_out, usage.tokens_out),
+        tokens_cached=both(before.tokens_cached, usage.tokens_cached),
+        tokens_wasted=both(before.tokens_wasted, usage.tokens_wasted),
+        energy_j=both(before.energy_j, usage.energy_j),
+    )
+
+
 class Drive:
     """See `DaskDriver.drive`."""
 
@@ -98,6 +131,7 @@ class Drive:
         recorder: Recorder,
         publish: Callable[[Event], None],
         stop: threading.Event,
+        engines: Roster | None = None,
     ) -> None:
         self.name = uuid.uuid4().hex[:12]
         self.cluster = cluster
@@ -107,8 +141,12 @@ class Drive:
         self.recorder = recorder
         self.publish = publish
         self.stop = stop
-        self.inbox: queue.SimpleQueue[Message | Landed | Told | Roll | Fault | None] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Message | Landed | Told | Roll | Fault | Checked | None] = (
+            queue.SimpleQueue()
+        )
         self.orders = Orders(self.name, cluster, library, self.inbox.put)
+        self.gate = Gate(engines, self.name, self.inbox.put) if engines is not None else None
+        self.waiting: dict[str, list[Flight]] = {}
         self.flights: dict[int, Flight] = {}
         self.made: dict[int, Made] = {}
         self.unloadable: dict[tuple[str, Configuration], dict[str, str]] = {}
@@ -146,6 +184,8 @@ class Drive:
         finally:
             self.over.set()
             self.look.set()
+            if self.gate is not None:
+                self.gate.end()
             self.writer.shutdown(wait=not stopped)
             self.orders.end(self.workers, patience_s=0.0 if stopped else END_S)
         return finish
@@ -192,6 +232,15 @@ class Drive:
                 self._land(arrived)
             case Roll():
                 self._roll(arrived)
+            case Checked():
+                self._checked(arrived)
+            case EngineReady():
+                self._feed(arrived)
+                self._answers(arrived.engine)
+            case EngineLost():
+                self._feed(arrived)
+                if arrived.final:
+                    self._refuse(arrived.engine)
             case _:
                 self._feed(arrived)
 
@@ -213,6 +262,11 @@ class Drive:
                     self._cancel(decision.task)
                 case Retire():
                     self.orders.retire(decision.instance)
+                case StartEngine():
+                    self._start(decision.engine)
+                case StopEngine():
+                    if self.gate is not None:
+                        self.gate.let_go(decision.engine)
                 case SetTimer():
                     heapq.heappush(self.timers, (decision.at_s, decision.name))
                 case Finish():
@@ -252,7 +306,100 @@ class Drive:
             self._cannot_load(flight, why, None)
         else:
             self.flights[batch.task] = flight
-            self.orders.launch(flight)
+            if batch.step in self.loop.heralds:
+                self.inbox.put(Called(batch.step))
+            self._launch(flight)
+
+    # --- engines -----------------------------------------------------------------------------------------------
+
+    def _launch(self, flight: Flight) -> None:
+        """Send a batch on its way, once its engine answers."""
+        name = flight.batch.configuration.engine
+        if self.gate is not None and name:
+            if why := self.gate.gone.get(name):
+                self._fail(flight, why)
+                return
+            flight.life = self.gate.life(name)
+            if flight.life is None:
+                self.waiting.setdefault(name, []).append(flight)
+                return
+        self.orders.launch(flight)
+
+    def _start(self, name: str) -> None:
+        if self.gate is not None:
+            self._publish(
+                Notice(self.now_s(), f"Engine {name} is needed: it is started unless it answers already.")
+            )
+            self.gate.start(name)
+        else:
+            self.inbox.put(EngineReady(name))
+
+    def _answers(self, name: str) -> None:
+        """An engine answers: agents have its address now, and what waited for it goes on."""
+        self.orders.renew()
+        for flight in self.waiting.pop(name, []):
+            if flight.batch.task in self.flights:
+                self._launch(flight)
+
+    def _refuse(self, name: str) -> None:
+        """An engine cannot be had: what waits for it fails for that reason."""
+        for flight in self.waiting.pop(name, []):
+            self._launch(flight)
+
+    def _fail(self, flight: Flight, why: str) -> None:
+        if self.flights.pop(flight.batch.task, None) is None:
+            return
+        for inputs in flight.inputs:
+            self.made[flight.batch.task].items[inputs.ancestry] = (inputs, Failed(why))
+        self._done(flight)
+
+    def _doubtful(self, landed: Landed) -> bool:
+        """Whether what failed may have failed because an engine was lost: then that is looked into first."""
+        flight, reply = landed.flight, landed.reply
+        name = flight.batch.configuration.engine
+        if self.gate is None or not name or reply is None or flight.rounds >= ROUNDS or landed.looked:
+            return False
+        if reply.ending == "returned":
+            try:
+                values = cloudpickle.loads(reply.values)
+            except Exception:  # noqa: BLE001 - told where it lands
+                return False
+            if not any(isinstance(value, Failed) for value in values):
+                return False
+        self.gate.check(name, flight.life, landed)
+        return True
+
+    def _checked(self, checked: Checked) -> None:
+        """A batch whose engine was lost meanwhile keeps what it made, and the rest is done again."""
+        landed: Landed = checked.landed
+        flight = landed.flight
+        if flight.batch.task not in self.flights:
+            return
+        if not checked.again:
+            self._land(replace(landed, looked=True))
+            return
+        made, reply = self.made[flight.batch.task], landed.reply
+        left = [one for one in flight.inputs if one.ancestry not in landed.bad]
+        if reply is not None and reply.usage is not None:
+            made.usage = added(made.usage, reply.usage)
+        if reply is not None and reply.ending == "returned":
+            for inputs, value in zip(left, cloudpickle.loads(reply.values), strict=True):
+                made.items[inputs.ancestry] = (inputs, value)
+            left = [one for one in left if isinstance(made.items[one.ancestry][1], Failed)]
+        for ancestry, reason in landed.bad.items():
+            made.items[ancestry] = (made.items[ancestry][0], Failed(reason))
+        flight.inputs = tuple(left)
+        flight.rounds += 1
+        engine = flight.batch.configuration.engine
+        self._publish(
+            BatchRetried(
+                self.now_s(), flight.batch.step, flight.batch.task,
+                f"{len(left)} {'item is' if len(left) == 1 else 'items are'} asked again: engine {engine} was lost",
+            )
+        )  # fmt: skip
+        self._launch(flight)
+
+    # --- their end ---------------------------------------------------------------------------------------------
 
     @staticmethod
     def _reused(made: Made) -> int:
@@ -269,6 +416,9 @@ class Drive:
             self.limbo.append(landed)
             self.look.set()
             return
+        if self._doubtful(landed):
+            self.flights[task] = flight
+            return
         made = self.made[task]
         for ancestry, reason in landed.bad.items():
             made.items[ancestry] = (made.items[ancestry][0], Failed(reason))
@@ -276,9 +426,8 @@ class Drive:
         reply = landed.reply
         usage = reply.usage if reply is not None else None
         if usage is not None:
-            made.usage = usage = replace(
-                usage, work=self._work(flight, called), worker=flight.batch.instance.worker
-            )
+            usage = replace(usage, work=self._work(flight, called), worker=flight.batch.instance.worker)
+            made.usage = usage = added(made.usage, usage)
         match reply:
             case None:  # nothing was left to call with
                 self._done(flight)
@@ -339,6 +488,9 @@ class Drive:
         self.made.pop(task, None)
         flight = self.flights.pop(task, None)
         if flight is not None:
+            for waiting in self.waiting.values():
+                if flight in waiting:
+                    waiting.remove(flight)
             self.orders.cancel(flight)
 
     # --- keeping -----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.cluster.connect import Cluster
@@ -21,6 +22,9 @@ from murakkab_jupyter.core.events import Event
 from murakkab_jupyter.runtime.messages import Begin, Finish, Restored
 from murakkab_jupyter.runtime.recorder import Recorder
 from murakkab_jupyter.runtime.values import ValueStore
+
+if TYPE_CHECKING:
+    from murakkab_jupyter.cluster.engines.roster import Roster
 
 __all__ = ["DaskDriver"]
 
@@ -34,9 +38,14 @@ class DaskDriver:
         Where.
     library
         Agents and capabilities that the loops' configurations name.
+    engines
+        Model servers that those agents call.
     """
 
-    def __init__(self, cluster: Cluster, *, library: Library | None = None) -> None:
+    def __init__(
+        self, cluster: Cluster, *, library: Library | None = None, engines: Roster | None = None
+    ) -> None:
+        self.engines = engines
         self.cluster = cluster
         self.library = default_library() if library is None else library
 
@@ -89,6 +98,7 @@ class DaskDriver:
             recorder=recorder,
             publish=publish,
             stop=stop,
+            engines=self.engines,
         )
         with interrupts(drive.interrupt):
             return drive.run(begin, restored)

@@ -48,7 +48,10 @@ CARRY_S = 10.0
 
 @dataclass
 class Flight:
-    """A batch under way. `inputs` are those of the items that must be called; `reused` items were known."""
+    """A batch under way. `inputs` are those of the items that must be called; `reused` items were known.
+
+    `life` tells which life of its engine it calls, and `rounds` how often it was done again because that one ended.
+    """
 
     batch: Batch
     step: Step
@@ -58,6 +61,8 @@ class Flight:
     future: Future | None = None
     following: ThreadFuture[Any] | None = None
     cancelled: bool = False
+    life: object = None
+    rounds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class Landed:
     flight: Flight
     reply: Reply | None
     bad: Mapping[Ancestry, str] = field(default_factory=dict)
+    looked: bool = False
+    """Whether it is known that its engine was not lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +287,10 @@ class Orders:
         await self.client.cancel([future], asynchronous=True)
 
     # --- instances ---------------------------------------------------------------------------------------------
+
+    def renew(self) -> None:
+        """Agents have changed: an engine has another address."""
+        self._specs = {}
 
     def retire(self, instance: InstanceId) -> None:
         """Let an instance close."""

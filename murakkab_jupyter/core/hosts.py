@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from murakkab_jupyter.core.figure import Figure, unknown
 
-__all__ = ["ClusterView", "Gpu", "HostPower", "WorkerView", "allotted", "host_cores"]
+__all__ = ["ClusterView", "EngineView", "Gpu", "HostPower", "WorkerView", "allotted", "host_cores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,42 @@ class WorkerView:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineView:
+    """A model server that agents of a plan may call.
+
+    Attributes
+    ----------
+    name
+        As agents name it.
+    warm
+        Whether it answers now: using it costs no start.
+    start, start_cpu
+        Seconds and CPU-seconds until it answers, when it is cold.
+    worker
+        Worker that it runs on, or would; empty for a server elsewhere.
+    host
+        Where instances that call it must be, because it listens on loopback there; empty when they may be anywhere.
+    """
+
+    name: str
+    warm: bool = True
+    start: Figure = field(default_factory=lambda: Figure(0.0, "s", source="measured"))
+    start_cpu: Figure = field(default_factory=lambda: Figure(0.0, "s", source="measured"))
+    worker: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterView:
-    """The workers a plan may use. `described` is true for hardware that is only written down."""
+    """The workers and engines a plan may use. `described` is true for hardware that is only written down."""
 
     workers: tuple[WorkerView, ...]
     described: bool = False
+    engines: tuple[EngineView, ...] = ()
+
+    def engine(self, name: str) -> EngineView | None:
+        """An engine by name."""
+        return next((one for one in self.engines if one.name == name), None)
 
     @property
     def cores(self) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.core.hosts import ClusterView, allotted, host_cores
+from murakkab_jupyter.core.hosts import ClusterView, EngineView, allotted, host_cores
 from murakkab_jupyter.planner.expect import Expectation, expect
 from murakkab_jupyter.planner.modes import Load, Mode, ladder, load_of
 from murakkab_jupyter.planner.quality import Judge
@@ -59,6 +59,14 @@ def cluster_speed(cluster: ClusterView) -> float:
     return min((worker.speed.value or 1.0 for worker in cluster.workers), default=1.0)
 
 
+def with_start(load: Load, engine: EngineView) -> Load:
+    """A load whose engine must be started first; each step that shares it is taken to pay, which the simulator does not."""
+    start_s, cpu_s = engine.start.value or 0.0, engine.start_cpu.value or 0.0
+    return replace(
+        load, wall_s=load.wall_s + start_s, first_s=load.first_s + start_s, cpu_s=load.cpu_s + cpu_s
+    )
+
+
 def groups_of(step: Step, expectation: Expectation) -> float:
     """Parents that a step's items belong to."""
     return max(1.0, expectation.level_counts.get(step.at[:-1], 1.0))
@@ -87,6 +95,7 @@ class Estimator:
         self.judge = judge
         self.speed = cluster_speed(cluster)
         self.cores = max(1, cluster.cores)
+        self.cold = {one.name: one for one in cluster.engines if not one.warm}
         by_host = {worker.host: worker for worker in cluster.workers}
         hosts = by_host.values()
         self.idle_w = math.fsum(w.power.idle_w.value or GUESSED_IDLE_W * w.cores for w in hosts)
@@ -170,6 +179,9 @@ class Estimator:
                 )
                 or UNPROFILED
             )
+            cold = self.cold.get(self.modes[name][pick].configuration.engine)
+            if cold is not None and here.items > 0:
+                found = known[name, pick] = with_start(found, cold)
         return found
 
     def one_call(self, name: str, pick: int, expectation: Expectation) -> Prediction | None:

@@ -285,7 +285,15 @@ def shapes(
             calls = count if siblings else math.ceil(count / batch)
             for instances in ladder(min(room, calls, 1) if alone else min(room, calls)) if room else ():
                 yield Configuration(
-                    agent.name, options, device, cores, agent.needs.gpus, instances, batch, siblings
+                    agent.name,
+                    options,
+                    device,
+                    cores,
+                    agent.needs.gpus,
+                    instances,
+                    batch,
+                    siblings,
+                    agent.engine,
                 )
 
 

@@ -34,6 +34,8 @@ class Configuration:
         Most items in a call.
     siblings
         Whether a call holds all items of one parent (`batch` then does not apply).
+    engine
+        Model server that its agent calls, where the session may have to start one.
     """
 
     agent: str
@@ -44,6 +46,7 @@ class Configuration:
     instances: int = 1
     batch: int = 1
     siblings: bool = False
+    engine: str = ""
 
     def __str__(self) -> str:
         words = [self.agent]
@@ -63,6 +66,7 @@ class Configuration:
             "instances": self.instances,
             "batch": self.batch,
             "siblings": self.siblings,
+            "engine": self.engine,
         }
 
     @classmethod
@@ -77,6 +81,7 @@ class Configuration:
             instances=int(data["instances"]),
             batch=int(data["batch"]),
             siblings=bool(data.get("siblings", False)),
+            engine=str(data.get("engine", "")),
         )
 
 

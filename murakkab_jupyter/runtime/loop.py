@@ -17,6 +17,7 @@ clock, in the simulator, so what is tested there is what serves a user.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.events import (
@@ -37,13 +38,17 @@ from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.batching import Group, halves
 from murakkab_jupyter.runtime.desk import Desk
 from murakkab_jupyter.runtime.dispatch import Dispatcher
+from murakkab_jupyter.runtime.engines import Engines
 from murakkab_jupyter.runtime.items import Item, Ledger, State
 from murakkab_jupyter.runtime.messages import (
     BatchCrashed,
     BatchDone,
     Begin,
+    Called,
     Cancel,
     Decision,
+    EngineLost,
+    EngineReady,
     Finish,
     Message,
     Outcome,
@@ -56,7 +61,7 @@ from murakkab_jupyter.runtime.messages import (
     WorkerJoined,
     WorkerLost,
 )
-from murakkab_jupyter.runtime.placement import Demand, Pool
+from murakkab_jupyter.runtime.placement import Pool
 from murakkab_jupyter.runtime.reserve import Reserve
 from murakkab_jupyter.runtime.steps import Running, StepProgress, StepState, upstream_of
 from murakkab_jupyter.workflow.model import Workflow
@@ -88,6 +93,8 @@ class RunLoop:
         (every step weighs the same without them).
     reserve
         Cores of each host that the run may use; all when None.
+    hosts
+        For each engine that listens on loopback, its host: calls of it must be made there.
     """
 
     def __init__(
@@ -99,6 +106,7 @@ class RunLoop:
         run_id: str = "",
         seconds: Mapping[str, float] | None = None,
         reserve: int | None = None,
+        hosts: Mapping[str, str] | None = None,
     ) -> None:
         self.workflow = workflow
         self.finished = False
@@ -110,6 +118,12 @@ class RunLoop:
         self._reserve = Reserve(self._pool, self._desk, reserve)
         upstream = upstream_of(workflow)
         self._steps = {s.name: StepState(s, configurations[s.name], upstream[s.name]) for s in workflow.steps}
+        for state in self._steps.values():
+            host = (hosts or {}).get(state.configuration.engine, "")
+            if host:
+                state.demand = replace(state.demand, host=host)
+        self._engines = Engines(self._desk, self._steps.values())
+        self.heralds = self._engines.heralds
         self._dispatcher = Dispatcher(self._desk, self._ledger, self._pool, self._steps, seconds or {})
         self._tasks = self._dispatcher.tasks
         self._recording: dict[int, tuple[str, dict[Ancestry, Item], tuple[Outcome, ...]]] = {}
@@ -131,6 +145,10 @@ class RunLoop:
             total = self._ledger.total(state.step) if self._begun else None
             told[name] = StepProgress(done, failed, skipped, total, self._expected.get(name))
         return told
+
+    def configuration(self, step: str) -> Configuration:
+        """How a step is done."""
+        return self._steps[step].configuration
 
     def handle(self, message: Message, now_s: float) -> list[Decision]:
         """Take one message in and say what to do.
@@ -166,6 +184,12 @@ class RunLoop:
                 self._lost(message)
             case StopRequested():
                 self._stop(message)
+            case Called():
+                self._engines.called(message.step)
+            case EngineReady():
+                self._engines.ready(message)
+            case EngineLost():
+                self._engines.lost(message)
             case TimerFired():
                 self._fired(message)
         if not self.finished:
@@ -336,7 +360,7 @@ class RunLoop:
             limit = max(planned, planned * self._pool.cores // self._planned_cores)
             if limit > state.demand.limit and not state.ended:
                 told.append(f"up to {limit} instances of {state.step.name}")
-            state.demand = Demand(state.step.name, state.demand.cores, state.demand.gpus, limit)
+            state.demand = replace(state.demand, limit=limit)
         return ", ".join(told)
 
     def _lost(self, message: WorkerLost) -> None:
@@ -413,6 +437,7 @@ class RunLoop:
         for instance in self._pool.of_step(name):
             self._dispatcher.retire(instance)
         self._desk.tell(StepEnded(self._desk.at_s, name, *self._ledger.counts[name]))
+        self._engines.ended(name)
 
     def _conclude(self) -> None:
         """Every step has ended: say how."""
@@ -439,6 +464,7 @@ class RunLoop:
         for name in self._steps:
             for instance in self._pool.of_step(name):
                 self._dispatcher.retire(instance)
+        self._engines.end()
         self.finished = True
         self._desk.tell(RunEnded(self._desk.at_s, status, message))
         self._desk.decide(Finish(status, message))

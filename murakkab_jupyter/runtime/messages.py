@@ -19,8 +19,11 @@ __all__ = [
     "BatchCrashed",
     "BatchDone",
     "Begin",
+    "Called",
     "Cancel",
     "Decision",
+    "EngineLost",
+    "EngineReady",
     "Finish",
     "InstanceId",
     "Message",
@@ -30,6 +33,8 @@ __all__ = [
     "Restored",
     "Retire",
     "SetTimer",
+    "StartEngine",
+    "StopEngine",
     "StopRequested",
     "Submit",
     "Tell",
@@ -137,6 +142,31 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """A batch is really being done: not all of it was known from earlier runs. Sent for `RunLoop.heralds` only."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReady:
+    """An engine answers; those that call it must be on `host`, unless that is empty."""
+
+    engine: str
+    host: str = ""
+    took_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLost:
+    """An engine is gone. Its calls wait in the driver for it to come back, unless it is `final`."""
+
+    engine: str
+    error: str
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """A timer that `SetTimer` asked for."""
 
@@ -152,6 +182,9 @@ Message = (
     | WorkerJoined
     | WorkerLost
     | StopRequested
+    | Called
+    | EngineReady
+    | EngineLost
     | TimerFired
 )
 
@@ -190,6 +223,20 @@ class Retire:
 
 
 @dataclass(frozen=True, slots=True)
+class StartEngine:
+    """Have an engine answer (it may do so already), then send `EngineReady`, or a final `EngineLost`."""
+
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopEngine:
+    """The run needs an engine no more; the driver keeps it for the next one as long as that pays."""
+
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Send `TimerFired(name)` at `at_s`."""
 
@@ -212,4 +259,4 @@ class Finish:
     message: str = ""
 
 
-Decision = Submit | Cancel | Record | Retire | SetTimer | Tell | Finish
+Decision = Submit | Cancel | Record | Retire | StartEngine | StopEngine | SetTimer | Tell | Finish

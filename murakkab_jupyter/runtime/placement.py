@@ -19,12 +19,16 @@ __all__ = ["Demand", "Instance", "Place", "Pool"]
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one call of a step needs: cores while it runs, GPUs while its instance lives, at most `limit` instances."""
+    """What one call of a step needs: cores while it runs, GPUs while its instance lives, at most `limit` instances.
+
+    On `host` only, unless that is empty: its engine listens on loopback there.
+    """
 
     step: str
     cores: int
     gpus: int
     limit: int
+    host: str = ""
 
 
 @dataclass(slots=True)
@@ -105,7 +109,9 @@ class Pool:
     def able(self, demand: Demand) -> bool:
         """Whether any worker could ever run such a call."""
         return any(
-            worker.view.cores >= demand.cores and len(worker.view.gpus) >= demand.gpus
+            worker.view.cores >= demand.cores
+            and len(worker.view.gpus) >= demand.gpus
+            and demand.host in ("", worker.view.host)
             for worker in self.workers.values()
         )
 
@@ -188,6 +194,8 @@ class Pool:
             free = self.workers[name].free_cores
             if free < demand.cores or (name in closed):
                 continue
+            if demand.host not in ("", self.workers[name].view.host):
+                continue
             key = (name == avoid, -free)
             if best is None or key < best_key:
                 best, best_key = instance, key
@@ -199,7 +207,7 @@ class Pool:
     def _fresh(
         self, demand: Demand, never: str | None, avoid: str | None, closed: Collection[str]
     ) -> Place | None:
-        if not demand.gpus and not closed and avoid is None:
+        if not demand.gpus and not demand.host and not closed and avoid is None:
             worker = self._top()
             if worker is None or worker.free_cores < demand.cores:
                 return None
@@ -210,6 +218,8 @@ class Pool:
         for worker in self.workers.values():
             name = worker.view.name
             if worker.free_cores < demand.cores or name == never or name in closed:
+                continue
+            if demand.host not in ("", worker.view.host):
                 continue
             spare: list[Instance] = []
             if worker.free_gpus < demand.gpus:

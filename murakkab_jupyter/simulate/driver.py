@@ -16,7 +16,7 @@ from typing import Any
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.events import Event, RunStatus, Usage
 from murakkab_jupyter.core.figure import Figure
-from murakkab_jupyter.core.hosts import ClusterView, WorkerView
+from murakkab_jupyter.core.hosts import ClusterView, EngineView, WorkerView
 from murakkab_jupyter.planner.items import ItemMeasures
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.profiles.profile import Profiles
@@ -25,7 +25,9 @@ from murakkab_jupyter.runtime.messages import (
     Batch,
     BatchDone,
     Begin,
+    Called,
     Cancel,
+    EngineReady,
     Finish,
     InstanceId,
     Message,
@@ -34,6 +36,8 @@ from murakkab_jupyter.runtime.messages import (
     Recorded,
     Retire,
     SetTimer,
+    StartEngine,
+    StopEngine,
     Submit,
     Tell,
     TimerFired,
@@ -87,8 +91,10 @@ class VirtualDriver:
         durations: Durations,
         workers: Iterable[WorkerView],
         changes: Iterable[tuple[float, Message]],
+        engines: Iterable[EngineView] = (),
     ) -> None:
         self.loop = loop
+        self.configurations = {step.name: loop.configuration(step.name) for step in loop.workflow.steps}
         self.measures = measures
         self.durations = durations
         views = tuple(workers)
@@ -105,6 +111,9 @@ class VirtualDriver:
         self.events: list[Event] = []
         self.sums: dict[str, Sums] = {step.name: Sums() for step in loop.workflow.steps}
         self.finish: Finish | None = None
+        self.engines = {view.name: view for view in engines}
+        self.ready = {view.name for view in self.engines.values() if view.warm}
+        self.waiting: list[Batch] = []
         for at_s, message in changes:
             self.later(at_s, message)
 
@@ -131,6 +140,8 @@ class VirtualDriver:
                 self.speeds[message.worker.name] = message.worker.speed.value or 1.0
                 self.cores[message.worker.name] = message.worker.cores
                 self.busy[message.worker.name] = 0
+            elif isinstance(message, EngineReady):
+                self.answers(message.engine)
             for decision in self.loop.handle(message, self.now_s):
                 match decision:
                     case Tell(event):
@@ -146,12 +157,50 @@ class VirtualDriver:
                             self.later(at_s, TimerFired(name))
                     case Retire(instance):
                         self.loaded.discard(instance)
-                    case Cancel(task):
+                    case StartEngine(engine):
+                        self.start(engine)
+                    case StopEngine():
+                        pass  # what it costs to keep is not this run's
+                    case Cancel(task) if task in self.running:
                         self.waste(self.ended(task))
                     case Finish():
                         self.finish = decision
 
+    def start(self, name: str) -> None:
+        """An engine is wanted: it answers now, or once it is started, which the first step that calls it pays."""
+        view = self.engines.get(name)
+        if view is None or view.warm:
+            self.soon.append(EngineReady(name))
+            return
+        start_s, cpu = view.start.value or 0.0, view.start_cpu
+        step = next(s for s, one in self.configurations.items() if one.engine == name)
+        spent = Span(
+            cpu_s=cpu.value or 0.0,
+            cpu_low_s=cpu.value or 0.0 if cpu.low is None else cpu.low,
+            cpu_high_s=cpu.value or 0.0 if cpu.high is None else cpu.high,
+            source=cpu.source,
+        )
+        worker = view.worker if view.worker in self.cores else next(iter(self.cores), "")
+        self.sums[step].cpu.setdefault(worker, Span()).add(spent)
+        self.sums[step].core_seconds.setdefault(worker, 0.0)
+        low = start_s if view.start.low is None else view.start.low
+        high = start_s if view.start.high is None else view.start.high
+        self.sums[step].loading.add(Span(start_s, low, high, source=view.start.source))
+        self.later(self.now_s + start_s, EngineReady(name, view.host, start_s))
+
+    def answers(self, name: str) -> None:
+        """An engine answers: the batches that waited for it are done."""
+        self.ready.add(name)
+        waited, self.waiting = self.waiting, []
+        for batch in waited:
+            self.submit(batch)
+
     def submit(self, batch: Batch) -> None:
+        if batch.step in self.loop.heralds:
+            self.soon.append(Called(batch.step))
+            if (name := batch.configuration.engine) and name in self.engines and name not in self.ready:
+                self.waiting.append(batch)
+                return
         start, step = self.measures.start, batch.step
         work = 0.0
         for key in batch.keys:
@@ -251,6 +300,7 @@ class VirtualDriver:
             if started.batch.instance.worker == worker:
                 self.waste(self.ended(task))
         self.loaded = {instance for instance in self.loaded if instance.worker != worker}
+        self.waiting = [batch for batch in self.waiting if batch.instance.worker != worker]
 
 
 def held_cores(batch: Batch) -> int:
@@ -287,8 +337,9 @@ def simulate(
     measures = ItemMeasures(workflow, configurations, roots, library)
     durations = Durations(profiles, configurations)
     seconds = step_seconds(workflow, configurations, roots=roots, library=library, profiles=profiles)
-    loop = RunLoop(workflow, configurations, seconds=seconds, reserve=reserve)
-    driver = VirtualDriver(loop, measures, durations, cluster.workers, changes)
+    hosts = {view.name: view.host for view in cluster.engines if view.host}
+    loop = RunLoop(workflow, configurations, seconds=seconds, reserve=reserve, hosts=hosts)
+    driver = VirtualDriver(loop, measures, durations, cluster.workers, changes, cluster.engines)
     driver.run(Begin(measures.roots, cluster.workers))
     whole = Span()
     for sums in driver.sums.values():

@@ -1,0 +1,133 @@
+"""Where a run's batches wait for their engines: started when needed, missed when gone, awaited when they come back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from murakkab_jupyter.cluster.engines.ask import Server
+from murakkab_jupyter.core.errors import MurakkabError
+from murakkab_jupyter.runtime.messages import EngineLost, EngineReady
+
+if TYPE_CHECKING:
+    from murakkab_jupyter.cluster.engines.roster import Entry, Roster
+
+__all__ = ["Checked", "Gate"]
+
+ROUNDS = 3
+"""How often a batch is done again because its engine was lost."""
+
+SETTLE_S = 1.0
+"""How long the death of an engine may take to be noticed where it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Whether the engine that a landed batch called was lost meanwhile, and is back: what failed is done again."""
+
+    landed: Any
+    again: bool
+
+
+class Gate:
+    """The engines of one run, and who waits for them. What takes time is done in threads, which report.
+
+    Parameters
+    ----------
+    roster
+        The session's engines.
+    run
+        Who uses them.
+    report
+        Takes `EngineReady`, `EngineLost` and `Checked`, from any thread.
+    """
+
+    def __init__(self, roster: Roster, run: str, report: Callable[[Any], None]) -> None:
+        self.roster = roster
+        self.run = run
+        self.report = report
+        self.gone: dict[str, str] = {}
+        """Engines that cannot be had, and why."""
+        self._life: dict[str, object] = {}
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="murakkab-engines")
+        self._over = threading.Event()
+
+    def life(self, name: str) -> object | None:
+        """What tells an engine's present life from its last; None while it does not answer."""
+        return self._life.get(name)
+
+    def start(self, name: str) -> None:
+        """Have an engine answer, then report `EngineReady`, or a final `EngineLost`."""
+        self._threads.submit(self._ensure, name)
+
+    def check(self, name: str, life: object, landed: Any) -> None:
+        """See whether an engine still lives the life in which a batch called it; report `Checked`, once it answers."""
+        self._threads.submit(self._check, name, life, landed)
+
+    def let_go(self, name: str) -> None:
+        """The run needs an engine no more: it is idle from now on, unless others use it."""
+        self._threads.submit(self._use, name, False)
+
+    def end(self) -> None:
+        """Stop waiting for anything. An engine that was still being started is given up."""
+        self._over.set()
+        self._threads.shutdown(wait=False)
+
+    def _ensure(self, name: str) -> bool:
+        began = time.monotonic()
+        try:
+            entry = self.roster.ensure(name, stop=self._over.is_set)
+        except MurakkabError as error:
+            self.gone[name] = str(error)
+            self._life.pop(name, None)
+            self.report(EngineLost(name, error.message, final=True))
+            return False
+        self._life[name] = life_of(entry)
+        self.gone.pop(name, None)
+        self._use(name, True)
+        self.report(EngineReady(name, self.roster.host_of(entry), time.monotonic() - began))
+        return True
+
+    def _check(self, name: str, life: object, landed: Any) -> None:
+        try:
+            why = self._missing(name, life)
+            if why and self.life(name) == life:
+                self._life.pop(name, None)
+                self.report(EngineLost(name, why))
+            again = bool(why) and self._ensure(name)
+        except Exception:  # noqa: BLE001 - whatever went wrong, the batch must land
+            again = False
+        self.report(Checked(landed, again))
+
+    def _missing(self, name: str, life: object) -> str:
+        """Why an engine is not what it was; empty when it is."""
+        entry = self.roster.look(name)
+        if entry.config is None or entry.endpoint is None or entry.status is None:
+            return "" if entry.config is None else entry.problem or "it does not answer"
+        if life_of(entry) != life:
+            return "it was started again meanwhile"
+        if not Server(entry.endpoint.url).ask(f"{entry.endpoint.url}/models").problem:
+            return ""
+        time.sleep(SETTLE_S)  # its death is noticed where it runs, within so long
+        entry = self.roster.look(name)
+        return "" if life_of(entry) == life else entry.problem or "it does not answer"
+
+    def _use(self, name: str, begins: bool) -> None:
+        try:
+            self.roster.use(name, self.run, begins=begins)
+        except MurakkabError:
+            return  # it is gone
+
+
+def life_of(entry: Entry) -> object:
+    """Which process of an engine answers; an attached one is taken to live for ever."""
+    if entry.config is None:
+        return "attached"
+    status = entry.status
+    if status is None or status.state != "ready":
+        return None
+    return (status.worker, status.pid)

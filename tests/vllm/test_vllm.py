@@ -1,0 +1,181 @@
+"""A real vLLM: found out, streamed, held to a schema, given up, billed, killed, started again, and never left behind.
+
+What it says is not judged: the model is tiny. Nothing here is timed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from murakkab_jupyter.agents.chat import Reply, Request
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.openai import OpenAIChat
+from murakkab_jupyter.cluster.engines.ask import probe_server
+from murakkab_jupyter.core.events import ItemFailed, Reconfigured
+from murakkab_jupyter.run import Run
+from murakkab_jupyter.session import Session
+from tests.cluster.engines.parts import gone
+from tests.cluster.parts import wait_for
+from tests.vllm.conftest import NAME, Kernel, vllm_config
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch) -> Iterator[Session]:
+    monkeypatch.setenv("MURAKKAB_ENGINES", str(tmp_path / "engines.json"))
+    library = Library()
+    library.load_entry_points()
+    with Session(
+        library=library, journal=tmp_path / "journal.sqlite", profiles=tmp_path / "profiles.sqlite"
+    ) as made:
+        yield made
+
+
+def request(text: str, most: int = 8, **more: object) -> Request:
+    return Request((), ("", ""), (text,), max_tokens=most, **more)
+
+
+def test_it_is_found_out_to_be_vllm_with_its_limits(kernel: Kernel) -> None:
+    found = probe_server(kernel.url)
+    assert found.models == (NAME,)
+    assert (found.endpoint.kind, found.endpoint.context_tokens) == ("vllm", 2048)
+    assert found.version.startswith("0.")
+    assert found.metrics
+
+
+def test_every_process_of_it_is_in_one_group(kernel: Kernel) -> None:
+    assert len(kernel.family) >= 3
+    assert {os.getpgid(one.pid) for one in kernel.family} == {kernel.pid}
+
+
+def test_an_answer_comes_in_pieces(kernel: Kernel) -> None:
+    chat = OpenAIChat(probe_server(kernel.url).endpoint)
+    pieces: list[str] = []
+    from murakkab_jupyter.agents.loops import background
+
+    asked = request("Count from one to ten.", 24)
+    reply = background().run(chat.converse(asked.messages(None), asked, pieces.append))
+    assert isinstance(reply, Reply)
+    assert len(pieces) > 3
+    assert "".join(pieces).strip() == reply.text
+    assert reply.written == 24
+
+
+def test_an_answer_keeps_to_a_schema(kernel: Kernel) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 20}, "mood": {"enum": ["good", "bad"]}},
+        "required": ["city", "mood"],
+        "additionalProperties": False,
+    }
+    chat = OpenAIChat(probe_server(kernel.url).endpoint)
+    (reply,) = chat.complete([request("Ghent is lovely today. Answer as JSON.", 64, schema=schema)])
+    assert isinstance(reply, Reply)
+    made = json.loads(reply.text)
+    assert set(made) == {"city", "mood"}
+    assert made["mood"] in ("good", "bad")
+
+
+def test_eight_are_answered_at_once_and_its_counters_move(kernel: Kernel) -> None:
+    before = kernel.counted("generation_tokens_total")
+    most = 0.0
+    with ThreadPoolExecutor(1) as pool:
+        chat = OpenAIChat(probe_server(kernel.url).endpoint, in_flight=8)
+        asked = pool.submit(
+            chat.complete, [request(f"Tell a story about the number {n}.", 64) for n in range(8)]
+        )
+        while not asked.done():
+            most = max(most, kernel.counted("num_requests_running"))
+        replies = asked.result()
+    assert all(isinstance(one, Reply) for one in replies)
+    assert most == 8
+    # The probe made it write one token.
+    assert kernel.counted("generation_tokens_total") - before == sum(one.written for one in replies) + 1
+
+
+CELL = """%%murakkab notes --minimize latency
+said <- write a note about {{words}} @{agent} max_tokens={most} in_flight={flight}
+"""
+
+
+def declared(session: Session, agent: str, count: int, *, most: int = 8, flight: int = 8):
+    words = [f"word number {n}" for n in range(count)]
+    return session.declare(CELL.format(agent=agent, most=most, flight=flight), {"words": words})
+
+
+def test_a_stopped_run_is_given_up_by_the_server_too(kernel: Kernel, session: Session) -> None:
+    session.engines.attach(kernel.url, name="served")
+    started = session.run(declared(session, "served", 8, most=1500), background=True, reuse=False)
+    wait_for(lambda: kernel.counted("num_requests_running") > 0, 60)
+    started.stop()
+    started.wait(10)
+    wait_for(lambda: kernel.counted("num_requests_running") == 0, 10)
+    assert kernel.counted("num_requests_waiting") == 0
+
+
+def test_the_bill_counts_the_tokens_that_the_server_counts(kernel: Kernel, session: Session) -> None:
+    session.engines.attach(kernel.url, name="served")
+    declaration = declared(session, "served", 24)
+    before = [kernel.counted(name) for name in ("prompt_tokens_total", "generation_tokens_total")]
+    run = session.run(declaration, reuse=False)
+    after = [kernel.counted(name) for name in ("prompt_tokens_total", "generation_tokens_total")]
+    assert run.status == "done", run.errors
+    assert run.bill is not None
+    read, wrote = (late - early for early, late in zip(before, after, strict=True))
+    assert (run.bill.total.tokens_in, run.bill.total.tokens_out) == (read, wrote)
+    assert not run.bill.total.tokens_wasted
+
+
+# --- the end of it; nothing after this can use the kernel ---------------------------------------------------------
+
+
+def test_nothing_is_left_10_s_after_its_kernel_was_killed(kernel: Kernel) -> None:
+    processes = kernel.family
+    assert len(processes) >= 3
+    kernel.process.kill()
+    kernel.process.wait()
+    wait_for(lambda: gone(processes), 10)
+
+
+# --- one of its own, that is killed --------------------------------------------------------------------------------
+
+
+def whole(run: Run, count: int) -> bool:
+    return len(run.outputs["said"]) == count and all(run.outputs["said"].values())
+
+
+def test_killed_in_the_middle_of_200_requests_no_item_is_lost_and_none_doubled(session: Session) -> None:
+    entry = session.engines.start(vllm_config(stop_grace_s=10.0))
+    server = Kernel(None, entry.endpoint.url, entry.status.pid, entry.status.start_s)
+    family = server.family
+    started = session.run(declared(session, NAME, 200), background=True, reuse=False)
+    wait_for(lambda: server.counted("generation_tokens_total") > 300, 120)  # of 1600 at most
+    os.kill(entry.status.pid, signal.SIGKILL)
+    wait_for(lambda: gone(family), 10)  # its workers go with it
+    started.wait(500)
+    assert started.status == "done", started.errors
+    assert whole(started, 200)
+    kept = Counter((step, ancestry) for step, ancestry, _ in session.journal.finished(started.id))
+    assert len(kept) == 200
+    assert set(kept.values()) == {1}
+    assert not [one for one in started.events if isinstance(one, ItemFailed)]
+    causes = [one.cause for one in started.events if isinstance(one, Reconfigured)]
+    assert any("is gone" in cause for cause in causes)
+    assert any("is back" in cause for cause in causes)
+    now = session.engines.look(NAME).status
+    assert now.restarts == 1
+    # The bill counts what the life that ended wrote, and what came to nothing.
+    assert started.bill is not None
+    assert started.bill.total.tokens_out > 0
+
+    again = Kernel(None, entry.endpoint.url, now.pid, 0.0).family
+    assert session.engines.stop(NAME)
+    wait_for(lambda: gone(again), 10)
+    assert session.engines.find(NAME).state == "stopped"
