@@ -13,10 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from distributed import Scheduler, SpecCluster
 
 from murakkab_jupyter.cluster.connect import Cluster, connect
 from murakkab_jupyter.cluster.engines.ask import Server
 from murakkab_jupyter.cluster.engines.fleet import Fleet
+from murakkab_jupyter.cluster.local import LocalWorker
 from murakkab_jupyter.core.errors import ClusterError
 from tests.cluster.engines.parts import config, family, gone
 from tests.cluster.hosts import Place
@@ -110,18 +112,39 @@ def place() -> Iterator[Place]:
     made.close()
 
 
-def unlike(place: Place) -> Cluster:
-    """A worker without GPU and one that declares two; a declared GPU is a plain Dask resource, so this tests placement."""
-    address = place.scheduler()
-    place.worker("plain", cores=1)
-    place.worker("gpus", "--resources", "cores=1 GPU=2", declared=False)
-    made = connect(address)
-    wait_for(lambda: made.roll() is not None and len(made.probes) == 2, 20)
-    return made
+@pytest.fixture
+def unlike() -> Iterator[str]:
+    """A worker without GPU and one that declares two: a plain Dask resource on this host, so this tests placement only."""
+
+    def worker(name: str, resources: dict[str, int]) -> dict:
+        options = {
+            "host": "127.0.0.1",
+            "nthreads": 2,
+            "resources": resources,
+            "memory_limit": 0,
+            "dashboard": False,
+        }
+        return {"cls": LocalWorker, "options": {"name": name, "options": options}}
+
+    with SpecCluster(
+        workers={"plain": worker("plain", {"cores": 1}), "gpus": worker("gpus", {"cores": 1, "GPU": 2})},
+        scheduler={
+            "cls": Scheduler,
+            "options": {
+                "host": "127.0.0.1",
+                "port": 0,
+                "dashboard": False,
+                "dashboard_address": "127.0.0.1:0",
+            },
+        },
+        silence_logs=50,
+    ) as made:
+        yield made.scheduler_address
 
 
-def test_gpus_are_leased_by_number_and_given_back(place) -> None:
-    with unlike(place) as cluster:
+def test_gpus_are_leased_by_number_and_given_back(unlike) -> None:
+    with connect(unlike) as cluster:
+        wait_for(lambda: cluster.roll() is not None and len(cluster.probes) == 2, 20)
         fleet = Fleet(cluster)
         names = {one.address: one.name for one in cluster.probes.values()}
         first = fleet.launch(config(name="one", gpus=1))
