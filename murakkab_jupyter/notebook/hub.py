@@ -19,11 +19,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.notebook.views.html import Bundle, Html, tag
+
+if TYPE_CHECKING:
+    import ipywidgets
 
 __all__ = ["KINDS", "MISSING", "Hub", "apart", "slot", "source"]
 
@@ -50,7 +53,7 @@ def source(name: str) -> str:
 
 def installed() -> bool:
     """Whether this kernel has what live views need."""
-    return importlib.util.find_spec("anywidget") is not None
+    return all(importlib.util.find_spec(name) is not None for name in ("anywidget", "ipywidgets"))
 
 
 def slot(bundle: Bundle, view: str) -> Bundle:
@@ -106,7 +109,7 @@ class Hub:
 
     def __init__(self, wanted: Callable[[], bool] = lambda: True) -> None:
         self._wanted = wanted
-        self._widget: Any = None
+        self._widget: ipywidgets.Widget | None = None
         self._views: OrderedDict[str, View] = OrderedDict()
         self._sent: set[str] = set()
         self._lock = threading.RLock()

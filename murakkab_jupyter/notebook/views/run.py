@@ -6,6 +6,7 @@ from it, so they cannot say different things.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -69,6 +70,7 @@ def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = Tru
         Whether to put the time line in.
     """
     running = state.status == "running"
+    actual = state.spent().actual()
     moments = state.steps()
     left = eta_s(state.plan, moments, state.seconds) if running else None
     sheet: dict[str, Any] = {
@@ -81,7 +83,7 @@ def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = Tru
         "left": None if left is None else f"about {spoken(left)} to go",
         "ended": f"{steps_done(moments)} of {len(moments)} steps done",
         "steps": [],
-        "spent": spent_rows(state),
+        "spent": spent_rows(state, actual),
         "marks": [
             {
                 "kind": mark["kind"],
@@ -96,7 +98,7 @@ def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = Tru
             for mark in state.marks
         ],
         "left_out": state.marks_left_out,
-        "note": legend([*state.spent().actual().values(), *state.plan.predicted.values()]),
+        "note": legend([*actual.values(), *state.plan.predicted.values()]),
     }
     for name, moment in moments.items():
         word = state_word(moment, state.status)
@@ -117,15 +119,14 @@ def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = Tru
                 else f"by plan in {spoken(seconds)}",
             }
         )
-    if bars:
-        sheet |= lines_of(state, most_bars)
     checked: dict[str, Any] = cleaned(sheet)
+    if bars:  # there may be hundreds: clean as they are made
+        checked |= lines_of(state, most_bars)
     return checked
 
 
-def spent_rows(state: RunState) -> list[dict[str, Any]]:
+def spent_rows(state: RunState, actual: Mapping[str, Figure]) -> list[dict[str, Any]]:
     """What was used so far beside what the plan said for the whole run, and how each figure was got."""
-    actual = state.spent().actual()
     rows = []
     for key, title in SPENT:
         used = actual.get(key)
@@ -170,10 +171,9 @@ def lines_of(state: RunState, most: int | None) -> dict[str, Any]:
     end = max(state.seconds, 1e-9)
     if state.status == "running" and plan_s is not None:
         end = max(end * 1.02, min(plan_s, 3 * end))
-    places: dict[tuple[str, int], int] = {}
-    for worker in state.slots.workers:
-        for slot in sorted({bar.slot for bar in found if bar.worker == worker}):
-            places[worker, slot] = len(places)
+    order = {worker: number for number, worker in enumerate(state.slots.workers)}
+    held = sorted({(order[bar.worker], bar.slot, bar.worker) for bar in found})
+    places = {(worker, slot): number for number, (_, slot, worker) in enumerate(held)}
     names = {step.name: index for index, step in enumerate(state.workflow.steps)}
     return {
         "end_s": round(end, 4),
