@@ -396,7 +396,7 @@ def say_nearest(error: InfeasibleError) -> None:
 
     found = nearest_plan(error)
     if found is not None:
-        tell(f"\n{found[1]}")
+        tell(f"\n{found.text}")
 
 
 def close(bench: Workbench) -> None:

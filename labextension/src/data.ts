@@ -144,6 +144,12 @@ export function readPlan(data: unknown): Plan | null {
   if (!entries.length) {
     return null;
   }
+  // A notebook is saved with its keys sorted: the order of the steps is told apart.
+  const order = list(raw.order);
+  if (order.length) {
+    const at = (name: string): number => (order.includes(name) ? order.indexOf(name) : order.length);
+    entries.sort(([a], [b]) => at(a) - at(b));
+  }
   const after = record(raw.after);
   const remarks = list(raw.notes).map(one => text(one)).filter(Boolean);
   const predicted = figures(raw.predicted);

@@ -71,6 +71,14 @@ export function time(seconds: number): string {
   return `${short(seconds)} s`;
 }
 
+/** A time that changes while one looks: tenths below ten seconds, else whole seconds. */
+export function spoken(seconds: number): string {
+  if (seconds < 9.95) {
+    return `${seconds.toFixed(1)} s`;
+  }
+  return seconds < 99.5 ? `${Math.round(seconds)} s` : time(seconds);
+}
+
 function money(value: number): string {
   if (value === 0) {
     return '$0';

@@ -6,7 +6,7 @@ import { Widget } from '@lumino/widgets';
 import type { PanelCluster, PanelRun, PanelState, PanelWorker } from './data';
 import { button, el, offer, replace } from './dom';
 import type { Figure } from './figures';
-import { figure, origin, size, time } from './figures';
+import { figure, origin, size, spoken, time } from './figures';
 import type { KernelLink } from './link';
 import type { Verb } from './words';
 import { ICONS, VERBS, obstacle, situationWords } from './words';
@@ -108,7 +108,7 @@ function runItem(run: PanelRun, actions: Actions, reason: string, why: (words: s
   const running = run.status === 'running';
   const share = run.steps.length ? run.steps.reduce((sum, step) => sum + step.share, 0) / run.steps.length : 0;
   const when = running
-    ? `${time(Math.round(run.elapsed * 10) / 10)}${run.eta !== null ? `, about ${time(Math.max(1, Math.round(run.eta)))} to go` : ''}`
+    ? `${spoken(run.elapsed)}${run.eta !== null ? `, about ${spoken(run.eta)} to go` : ''}`
     : time(run.elapsed);
   return el(
     'li',

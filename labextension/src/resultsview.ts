@@ -7,6 +7,8 @@ import { beginning, matches } from './results';
 const AT_ONCE = 240;
 /** From so many items on, one looks for words. */
 const MANY = 4;
+/** A value of at most so many characters stands in a row of a table. */
+const ROW = 90;
 
 const STILL = /^data:image\/jpeg;base64,[A-Za-z0-9+/=]+$/;
 
@@ -69,6 +71,38 @@ function card(item: Item, still: string | undefined): HTMLElement {
   );
 }
 
+/** Whether items say so little that a row each is enough. */
+function brief(group: Group, pictures: Map<string, string>): boolean {
+  return group.items.every(
+    item => !pictures.has(item.item) && item.values.every(value => value.text.length <= ROW && !value.text.includes('\n'))
+  );
+}
+
+function row(item: Item, names: string[]): HTMLElement {
+  return el(
+    'tr',
+    { tabindex: '-1' },
+    el('th', { scope: 'row', title: item.item }, item.where || item.item),
+    ...names.map(name => {
+      const value = item.values.find(one => one.name === name);
+      return el('td', {}, value ? words(value) : '–');
+    })
+  );
+}
+
+function rows(group: Group, made: HTMLElement[], names: string[]): HTMLElement {
+  return el(
+    'div',
+    { class: 'jp-murakkab-scroll jp-murakkab-long', tabindex: '0', role: 'group', 'aria-label': `Results at ${group.level}` },
+    el(
+      'table',
+      { 'aria-label': `Results at ${group.level}` },
+      el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, group.level), ...names.map(name => el('th', { scope: 'col' }, name)))),
+      el('tbody', {}, ...made)
+    )
+  );
+}
+
 function answer(one: Answer, show: (at: [number, number]) => void): HTMLElement {
   return el(
     'div',
@@ -108,7 +142,11 @@ function things(count: number, one: string): string {
 
 /** Results as elements; `pictures` has a still by item. */
 export function resultsView(results: Results, pictures: Map<string, string>): HTMLElement {
-  const cards: HTMLElement[][] = results.groups.map(group => group.items.map(item => card(item, pictures.get(item.item))));
+  const names = results.groups.map(group => [...new Set(group.items.flatMap(item => item.values.map(value => value.name)))]);
+  const briefly = results.groups.map(group => brief(group, pictures));
+  const cards: HTMLElement[][] = results.groups.map((group, g) =>
+    group.items.map(item => (briefly[g] ? row(item, names[g] ?? []) : card(item, pictures.get(item.item))))
+  );
   const all = results.groups.flatMap(group => group.items);
   const found = el('span', { class: 'jp-murakkab-found', role: 'status' });
   const box = el('input', {
@@ -143,7 +181,9 @@ export function resultsView(results: Results, pictures: Map<string, string>): HT
       'div',
       {},
       el('div', { class: 'jp-murakkab-level' }, `${one.level} (${one.items.length + one.leftOut})`),
-      el('div', { class: 'jp-murakkab-cards' }, ...(cards[index] ?? [])),
+      briefly[index]
+        ? rows(one, cards[index] ?? [], names[index] ?? [])
+        : el('div', { class: 'jp-murakkab-cards' }, ...(cards[index] ?? [])),
       one.leftOut ? el('div', { class: 'jp-murakkab-note' }, `${one.leftOut} more are in run.outputs and run.to_pandas().`) : null
     );
   const detail = [

@@ -28,6 +28,11 @@ function describe(run: Run, bar: Bar): string {
     .join(' · ');
 }
 
+/** How a run stands, and why; a message that begins with it is not told twice. */
+function standing(run: Run): string {
+  return !run.message ? run.status : run.message.startsWith(run.status) ? run.message : `${run.status}: ${run.message}`;
+}
+
 /** Lanes by worker and slot; the bars are one stop of the Tab key, arrows move among them. */
 function lanes(run: Run): HTMLElement | null {
   if (!run.bars.length) {
@@ -148,7 +153,7 @@ export function runView(run: Run): HTMLElement {
       'div',
       { class: 'jp-murakkab-heading' },
       el('strong', {}, 'Run'),
-      el('span', {}, `${run.workflow || 'workflow'} · ${ICONS[run.status] ?? '○'} ${run.status}${run.message ? `: ${run.message}` : ''}`)
+      el('span', {}, `${run.workflow || 'workflow'} · ${ICONS[run.status] ?? '○'} ${standing(run)}`)
     ),
     pills(
       compared

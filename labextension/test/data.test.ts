@@ -42,6 +42,13 @@ test('a plan is read with its places, second choices and what waits for what', (
   assert.deepEqual(plan.remarks, ['Held back by: the deadline', 'Proven: no plan can have energy beyond 10.0 J', 'a note']);
 });
 
+test('the steps of a saved plan stand in the order that it tells', () => {
+  const steps = { answer: step, scenes: step, frames: step, other: step };
+  const names = (order: unknown): string[] | undefined => readPlan({ order, steps })?.steps.map(one => one.name);
+  assert.deepEqual(names(['scenes', 'frames', 'answer']), ['scenes', 'frames', 'answer', 'other']);
+  assert.deepEqual(names(3), ['answer', 'scenes', 'frames', 'other']);
+});
+
 test('what is no plan, run or state is left alone', () => {
   for (const raw of [null, undefined, 3, 'x', [], {}, { steps: [] }, { steps: null }, { format: 2, run: 'x' }]) {
     assert.equal(readPlan(raw), null);

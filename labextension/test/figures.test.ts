@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { amount, band, figure, legend, origin } from '../src/figures';
+import { amount, band, figure, legend, origin, spoken } from '../src/figures';
 
 test('amounts read as the kernel says them', () => {
   // The same file is checked against the Python views by tests/labextension/test_figures.py.
@@ -36,4 +36,8 @@ test('the origin names source, note and method', () => {
 test('a legend explains only the marks that occur', () => {
   assert.equal(legend([{ value: 1, unit: 's', source: 'measured' }, null]), 'no mark: measured on this host');
   assert.equal(legend([]), '');
+});
+
+test('a time that changes is not told more closely than one can read', () => {
+  assert.deepEqual([0.04, 9.94, 9.96, 69.4, 125].map(spoken), ['0.0 s', '9.9 s', '10 s', '69 s', '2 min 05 s']);
 });

@@ -6,9 +6,11 @@ with IPython's hook for the lines to show; `%tb` still has the stack.
 
 from __future__ import annotations
 
+from typing import Any
+
 from murakkab_jupyter.core.errors import InfeasibleError, LanguageError, MurakkabError
-from murakkab_jupyter.notebook.views.html import clean, join, tag
-from murakkab_jupyter.notebook.views.plan import plan_view
+from murakkab_jupyter.notebook.views.html import Bundle, clean, join, tag
+from murakkab_jupyter.notebook.views.plan import PLAN_TYPE, plan_view
 from murakkab_jupyter.planner.plan import Plan
 
 __all__ = ["error_lines", "error_text", "nearest_plan", "shifted"]
@@ -24,12 +26,18 @@ def error_text(error: MurakkabError) -> str:
     return "\n".join(error_lines(error))
 
 
-def nearest_plan(error: MurakkabError) -> tuple[str, str] | None:
-    """HTML and text of the plan that comes closest, when a goal cannot be met."""
+def nearest_plan(error: MurakkabError) -> Bundle | None:
+    """The view of the plan that comes closest, when a goal cannot be met."""
     if isinstance(error, InfeasibleError) and isinstance(error.nearest, Plan):
+        missed = f"{error.binding} is not met"
         shown = plan_view(error.nearest, title="Nearest plan")
-        lead = tag("div", f"This plan comes closest; {error.binding} is not met.")
-        return str(join([lead])) + shown.html, shown.text
+        lead = tag("div", f"This plan comes closest; {missed}.")
+        told: Any = shown.data[PLAN_TYPE]
+        return Bundle(
+            str(join([lead])) + shown.html,
+            shown.text,
+            {PLAN_TYPE: {**told, "title": f"Nearest plan: {missed}"}},
+        )
     return None
 
 

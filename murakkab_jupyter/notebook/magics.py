@@ -25,7 +25,6 @@ from murakkab_jupyter.notebook.live import Follower, Shown, StoppedError, follow
 from murakkab_jupyter.notebook.screen import Screen, bundle_data, display, put, put_text
 from murakkab_jupyter.notebook.show import run_bundle, show
 from murakkab_jupyter.notebook.views.answer import answer_view
-from murakkab_jupyter.notebook.views.html import Bundle
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.run import run_view
 from murakkab_jupyter.notebook.views.tables import message_view
@@ -115,7 +114,7 @@ class MurakkabMagics(Magics):
         except InfeasibleError as error:
             found = nearest_plan(error)
             if found is not None:
-                put(Bundle(*found))
+                put(found)
             raise
 
     # --- a cell ---------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from tests.labextension.lab import (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory, browser):
     found = extension()
     folder = tmp_path_factory.mktemp("lab")
@@ -35,7 +35,7 @@ def lab(tmp_path_factory, browser):
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plain_lab(tmp_path_factory, browser):
     """The same environment, but for the extension."""
     folder = tmp_path_factory.mktemp("plain")
@@ -43,7 +43,7 @@ def plain_lab(tmp_path_factory, browser):
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
     asked_for()
     where = chromium()
@@ -103,7 +103,7 @@ WATCH = """() => {
 }"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def newsroom(lab, browser):
     """Run notebooks/02_video_understanding.ipynb, cell by cell, as a person does; real media and models."""
     notebook = json.loads((ROOT / "notebooks" / "02_video_understanding.ipynb").read_text())

@@ -53,7 +53,7 @@ def test_stop_ends_a_run_and_after_a_restart_in_mid_run_it_is_resumed(which, req
     else:
         desk.output(2).locator("[data-murakkab=stop]").click()
     desk.ended(2)
-    desk.output(2).get_by_text("stopped: 0 of 1 steps done").wait_for()
+    desk.output(2).get_by_text("stopped: 0 of 1 steps done").first.wait_for()
     desk.idle()
     assert desk.lab.ask("api/sessions")[0]["kernel"]["execution_state"] == "idle"
     at_stop = calls(desk)

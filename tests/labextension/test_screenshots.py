@@ -86,7 +86,8 @@ class Camera:
         self.width = width
 
     def open(self, desk: Desk, name: str) -> None:
-        """Open a notebook with as much room for it as there is."""
+        """Open a notebook with as much room for it as there is, and a kernel of its own."""
+        desk.lab.end_kernels()
         desk.page.set_viewport_size({"width": self.width, "height": HEIGHT})
         desk.open(name)
         desk.page.add_style_tag(content=".Toastify, .jp-toastContainer { display: none !important }")
@@ -95,7 +96,13 @@ class Camera:
 
     def take(self, what, name: str) -> None:
         """A picture of a page, or of something on it."""
+        page = getattr(what, "page", None)
+        if page is not None:  # something on the page: it must fit into the window as a whole
+            box = what.bounding_box()
+            page.set_viewport_size({"width": self.width, "height": max(HEIGHT, int(box["height"]) + 400)})
         what.screenshot(path=self.folder / f"{name}-{self.theme.lower()}-{self.width}.png")
+        if page is not None:
+            page.set_viewport_size({"width": self.width, "height": HEIGHT})
 
 
 @pytest.fixture(params=[(theme, width) for theme in ("Light", "Dark") for width in (1280, 800)], ids=str)

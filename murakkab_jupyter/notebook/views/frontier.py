@@ -163,8 +163,8 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
     columns: list[tuple[str, Align]] = [
         ("Plan", "left"),
         *((title, "right") for _, title in COLUMNS),
-        *((step, "left") for step in sheet["changing"]),
         ("What it gives up", "left"),
+        *((step, "left") for step in sheet["changing"]),
     ]
     rows = [
         [
@@ -173,8 +173,9 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
                 Cell(point["texts"][key], markup=tag("span", point["texts"][key], title=point["notes"][key]))
                 for key, _ in COLUMNS
             ),
+            # Wide enough not to make its row tall, and in sight before the table scrolls.
+            Cell(point["gives"], markup=tag("div", point["gives"], style="min-width:230px")),
             *(Cell(agent, words) for agent, words in point["choices"]),
-            point["gives"],
         ]
         for point in sheet["points"]
     ]
@@ -195,12 +196,18 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
     text = "\n".join(
         [
             f"Frontier: {sheet['name']}: {detail}",
-            text_table(columns[:-1], [row[:-1] for row in rows], widest=48),
+            text_table(without(columns), [without(row) for row in rows], widest=48),
             *(wrap_text(f"{p['number']}: {p['gives']}", indent="  ") for p in sheet["points"] if p["gives"]),
             *(wrap_text(one) for one in notes if one),
         ]
     )
     return Bundle(html, clean(text))
+
+
+def without(row: list[Any]) -> list[Any]:
+    """A row but for what its plan gives up, which text has on lines of its own."""
+    at = 1 + len(COLUMNS)
+    return [*row[:at], *row[at + 1 :]]
 
 
 TAKE = "`%murakkab frontier --take N` takes plan N; `%murakkab run` then runs it."

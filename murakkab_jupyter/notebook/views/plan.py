@@ -154,7 +154,16 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
     return Bundle(
         html,
         clean("\n".join(lines)),
-        {PLAN_TYPE: {**plan.to_json(), "notes": [*reserves, *plan.notes], "title": title, "after": after}},
+        {
+            PLAN_TYPE: {
+                **plan.to_json(),
+                "notes": [*reserves, *plan.notes],
+                "title": title,
+                "after": after,
+                # A notebook is saved with its keys sorted, which would be the order of the steps.
+                "order": list(plan.steps),
+            }
+        },
     )
 
 
