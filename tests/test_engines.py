@@ -13,7 +13,7 @@ import pytest
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.cluster.engines.ask import Server
-from murakkab_jupyter.core.events import BatchRetried, ItemFailed, Notice, Reconfigured
+from murakkab_jupyter.core.events import BatchRetried, EngineUsed, ItemFailed, Notice, Reconfigured
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.session import Session
 from tests.cluster.engines.parts import config, serving
@@ -71,6 +71,13 @@ def test_a_run_starts_the_engine_its_plan_needs_and_keeps_it_for_the_next(sessio
     assert cold.predicted["latency"].value - warm.predicted["latency"].value > 20  # the start's prior
     second = session.run(declaration, warm, reuse=False)
     assert whole(second, 4)
+    first_used, second_used = (
+        [one for one in run.events if isinstance(one, EngineUsed)] for run in (first, second)
+    )
+    assert [one.step for one in first_used] == [one.step for one in second_used] == ["said"]
+    # The first had it started, and pays for that; both are on the bill of the step.
+    assert first_used[0].cpu_s > second_used[0].cpu_s
+    assert first.bill.steps[0].cpu_s.value >= first_used[0].cpu_s
     assert session.engines.look("stand-in").status.pid == status.pid
 
 

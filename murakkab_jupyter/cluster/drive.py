@@ -23,7 +23,7 @@ from murakkab_jupyter.cluster.flight import Fault, Flight, Landed, Orders, Told,
 from murakkab_jupyter.cluster.pool import Reply
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import ClusterError
-from murakkab_jupyter.core.events import BatchRetried, Event, Notice, Usage
+from murakkab_jupyter.core.events import BatchRetried, EngineUsed, Event, Notice, Usage
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.messages import (
     Batch,
@@ -147,6 +147,8 @@ class Drive:
         self.orders = Orders(self.name, cluster, library, self.inbox.put)
         self.gate = Gate(engines, self.name, self.inbox.put) if engines is not None else None
         self.waiting: dict[str, list[Flight]] = {}
+        self.engine_of: dict[str, str] = {}
+        self.tokens: dict[str, int] = {}
         self.flights: dict[int, Flight] = {}
         self.made: dict[int, Made] = {}
         self.unloadable: dict[tuple[str, Configuration], dict[str, str]] = {}
@@ -182,6 +184,8 @@ class Drive:
             finish = self._run(begin, restored)
             stopped = finish.status == "stopped"
         finally:
+            if not stopped:
+                self._share_engines()
             self.over.set()
             self.look.set()
             if self.gate is not None:
@@ -341,6 +345,14 @@ class Drive:
             if flight.batch.task in self.flights:
                 self._launch(flight)
 
+    def _share_engines(self) -> None:
+        """Say what engines on our workers spent: each step's share is that of its tokens."""
+        for name, (worker, cpu_s) in (self.gate.spent() if self.gate is not None else {}).items():
+            tokens = {step: count for step, count in self.tokens.items() if self.engine_of.get(step) == name}
+            whole = sum(tokens.values())
+            for step, count in tokens.items():
+                self._publish(EngineUsed(self.now_s(), step, name, worker, cpu_s * count / whole))
+
     def _refuse(self, name: str) -> None:
         """An engine cannot be had: what waits for it fails for that reason."""
         for flight in self.waiting.pop(name, []):
@@ -428,6 +440,10 @@ class Drive:
         if usage is not None:
             usage = replace(usage, work=self._work(flight, called), worker=flight.batch.instance.worker)
             made.usage = usage = added(made.usage, usage)
+            if engine := flight.batch.configuration.engine:
+                self.engine_of[flight.batch.step] = engine
+                count = (usage.tokens_in or 0) + (usage.tokens_out or 0)
+                self.tokens[flight.batch.step] = self.tokens.get(flight.batch.step, 0) + max(1, count)
         match reply:
             case None:  # nothing was left to call with
                 self._done(flight)

@@ -17,6 +17,7 @@ __all__ = [
     "BatchRetried",
     "BatchStarted",
     "CoresReserved",
+    "EngineUsed",
     "Event",
     "ItemFailed",
     "ItemsRestored",
@@ -199,6 +200,16 @@ class Reconfigured(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EngineUsed(Event):
+    """CPU-seconds that an engine on a worker spent while the run used it: a step's share of them, by its tokens."""
+
+    step: str
+    engine: str
+    worker: str
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Notice(Event):
     """Something the user should know."""
 
@@ -236,6 +247,7 @@ _EVENTS: dict[str, type[Event]] = {
         WorkerChanged,
         CoresReserved,
         Reconfigured,
+        EngineUsed,
         Notice,
         RunEnded,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from murakkab_jupyter.core.events import BatchEnded, BatchStarted, Event, RunStarted
+from murakkab_jupyter.core.events import BatchEnded, BatchStarted, EngineUsed, Event, RunStarted
 
 __all__ = ["Calls", "collect", "one_clock"]
 
@@ -127,6 +127,9 @@ def collect(events: Iterable[Event], steps: Iterable[str]) -> tuple[dict[str, Ca
         match event:
             case RunStarted():
                 started.clear()
+            case EngineUsed() if event.step in calls:
+                spent = calls[event.step].cpu_by_worker
+                spent[event.worker] = spent.get(event.worker, 0.0) + event.cpu_s
             case BatchStarted() if event.step in calls:
                 started[event.task] = event
                 calls[event.step].start(event)

@@ -20,7 +20,7 @@ from tests.cluster.engines.parts import family
 ROOT = Path(__file__).parents[2]
 MODEL = "MURAKKAB_VLLM_MODEL"
 HOW = "bash tests/vllm.sh installs a vLLM of its own and runs these"
-NAME = "smollm2"
+NAME = "smollm2-vllm"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,7 @@ __all__ = ["Checked", "Gate"]
 ROUNDS = 3
 """How often a batch is done again because its engine was lost."""
 
+SPENT_S = 3.0
 SETTLE_S = 1.0
 """How long the death of an engine may take to be noticed where it runs."""
 
@@ -53,6 +54,7 @@ class Gate:
         self.gone: dict[str, str] = {}
         """Engines that cannot be had, and why."""
         self._life: dict[str, object] = {}
+        self._before: dict[str, float] = {}
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="murakkab-engines")
         self._over = threading.Event()
 
@@ -72,6 +74,25 @@ class Gate:
         """The run needs an engine no more: it is idle from now on, unless others use it."""
         self._threads.submit(self._use, name, False)
 
+    def spent(self) -> dict[str, tuple[str, float]]:
+        """For each engine on a worker that was used, the worker and the CPU-seconds it spent since, its start included.
+
+        What runs beside this run and asks the same engine is not told apart.
+        """
+        asked = self._threads.submit(self._spent)
+        try:
+            return asked.result(timeout=SPENT_S)
+        except Exception:  # noqa: BLE001 - the bill says less then, and nothing is lost
+            return {}
+
+    def _spent(self) -> dict[str, tuple[str, float]]:
+        found = {}
+        for name, before in self._before.items():
+            status = self.roster.look(name).status
+            if status is not None:
+                found[name] = (status.worker, max(0.0, status.cpu_s - before))
+        return found
+
     def end(self) -> None:
         """Stop waiting for anything. An engine that was still being started is given up."""
         self._over.set()
@@ -80,6 +101,7 @@ class Gate:
     def _ensure(self, name: str) -> bool:
         began = time.monotonic()
         try:
+            was = self.roster.look(name)
             entry = self.roster.ensure(name, stop=self._over.is_set)
         except MurakkabError as error:
             self.gone[name] = str(error)
@@ -88,6 +110,10 @@ class Gate:
             return False
         self._life[name] = life_of(entry)
         self.gone.pop(name, None)
+        if entry.config is not None and was.state not in ("failed", "stopped"):
+            self._before.setdefault(name, was.status.cpu_s if was.status is not None else 0.0)
+        elif entry.config is not None:
+            self._before.setdefault(name, 0.0)
         self._use(name, True)
         self.report(EngineReady(name, self.roster.host_of(entry), time.monotonic() - began))
         return True

@@ -13,6 +13,7 @@ from typing import Any
 from murakkab_jupyter.agents.endpoint import Endpoint
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.serving import register_endpoint
+from murakkab_jupyter.agents.writing import TASKS
 from murakkab_jupyter.cluster.connect import Cluster, is_private
 from murakkab_jupyter.cluster.engines.ask import Found, probe_server
 from murakkab_jupyter.cluster.engines.config import EngineConfig
@@ -167,7 +168,10 @@ class Roster:
                 self._prompted.discard(variable)
                 del os.environ[variable]
                 raise
-        entry = self._add(Entry(name or found.endpoint.slug(), found.endpoint, found=found, kept=keep))
+        called = name or found.endpoint.slug()
+        if not name and self._taken(called):
+            called = f"{called}-served"  # an agent of that name does it in another way
+        entry = self._add(Entry(called, found.endpoint, found=found, kept=keep))
         if keep:
             self._write()
         return entry
@@ -350,9 +354,17 @@ class Roster:
 
     # --- inside -----------------------------------------------------------------------------------------------
 
+    def _taken(self, name: str) -> str:
+        """An agent that is no engine's and has a name that an engine's would get; empty where there is none."""
+        own = {name, *(f"{name}{task.suffix}" for task in TASKS.values())}
+        return next((one.name for one in self.library.agents() if one.name in own and one.engine != name), "")
+
     def _add(self, entry: Entry) -> Entry:
         """Keep an entry, and its agents in the library."""
         before = self._entries.get(entry.name)
+        if before is None and (taken := self._taken(entry.name)):
+            msg = f"There is an agent {taken} already, so an engine cannot be called {entry.name}."
+            raise UsageError(msg, hint=f"Give it another name: --name {entry.name}-served")
         if entry.status is not None and entry.status.start_s is not None:
             self._starts[entry.name] = (
                 Figure(entry.status.start_s, "s", source="measured", note="its latest start here"),

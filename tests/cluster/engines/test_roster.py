@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from murakkab_jupyter.agents.agent import AgentSpec
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.retrieval import register as register_retrieval
 from murakkab_jupyter.agents.text import register as register_text
@@ -99,6 +100,17 @@ def test_a_list_that_cannot_be_read_is_said(library, tmp_path) -> None:
     (tmp_path / "engines.json").write_text("{")
     with pytest.raises(UsageError, match="cannot be read"):
         Roster(library, unconnected, lambda: None, kept=tmp_path / "engines.json").entries()
+
+
+def test_an_agent_that_is_there_is_never_replaced(roster, library) -> None:
+    library.add_agent(AgentSpec("stand-in", "1", "text-generation", "Another way.", "nowhere:Nothing"))
+    with serving() as server:
+        assert roster.attach(server.url).name == "stand-in-served"
+        with pytest.raises(UsageError, match="There is an agent stand-in already"):
+            roster.attach(server.url, name="stand-in")
+    with pytest.raises(UsageError, match="There is an agent stand-in already"):
+        roster.know(config())
+    assert library.agent("stand-in").version == "1"
 
 
 def test_what_was_attached_is_not_ours_to_stop(roster) -> None:
