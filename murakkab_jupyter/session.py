@@ -24,6 +24,7 @@ from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import count_notes
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
+from murakkab_jupyter.planner.pipeline import sampled
 from murakkab_jupyter.planner.plan import Configuration, Plan
 from murakkab_jupyter.planner.solve import make_plan
 from murakkab_jupyter.planner.unmeasured import predictable
@@ -159,13 +160,15 @@ class Session:
         return replace(view, engines=self.engines.views())
 
     def evaluator(self, declaration: Declaration, view: ClusterView) -> Evaluator:
-        """What judges configurations: the simulator, replaying them on the declaration's own items."""
+        """What judges configurations: the simulator, replaying them on the declaration's own items (samples of very many)."""
 
-        def evaluate(configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
+        def replay(
+            roots: Mapping[str, Sequence[Any]], configurations: Mapping[str, Configuration], reserve: int
+        ) -> Evaluation:
             simulation = simulate(
                 declaration.workflow,
                 configurations,
-                roots=declaration.readable(),
+                roots=roots,
                 library=self.library,
                 profiles=self.profiles,
                 cluster=view,
@@ -173,7 +176,7 @@ class Session:
             )
             return evaluation(simulation, declaration.workflow, configurations, self.profiles, view)
 
-        return evaluate
+        return sampled(declaration.workflow, declaration.readable(), self.library, replay)
 
     def plan(self, declaration: Declaration, goal: Goal | None = None) -> Plan:
         """Choose a configuration for every step; raises `InfeasibleError` when no plan meets the goal."""

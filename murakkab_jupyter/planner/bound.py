@@ -104,7 +104,7 @@ def attempt(
     """
     if not cpsat.available():
         return None
-    windows = [window for window in cut(rich, objective, reached) if window.held == held]
+    windows = cut(replace(rich, holdings=[held]), objective, reached)
     if not windows:
         return None
     table = tabulate(candidate(rich, windows))

@@ -14,7 +14,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.hosts import ClusterView, EngineView, allotted, host_cores
-from murakkab_jupyter.planner.expect import Expectation, expect
+from murakkab_jupyter.planner.expect import Expectation, Mean, expect, means_of
 from murakkab_jupyter.planner.modes import Load, Mode, ladder, load_of
 from murakkab_jupyter.planner.quality import Judge
 from murakkab_jupyter.profiles.profile import Prediction, Profiles
@@ -73,7 +73,10 @@ def groups_of(step: Step, expectation: Expectation) -> float:
 
 
 class Estimator:
-    """Estimates with everything that repeats kept."""
+    """Estimates with everything that repeats kept.
+
+    `fluid` is for the pipeline regime: steps share the cores all the time, instead of waiting for one another's.
+    """
 
     def __init__(
         self,
@@ -85,8 +88,12 @@ class Estimator:
         profiles: Profiles,
         cluster: ClusterView,
         judge: Judge,
+        means: Mapping[str, Mean] | None = None,
+        fluid: bool = False,
     ) -> None:
         self.workflow = workflow
+        self.means = means_of(workflow, roots, library) if means is None else means
+        self.fluid = fluid
         self.names = tuple(modes)
         self.modes = {name: tuple(some) for name, some in modes.items()}
         self.roots = roots
@@ -158,7 +165,9 @@ class Estimator:
         found = self._expected.get(key)
         if found is None:
             chosen = {name: dict(options) for name, options in zip(self.names, key, strict=True)}
-            found = self._expected[key] = expect(self.workflow, self.roots, self.library, chosen)
+            found = self._expected[key] = expect(
+                self.workflow, self.roots, self.library, chosen, means=self.means
+            )
         return found
 
     def load(self, name: str, pick: int, expectation: Expectation) -> Load:
@@ -209,7 +218,7 @@ class Estimator:
         end: dict[str, float] = {}
         core_s = cpu_s = 0.0
         score = 1.0
-        free = [0.0] * held.cores if held.cores <= MOST_CORES else []
+        free = [0.0] * held.cores if held.cores <= MOST_CORES and not self.fluid else []
         for name, inputs in self._order:
             pick = pick_of[name]
             load = known.get((name, pick)) or self.load(name, pick, expectation)

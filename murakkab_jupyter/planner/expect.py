@@ -18,7 +18,16 @@ from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.kinds import Measure, measure
 from murakkab_jupyter.workflow.model import Input, Step, Workflow
 
-__all__ = ["MOST_LOOKS", "Expectation", "StepExpectation", "count_notes", "expect", "root_measures"]
+__all__ = [
+    "MOST_LOOKS",
+    "Expectation",
+    "Mean",
+    "StepExpectation",
+    "count_notes",
+    "expect",
+    "means_of",
+    "root_measures",
+]
 
 LOG = logging.getLogger(__name__)
 
@@ -67,6 +76,8 @@ def expect(
     roots: Mapping[str, Sequence[Any]],
     library: Library,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    means: Mapping[str, Mean] | None = None,
 ) -> Expectation:
     """Walk the workflow down from its root items.
 
@@ -80,6 +91,8 @@ def expect(
         Where capabilities are looked up.
     options
         For each step, options that a configuration sets (levers, e.g. `count`), beyond those it fixes.
+    means
+        What `means_of` says of the roots, where it is known already.
 
     Returns
     -------
@@ -88,16 +101,12 @@ def expect(
     """
     counts: dict[Level, float] = {(): 1.0}
     each: dict[str, Measure] = {}
+    known = means_of(workflow, roots, library) if means is None else means
     for variable in workflow.variables:
-        measures = root_measures(workflow, variable.name, roots.get(variable.name, ()), library)
-        number = max(1, len(measures))
+        one = known[variable.name]
+        each[variable.name] = one.each
         if variable.level:
-            counts[variable.level] = float(len(measures))
-        summed: dict[str, float] = {}
-        for one in measures:
-            for unit, amount in one.items():
-                summed[unit] = summed.get(unit, 0.0) + amount
-        each[variable.name] = {unit: amount / number for unit, amount in summed.items()}
+            counts[variable.level] = float(one.count)
 
     steps: dict[str, StepExpectation] = {}
     for step in workflow.steps:
@@ -120,6 +129,28 @@ def expect(
             Figure(children, "1", low, high, "prior", note=made.why).scaled(items),
         )
     return Expectation(steps, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """How many values a variable has, and the measure of one on average."""
+
+    count: int
+    each: Measure
+
+
+def means_of(workflow: Workflow, roots: Mapping[str, Sequence[Any]], library: Library) -> dict[str, Mean]:
+    """The mean of every variable's values."""
+    found: dict[str, Mean] = {}
+    for variable in workflow.variables:
+        measures = root_measures(workflow, variable.name, roots.get(variable.name, ()), library)
+        summed: dict[str, float] = {}
+        for one in measures:
+            for unit, amount in one.items():
+                summed[unit] = summed.get(unit, 0.0) + amount
+        number = max(1, len(measures))
+        found[variable.name] = Mean(len(measures), {unit: amount / number for unit, amount in summed.items()})
+    return found
 
 
 def root_measures(workflow: Workflow, name: str, values: Sequence[Any], library: Library) -> list[Measure]:

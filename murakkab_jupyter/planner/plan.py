@@ -9,7 +9,7 @@ from typing import Any, Literal
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.workflow.goal import Goal
 
-__all__ = ["Alternative", "Configuration", "Plan", "Reservation", "StepPlan"]
+__all__ = ["Alternative", "Configuration", "Plan", "Regime", "Reservation", "StepPlan"]
 
 Regime = Literal["schedule", "pipeline"]
 

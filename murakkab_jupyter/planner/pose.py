@@ -43,8 +43,8 @@ MOST_SCENARIOS = 64
 MOST_VISITS = 200_000
 """Items that all of these walks may see together."""
 
-MOST_LEVELS = 5
-MOST_HOSTS = 3
+MOST_LEVELS = 4
+MOST_HOSTS = 2
 """Reservations, and numbers of hosts, that are told apart; more are taken together, at the cost of a weaker bound."""
 
 Options = tuple[tuple[str, Any], ...]

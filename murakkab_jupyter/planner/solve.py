@@ -11,9 +11,10 @@ from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.bound import EFFORT
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
-from murakkab_jupyter.planner.expect import expect
+from murakkab_jupyter.planner.expect import expect, means_of
 from murakkab_jupyter.planner.modes import Candidates, candidates
-from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Reservation, StepPlan
+from murakkab_jupyter.planner.pipeline import longest, regime_of, stages
+from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Regime, Reservation, StepPlan
 from murakkab_jupyter.planner.proof import Proof, proven
 from murakkab_jupyter.planner.quality import Judge, product
 from murakkab_jupyter.planner.reasons import binding_of, infeasible, keeps, loses, notes_of, option_of
@@ -43,6 +44,7 @@ class Problem:
     estimator: Estimator
     judge: Judge
     search: Search
+    regime: Regime = "schedule"
 
 
 def prepare(
@@ -56,7 +58,10 @@ def prepare(
     effort: int | None = None,
 ) -> Problem:
     """List the modes of every step and set up the search; raises `InfeasibleError` for a step nobody can do."""
-    expectation = expect(workflow, roots, library)
+    means = means_of(workflow, roots, library)
+    expectation = expect(workflow, roots, library, means=means)
+    calls = sum(one.items for one in expectation.steps.values())
+    regime = regime_of(workflow, roots, calls)
     speed = cluster_speed(cluster)
     found = {
         step.name: candidates(
@@ -81,12 +86,13 @@ def prepare(
         profiles=profiles,
         cluster=cluster,
         judge=judge,
+        means=means,
+        fluid=regime == "pipeline",
     )
     if effort is None:
-        calls = sum(expectation.steps[name].items for name in found)
         effort = max(8, int(EVALUATIONS * min(1.0, HEAVY_CALLS / max(1.0, calls))))
     search = Search(modes, estimator, judge, evaluate, effort=effort)
-    return Problem(workflow, found, estimator, judge, search)
+    return Problem(workflow, found, estimator, judge, search, regime)
 
 
 def make_plan(
@@ -141,6 +147,8 @@ def make_plan(
     search = problem.search
 
     def closer(picks: Picks) -> tuple[Picks, Proof | None]:
+        if problem.regime == "pipeline":
+            return picks, None  # its figures are those of a line, and so many items are not walked one by one
         return proven(workflow, search, problem.estimator, cluster, picks, goal, effort=proof_s)
 
     picks, proof = closer(search.best(goal))
@@ -264,13 +272,31 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
             keeps(search, picks, goal) if alternatives else "",
         ),
         predicted={**result.totals, "quality": product({name: m.quality for name, m in chosen.items()})},
-        regime="schedule",
-        notes=notes_of(
-            problem.found,
-            problem.judge,
-            chosen,
-            {name: problem.estimator.one_call(name, pick_of[name], expectation) for name in chosen},
-            result,
-            goal,
+        regime=problem.regime,
+        notes=(
+            *paced_note(problem, picks, result),
+            *notes_of(
+                problem.found,
+                problem.judge,
+                chosen,
+                {name: problem.estimator.one_call(name, pick_of[name], expectation) for name in chosen},
+                result,
+                goal,
+            ),
         ),
     )
+
+
+def paced_note(problem: Problem, picks: Picks, result: Evaluation) -> tuple[str, ...]:
+    """In the pipeline regime: which stage sets the pace, and what the figures rest on."""
+    if problem.regime != "pipeline":
+        return ()
+    slowest = stages(problem.estimator, picks, longest(problem.workflow, problem.estimator.roots))[0]
+    pace = (
+        ""
+        if slowest.per_s is None
+        else f" {slowest.step} is the slowest stage, {slowest.per_s:.3g} items a second."
+    )
+    latency = result.totals.get("latency")
+    rests = f" Figures are {latency.note}." if latency is not None and latency.note else ""
+    return (f"Pipeline regime:{pace}{rests} No bound is proven.",)
