@@ -156,11 +156,11 @@ class Hub:
                 self._sent.clear()
         self._tell(view)
 
-    def close(self, view: str) -> None:
-        """A view has ended; its static form stays."""
+    def close(self, view: str, text: str = "") -> None:
+        """A view has ended; its static form takes its place, and where it cannot, the view stays and says `text`."""
         with self._lock:
             self._views.pop(view, None)
-        self._send({"do": "end", "view": view})
+        self._send({"do": "end", "view": view, "text": text})
 
     def _tell(self, view: str) -> None:
         with self._lock:

@@ -195,6 +195,11 @@ class Shown:
     def end(self, bundle: Bundle) -> None:
         """The run has ended: this, which needs nobody to draw it, stays in its place."""
         if self._hub is not None and self._view is not None:
-            self._hub.close(self._view)
+            # A page that was loaded since cannot put the static form in its place: there the live one stays as it is now.
+            self._hub.update(self._view, run_sheet(state_of(self._run, stopped=True)))
+            name = self._run.workflow.name or "murakkab_run"
+            self._hub.close(
+                self._view, f"The run has ended. {name} in a cell shows what it made, and its bill."
+            )
             self._view = None
         self._put(bundle)

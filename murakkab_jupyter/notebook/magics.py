@@ -25,6 +25,7 @@ from murakkab_jupyter.notebook.live import Follower, Shown, StoppedError, follow
 from murakkab_jupyter.notebook.screen import Screen, bundle_data, display, put, put_text
 from murakkab_jupyter.notebook.show import run_bundle, show
 from murakkab_jupyter.notebook.views.answer import answer_view
+from murakkab_jupyter.notebook.views.html import Bundle
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.run import run_view
 from murakkab_jupyter.notebook.views.tables import message_view
@@ -398,6 +399,13 @@ def gpu_names() -> list[str]:
     return []
 
 
+def under_way(run: Run) -> Bundle:
+    """A run that goes on, in one line: its own view follows it."""
+    return message_view(
+        f"Run {run.id} of {run.workflow.name or 'a workflow'} goes on: %murakkab status, %murakkab stop."
+    )
+
+
 def load(shell: InteractiveShell) -> None:
     """Register the magics; again and again changes nothing but the code."""
     first = "MurakkabMagics" not in shell.magics_manager.registry
@@ -407,7 +415,7 @@ def load(shell: InteractiveShell) -> None:
     display_formatter: Any = shell.display_formatter
     formatter = display_formatter.mimebundle_formatter
     formatter.for_type(Plan, lambda plan, **_: bundle_data(plan_view(plan)))
-    formatter.for_type(Run, lambda run, **_: bundle_data(run_bundle(run)))
+    formatter.for_type(Run, lambda run, **_: bundle_data(run_bundle(run) if run.ended else under_way(run)))
     formatter.for_type(Answer, lambda said, **_: bundle_data(answer_view(said)))
     from murakkab_jupyter.notebook.complete import matcher
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -99,7 +100,7 @@ class Strict(HTMLParser):
             assert not key.startswith("on"), key
             assert key not in {"href", "srcdoc", "action", "formaction", "xlink:href"}, key
             if key == "src":
-                assert value.startswith("data:image/jpeg;base64,")
+                assert value.startswith(("data:image/jpeg;base64,", "data:image/svg+xml;base64,"))
             if key == "style":
                 assert "url(" not in value
                 assert "expression" not in value
@@ -110,6 +111,8 @@ class Strict(HTMLParser):
 def check(bundle: Bundle) -> None:
     parser = Strict(convert_charrefs=False)
     parser.feed(bundle.html)
+    for picture in re.findall(r"data:image/svg\+xml;base64,([\w+/=]+)", bundle.html):
+        parser.feed(base64.b64decode(picture).decode())
     for text in (bundle.html, bundle.text):
         assert not [c for c in text if unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\t"]
         assert not set(text) & set("\u202e\u202d\u2066\u2067\u2068")

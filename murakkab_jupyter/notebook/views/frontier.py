@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -186,7 +188,7 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
         else "one plan; no other is better in any respect"
     )
     notes = [sheet["same"], TAKE if many else "", sheet["note"]]
-    html = frame(
+    markup = frame(
         "Frontier",
         heading("Frontier", f"{sheet['name']} · {detail}"),
         picture(sheet) if many else None,
@@ -201,7 +203,7 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
             *(wrap_text(one) for one in notes if one),
         ]
     )
-    return Bundle(html, clean(text))
+    return Bundle(markup, clean(text))
 
 
 def without(row: list[Any]) -> list[Any]:
@@ -219,8 +221,15 @@ def place(sheet: dict[str, Any], key: str, value: float, size: float) -> float:
     return size * share
 
 
+GREY = "#858585"
+"""Of lines and words in a picture, which knows nothing of the page's theme: legible on white and on black."""
+
+
 def picture(sheet: dict[str, Any]) -> Html | None:
-    """The plans over two of the goal's figures, by number."""
+    """The plans over two of the goal's figures, by number.
+
+    An image, not SVG in the page: where that is stripped (a notebook that is not trusted), its words stay behind.
+    """
     x, y = sheet["x"], sheet["y"]
     if not x or not y:
         return None
@@ -233,18 +242,15 @@ def picture(sheet: dict[str, Any]) -> Html | None:
     def up(value: float) -> float:
         return round(14 + high - place(sheet, y, value, high), 1)
 
-    words = {"fill": "currentColor", "font_size": "11", "opacity": ".75"}
     marks: list[Html] = []
     for value, text in sheet["axes"][x]["ticks"]:
         marks.append(line(across(value), 14, across(value), 14 + high))
-        marks.append(tag("text", text, x=across(value), y=14 + high + 15, text_anchor="middle", **words))
+        marks.append(words(text, across(value), 14 + high + 15, "middle"))
     for value, text in sheet["axes"][y]["ticks"]:
         marks.append(line(left, up(value), left + wide, up(value)))
-        marks.append(tag("text", text, x=left - 8, y=up(value) + 4, text_anchor="end", **words))
-    marks.append(
-        tag("text", sheet["axes"][x]["title"], x=left + wide, y=HEIGHT - 3, text_anchor="end", **words)
-    )
-    marks.append(tag("text", sheet["axes"][y]["title"], x=left, y=9, text_anchor="start", **words))
+        marks.append(words(text, left - 8, up(value) + 4, "end"))
+    marks.append(words(sheet["axes"][x]["title"], left + wide, HEIGHT - 3, "end"))
+    marks.append(words(sheet["axes"][y]["title"], left, 9, "start"))
     for point in sorted(sheet["points"], key=lambda one: one["chosen"]):
         if point["values"][x] is None or point["values"][y] is None:
             continue
@@ -252,28 +258,32 @@ def picture(sheet: dict[str, Any]) -> Html | None:
         marks.append(
             tag("circle", **at, fill=ACCENT, fill_opacity="1" if point["chosen"] else ".2", stroke=ACCENT)
         )
-        marks.append(
-            tag(
-                "text",
-                point["number"],
-                x=at["cx"],
-                y=at["cy"] + 4,
-                text_anchor="middle",
-                font_size="11",
-                fill="#fff" if point["chosen"] else "currentColor",
-            )
-        )
+        colour = "#fff" if point["chosen"] else GREY
+        marks.append(words(str(point["number"]), at["cx"], at["cy"] + 4, "middle", colour))
+    drawn = tag("svg", *marks, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {HEIGHT}")
     return tag(
-        "svg",
-        *marks,
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        "img",
+        src=f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode('ascii')}",
+        alt=f"Plans over {sheet['axes'][x]['title'].lower()} and {sheet['axes'][y]['title'].lower()}; the table has the numbers",
         width=WIDTH,
-        height=HEIGHT,
-        role="img",
-        aria_label=f"Plans over {sheet['axes'][x]['title'].lower()} and {sheet['axes'][y]['title'].lower()}; the table has the numbers",
-        style="max-width:100%;height:auto",
+        style="display:block;max-width:100%;height:auto",
+    )
+
+
+def words(text: str, x: float, y: float, anchor: str, fill: str = GREY) -> Html:
+    """A word in the picture; dollars stand as they are there, since nothing reads formulas in an image."""
+    said = Html(html.escape(clean(text), quote=False))
+    return tag(
+        "text",
+        said,
+        x=x,
+        y=y,
+        text_anchor=anchor,
+        font_size=11,
+        font_family="system-ui,sans-serif",
+        fill=fill,
     )
 
 
 def line(x1: float, y1: float, x2: float, y2: float) -> Html:
-    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke="currentColor", stroke_opacity=".15")
+    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=GREY, stroke_opacity=".3")

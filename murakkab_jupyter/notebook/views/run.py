@@ -150,6 +150,8 @@ def how(key: str, used: Figure | None) -> str:
     """How a figure of the run was got, in words."""
     if used is None or used.value is None:
         return "not known"
+    if used.value == 0:
+        return ""
     if key == "energy":
         return {"counter": "by counter", "estimate": "estimate from CPU-seconds"}.get(
             used.method or "", used.source

@@ -135,9 +135,13 @@ export default {
         case 'said':
           views.get(message.view)?.drawn.forEach(one => one.view?.said?.(message.text));
           break;
-        case 'end':
-          finish(message.view);
+        case 'end': {
+          // The static form takes its place in a moment; where it does not (the page was loaded anew), it stays.
+          const drawn = views.get(message.view)?.drawn ?? [];
+          views.delete(message.view);
+          setTimeout(() => drawn.filter(one => one.slot.isConnected).forEach(one => one.view?.said?.(message.text)), 1500);
           break;
+        }
         case 'hello':
           greeted = true;
           break;
