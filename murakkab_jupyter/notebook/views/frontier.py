@@ -38,6 +38,8 @@ COLUMNS = (
     ("quality", "Quality"),
 )
 UNITS = {"cost": "USD", "energy": "J", "latency": "s", "quality": "1"}
+AGAINST = " against the best in each respect."
+"""Said once, below the table, instead of at each plan."""
 WIDTH, HEIGHT = 560, 250
 
 
@@ -86,7 +88,7 @@ def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: s
                     *([reserved(plan)] if held else []),
                     *(choice(step, plan, plans) for step in changing),
                 ],
-                "gives": next((one for one in plan.notes if "gives up" in one), ""),
+                "gives": next((one for one in plan.notes if "gives up" in one), "").replace(AGAINST, "."),
             }
         )
     axes = {}
@@ -113,7 +115,14 @@ def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: s
         "y": second,
         "columns": [[key, title] for key, title in COLUMNS],
         "same": f"The same in every plan: {', '.join(same)}." if same and len(plans) > 1 else "",
-        "note": legend(one for plan in plans for one in plan.predicted.values()),
+        "note": " · ".join(
+            one
+            for one in (
+                "gives up: against the best of these in each respect" if len(plans) > 1 else "",
+                legend(one for plan in plans for one in plan.predicted.values()),
+            )
+            if one
+        ),
     }
     checked: dict[str, Any] = cleaned(sheet)
     return checked
@@ -177,7 +186,10 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
             ),
             # Wide enough not to make its row tall, and in sight before the table scrolls.
             Cell(point["gives"], markup=tag("div", point["gives"], style="min-width:230px")),
-            *(Cell(agent, words) for agent, words in point["choices"]),
+            *(
+                Cell(agent, detail, markup=tag("div", agent, style="white-space:nowrap"))
+                for agent, detail in point["choices"]
+            ),
         ]
         for point in sheet["points"]
     ]
