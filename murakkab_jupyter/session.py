@@ -190,7 +190,8 @@ class Session:
             cluster=view,
             evaluate=self.evaluator(declaration, view),
         )
-        return self._counted(predictable(made, declaration.workflow, self.profiles, view), declaration)
+        made = predictable(with_starts(made, view), declaration.workflow, self.profiles, view)
+        return self._counted(made, declaration)
 
     def _counted(self, plan: Plan, declaration: Declaration) -> Plan:
         """The plan with what it expects of the inputs, in words."""
@@ -577,6 +578,18 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def with_starts(plan: Plan, view: ClusterView) -> Plan:
+    """A plan with a note for each engine that its run has to start first."""
+    used = {step.configuration.engine for step in plan.steps.values()}
+    notes = [
+        f"Engine {one.name} is not running: the run starts it, in about {one.start.value:.0f} s "
+        f"({one.start.source}{f', {one.start.note}' if one.start.note else ''}), and it stays for later runs."
+        for one in view.engines
+        if one.name in used and not one.warm
+    ]
+    return replace(plan, notes=(*plan.notes, *notes))
 
 
 def beginning(run: Run, declaration: Declaration) -> Begin:

@@ -17,6 +17,7 @@ from murakkab_jupyter.core.events import BatchRetried, EngineUsed, ItemFailed, N
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.session import Session
 from tests.cluster.engines.parts import config, serving
+from tests.cluster.hosts import Place
 from tests.cluster.parts import wait_for
 
 CELL = """%%murakkab notes --minimize latency
@@ -33,6 +34,13 @@ def session(tmp_path: Path, monkeypatch) -> Iterator[Session]:
         library=library, journal=tmp_path / "journal.sqlite", profiles=tmp_path / "profiles.sqlite", cores=1
     ) as made:
         yield made
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    made = Place()
+    yield made
+    made.close()
 
 
 def declared(session: Session, agent: str, count: int, more: str = ""):
@@ -61,6 +69,9 @@ def test_a_run_starts_the_engine_its_plan_needs_and_keeps_it_for_the_next(sessio
     session.engines.know(config(wait=1.5))
     declaration = declared(session, "stand-in", 4)
     cold = session.plan(declaration)
+    assert any(
+        "Engine stand-in is not running: the run starts it, in about 60 s (prior" in n for n in cold.notes
+    )
     first = session.run(declaration, cold)
     assert first.status == "done"
     assert whole(first, 4)
@@ -111,6 +122,45 @@ def test_an_engine_killed_in_the_middle_loses_no_item_and_doubles_none(session) 
     assert any("engine stand-in is back" in cause for cause in causes)
     assert any("asked again" in one.reason for one in started.events if isinstance(one, BatchRetried))
     assert session.engines.look("stand-in").status.restarts == 1
+
+
+def test_an_engine_whose_worker_is_killed_is_started_on_another(tmp_path, monkeypatch, place) -> None:
+    monkeypatch.setenv("MURAKKAB_ENGINES", str(tmp_path / "engines.json"))
+    library = Library()
+    library.load_entry_points()
+    address = place.scheduler()
+    workers = {name: place.worker(name, cores=1) for name in ("one", "two")}
+    with Session(
+        library=library, cluster=address, journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite"
+    ) as session:
+        session.connect()
+        wait_for(lambda: session.connect().roll() is not None and len(session.connect().probes) == 2, 20)
+        entry = session.engines.start(config(think=0.2, max_num_seqs=4))
+        server = Server(entry.endpoint.url)
+        started = session.run(
+            declared(session, "stand-in", 40, " in_flight=4 timeout=60"), background=True, reuse=False
+        )
+        wait_for(lambda: server.metrics()["vllm:generation_tokens_total"] > 50, 60)
+        lost = session.connect().probes[entry.status.worker].name
+        workers[lost].kill()
+        started.wait(150)
+        assert started.status == "done", started.errors
+        assert whole(started, 40)
+        now = session.engines.look("stand-in")
+        assert now.status.worker != entry.status.worker
+        assert now.endpoint != entry.endpoint
+
+
+def test_what_an_engine_is_rated_lets_plans_with_a_floor_choose_it(session) -> None:
+    with serving() as server:
+        session.engines.attach(server.url, name="mine", rated=0.9)
+        declaration = session.declare(
+            "%%murakkab n --minimize latency\nsaid <- write a note about {word} @text-generation max_tokens=8",
+            {"word": "harbour"},
+        )
+        assert session.plan(declaration).steps["said"].configuration.agent == "mine"
+        quality = session.profiles.quality("mine", ())
+        assert (quality.value, quality.source) == (0.9, "prior")
 
 
 def test_an_engine_that_cannot_start_fails_its_items_with_its_last_words(session) -> None:

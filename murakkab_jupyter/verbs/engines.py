@@ -79,14 +79,15 @@ def engine(session: Session, request: Request, telling: Telling, *, keep: bool) 
                 key_env=options.get("key-env"),
                 ask_key=typed,
                 keep=keep or bool(options.get("keep")),
+                rated=rated(request),
             )
             return listed([entry], f"Attached {entry.name}: plans may use {', '.join(entry.agents)}.")
         case "start":
             config = config_of(word, request)
             if request.options.get("when-needed"):
-                entry = roster.know(config)
+                entry = roster.know(config, rated=rated(request))
                 return listed([entry], f"{entry.name} is known: a run whose plan chooses it starts it.")
-            entry = roster.start(config, tell=telling)
+            entry = roster.start(config, rated=rated(request), tell=telling)
             took = entry.status.start_s if entry.status is not None else None
             said = f"Started {entry.name} in {took:.0f} s: plans may use {', '.join(entry.agents)}."
             return listed([entry], said)
@@ -137,6 +138,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "context_tokens": None if endpoint is None else endpoint.context_tokens,
         "agents": list(entry.agents),
         "kept": entry.kept,
+        "rated": entry.rated,
         "worker": None if status is None else status.worker,
         "pid": None if status is None else status.pid or None,
         "gpus": None if status is None else list(status.gpus),
@@ -196,6 +198,17 @@ def whole(request: Request, option: str, default: int = 0) -> int:
         msg = f"--{option} cannot be {str(given)[:40]!r}."
         raise UsageError(msg, hint=f"Give a whole number, for example --{option} 8.")
     return int(given)
+
+
+def rated(request: Request) -> float | None:
+    """`--rated` as a number; None where it is not given."""
+    if request.options.get("rated") is None:
+        return None
+    value = number(request, "rated")
+    if value > 1:
+        msg = f"--rated cannot be {value:g}."
+        raise UsageError(msg, hint="Give how well the model does its steps, from 0 to 1: --rated 0.6")
+    return value
 
 
 def number(request: Request, option: str) -> float:

@@ -73,6 +73,10 @@ OPTIONS: Mapping[str, Option] = {
         "value", "FILE", "take in what another host exported (priors here), or mlenergy: published models"
     ),
     "help": Option("flag", "", "show this help"),
+    # engine attach, start
+    "rated": of_engine(
+        "value", "0..1", "how well its model does its steps, as you state it; a floor needs it"
+    ),
     # engine attach
     "name": of_engine("value", "NAME", "what to call the engine: @NAME pins its agent"),
     "model": of_engine("value", "NAME", "attach: which of the server's models"),

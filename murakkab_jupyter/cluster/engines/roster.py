@@ -60,6 +60,8 @@ class Entry:
         Whether it is remembered for other sessions.
     problem
         Why it cannot be used now.
+    rated
+        How well its model does its steps, 0..1, as the user states it.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Entry:
     status: EngineStatus | None = None
     kept: bool = False
     problem: str = ""
+    rated: float | None = None
 
     @property
     def state(self) -> str:
@@ -125,6 +128,7 @@ class Roster:
         key_env: str | None = None,
         ask_key: Callable[[str], str] | None = None,
         keep: bool = False,
+        rated: float | None = None,
     ) -> Entry:
         """Look at a server that runs already, and let its model do steps.
 
@@ -143,6 +147,9 @@ class Roster:
             then stays in this process's environment, and is neither shown nor written down.
         keep
             Whether later sessions of this user know it too (never its key).
+        rated
+            How well its model does its steps, 0..1, as you state it: a prior. Without it no plan with a floor on
+            quality chooses it unpinned.
 
         Raises
         ------
@@ -171,7 +178,7 @@ class Roster:
         called = name or found.endpoint.slug()
         if not name and self._taken(called):
             called = f"{called}-served"  # an agent of that name does it in another way
-        entry = self._add(Entry(called, found.endpoint, found=found, kept=keep))
+        entry = self._add(Entry(called, found.endpoint, found=found, kept=keep, rated=rated))
         if keep:
             self._write()
         return entry
@@ -190,18 +197,19 @@ class Roster:
 
     # --- start and stop ---------------------------------------------------------------------------------------
 
-    def know(self, config: EngineConfig) -> Entry:
-        """An engine that plans may choose, and that is started when a run needs it."""
+    def know(self, config: EngineConfig, *, rated: float | None = None) -> Entry:
+        """An engine that plans may choose, and that is started when a run needs it; `rated` as of `attach`."""
         known = self._entries.get(config.name)
         if known is not None and known.config is None:
             msg = f"{config.name} is attached already."
             raise UsageError(msg, hint="Give this one another name: --name NAME, or detach the other.")
-        return self._add(Entry(config.name, None, config=config))
+        return self._add(Entry(config.name, None, config=config, rated=rated))
 
     def start(
         self,
         config: EngineConfig,
         *,
+        rated: float | None = None,
         tell: Callable[[EngineStatus], None] = lambda _: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> Entry:
@@ -212,7 +220,7 @@ class Roster:
         ClusterError
             No worker can, or it does not come to answer; with its last words.
         """
-        self.know(config)
+        self.know(config, rated=rated)
         fleet = self.fleet()
         try:
             status = fleet.launch(config)
@@ -232,6 +240,8 @@ class Roster:
         status = self.fleet().find(name)
         if status is None or status.state in ("failed", "stopped"):
             return self.start(entry.config, stop=stop)
+        # Whoever started it may leave: it is held from here too.
+        self.fleet().launch(replace(status.config, worker=status.worker))
         status = self.fleet().wait(name, timeout_s=entry.config.start_timeout_s, stop=stop)
         return self._add(replace(entry, endpoint=status.endpoint, status=status))
 
@@ -362,6 +372,8 @@ class Roster:
     def _add(self, entry: Entry) -> Entry:
         """Keep an entry, and its agents in the library."""
         before = self._entries.get(entry.name)
+        if before is not None and entry.rated is None:
+            entry = replace(entry, rated=before.rated)
         if before is None and (taken := self._taken(entry.name)):
             msg = f"There is an agent {taken} already, so an engine cannot be called {entry.name}."
             raise UsageError(msg, hint=f"Give it another name: --name {entry.name}-served")
@@ -373,7 +385,11 @@ class Roster:
         endpoint = entry.endpoint or (
             before.endpoint if before is not None and before.endpoint is not None else None
         )
-        if before is None or before.endpoint != entry.endpoint or not before.agents:
+        if (
+            before is None
+            or (before.endpoint, before.rated) != (entry.endpoint, entry.rated)
+            or not before.agents
+        ):
             shown = endpoint or Endpoint(
                 PENDING_URL,
                 entry.name,
@@ -386,9 +402,9 @@ class Roster:
                 pending = replace(
                     spec, summary=f"{spec.summary.split(' with ')[0]} with {entry.name}, which a run starts."
                 )
-                self.library.add_agent(
-                    replace(spec if endpoint is not None else pending, engine=entry.name), replace=True
-                )
+                shaped = spec if endpoint is not None else pending
+                shaped = replace(shaped, engine=entry.name, quality=entry.rated)
+                self.library.add_agent(shaped, replace=True)
                 names.append(spec.name)
             entry = replace(entry, agents=tuple(names))
         else:
@@ -421,19 +437,29 @@ class Roster:
             msg = f"The list of kept engines {self._kept} cannot be read."
             raise UsageError(msg, hint="Delete it, and attach them again with --keep.") from None
         for one in known:
-            name, url, model, key_env = (one.get(key) for key in ("name", "url", "model", "key_env"))
+            name, url, model, key_env, rated = (
+                one.get(key) for key in ("name", "url", "model", "key_env", "rated")
+            )
             try:
                 endpoint = Endpoint(str(url), str(model or ""), key_env)
                 found = probe_server(
                     endpoint.url, model=endpoint.model, key=endpoint.key(), key_env=key_env, answer=False
                 )
-                self._add(Entry(str(name), found.endpoint, found=found, kept=True))
+                self._add(Entry(str(name), found.endpoint, found=found, kept=True, rated=rated))
             except ClusterError as error:
-                self._entries[str(name)] = Entry(str(name), endpoint, kept=True, problem=error.message)
+                self._entries[str(name)] = Entry(
+                    str(name), endpoint, kept=True, problem=error.message, rated=rated
+                )
 
     def _write(self) -> None:
         kept: list[dict[str, Any]] = [
-            {"name": e.name, "url": e.endpoint.url, "model": e.endpoint.model, "key_env": e.endpoint.key_env}
+            {
+                "name": e.name,
+                "url": e.endpoint.url,
+                "model": e.endpoint.model,
+                "key_env": e.endpoint.key_env,
+                "rated": e.rated,
+            }
             for e in self._entries.values()
             if e.kept and e.endpoint is not None
         ]
