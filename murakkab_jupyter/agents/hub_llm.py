@@ -74,9 +74,15 @@ QWEN, GEMMA = "qwen2.5-1.5b-instruct", "gemma-3-1b-it"
 QWEN_TEXT = WeightsWriter("text-generation", QWEN)
 QWEN_SUMMARY = WeightsWriter("summarisation", QWEN)
 QWEN_ANSWER = WeightsWriter("question-answering", QWEN)
+QWEN_LABEL = WeightsWriter("classification", QWEN)
+QWEN_EXTRACT = WeightsWriter("extraction", QWEN)
+QWEN_TRANSLATE = WeightsWriter("translation", QWEN)
 GEMMA_TEXT = WeightsWriter("text-generation", GEMMA)
 GEMMA_SUMMARY = WeightsWriter("summarisation", GEMMA)
 GEMMA_ANSWER = WeightsWriter("question-answering", GEMMA)
+GEMMA_LABEL = WeightsWriter("classification", GEMMA)
+GEMMA_EXTRACT = WeightsWriter("extraction", GEMMA)
+GEMMA_TRANSLATE = WeightsWriter("translation", GEMMA)
 
 HUB_MODELS = (
     HubModel(
@@ -87,6 +93,9 @@ HUB_MODELS = (
             "text-generation": "QWEN_TEXT",
             "summarisation": "QWEN_SUMMARY",
             "question-answering": "QWEN_ANSWER",
+            "classification": "QWEN_LABEL",
+            "extraction": "QWEN_EXTRACT",
+            "translation": "QWEN_TRANSLATE",
         },
         1_900_000_000,
     ),
@@ -98,6 +107,9 @@ HUB_MODELS = (
             "text-generation": "GEMMA_TEXT",
             "summarisation": "GEMMA_SUMMARY",
             "question-answering": "GEMMA_ANSWER",
+            "classification": "GEMMA_LABEL",
+            "extraction": "GEMMA_EXTRACT",
+            "translation": "GEMMA_TRANSLATE",
         },
         1_700_000_000,
     ),

@@ -12,6 +12,7 @@ from typing import Any
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Needs, Option
 from murakkab_jupyter.agents.chat import Chat, Message, Reply, Request, TooLong
 from murakkab_jupyter.agents.library import Library, default_library
+from murakkab_jupyter.agents.structured import ClassWriter, RecordWriter, TranslationWriter
 from murakkab_jupyter.agents.writing import TASKS, AnswerWriter, SummaryWriter, TextWriter, writer_of
 from murakkab_jupyter.core.errors import AgentError
 from murakkab_jupyter.core.media import hash_file
@@ -90,16 +91,18 @@ class LlamaChat(Chat):
 
     def send(self, messages: Sequence[Message], request: Request) -> Reply | Failed:
         """Ask once."""
-        answer = self.server.handle_chat_completions(
-            {
-                "messages": [dict(message) for message in messages],
-                "max_tokens": request.max_tokens,
-                "temperature": request.temperature,
-                "seed": request.seed,
-                # Reusing another request's prefix changes the last digits, and so, rarely, a word.
-                "cache_prompt": False,
-            }
-        )
+        body: dict[str, Any] = {
+            "messages": [dict(message) for message in messages],
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+            # Reusing another request's prefix changes the last digits, and so, rarely, a word.
+            "cache_prompt": False,
+        }
+        if request.schema is not None:
+            shape = {"name": "reply", "schema": dict(request.schema), "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": shape}
+        answer = self.server.handle_chat_completions(body)
         problem = answer.get("error")
         if problem:
             if problem.get("type") == "exceed_context_size_error":
@@ -167,6 +170,27 @@ class Smollm2Summary(SummaryWriter):
 
 class Smollm2Answer(AnswerWriter):
     """Answers with SmolLM2-135M."""
+
+    def __init__(self) -> None:
+        super().__init__(open_smollm2)
+
+
+class Smollm2Label(ClassWriter):
+    """Classifies with SmolLM2-135M."""
+
+    def __init__(self) -> None:
+        super().__init__(open_smollm2)
+
+
+class Smollm2Extract(RecordWriter):
+    """Extracts with SmolLM2-135M."""
+
+    def __init__(self) -> None:
+        super().__init__(open_smollm2)
+
+
+class Smollm2Translate(TranslationWriter):
+    """Translates with SmolLM2-135M."""
 
     def __init__(self) -> None:
         super().__init__(open_smollm2)
@@ -244,6 +268,9 @@ def register(library: Library) -> None:
         "text-generation": "Smollm2Text",
         "summarisation": "Smollm2Summary",
         "question-answering": "Smollm2Answer",
+        "classification": "Smollm2Label",
+        "extraction": "Smollm2Extract",
+        "translation": "Smollm2Translate",
     }
     for capability, task in TASKS.items():
         small = AgentSpec(

@@ -79,7 +79,7 @@ def walk(name: str, value: Any, origin: Any) -> Iterator[Piece]:
                 yield Piece(name, words, place_of(value, origin), "seen")
         case Answer() if value.evidence:
             first = value.evidence[0]
-            yield Piece(name, value.text, Origin(first.source, first.start_s, first.end_s))
+            yield Piece(name, value.text, Origin(first.source, first.start_s, first.end_s, first.place))
         case list() | tuple():
             places = (
                 origin
@@ -112,11 +112,10 @@ def seen_in(boxes: Sequence[Boxes]) -> dict[str, int]:
 
 def evidence_of(piece: Piece, text: str | None = None) -> Evidence:
     """A piece as evidence; where nothing comes from a file, the source is the name of the input."""
-    if piece.origin is None:
-        return Evidence(piece.name, text=piece.text if text is None else text)
-    return Evidence(
-        piece.origin.source, piece.origin.start_s, piece.origin.end_s, piece.text if text is None else text
-    )
+    words, origin = piece.text if text is None else text, piece.origin
+    if origin is None:
+        return Evidence(piece.name, text=words)
+    return Evidence(origin.source, origin.start_s, origin.end_s, words, origin.place)
 
 
 def label_of(name: str) -> str:

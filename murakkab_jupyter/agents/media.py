@@ -16,6 +16,7 @@ from murakkab_jupyter.agents.container import (
     video_stream,
 )
 from murakkab_jupyter.agents.pictures import open_image, pixels_of, read_frame, thumbnail
+from murakkab_jupyter.agents.reading import html_text, pdf_text
 from murakkab_jupyter.agents.sound import RATE, read_audio
 from murakkab_jupyter.core.errors import InputError, UsageError
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
@@ -33,11 +34,12 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "audio": (".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff"),
     "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"),
     "document": (
-        ".txt", ".md", ".rst", ".srt", ".vtt", ".csv", ".tsv", ".json", ".jsonl", ".html", ".htm", ".xml",
+        ".pdf", ".txt", ".md", ".rst", ".srt", ".vtt", ".csv", ".tsv", ".json", ".jsonl", ".html", ".htm", ".xhtml", ".xml",
         ".log", ".yaml", ".yml", ".tex",
     ),
 }  # fmt: skip
 
+HTML = frozenset({".html", ".htm", ".xhtml"})
 MAX_DOCUMENT_BYTES = 64_000_000
 
 
@@ -111,6 +113,9 @@ def probe_document(media: Media) -> Document:
     if media.size_bytes > MAX_DOCUMENT_BYTES:
         msg = f"{media.path} has {media.size_bytes / 1e6:.0f} MB; at most {MAX_DOCUMENT_BYTES / 1e6:.0f} MB of text are read."
         raise InputError(msg, hint="Split it into smaller files.")
+    suffix = Path(media.path).suffix.lower()
+    if suffix == ".pdf":
+        return Document(media, pdf_text(path))
     data = path.read_bytes()
     bom = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
     encoding = next((name for mark, name in bom.items() if data.startswith(mark)), "utf-8")
@@ -121,4 +126,4 @@ def probe_document(media: Media) -> Document:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode("latin-1")  # every byte means something in it, so old files stay readable
-    return Document(media, text)
+    return Document(media, html_text(text) if suffix in HTML else text)

@@ -7,11 +7,11 @@ from typing import Any
 
 from murakkab_jupyter.agents.capability import Capability, Port, Yield
 from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.text import TEXTUAL
 from murakkab_jupyter.core.kinds import Measure
 
 __all__ = ["EMBEDDING", "QUESTION_ANSWERING", "RETRIEVAL", "register"]
 
-TEXTUAL = frozenset({"text", "transcript", "passage", "document", "answer", "boxes", "record"})
 QUESTION = Port("question", frozenset({"text"}))
 DEFAULT_TOP_K = 5
 

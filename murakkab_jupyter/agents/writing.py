@@ -7,24 +7,24 @@ replaced by the material's own best sentences.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from murakkab_jupyter.agents.agent import Agent, Failed, Inputs, Option, Tokens
+from murakkab_jupyter.agents.agent import Failed, Inputs, Option, Tokens
 from murakkab_jupyter.agents.answering import NOTHING, Ranker, about_objects, answer_from, question_of
-from murakkab_jupyter.agents.chat import Chat, Message, Reply, Request, total
-from murakkab_jupyter.agents.extractive import pick, sections
+from murakkab_jupyter.agents.chat import CHARACTERS_PER_TOKEN, OVERHEAD_TOKENS, Message, Reply, Request
+from murakkab_jupyter.agents.classify import LABELS
+from murakkab_jupyter.agents.extract import FIELDS
+from murakkab_jupyter.agents.extractive import pick, sections, within
 from murakkab_jupyter.agents.material import Piece, evidence_of, label_of, named, pieces, seen_in
-from murakkab_jupyter.agents.paths import PATHS, Similar, agreed, similarities, spread
+from murakkab_jupyter.agents.paths import PATHS
 from murakkab_jupyter.agents.sentences import clean, content, coverage, split
+from murakkab_jupyter.agents.structured import ClassWriter, RecordWriter, TranslationWriter, parts_of
 from murakkab_jupyter.agents.vectors import WordLlamaStatic
+from murakkab_jupyter.agents.writer import Opener, Task, Writer
 from murakkab_jupyter.core.kinds import Answer, Boxes, Evidence, text_of
 
 __all__ = ["TASKS", "AnswerWriter", "Opener", "SummaryWriter", "Task", "TextWriter", "Writer", "writer_of"]
-
-Opener = Callable[[Mapping[str, Any], int], Chat]
-"""`opener(options, cores)` loads a model."""
 
 NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'-]+")
 GROUNDED = 0.7
@@ -33,22 +33,18 @@ PASSAGES = 4
 """How many passages a model is given to answer from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What a language model can do for a step: the suffix of the agents' names, options, and needs beyond the model."""
-
-    suffix: str
-    summary: str
-    options: tuple[Option, ...]
-    modules: tuple[str, ...] = ()
-    memory_bytes: int = 450_000_000
-
-
 LENGTH = Option("max_tokens", int, 200, help="Most tokens to write.")
 TEMPERATURE = Option("temperature", float, 0.0, help="0 always writes the same.")
 TASKS: dict[str, Task] = {
     "text-generation": Task("", "Writes", (LENGTH, TEMPERATURE, PATHS)),
-    "summarisation": Task("-summary", "Summarises", (Option("max_tokens", int, 96, help=LENGTH.help),)),
+    "summarisation": Task(
+        "-summary",
+        "Summarises",
+        (
+            Option("max_tokens", int, 96, help=LENGTH.help),
+            Option("words", int, 0, help="Most words of the summary; 0 leaves it to max_tokens."),
+        ),
+    ),
     "question-answering": Task(
         "-qa",
         "Answers",
@@ -56,77 +52,20 @@ TASKS: dict[str, Task] = {
         ("wordllama",),
         550_000_000,
     ),
+    "classification": Task(
+        "-label", "Classifies", (LABELS, Option("max_tokens", int, 32, help=LENGTH.help), PATHS)
+    ),
+    "extraction": Task("-extract", "Extracts", (FIELDS, Option("max_tokens", int, 256, help=LENGTH.help))),
+    "translation": Task(
+        "-translate",
+        "Translates",
+        (
+            Option("language", str, "", help="The language to translate into."),
+            Option("source", str, "", help="The language to translate from; found out when left out."),
+            Option("max_tokens", int, 0, help="Most tokens of each part; by its length when 0."),
+        ),
+    ),
 }
-
-
-class Writer(Agent):
-    """What the agents with a language model share."""
-
-    def __init__(self, opener: Opener) -> None:
-        self.opener = opener
-        self.options: Mapping[str, Any] = {}
-        self.model: Chat | None = None
-        self.last = Tokens()
-        self.before: Tokens | None = None
-        self.similar: Similar | None = None
-        self.extracted = 0
-        """Texts that did not stand in the material, and were replaced by sentences of it."""
-
-    def load(self, options: Mapping[str, Any], cores: int) -> None:
-        """Load the model."""
-        self.options = dict(options)
-        self.model = self.opener(options, cores)
-
-    @property
-    def chat(self) -> Chat:
-        """The model, loaded now if it was not."""
-        if self.model is None:
-            self.load({}, 1)
-        assert self.model is not None
-        return self.model
-
-    @property
-    def shortened(self) -> int:
-        """Requests whose material had to be shortened, since loading."""
-        return 0 if self.model is None else self.model.shortened
-
-    def tokens(self) -> Tokens:
-        """As the model counted them."""
-        return self.last
-
-    def tokens_so_far(self) -> Tokens | None:
-        """As the model counts them while it writes."""
-        before, now = self.before, None if self.model is None else self.model.spent()
-        return None if before is None or now is None else now - before
-
-    def notes(self) -> Sequence[str]:
-        """What the model has to say beside its texts, each thing once."""
-        return [] if self.model is None else list(self.model.notes)
-
-    def close(self) -> None:
-        """Let go of the model."""
-        if self.model is not None:
-            self.model.close()
-            self.model = None
-
-    def ask(self, requests: Sequence[Request]) -> list[Reply | Failed]:
-        """Ask the model, by several paths where that is asked for, and keep count."""
-        paths = max(1, int(self.options.get("paths", 1)))
-        self.before = before = self.chat.spent()
-        try:
-            replies = self.chat.complete(spread(requests, paths))
-        finally:
-            after = self.chat.spent()
-            if before is not None and after is not None:
-                self.last = after - before
-            self.before = None
-        if before is None:
-            self.last = total(replies)
-        if paths == 1:
-            return replies
-        if self.similar is None:
-            self.similar = similarities()
-        return [agreed(replies[n : n + paths], self.similar) for n in range(0, len(replies), paths)]
 
 
 class TextWriter(Writer):
@@ -173,42 +112,105 @@ SUMMARY_LEAD = (
 )
 
 
+UNKNOWN_ROOM = 24_000
+"""Characters that one request may hold where a model does not say what fits."""
+ROUNDS = 6
+
+
 class SummaryWriter(Writer):
-    """Keeps the list of what was seen; lets the model put what was said or written into one or two sentences."""
+    """Keeps the list of what was seen; lets the model put what was said or written into a few sentences.
+
+    Words that do not fit into one request are summarised part by part, and the parts' summaries together,
+    as often as it takes (map and reduce).
+    """
 
     def call(self, batch: Sequence[Inputs]) -> list[str | Failed]:
         """One summary for each item; where there are no words to summarise, the model is not asked."""
+        spent = Tokens()
+        made: list[str | Failed | None] = [None] * len(batch)
         asked: list[int] = []
         requests: list[Request] = []
+        brought: list[str] = []
         for index, inputs in enumerate(batch):
             words = worded(inputs.values.get("material"))
-            if words:
-                asked.append(index)
-                tokens = int(self.options.get("max_tokens", 96))
-                lead: tuple[Message, ...] = SUMMARY_LEAD
-                if inputs.prompt:
-                    lead = ({"role": "system", "content": inputs.prompt},)
-                requests.append(Request(lead, ("Said: ", ""), (words,), tokens))
-        replies = dict(zip(asked, self.ask(requests), strict=True)) if requests else {}
-        if not requests:
-            self.last = Tokens()
-        return [self.told(inputs, replies.get(index)) for index, inputs in enumerate(batch)]
+            if not words:
+                made[index] = (
+                    " ".join(sections(inputs.values.get("material"), 80)) or "There is nothing to summarise."
+                )
+                continue
+            short = self.condensed(words, inputs)
+            spent = Tokens(spent.read + self.last.read, spent.written + self.last.written)
+            if isinstance(short, Failed):
+                made[index] = short
+                continue
+            asked.append(index)
+            brought.append(short)
+            requests.append(self.request(short, inputs))
+        self.last = Tokens()
+        replies = self.ask(requests) if requests else []
+        self.last = Tokens(spent.read + self.last.read, spent.written + self.last.written)
+        for index, words, reply in zip(asked, brought, replies, strict=True):
+            made[index] = reply if isinstance(reply, Failed) else self.told(batch[index], words, reply)
+        return [one if one is not None else Failed("Nothing was summarised.") for one in made]
 
-    def told(self, inputs: Inputs, reply: Reply | Failed | None) -> str | Failed:
-        """The summary of one item: what stands in the material of what the model wrote."""
-        material = inputs.values.get("material")
-        if reply is None:
-            return " ".join(sections(material, 80)) or "There is nothing to summarise."
-        if isinstance(reply, Failed):
-            return reply
-        words = worded(material)
+    def request(self, words: str, inputs: Inputs) -> Request:
+        """What to ask of some words."""
+        lead: tuple[Message, ...] = SUMMARY_LEAD
+        if inputs.prompt:
+            lead = ({"role": "system", "content": inputs.prompt},)
+        return Request(lead, ("Said: ", ""), (words,), self.most_tokens)
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens to write: what is asked for in words, if that is more."""
+        return max(int(self.options.get("max_tokens", 96)), 2 * int(self.options.get("words") or 0))
+
+    def condensed(self, words: str, inputs: Inputs) -> str | Failed:
+        """Words that fit into one request: themselves, or the summaries of their parts."""
+        self.last = Tokens()
+        spent = Tokens()
+        context = self.chat.context_tokens
+        room = UNKNOWN_ROOM
+        if context is not None:
+            fixed = self.request("", inputs).fixed
+            room = int((context - self.most_tokens - OVERHEAD_TOKENS) * CHARACTERS_PER_TOKEN) - fixed
+            room = max(room, 400)
+        for _ in range(ROUNDS):
+            if len(words) <= room:
+                break
+            # Parts of like length: a last part of two sentences would get as many words as the others.
+            parts = parts_of(words.replace("\n", " "), max(400, len(words) // (len(words) // room + 1) + 200))
+            replies = self.ask([self.request(part, inputs) for part in parts])
+            spent = Tokens(spent.read + self.last.read, spent.written + self.last.written)
+            failed = next((reply for reply in replies if isinstance(reply, Failed)), None)
+            if failed is not None:
+                self.last = spent
+                return failed
+            shorter = [
+                self.standing(part, reply)
+                for part, reply in zip(parts, replies, strict=True)
+                if isinstance(reply, Reply)
+            ]
+            words = "\n".join(" ".join(sentences) for sentences in shorter)
+        self.last = spent
+        return words
+
+    def standing(self, words: str, reply: Reply) -> list[str]:
+        """The sentences of a reply, or the words' own best ones where a reply does not stand in them."""
         sentences = split(reply.text)
         if not reply.complete and len(sentences) > 1:
             sentences = sentences[:-1]
         if not sentences or not all(grounded(sentence, words, SUMMARY_LEAD) for sentence in sentences):
             self.extracted += 1
-            sentences = pick(split(words), 60)
-        text = " ".join(dict.fromkeys(clean(sentence) for sentence in sentences))
+            sentences = pick(split(words), int(self.options.get("words") or 60))
+        return list(dict.fromkeys(clean(sentence) for sentence in sentences))
+
+    def told(self, inputs: Inputs, words: str, reply: Reply) -> str:
+        """The summary of one item: what stands in the material of what the model wrote."""
+        sentences = self.standing(words, reply)
+        most = int(self.options.get("words") or 0)
+        text = " ".join(within(sentences, most) if most else sentences)
+        material = inputs.values.get("material")
         boxes = [part for _, value in pairs(material) for part in flat(value) if isinstance(part, Boxes)]
         if not boxes:
             return text
@@ -376,6 +378,9 @@ WRITERS: dict[str, type[Writer]] = {
     "text-generation": TextWriter,
     "summarisation": SummaryWriter,
     "question-answering": AnswerWriter,
+    "classification": ClassWriter,
+    "extraction": RecordWriter,
+    "translation": TranslationWriter,
 }
 
 

@@ -53,11 +53,12 @@ Measure = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where in the user's media something comes from: `source` is a path, times are seconds in it."""
+    """Where in the user's media something comes from: `source` is a path, times are seconds in it, `place` a page or section."""
 
     source: str
     start_s: float | None = None
     end_s: float | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text document; `text` is read at declaration."""
+    """A text document; `text` is read at declaration. Pages end with a form feed, headings are lines that begin with `#`."""
 
     media: Media
     text: str
@@ -165,12 +166,13 @@ class Boxes:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What an answer rests on: `source` is a path, times are seconds in it, `text` the words used."""
+    """What an answer rests on: `source` is a path, times are seconds in it, `text` the words used, `place` a page or section."""
 
     source: str
     start_s: float | None = None
     end_s: float | None = None
     text: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,11 +357,15 @@ def track_from(data: Mapping[str, Any]) -> Video | Audio:
 
 
 def origin_to(origin: Origin | None) -> list[object] | None:
-    return None if origin is None else [origin.source, origin.start_s, origin.end_s]
+    if origin is None:
+        return None
+    return [origin.source, origin.start_s, origin.end_s, *([origin.place] if origin.place else [])]
 
 
 def origin_from(data: Any) -> Origin | None:
-    return None if data is None else Origin(str(data[0]), time_of(data[1]), time_of(data[2]))
+    if data is None:
+        return None
+    return Origin(str(data[0]), time_of(data[1]), time_of(data[2]), str(data[3]) if len(data) > 3 else "")
 
 
 def time_of(data: Any) -> float | None:
@@ -449,13 +455,20 @@ KINDS: dict[str, Kind] = {
                 "text": v.text,
                 "evidence": [
                     {"source": e.source, "start_s": e.start_s, "end_s": e.end_s, "text": e.text}
+                    | ({"place": e.place} if e.place else {})
                     for e in v.evidence
                 ],
             },
             lambda d: Answer(
                 str(d["text"]),
                 tuple(
-                    Evidence(str(e["source"]), time_of(e["start_s"]), time_of(e["end_s"]), str(e["text"]))
+                    Evidence(
+                        str(e["source"]),
+                        time_of(e["start_s"]),
+                        time_of(e["end_s"]),
+                        str(e["text"]),
+                        str(e.get("place", "")),
+                    )
                     for e in d["evidence"]
                 ),
             ),

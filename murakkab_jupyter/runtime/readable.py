@@ -38,6 +38,7 @@ def readable(value: Any) -> Any:
         case Answer():
             evidence = [
                 {"source": one.source, "start_s": one.start_s, "end_s": one.end_s, "text": one.text}
+                | ({"place": one.place} if one.place else {})
                 for one in value.evidence
             ]
             return {"text": value.text, "evidence": evidence}
@@ -57,7 +58,8 @@ def readable(value: Any) -> Any:
         case Passage():
             return {"text": value.text, "score": value.score, "origin": readable(value.origin)}
         case Origin():
-            return {"source": value.source, "start_s": value.start_s, "end_s": value.end_s}
+            where = {"place": value.place} if value.place else {}
+            return {"source": value.source, "start_s": value.start_s, "end_s": value.end_s, **where}
         case Video():
             size = {"width": value.width, "height": value.height, "fps": value.fps}
             return {

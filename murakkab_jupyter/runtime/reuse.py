@@ -79,7 +79,8 @@ def canonical(value: Any, known: Mapping[str, str]) -> Any:
             return ["media", value.sha256, value.size_bytes]
         case Origin() | Evidence():
             words = value.text if isinstance(value, Evidence) else ""
-            return ["at", known.get(value.source, value.source), value.start_s, value.end_s, words]
+            where = [value.place] if value.place else []
+            return ["at", known.get(value.source, value.source), value.start_s, value.end_s, words, *where]
         case np.ndarray():
             if kinds.encode(value) is None:
                 raise NoKey

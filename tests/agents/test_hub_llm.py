@@ -114,12 +114,15 @@ def test_the_path_from_weights_to_words_runs_with_a_real_model_in_their_place(sm
             {"question": "When will the work start?", "context": [("talk", [said])]},
             {"context": [[Origin("/a.mp4", 0.0, 9.0)]]},
         ),
+        "classification": Inputs((), {"text": [("talk", said)], "labels": "transport, weather"}),
+        "extraction": Inputs((), {"text": [("talk", said)], "fields": "month"}),
+        "translation": Inputs((), {"text": said}),
     }
     for capability, task in TASKS.items():
         spec = library.agent(f"{model.name}{task.suffix}")
         assert library.availability(spec).ready
         agent = spec.make()
-        agent.load(spec.settings({"max_tokens": 16, "context": 512}), 1)
+        agent.load(spec.settings({"max_tokens": 16, "context": 512, "language": "French"}), 1)
         (made,) = agent.call([given[capability]])
         assert str(made).strip()
         assert agent.tokens().read > 0

@@ -12,7 +12,7 @@ from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.chat import Chat, Reply, Request, TooLong
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.llm import GgufWriter, LlamaChat, register_gguf
-from murakkab_jupyter.agents.writing import AnswerWriter, SummaryWriter, TextWriter
+from murakkab_jupyter.agents.writing import TASKS, AnswerWriter, SummaryWriter, TextWriter
 from murakkab_jupyter.core.errors import AgentError
 from murakkab_jupyter.core.kinds import Box, Boxes, Origin, Segment, Transcript
 
@@ -180,7 +180,7 @@ def test_any_gguf_is_registered_in_one_line_and_answers(small):
     library = Library()
     library.load_entry_points()
     specs = register_gguf(small, "mine", library=library)
-    assert [spec.name for spec in specs] == ["mine", "mine-summary", "mine-qa"]
+    assert [spec.name for spec in specs] == [f"mine{task.suffix}" for task in TASKS.values()]
     assert specs[0].version == register_gguf(small, "mine", library=library)[0].version
     spec = pickle.loads(pickle.dumps(library.agent("mine-qa")))
     agent = spec.make()

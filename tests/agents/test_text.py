@@ -128,3 +128,10 @@ def test_the_same_material_gives_the_same_text_in_any_batch(agent):
     made.load({"words": 8}, 1)
     assert made.call(items) == [made.call([one])[0] for one in items]
     assert made.tokens().read > 0
+
+
+def test_a_text_of_thousands_of_sentences_is_reduced_in_parts_to_the_length_asked_for():
+    sentences = [f"Chapter {n} tells of the harbour and of ship {n}." for n in range(3000)]
+    kept = pick(sentences, 60)
+    assert 30 <= sum(len(one.split()) for one in kept) <= 60
+    assert [one for one in sentences if one in kept] == kept

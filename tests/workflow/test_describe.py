@@ -36,6 +36,7 @@ def test_examples_of_built_in_capabilities_bind(library):
     values = {
         "video": "a.mp4", "scene": "a.mp4", "speech": "a.mp3", "picture": "a.png", "pictures": "a.png", "text": "words",
         "passages": ["one"], "question": "why?", "context": "words", "material": "words",
+        "labels": "good, bad", "fields": "name", "document": "a.md",
     }  # fmt: skip
     for one in capabilities(library):
         for sentence in one.examples:

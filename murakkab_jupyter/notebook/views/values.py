@@ -50,10 +50,10 @@ def place_of(value: object) -> str:
 
 
 def evidence_words(evidence: Evidence) -> str:
-    """`clip.mp4 0:05–0:12`."""
+    """`clip.mp4 0:05–0:12`, `report.pdf, page 3`."""
     name = file_name(evidence.source)
     if evidence.start_s is None:
-        return name
+        return f"{name}, {evidence.place}" if evidence.place else name
     if evidence.end_s is None or evidence.end_s == evidence.start_s:
         return f"{name} {timecode(evidence.start_s)}"
     return f"{name} {timecode(evidence.start_s)}–{timecode(evidence.end_s)}"
@@ -130,6 +130,6 @@ def value_html(value: Any, longest: int = LONGEST) -> Html:
         )
     if isinstance(value, Passage) and value.origin is not None:
         origin = value.origin
-        place = evidence_words(Evidence(origin.source, origin.start_s, origin.end_s))
+        place = evidence_words(Evidence(origin.source, origin.start_s, origin.end_s, place=origin.place))
         return tag("span", value_words(value, longest), " ", tag("span", f"({place})", style=MUTED))
     return tag("span", value_words(value, longest), style="white-space:pre-line")

@@ -62,10 +62,14 @@ STEP_NAMES = {
     "object-detection": "objects",
     "ocr": "writing",
     "embedding": "vectors",
-    "retrieval": "passages",
+    "chunking": "passages",
+    "retrieval": "hits",
     "question-answering": "answer",
     "summarisation": "summary",
     "text-generation": "text",
+    "classification": "label",
+    "extraction": "record",
+    "translation": "translation",
 }
 
 TAIL = re.compile(r"\s+(\([^()]*\)|\[[^\[\]]*\]|\w+)(?:\s+\[(?:each|all|every)[^\[\]]*\])?\s+\{\w+\}\Z")

@@ -9,7 +9,7 @@ an error suggests.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +114,8 @@ def best_pattern(
                 if close is None or fit.literals > close[0]:
                     close = (fit.literals, (capability, *wrong))
                 continue
-            missing = [p for p in capability.ports if not p.optional and p.name not in dict(fit.bound)]
+            said = {*dict(fit.bound), *(name for name, _ in fit.slots)}
+            missing = [p for p in capability.ports if not p.optional and p.name not in said]
             score = (natural(capability, fit.bound, sorts), fit.literals, -fit.wild)
             if not missing and (capability.name not in found or score > found[capability.name][0]):
                 found[capability.name] = (score, capability, fit)
@@ -145,12 +146,14 @@ def assignments(
     *,
     limit: int = 2,
     strict: bool = False,
+    stated: Collection[str] = (),
 ) -> list[tuple[tuple[str, str], ...]]:
     """Ways to give each name a port of its kind, with every required port filled; at most `limit`.
 
     `strict`: a port of `any` kind does not take what is no words (pictures, sound, vectors).
+    `stated`: ports whose value is said outright, and takes no reference.
     """
-    taken = {name for name, _ in fixed}
+    taken = {name for name, _ in fixed} | set(stated)
     choices: list[list[str]] = []
     for name in names:
         sort = sorts[name]
@@ -286,14 +289,21 @@ def meaning_of_pinned(node: StepNode, sorts: Sorts, capability: Capability, lega
     # Pins keep the place that the sentence gives them: "References, in the order of the sentence".
     said = {name for _, name in fixed}
     left = [name for name in names if name not in said]
-    ways = assignments(capability, left, sorts, fixed)
+    stated = stated_ports(capability, keys, slots)
+    ways = assignments(capability, left, sorts, fixed, stated=stated)
     if len(ways) == 1:
         order = {name: index for index, name in enumerate(names)}
         pairs = sorted(ways[0], key=lambda pair: order.get(pair[1], len(order)))
         return Meaning(capability, tuple(pairs), slots)
     if not ways:
-        raise misfit(node, capability, left, sorts, fixed)
+        raise misfit(node, capability, left, sorts, fixed, stated)
     raise ambiguous(node, [], sorts, [capability], legal)
+
+
+def stated_ports(capability: Capability, keys: Sequence[KeyNode], slots: Mapping[str, Any]) -> set[str]:
+    """Ports whose value the sentence or the pin states, so that they take no reference."""
+    said = {*slots, *(key.name for key in keys if not isinstance(key.value, Ref))}
+    return {port.name for port in capability.ports if port.stated and port.name in said}
 
 
 def pinned_port(
@@ -365,6 +375,7 @@ def misfit(
     left: Sequence[str],
     sorts: Sorts,
     fixed: Sequence[tuple[str, str]],
+    stated: Collection[str] = (),
 ) -> LanguageError:
     places: dict[str, Place] = {ref.name: ref.place for ref in node.refs}
     for name in left:
@@ -375,14 +386,15 @@ def misfit(
                 f"and {{{name}}} is {told(sorts[name])}.",
                 f"Its ports: {listed(p.name for p in capability.ports)}.",
             )
-    filled = {port for port, _ in fixed}
+    filled = {port for port, _ in fixed} | set(stated)
     required = [p for p in capability.ports if not p.optional and p.name not in filled]
     where = node.pin.place if node.pin else node.sentence_place
     if len(left) < len(required):
         lacks = listed(f"{p.name} ({' or '.join(sorted(p.kinds))})" for p in required)
+        state = f', or state it: {required[-1].name}="…"' if required[-1].stated else ""
         return where.error(
             f"{capability.name} needs {lacks}, which this step does not give.",
-            f"Refer to it in the sentence, or pin it: {required[-1].name}={{name}}",
+            f"Refer to it in the sentence, or pin it: {required[-1].name}={{name}}{state}",
         )
     return where.error(
         f"{capability.name} cannot take these references together.",
@@ -449,7 +461,10 @@ def forms(
         for capability in ranked:
             if node.body is not None and not capability.prompted:
                 continue
-            for way in assignments(capability, left, sorts, fixed, limit=TRIED_FORMS, strict=strict):
+            stated = stated_ports(capability, keys, {})
+            for way in assignments(
+                capability, left, sorts, fixed, limit=TRIED_FORMS, strict=strict, stated=stated
+            ):
                 if likely and not all(is_likely(capability, port, sorts[name]) for port, name in way):
                     continue
                 ports = "".join(f" {port}={{{name}}}" for port, name in way)

@@ -227,7 +227,8 @@ def slot_value(slot: Slot, token: Token) -> Any:
         return None
     text = token.text
     if slot.type is str:
-        return text[1:-1] if text.startswith('"') and text.endswith('"') and len(text) > 1 else text
+        quoted = text.startswith('"') and text.endswith('"') and len(text) > 1
+        return text[1:-1] if quoted else None if slot.quoted else text
     if token.word in NUMBERS:
         return slot.type(NUMBERS[token.word])
     try:
@@ -301,6 +302,20 @@ def collected(caught: Any, literals: int, wild: int) -> Match:
     return Match(tuple(reversed(bound)), tuple(reversed(slots)), literals, wild)
 
 
+EXAMPLES = {
+    "labels": '"praise, complaint"',
+    "fields": '"name, date: date"',
+    "language": "French",
+    "source": "German",
+    "words": "80",
+}
+"""What stands for a slot in an example; a number where it is not here."""
+
+
+def slot_example(name: str) -> str:
+    return EXAMPLES.get(name, "3")
+
+
 def example(pattern: str) -> str:
     """A sentence that fits a pattern: first alternatives, plural rather than singular, no optional words.
 
@@ -321,5 +336,5 @@ def example(pattern: str) -> str:
             if skipping:
                 skipping[-1] = "skip"
         elif not ("[" in skipping or "skip" in skipping):
-            out.append(f"{{{port}}}" if port else "3" if slot else "…" if ellipsis else word)
+            out.append(f"{{{port}}}" if port else slot_example(slot) if slot else "…" if ellipsis else word)
     return " ".join(out)

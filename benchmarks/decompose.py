@@ -1,0 +1,174 @@
+"""How well descriptions become steps: node and edge F1 on jobs of nine domains, with bootstrap intervals.
+
+    python benchmarks/decompose.py                          without a language model, on the development set
+    python benchmarks/decompose.py --held                   on the half that was held apart (hash checked)
+    python benchmarks/decompose.py --held --model           also SmolLM2-135M in process
+    python benchmarks/decompose.py --held --url URL [NAME]  also a served model
+    python benchmarks/decompose.py --verbose                shows what was wrong
+
+F1 over all jobs together (micro): a node is a capability of a job, an edge a pair of capabilities of which the one
+takes what the other makes. The interval is 95 %, over 2000 resamples of whole jobs. A job that is refused has no
+nodes. What counts as right stands in benchmarks/data/decompose/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent / "data" / "decompose"
+HELD_SHA256 = "d6fb939ad5e644a3141688029bc33c57dcb630eb7d8675ac824c1fe175178a67"
+"""Of `held.jsonl`, committed before any method was written."""
+SAMPLES = {"video": "sample.mp4", "audio": "sample.wav", "image": "sample.png", "document": "sample.md"}
+RESAMPLES = 2000
+
+Counts = tuple[int, int, int]
+"""Right, proposed, gold."""
+
+
+def jobs(held: bool) -> list[dict[str, Any]]:
+    """One half of the set; the held-apart one only as it was committed."""
+    path = HERE / ("held.jsonl" if held else "development.jsonl")
+    data = path.read_bytes()
+    if held and hashlib.sha256(data).hexdigest() != HELD_SHA256:
+        sys.exit(f"{path} differs from what was held apart.")
+    return [json.loads(line) for line in data.decode().splitlines()]
+
+
+def values_of(job: dict[str, Any]) -> dict[str, Any]:
+    """Variables as a user would have them: a path for media, a list for texts in the plural, else one text."""
+    return {
+        name: SAMPLES.get(kind) or (["Some words."] if name.endswith("s") else "Some words?")
+        for name, kind in job["inputs"].items()
+    }
+
+
+def graph(
+    text: str, values: dict[str, Any], wants: dict[str, str], library: Any
+) -> tuple[set[str], set[tuple[str, str]]]:
+    """Nodes and edges of a cell, by capability."""
+    from murakkab_jupyter.workflow.language import declare
+
+    workflow = declare(text, library=library, values={**wants, **values})
+    by_name = {step.name: step.capability for step in workflow.steps}
+    edges = {
+        (by_name[one.source], step.capability)
+        for step in workflow.steps
+        for one in step.inputs
+        if one.source in by_name
+    }
+    return set(by_name.values()), edges
+
+
+def f1(counts: Sequence[Counts]) -> float:
+    right, proposed, gold = (sum(column) for column in zip(*counts, strict=True))
+    return 2 * right / (proposed + gold) if proposed + gold else 0.0
+
+
+def interval(counts: Sequence[Counts]) -> tuple[float, float]:
+    """95 % of the F1 of resampled jobs."""
+    chance = random.Random(0)
+    found = sorted(f1(chance.choices(counts, k=len(counts))) for _ in range(RESAMPLES))
+    return found[int(0.025 * RESAMPLES)], found[int(0.975 * RESAMPLES) - 1]
+
+
+def evaluate(name: str, method: Callable[[str, dict[str, Any]], Any], held: bool, verbose: bool) -> str:
+    """One line of the table."""
+    from murakkab_jupyter.agents.library import default_library
+    from murakkab_jupyter.core.errors import MurakkabError
+
+    library = default_library()
+    nodes: list[Counts] = []
+    edges: list[Counts] = []
+    free: list[Counts] = []
+    refused, whole = 0, 0
+    begin = time.perf_counter()
+    todo = jobs(held)
+    for job in todo:
+        values = values_of(job)
+        gold_nodes, gold_edges = set(job["nodes"]), {tuple(edge) for edge in job["edges"]}
+        try:
+            draft = method(job["description"], values)
+            made_nodes, made_edges = graph(draft.text, values, dict(draft.wants), library)
+        except MurakkabError as error:
+            refused += 1
+            made_nodes, made_edges = set(), set()
+            if verbose:
+                print(f"  {job['id']} refused: {error}")
+        nodes.append((len(made_nodes & gold_nodes), len(made_nodes), len(gold_nodes)))
+        edges.append((len(made_edges & gold_edges), len(made_edges), len(gold_edges)))
+        whole += made_nodes == gold_nodes and made_edges == gold_edges
+        if job["free"]:
+            free.append(nodes[-1])
+        if verbose and (made_nodes != gold_nodes or made_edges != gold_edges):
+            print(f"  {job['id']} {job['description']}")
+            print(f"    lacks {sorted(gold_nodes - made_nodes)} {sorted(gold_edges - made_edges)}")
+            print(f"    has   {sorted(made_nodes - gold_nodes)} {sorted(made_edges - gold_edges)}")
+    seconds = (time.perf_counter() - begin) / len(todo)
+
+    def shown(counts: Sequence[Counts]) -> str:
+        low, high = interval(counts)
+        return f"{f1(counts):.3f} ({low:.2f}–{high:.2f})"
+
+    return f"| {name} | {shown(nodes)} | {shown(edges)} | {shown(free)} | {whole} of {len(todo)} | {refused} | {seconds:.2f} s |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--held", action="store_true")
+    parser.add_argument("--model", action="store_true")
+    parser.add_argument("--url", nargs="+", metavar=("URL", "NAME"))
+    parser.add_argument("--verbose", action="store_true")
+    given = parser.parse_args()
+    from murakkab_jupyter.agents.library import default_library
+    from murakkab_jupyter.workflow.decompose import ask, decompose, nearest_encoder
+
+    library, encoder = default_library(), nearest_encoder()
+    rows = []
+    if not (given.model or given.url):
+        name = "without a language model" + ("" if encoder else " (cues only: wordllama is not installed)")
+        rows.append(
+            evaluate(
+                name,
+                lambda text, values: decompose(text, library=library, values=values, encoder=encoder),
+                given.held,
+                given.verbose,
+            )
+        )
+    chats: list[tuple[str, Any]] = []
+    if given.model:
+        from murakkab_jupyter.agents.llm import open_smollm2
+
+        chats.append(("SmolLM2-135M in process", open_smollm2({"context": 4096}, 2)))
+    if given.url:
+        from murakkab_jupyter.agents.openai import OpenAIChat
+
+        chats.append((given.url[1] if len(given.url) > 1 else given.url[0], OpenAIChat(*given.url[:2])))
+    for name, chat in chats:
+        rows.append(
+            evaluate(
+                name,
+                lambda text, values, chat=chat: ask(text, chat, library=library, values=values),
+                given.held,
+                given.verbose,
+            )
+        )
+    print(f"\n{'held-apart' if given.held else 'development'} half, {len(jobs(given.held))} jobs\n")
+    print(
+        "| method | node F1 (95 %) | edge F1 (95 %) | node F1, free of capability words | all right | refused | a job |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    print("\n".join(rows))
+
+
+if __name__ == "__main__":
+    main()

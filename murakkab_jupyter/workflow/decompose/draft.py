@@ -1,0 +1,178 @@
+"""A draft: steps as the text of a cell, bound once so that its ports and kinds are known to be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.vectors import Encoder, WordLlamaStatic
+from murakkab_jupyter.core.errors import AgentError, LanguageError, UsageError
+from murakkab_jupyter.workflow.decompose.wire import Planned
+from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.language.bind import declare
+from murakkab_jupyter.workflow.language.chain import variable_kind
+from murakkab_jupyter.workflow.language.levels import fold
+from murakkab_jupyter.workflow.language.options import goal_words
+from murakkab_jupyter.workflow.language.pins import literal
+from murakkab_jupyter.workflow.language.sorts import sort_of
+
+__all__ = ["Draft", "Given", "MisfitError", "given", "guessed_inputs", "nearest_encoder", "written"]
+
+NOUNS: Mapping[str, tuple[str, ...]] = {
+    "video": ("video", "clip", "footage", "film", "movie", "broadcast", "camera", "webcam"),
+    "audio": ("recording", "audio", "podcast", "episode", "call", "interview", "talk", "speech", "song", "voicemail", "meeting", "lecture"),
+    "image": ("image", "photo", "picture", "photograph", "scan", "receipt", "screenshot", "poster"),
+    "document": (
+        "document", "paper", "contract", "file", "article", "report", "pdf", "book", "manual", "page", "letter", "thesis", "agreement",
+        "lease", "judgment", "ruling", "handbook", "invoice",
+    ),
+    "text": ("ticket", "email", "message", "review", "comment", "complaint", "post", "note", "text", "description", "abstract", "chat"),
+}  # fmt: skip
+"""What inputs are called, by kind; only used where no value says it."""
+
+SAMPLES = {"video": "sample.mp4", "audio": "sample.wav", "image": "sample.png", "document": "sample.md"}
+WHAT = {
+    "video": "video files: a path, a folder, a glob or a list of these",
+    "audio": "audio files: a path, a folder, a glob or a list of these",
+    "image": "image files: a path, a folder, a glob or a list of these",
+    "document": "documents (text, HTML, PDF): a path, a folder, a glob or a list of these",
+    "text": "a list of texts",
+}
+
+
+class MisfitError(UsageError):
+    """Proposed steps that cannot be: an unknown name, a kind that a port does not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A cell that was made of a description, to read, edit and run.
+
+    Attributes
+    ----------
+    text
+        The cell; with values for `wants`, it parses and binds.
+    wants
+        Variables that it refers to and that have no value yet, with what each should hold.
+    notes
+        What was assumed, a sentence each.
+    """
+
+    text: str
+    wants: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a description works on: media and texts with their kinds, the question among them, and values to bind with."""
+
+    media: Mapping[str, str]
+    question: str
+    values: Mapping[str, Any]
+    wants: Mapping[str, str]
+
+
+def guessed_inputs(description: str) -> dict[str, str]:
+    """Inputs that a description names ("the videos"), with their kinds; the first noun of all, or `texts`."""
+    known = {noun: kind for kind, nouns in NOUNS.items() for noun in nouns}
+    for word in re.findall(r"[^\W\d_]+", description.lower()):
+        kind = known.get(fold(word))
+        if kind is not None:
+            return {word: kind}
+    return {"texts": "text"}
+
+
+def given(description: str, values: Mapping[str, Any] | None) -> Given:
+    """What a description works on: the values, or what its nouns say where there are none."""
+    media: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    for name, value in (values or {}).items():
+        if value is None or callable(value) or not name.isidentifier():
+            continue
+        sort = sort_of(value)
+        kind = variable_kind(sort)
+        (texts if kind == "text" and not sort.many else media)[name] = kind
+    bound = dict(values or {})
+    wants: dict[str, str] = {}
+    if not media and len(texts) == 1 and not re.search(r"quer|question|topic|issue", next(iter(texts))):
+        media, texts = texts, {}
+    if not media:
+        media = guessed_inputs(description)
+        for name, kind in media.items():
+            bound[name] = SAMPLES.get(kind, ["Some words."])
+            wants[name] = WHAT[kind]
+    question = next((n for n in texts if re.search(r"quer|question|\bq\b", n)), next(iter(texts), ""))
+    return Given(media, question, bound, wants)
+
+
+def nearest_encoder() -> Encoder | None:
+    """The encoder for likeness of meaning, or None where it is not installed."""
+    try:
+        return WordLlamaStatic()
+    except AgentError:
+        return None
+
+
+def written(
+    steps: Sequence[Planned],
+    *,
+    description: str,
+    library: Library,
+    given: Given,
+    wants: Mapping[str, str],
+    name: str | None = None,
+    goal: Goal | None = None,
+    notes: Sequence[str] = (),
+) -> Draft:
+    """Steps as a cell. A step is pinned only where its sentence does not mean the same by itself.
+
+    Raises
+    ------
+    LanguageError
+        When a step cannot be bound as planned: a port or a kind is wrong.
+    """
+    values = {**given.values, **{one: sample(one, what) for one, what in wants.items()}}
+    lines: list[str] = []
+    for step in steps:
+        level = f", per {step.per}" if step.per else ""
+        bare = f"{step.name} <- {step.sentence}{level}"
+        keys = "".join(f" {port}={{{source}}}" for port, source in step.ports)
+        keys += "".join(f" {key}={literal(value)}" for key, value in step.options.items())
+        pinned = f"{bare} @{step.capability}{keys}"
+        lines.append(bare if means(step, [*lines, bare], library, values) else pinned)
+    head = " ".join(["%%murakkab", *([name] if name else []), *(goal_words(goal) if goal else [])])
+    text = "\n".join([*([head] if " " in head else []), *described(description), *lines]) + "\n"
+    declare(text, library=library, values=values)
+    return Draft(text, {**given.wants, **wants}, tuple(notes))
+
+
+def described(description: str) -> list[str]:
+    """The description as a cell holds it, with the blank line after it."""
+    kept = description.strip().splitlines()
+    return [*kept, ""] if kept else []
+
+
+def sample(name: str, what: str) -> str:
+    return what or name
+
+
+def means(step: Planned, lines: Sequence[str], library: Library, values: Mapping[str, Any]) -> bool:
+    """Whether the last of some lines means a step without a pin."""
+    try:
+        made = declare("\n".join(lines), library=library, values=values).steps
+    except LanguageError:
+        return False
+    found = next(one for one in made if one.name == step.name)
+    ports = {(one.port, one.source) for one in found.inputs}
+    return (
+        found.capability == step.capability
+        and ports == set(step.ports)
+        and dict(found.options) == dict(step.options)
+    )

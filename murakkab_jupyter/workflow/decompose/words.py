@@ -1,0 +1,141 @@
+"""A description to a cell without a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from murakkab_jupyter.agents.capability import Capability
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.vectors import Encoder
+from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.workflow.decompose.draft import Draft, given, nearest_encoder, written
+from murakkab_jupyter.workflow.decompose.hear import Heard, hear, task_of
+from murakkab_jupyter.workflow.decompose.wire import Wiring, wire
+from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.language.meaning import PYTHON
+from murakkab_jupyter.workflow.language.pattern import example
+from murakkab_jupyter.workflow.language.suggest import listed
+
+__all__ = ["decompose", "known", "nearest", "refusal"]
+
+SHOWN = 4
+
+
+def known(library: Library) -> dict[str, Capability]:
+    """Capabilities that steps may have: all but functions, which only a pin reaches."""
+    return {c.name: c for c in library.capabilities() if c.name != PYTHON and offered(c.name, library)}
+
+
+def offered(name: str, library: Library) -> bool:
+    return any(True for _ in library.agents(name))
+
+
+def decompose(
+    description: str,
+    *,
+    library: Library,
+    values: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    goal: Goal | None = None,
+    encoder: Encoder | None = None,
+) -> Draft:
+    """Turn a description into the text of a cell. Nothing runs.
+
+    Parameters
+    ----------
+    description
+        In the user's words.
+    library
+        Whose capabilities may be used.
+    values
+        Variables it works on; without any, its nouns say what they are ("the videos").
+    name, goal
+        Of the workflow.
+    encoder
+        For the match by meaning; WordLlama, where it is installed, by default.
+
+    Returns
+    -------
+    Draft
+        The cell, what it still needs, and what was assumed.
+
+    Raises
+    ------
+    UsageError
+        When it asks for something that nobody offers, or for nothing that is known; names the nearest.
+    """
+    if not description.strip():
+        msg = "The description is empty."
+        raise UsageError(
+            msg, hint="Say what the workflow should do, for example: Summarise the calls in German."
+        )
+    inputs = given(description, values)
+    capabilities = known(library)
+    by_meaning = encoder if encoder is not None else nearest_encoder()
+    heard = hear(description, inputs.media, capabilities, by_meaning)
+    for one in heard:
+        if one.capability not in capabilities:
+            raise refusal(one.capability, one.clause, capabilities, by_meaning)
+    wiring = wire(heard, Wiring(capabilities, inputs.media, inputs.question, description))
+    if not wiring.steps:
+        raise unknown(description, heard, capabilities, by_meaning)
+    guesses = [
+        f"“{one.clause}” was taken as {one.capability}, by likeness alone."
+        for one in heard
+        if one.how == "meaning"
+    ]
+    return written(
+        wiring.steps,
+        description=description,
+        library=library,
+        given=inputs,
+        wants=wiring.wants,
+        name=name,
+        goal=goal,
+        notes=guesses,
+    )
+
+
+def nearest(words: str, capabilities: Mapping[str, Capability], encoder: Encoder | None) -> list[str]:
+    """Names of the capabilities nearest in meaning, the nearest first."""
+    names = list(capabilities)
+    if encoder is None or not names:
+        return names[:SHOWN]
+    rows = [
+        (name, text)
+        for name in names
+        for text in (capabilities[name].summary, *task_of(capabilities[name]).examples)
+    ]
+    vectors = encoder.encode([words, *(text for _, text in rows)])
+    scores = vectors[1:] @ vectors[0]
+    best: dict[str, float] = {}
+    for (name, _), score in zip(rows, scores, strict=True):
+        best[name] = max(best.get(name, -1.0), float(score))
+    return sorted(best, key=lambda name: -best[name])[:SHOWN]
+
+
+def refusal(
+    wanted: str, clause: str, capabilities: Mapping[str, Capability], encoder: Encoder | None
+) -> UsageError:
+    """The error of a description that needs what nobody offers."""
+    close = nearest(f"{wanted.replace('-', ' ')}: {clause}", capabilities, encoder)
+    msg = f"Nobody offers {wanted} here, and the description asks for it: “{clause.strip('. ')}”."
+    return UsageError(
+        msg,
+        hint=f"The nearest are {listed(close)}. Leave it out, say it otherwise, or add an agent of yours "
+        f"(@agent(capability=…), docs/extending.md).",
+    )
+
+
+def unknown(
+    description: str, heard: Sequence[Heard], capabilities: Mapping[str, Capability], encoder: Encoder | None
+) -> UsageError:
+    """The error of a description in which nothing was understood, or nothing that its inputs allow."""
+    close = nearest(description, capabilities, encoder)
+    examples = [example(capabilities[name].patterns[0]) for name in close if capabilities[name].patterns]
+    if heard:
+        msg = f"What was understood ({listed(one.capability for one in heard)}) cannot be done with these inputs."
+    else:
+        msg = "Nothing in this description is a task that is known here."
+    return UsageError(msg, hint="Say it like one of these, or write the steps: " + "; ".join(examples))
