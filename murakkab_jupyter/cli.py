@@ -24,6 +24,8 @@ from murakkab_jupyter.verbs import (
     Request,
     Workbench,
     check_target,
+    draft,
+    is_description,
     parse_request,
     refuse_unused,
     write_json,
@@ -84,6 +86,10 @@ def execute(words: Sequence[str], bench: Workbench) -> int:
         return show_outcome(bench.do(request, FACE), None)
     target = request.options.get("json")
     check_target(target)
+    if request.verb.name in {"plan", "run"} and request.word not in {None, "-"}:
+        drafted = described(request, bench)
+        if drafted is not None:
+            return drafted
     match request.verb.name:
         case "run":
             return run(request, bench, declared(request, bench))
@@ -137,6 +143,17 @@ def declared(request: Request, bench: Workbench) -> Declared:
     values = read_inputs(request.options.get("input", ()))
     refuse_unused(values, text)
     return bench.declare(text, values, session=bench.session_of(request))
+
+
+def described(request: Request, bench: Workbench) -> int | None:
+    """Show the steps of a file that holds a description alone; None where it holds steps. Nothing runs."""
+    text = read_workflow(str(request.word))
+    if not is_description(text):
+        return None
+    values = read_inputs(request.options.get("input", ()))
+    outcome = draft(bench.session_of(request), text, values, request.options.get("model"))
+    code = show_outcome(outcome, request.options.get("json"))
+    return code if request.verb.name == "plan" else UsageError.exit_code
 
 
 def read_workflow(name: str) -> str:

@@ -48,12 +48,17 @@ from murakkab_jupyter.workflow.inputs import gather
 from murakkab_jupyter.workflow.language import declare, functions_in
 
 if TYPE_CHECKING:
+    from murakkab_jupyter.agents.chat import Chat
     from murakkab_jupyter.cluster.connect import Cluster
     from murakkab_jupyter.cluster.engines.roster import Roster
     from murakkab_jupyter.cluster.measure import Measurement, Progress
     from murakkab_jupyter.profiles.engine import EngineCurve
+    from murakkab_jupyter.workflow.decompose import Draft
 
 __all__ = ["Declaration", "Session"]
+
+LONG_CONTEXT = 4096
+"""Tokens for the list of capabilities, a description and its steps."""
 
 
 class Session:
@@ -143,6 +148,54 @@ class Session:
                 self.library.add_agent(function_agent(value, name), replace=True)
         workflow = declare(text, library=self.library, values=given, goal=goal)
         return Declaration(workflow, gather(workflow, given), given)
+
+    def decompose(
+        self,
+        description: str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        model: str | Chat | None = None,
+        name: str | None = None,
+        goal: Goal | None = None,
+    ) -> Draft:
+        """Turn a description into the text of a cell, to read and to edit; nothing runs.
+
+        Parameters
+        ----------
+        description
+            In the user's words.
+        values
+            Variables it works on; without any, its nouns say what they are ("the videos").
+        model
+            An agent with a language model (`smollm2-135m`, one that is served), or a `Chat`, that proposes the
+            steps; without one they are found by words, likeness of meaning and kinds.
+        name, goal
+            Of the workflow.
+
+        Raises
+        ------
+        UsageError
+            It asks for what nobody offers, or for nothing that is known; names the nearest capabilities.
+        """
+        from murakkab_jupyter.agents.chat import Chat
+        from murakkab_jupyter.agents.writer import Writer
+        from murakkab_jupyter.workflow.decompose import ask, decompose
+
+        if model is None:
+            return decompose(description, library=self.library, values=values, name=name, goal=goal)
+        if isinstance(model, Chat):
+            return ask(description, model, library=self.library, values=values, name=name, goal=goal)
+        spec = self.library.agent(model)
+        agent = spec.make()
+        if not isinstance(agent, Writer):
+            msg = f"{model} has no language model, so it cannot make steps of a description."
+            raise UsageError(msg, hint="Name one that writes, for example smollm2-135m, or leave it out.")
+        context = {"context": LONG_CONTEXT} if spec.option("context") else {}
+        agent.load(spec.settings(context), self.cores or host_cores())
+        try:
+            return ask(description, agent.chat, library=self.library, values=values, name=name, goal=goal)
+        finally:
+            agent.close()
 
     # --- plan -------------------------------------------------------------------------------------------------
 

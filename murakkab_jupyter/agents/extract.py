@@ -39,8 +39,8 @@ FORMS: Mapping[str, re.Pattern[str]] = {
     "url": re.compile(r"\bhttps?://[^\s<>\"')]+[^\s<>\"').,;]|\bwww\.[^\s<>\"')]+[^\s<>\"').,;]"),
     "phone": re.compile(r"(?<![\w.])\+?\(?\d{1,4}\)?(?:[ /-]\(?\d{2,5}\)?){1,5}(?!\w)|(?<!\w)\+\d{7,15}\b"),
     "money": re.compile(
-        r"(?:[$€£¥]|\b(?:USD|EUR|GBP|CHF)) ?\d[\d,.]*\d?(?: (?:million|billion|thousand))?|"
-        r"\b\d[\d,.]*(?: ?[$€£¥]| (?:USD|EUR|GBP|CHF|dollars?|euros?|pounds?)\b)"
+        r"(?:[$€£¥]|\b(?:USD|EUR|GBP|CHF)) ?\d(?:[\d,.]*\d)?(?: (?:million|billion|thousand))?|"
+        r"\b\d(?:[\d,.]*\d)?(?: ?[$€£¥]| (?:USD|EUR|GBP|CHF|dollars?|euros?|pounds?)\b)"
     ),
     "number": re.compile(r"(?<![\w.,-])-?\d[\d,]*(?:\.\d+)?(?![\w-])"),
     "integer": re.compile(r"(?<![\w.,-])-?\d[\d,]*(?![\w-]|\.\d)"),

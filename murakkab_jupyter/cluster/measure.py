@@ -65,6 +65,10 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "embedding": ("summarisation",),
     "retrieval": ("summarisation",),
     "question-answering": ("summarisation",),
+    "chunking": ("summarisation",),
+    "classification": ("summarisation",),
+    "extraction": ("summarisation",),
+    "translation": ("summarisation",),
 }
 """For each capability, those that make its inputs."""
 
@@ -75,6 +79,8 @@ SOURCES: Mapping[str, str] = {"speech-to-text": "moonshine-tiny", "summarisation
 """Which agent makes inputs for others, where the first one at hand would take long."""
 
 MOST_ASKED = 8
+LABELS = "speech, nature, sport, news"
+FIELDS = "name, date: date, place, amount: number"
 
 PARTS_S = (1.0, 2.0, 1.5, 3.0, 6.0)
 """Lengths of the parts that scenes are cut into."""
@@ -326,6 +332,21 @@ def inputs_of(capability: str, made: Mapping[str, Made], question: str) -> list[
                 one((("asked", n),), {"question": question, "context": [("summary", texts[: n + 1])]})
                 for n in range(min(MOST_ASKED, len(texts)))
             ]
+        case "chunking":
+            texts = [str(text) for _, text in made["summarisation"]]
+            return [one((("cut", n),), {"document": "\n".join(texts[: n + 1])}) for n in range(len(texts))]
+        case "classification":
+            return [
+                one(key, {"text": [("summary", text)], "labels": LABELS})
+                for key, text in made["summarisation"]
+            ]
+        case "extraction":
+            return [
+                one(key, {"text": [("summary", text)], "fields": FIELDS})
+                for key, text in made["summarisation"]
+            ]
+        case "translation":
+            return [one(key, {"text": text}) for key, text in made["summarisation"]]
     msg = f"No sample inputs are known for {capability}."
     raise UsageError(msg)
 

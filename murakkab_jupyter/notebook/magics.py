@@ -37,8 +37,11 @@ from murakkab_jupyter.verbs import (
     Request,
     Workbench,
     check_target,
+    draft,
     header_options,
     help_text,
+    is_description,
+    meant,
     names_in,
     parse_request,
     steps_in,
@@ -96,6 +99,8 @@ class MurakkabMagics(Magics):
             %murakkab run             runs the latest workflow; `news` is then its Run
             news.outputs["summary"]   results; also news.bill, news.to_pandas()
 
+        A cell with a description alone shows its steps to edit, and runs nothing.
+
         Verbs:   plan run stop resume status explain frontier history bill
                  agents models profile cluster export help
         Options: --minimize cost|energy|latency   --maximize quality   (order = priority)
@@ -131,6 +136,9 @@ class MurakkabMagics(Magics):
         check_target(options.get("json"))
         cell_id = self.cell_id()
         whole, _, _ = self.bench.joined(text, cell_id)
+        if is_description(whole):
+            self.draft(text, options)
+            return None
         values, missing = self.values_for(whole)
         if missing and not wanted and not self.slips(missing, whole):
             self.say_missing(missing)
@@ -153,6 +161,15 @@ class MurakkabMagics(Magics):
             json=options.get("json"),
             reuse=not options.get("fresh"),
         )
+
+    def draft(self, text: str, options: dict[str, Any]) -> None:
+        """Show the steps of a description, and put them into a new cell below; nothing runs."""
+        session = self.bench.session(options.get("cluster"))
+        outcome = draft(session, text, meant(text, self.named()), options.get("model"))
+        self.finish(outcome, options.get("json"))
+        if self.live and self.shell is not None:
+            cell = outcome.data.text.rstrip("\n")
+            self.shell.set_next_input(cell if cell.startswith("%%") else f"%%murakkab\n{cell}", replace=False)
 
     def cell_id(self) -> str | None:
         """The front end's id of the cell that runs, where it sends one."""

@@ -23,7 +23,7 @@ from murakkab_jupyter.notebook.views.progress import steps_done
 from murakkab_jupyter.notebook.views.results import Results, results_view
 from murakkab_jupyter.notebook.views.run import run_view
 from murakkab_jupyter.notebook.views.slots import run_json
-from murakkab_jupyter.verbs import Outcome
+from murakkab_jupyter.verbs import Outcome, needs
 
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
@@ -43,6 +43,8 @@ def show(outcome: Outcome) -> Bundle:
             return tables.words_view(*data)
         case "code":
             return tables.code_view("Python", data)
+        case "draft":
+            return join(tables.code_view("Steps to edit", data.text), tables.message_view(needs(data)))
         case "help":
             return tables.code_view("Help", data)
         case "message":

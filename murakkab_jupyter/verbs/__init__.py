@@ -6,6 +6,7 @@ A `Workbench` holds what has been declared in a session and does what a verb ask
 
 from murakkab_jupyter.verbs.bench import Declared, Workbench
 from murakkab_jupyter.verbs.cells import header_options, names_in, refuse_unused, steps_in
+from murakkab_jupyter.verbs.drafting import draft, is_description, meant, needs
 from murakkab_jupyter.verbs.outcome import Outcome, check_target, write_json
 from murakkab_jupyter.verbs.table import (
     OPTIONS,
@@ -30,9 +31,13 @@ __all__ = [
     "Verb",
     "Workbench",
     "check_target",
+    "draft",
     "header_options",
     "help_text",
+    "is_description",
+    "meant",
     "names_in",
+    "needs",
     "parse_request",
     "refuse_unused",
     "steps_in",

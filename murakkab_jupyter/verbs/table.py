@@ -61,6 +61,11 @@ OPTIONS: Mapping[str, Option] = {
         "many", "NAME=VALUE", "a variable's value: a text, file, folder or glob; again for more", ("cli",)
     ),
     "take": Option("value", "N", "take plan N of the frontier for the next run", ("magic",)),
+    "model": Option(
+        "value",
+        "AGENT",
+        "the language model that makes steps of a description; without one, words and kinds do",
+    ),
     "json": Option("value", "FILE", "write everything as JSON to FILE (- for standard output)"),
     "python": Option("flag", "", "as Python code"),
     "measure": Option(
@@ -136,9 +141,9 @@ class Verb:
 VERBS: tuple[Verb, ...] = (
     Verb(
         "plan",
-        "choose how each step is done, and show it",
+        "choose how each step is done, and show it; of a description alone, its steps to edit",
         "[WORKFLOW]",
-        ("cluster", "cores", "input", "json"),
+        ("cluster", "cores", "input", "json", "model"),
         goal=True,
         cli_words="FILE",
     ),

@@ -358,3 +358,13 @@ def test_an_answer_is_shown_with_its_evidence(loaded):
     )
     assert "harbour.mp4 0:05" in reply.text
     assert "someone" not in reply.text + reply.html
+
+
+def test_a_description_alone_shows_its_steps_puts_them_below_and_runs_nothing(loaded):
+    reply = loaded.run("reviews = ['Fine.', 'Bad.']\n")
+    assert reply.error is None
+    reply = loaded.run("%%murakkab desk\nSummarise the reviews in 50 words.")
+    assert reply.error is None
+    assert "summary <- summarise {reviews} in 50 words" in reply.text
+    assert "Nothing has run" in reply.text
+    assert loaded.run("print('desk' in dir())").text.strip() == "False"

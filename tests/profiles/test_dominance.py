@@ -95,6 +95,9 @@ JUDGED = (
     "embedding",
     "retrieval",
     "question-answering",
+    "chunking",
+    "classification",
+    "extraction",
 )
 
 

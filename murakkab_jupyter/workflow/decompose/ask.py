@@ -31,7 +31,8 @@ from murakkab_jupyter.workflow.goal import Goal
 
 __all__ = ["ask", "schema_for"]
 
-MOST_STEPS = 12
+MOST_STEPS = 8
+MOST_TOKENS = 700
 LEAD = """You turn the description of a job into steps. Each step uses one capability from the list and takes inputs by name: \
 an input of the job, or an earlier step. Use as few steps as do the job. What no capability of the list can do goes \
 into "missing", by a short name. Reply as JSON."""
@@ -57,10 +58,10 @@ def schema_for(capabilities: Sequence[str]) -> dict[str, Any]:
     step = {
         "type": "object",
         "properties": {
-            "name": {"type": "string"},
+            "name": {"type": "string", "maxLength": 24},
             "capability": {"enum": list(capabilities)},
-            "inputs": {"type": "array", "items": {"type": "string"}, "maxItems": 6},
-            "say": {"type": "string"},
+            "inputs": {"type": "array", "items": {"type": "string", "maxLength": 40}, "maxItems": 4},
+            "say": {"type": "string", "maxLength": 120},
         },
         "required": ["name", "capability", "inputs", "say"],
         "additionalProperties": False,
@@ -69,7 +70,7 @@ def schema_for(capabilities: Sequence[str]) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "steps": {"type": "array", "items": step, "maxItems": MOST_STEPS},
-            "missing": {"type": "array", "items": {"type": "string"}, "maxItems": 4},
+            "missing": {"type": "array", "items": {"type": "string", "maxLength": 40}, "maxItems": 2},
         },
         "required": ["steps", "missing"],
         "additionalProperties": False,
@@ -151,10 +152,10 @@ def listing(capabilities: Mapping[str, Capability]) -> str:
 
 def reply(chat: Chat, lead: Sequence[Message], question: str, capabilities: Mapping[str, Capability]) -> str:
     """What the model says; raises `UsageError` when it says nothing."""
-    request = Request(tuple(lead), (question,), (), 900, schema=schema_for(list(capabilities)))
+    request = Request(tuple(lead), (question,), (), MOST_TOKENS, schema=schema_for(list(capabilities)))
     (answer,) = chat.complete([request])
     if isinstance(answer, Failed) and "response_format" in answer.reason:
-        (answer,) = chat.complete([Request(tuple(lead), (question,), (), 900)])
+        (answer,) = chat.complete([Request(tuple(lead), (question,), (), MOST_TOKENS)])
     if isinstance(answer, Failed):
         msg = f"The language model could not be asked: {answer.reason}"
         raise UsageError(msg, hint="Check the model or its server, or decompose without one.")

@@ -24,6 +24,9 @@ FIELDS = re.compile(
 )
 MOST_WORDS = 4
 """Of a field's name: more is a clause, not a name."""
+VAGUE = frozenset(
+    {"everything", "anything", "all", "it", "them", "data", "information", "details", "facts", "fields"}
+)
 SHOWN = re.compile(r"\b(?:shown|seen|said|heard|mentioned|named|visible)\b.*")
 ARTICLE = re.compile(r"^(?:the|a|an|its|their|his|her|every|each|all)\s+", re.IGNORECASE)
 LEAD = re.compile(
@@ -56,7 +59,7 @@ def fields_in(text: str) -> str:
     if hit is None:
         return ""
     names = [re.sub(r"\W+", "_", SHOWN.sub("", one.lower())).strip("_") for one in parts(hit["list"])]
-    good = [name for name in dict.fromkeys(names) if name and not name[0].isdigit()]
+    good = [one for one in dict.fromkeys(names) if one and not one[0].isdigit() and one not in VAGUE]
     return ", ".join(good) if all(name.count("_") < MOST_WORDS for name in good) else ""
 
 

@@ -1,0 +1,268 @@
+"""Descriptions to cells: without a language model, and with one (a fake here) whose mistakes are caught."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from murakkab_jupyter.agents.agent import AgentSpec, Failed
+from murakkab_jupyter.agents.capability import Capability, Port
+from murakkab_jupyter.agents.chat import Chat, Reply
+from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.workflow.decompose import ask, decompose, guessed_inputs
+from murakkab_jupyter.workflow.decompose.hear import clauses, found, stems
+from murakkab_jupyter.workflow.decompose.say import fields_in, labels_in, language_in, written_out
+from murakkab_jupyter.workflow.language import declare
+
+DATA = Path(__file__).parents[2] / "benchmarks" / "data" / "decompose"
+
+
+def lines(draft) -> list[str]:
+    return [line for line in draft.text.splitlines() if "<-" in line]
+
+
+def test_a_description_becomes_a_cell_that_binds(library):
+    values = {"tickets": ["My parcel is late."]}
+    draft = decompose(
+        "Classify the tickets as billing, delivery or technical and summarise them in 60 words.",
+        library=library,
+        values=values,
+        name="desk",
+    )
+    assert draft.text.startswith("%%murakkab desk\nClassify the tickets")
+    assert lines(draft) == [
+        'label <- classify {tickets} into "billing, delivery, technical"',
+        "summary <- summarise {tickets} in 60 words",
+    ]
+    assert not draft.wants
+    workflow = declare(draft.text, library=library, values=values)
+    assert workflow.step("label").options == {"labels": "billing, delivery, technical"}
+    assert workflow.step("summary").options == {"words": 60}
+
+
+def test_what_lies_between_is_put_in_by_kind(library):
+    draft = decompose("Count the dogs in the videos.", library=library, values={"videos": ["a.mp4"]})
+    assert lines(draft) == [
+        "frames <- take frames from {videos}",
+        "objects <- detect the objects in {frames}",
+    ]
+
+
+def test_a_question_to_documents_is_searched_in_passages_of_them(library):
+    draft = decompose(
+        "Answer the question from the contracts.",
+        library=library,
+        values={"contracts": "deeds/a.pdf", "question": "Who pays?"},
+    )
+    assert lines(draft) == [
+        "passages <- split {contracts} into passages",
+        "hits <- find in {passages} what answers {question}, per all",
+        "answer <- answer {question} from {hits}, per all",
+    ]
+
+
+def test_without_values_nouns_say_what_there_is_and_what_is_open_is_said(library):
+    assert guessed_inputs("Sort the photos by motif.") == {"photos": "image"}
+    draft = decompose("Classify the emails.", library=library)
+    assert set(draft.wants) == {"emails", "labels"}
+    assert declare(draft.text, library=library, values={"emails": ["x"], "labels": "a, b"})
+
+
+def test_a_text_step_keeps_the_words_and_escapes_the_signs_of_the_language(library):
+    draft = decompose(
+        "Draft a reply to @sam about {this} from the notes.", library=library, values={"notes": ["n"]}
+    )
+    assert "@@sam" in lines(draft)[0]
+    assert "{{this}}" in lines(draft)[0]
+    assert written_out("Then write <- a note.") == "write < - a note"
+
+
+@pytest.mark.parametrize(
+    ("said", "task"),
+    [
+        ("Read the article aloud.", "speech-synthesis"),
+        ("Send an email to the team.", "sending-messages"),
+        ("Draw a logo for the shop.", "image-generation"),
+    ],
+)
+def test_what_nobody_offers_is_refused_by_name_with_the_nearest(library, said, task):
+    with pytest.raises(UsageError) as caught:
+        decompose(said, library=library)
+    assert task in caught.value.message
+    assert "nearest" in caught.value.hint
+    assert any(c.name in caught.value.hint for c in library.capabilities())
+
+
+def test_what_a_package_offers_is_not_refused(library):
+    library.add_capability(
+        Capability(
+            "speech-synthesis",
+            "Speak a text.",
+            (Port("text", frozenset({"text"})),),
+            "audio",
+            patterns=("read {text} aloud",),
+        )
+    )
+    library.add_agent(AgentSpec("speaker", "1", "speech-synthesis", "Speaks.", "nowhere:Nothing"))
+    draft = decompose("Read the texts aloud.", library=library, values={"texts": ["hello"]})
+    assert [one for one in lines(draft) if "aloud" in one] == ["speech_synthesis <- read {texts} aloud"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("", "empty"), ("   \n", "empty"), ("Xyzzy plugh.", "Nothing in this description")]
+)
+def test_what_says_nothing_is_refused_with_examples(library, said, told):
+    with pytest.raises(UsageError, match=told) as caught:
+        decompose(said, library=library)
+    assert caught.value.hint
+
+
+def test_pictures_cannot_be_listened_to(library):
+    with pytest.raises(UsageError):
+        decompose("Transcribe them word for word.", library=library, values={"photos": ["a.png"]})
+
+
+def test_lists_in_words_are_read():
+    assert labels_in("sort them into red, green and blue") == "red, green, blue"
+    assert labels_in("either spam or not spam.") == "spam, not spam"
+    assert labels_in("sort them well") == ""
+    assert fields_in("extract the name, the due date and the total from each bill") == "name, due_date, total"
+    assert fields_in("extract everything that anybody in the room has ever said about it") == ""
+    assert language_in("put it into formal Japanese") == "Japanese"
+    assert language_in("into words") == ""
+
+
+def test_cues_are_words_in_order_with_gaps():
+    words = stems("Please look the rule up in the manual")
+    assert found("look * up", words) == (1, 5, 3)
+    assert found("up look", words) is None
+    assert clauses("Do this. Then do that, and stop") == ["Do this.", "Then do that", "stop"]
+
+
+# --- with a language model ------------------------------------------------------------------------------------
+
+
+class FakeChat(Chat):
+    """Gives its replies one after another."""
+
+    def __init__(self, *replies: object) -> None:
+        super().__init__()
+        self.replies = list(replies)
+        self.asked: list[str] = []
+
+    def send(self, messages, request):
+        self.asked.append(messages[-1]["content"])
+        self.schema = request.schema
+        reply = self.replies.pop(0)
+        return (
+            reply
+            if isinstance(reply, Failed)
+            else Reply(json.dumps(reply) if isinstance(reply, dict) else str(reply))
+        )
+
+
+def steps(*rows: tuple[str, str, list[str], str], missing: tuple[str, ...] = ()) -> dict[str, object]:
+    made = [dict(zip(("name", "capability", "inputs", "say"), row, strict=True)) for row in rows]
+    return {"steps": made, "missing": list(missing)}
+
+
+CALLS = {"calls": ["a.mp3"]}
+GOOD = steps(("words", "speech-to-text", ["calls"], ""), ("short", "summarisation", ["words"], ""))
+
+
+def test_a_models_steps_become_a_cell_and_it_may_only_name_known_capabilities(library):
+    chat = FakeChat(GOOD)
+    draft = ask("Sum up the calls.", chat, library=library, values=CALLS)
+    assert lines(draft) == ["words <- transcribe {calls}", "short <- summarise {words}"]
+    known = chat.schema["properties"]["steps"]["items"]["properties"]["capability"]["enum"]
+    assert "summarisation" in known
+    assert "python" not in known
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (steps(("short", "summarisation", ["words"], "")), "no input and no earlier step"),
+        (steps(("seen", "object-detection", ["calls"], "")), "cannot take calls"),
+        (steps(("words", "speech-to-text", [], "")), "needs"),
+        (steps(("x", "telepathy", ["calls"], "")), "no known capability"),
+        (steps(), "no steps"),
+        ("I would transcribe it.", "no JSON"),
+    ],
+)
+def test_a_mistake_is_told_once_and_its_correction_taken(library, bad, told):
+    chat = FakeChat(bad, GOOD)
+    assert "summarise {words}" in ask("Sum up the calls.", chat, library=library, values=CALLS).text
+    assert told in chat.asked[1]
+
+
+def test_a_second_mistake_is_an_error_that_says_which(library):
+    bad = steps(("seen", "object-detection", ["calls"], ""))
+    with pytest.raises(UsageError, match="cannot take calls"):
+        ask("Sum up the calls.", FakeChat(bad, bad), library=library, values=CALLS)
+
+
+def test_what_a_model_misses_is_refused_by_name(library):
+    with pytest.raises(UsageError, match="Nobody offers music-generation"):
+        ask("Write a song.", FakeChat(steps(missing=("Music generation",))), library=library, values=CALLS)
+
+
+def test_a_model_that_cannot_be_asked_is_an_error(library):
+    with pytest.raises(UsageError, match="could not be asked: gone"):
+        ask("Sum up the calls.", FakeChat(Failed("gone")), library=library, values=CALLS)
+
+
+# --- the evaluation set ---------------------------------------------------------------------------------------
+
+
+def jobs(name: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (DATA / f"{name}.jsonl").read_text().splitlines()]
+
+
+def benchmark():
+    spec = importlib.util.spec_from_file_location("decompose_benchmark", DATA.parents[1] / "decompose.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_held_apart_half_is_the_one_that_was_committed():
+    assert hashlib.sha256((DATA / "held.jsonl").read_bytes()).hexdigest() == benchmark().HELD_SHA256
+
+
+def test_the_set_is_as_large_and_as_free_of_capability_words_as_it_says(library):
+    held, development = jobs("held"), jobs("development")
+    assert len(held) + len(development) >= 60
+    assert len({job["domain"] for job in [*held, *development]}) >= 6
+    assert sum(job["free"] for job in held) * 3 >= len(held)
+    names = {part for c in library.capabilities() for part in c.name.split("-")} - {"to", "python"}
+    stop = {"text", "question"}  # also names of inputs
+    roots = {re.sub(r"(?:ation|ion|al|ing)$", "", name) for name in names - stop}
+    for job in held:
+        if job["free"]:
+            words = re.findall(r"\w+", str(job["description"]).lower())
+            assert not [
+                word for word in words for root in roots if word.startswith(root) and len(root) > 3
+            ], job
+        assert {one for edge in job["edges"] for one in edge} <= set(job["nodes"])
+        assert set(job["nodes"]) <= {c.name for c in library.capabilities()}
+
+
+@pytest.mark.media
+def test_the_development_half_is_understood(library):
+    pytest.importorskip("wordllama")
+    module = benchmark()
+    right = proposed = gold = 0
+    for job in module.jobs(held=False):
+        values = module.values_of(job)
+        draft = decompose(job["description"], library=library, values=values)
+        nodes, _ = module.graph(draft.text, values, dict(draft.wants), library)
+        right += len(nodes & set(job["nodes"]))
+        proposed += len(nodes)
+        gold += len(job["nodes"])
+    assert 2 * right / (proposed + gold) >= 0.95
