@@ -19,6 +19,8 @@ VERSION = "1"
 DEFAULT_WORDS = 120
 TOKENS_PER_WORD = 1.5
 HEADING = re.compile(r"#{1,6}\s+(\S.*)")
+UNDERLINED = re.compile(r"^(?! )(\S[^\n]{0,120})\n([=*~^-])\2{2,}[ \t]*$", re.MULTILINE)
+"""A heading as reStructuredText and old Markdown write it."""
 PAGE = "\f"
 
 LONG = frozenset({"document", "text", "transcript", "answer"})
@@ -59,7 +61,7 @@ def sections_of(text: str) -> Iterator[tuple[str, str]]:
     """`(place, text)` of each page and section of a document: `page 3`, `Methods`, `page 3, Methods`."""
     paged = PAGE in text
     heading = ""
-    for number, page in enumerate(text.split(PAGE), 1):
+    for number, page in enumerate(UNDERLINED.sub(r"# \1", text).split(PAGE), 1):
         lines: list[str] = []
         for line in [*page.split("\n"), None]:
             found = HEADING.match(line) if line is not None else None
@@ -69,7 +71,7 @@ def sections_of(text: str) -> Iterator[tuple[str, str]]:
                     yield ", ".join(filter(None, (f"page {number}" if paged else "", heading))), body
                 lines = []
             if found:
-                heading = found[1].strip().rstrip("#").strip()
+                heading = found[1].strip().strip('#*"` ')
             elif line is not None:
                 lines.append(line)
 

@@ -311,13 +311,18 @@ def inputs_of(capability: str, made: Mapping[str, Made], question: str) -> list[
         case "object-detection" | "ocr":
             return [one(key, {"picture": frame}) for key, frame in made["frame-extraction"]]
         case "summarisation" | "text-generation":
-            return [
+            items = [
                 one(
                     key,
                     {"material": [("objects", below("object-detection", key)), ("transcript", transcript)]},
                 )
                 for key, transcript in made["speech-to-text"]
             ]
+            if capability == "summarisation":
+                items += [
+                    one((("long", n),), {"material": [("text", text)]}) for n, text in enumerate(long_texts())
+                ]
+            return items
         case "embedding":
             return [one(key, {"text": text}) for key, text in made["summarisation"]]
         case "retrieval":
@@ -334,7 +339,8 @@ def inputs_of(capability: str, made: Mapping[str, Made], question: str) -> list[
             ]
         case "chunking":
             texts = [str(text) for _, text in made["summarisation"]]
-            return [one((("cut", n),), {"document": "\n".join(texts[: n + 1])}) for n in range(len(texts))]
+            texts = ["\n".join(texts[: n + 1]) for n in range(len(texts))]
+            return [one((("cut", n),), {"document": text}) for n, text in enumerate([*texts, *long_texts()])]
         case "classification":
             return [
                 one(key, {"text": [("summary", text)], "labels": LABELS})
@@ -349,6 +355,16 @@ def inputs_of(capability: str, made: Mapping[str, Made], question: str) -> list[
             return [one(key, {"text": text}) for key, text in made["summarisation"]]
     msg = f"No sample inputs are known for {capability}."
     raise UsageError(msg)
+
+
+def long_texts() -> list[str]:
+    """Texts of two to ten thousand words: chapters of the language reference that comes with Python.
+
+    Clips say little; what shortens or cuts a text costs most where the text is long.
+    """
+    from pydoc_data.topics import topics
+
+    return [str(topics[name]) for name in ("formatstrings", "types", "specialnames")]
 
 
 def cut(scenes: Made) -> Made:

@@ -44,6 +44,13 @@ def test_a_passage_stays_in_its_section_and_knows_it():
     ]
 
 
+def test_underlined_headings_are_headings():
+    found = chunks(
+        document('Intro.\n\nThe "with" statement\n====================\n\nIt manages.\n\nMore\n----\n\nText.')
+    )
+    assert [one.origin.place for one in found] == ["", 'The "with" statement', "More"]
+
+
 def test_pages_are_counted_by_their_form_feeds():
     found = chunks(document("One.\fTwo.\f\fFour."))
     assert [one.origin.place for one in found] == ["page 1", "page 2", "page 4"]
@@ -64,6 +71,10 @@ def test_fixed_windows_overlap_by_a_quarter():
 def test_no_word_is_lost(lines, words):
     text = "\n".join(lines)
     assert " ".join(one.text for one in chunks(text, words)).split() == text.split()
+
+
+def test_a_transcript_without_words_makes_no_passage():
+    assert chunks(Transcript(note="silence")) == []
 
 
 def test_a_place_survives_its_codec():
