@@ -151,7 +151,7 @@ def described(request: Request, bench: Workbench) -> int | None:
     if not is_description(text):
         return None
     values = read_inputs(request.options.get("input", ()))
-    outcome = draft(bench.session_of(request), text, values, request.options.get("model"))
+    outcome = draft(bench.session_of(request), text, values, request.options.get("writer"))
     code = show_outcome(outcome, request.options.get("json"))
     return code if request.verb.name == "plan" else UsageError.exit_code
 

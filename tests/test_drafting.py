@@ -63,8 +63,8 @@ def test_what_cannot_be_made_of_it_is_one_error(place, capsys, text, told):
     assert told in capsys.readouterr().err
 
 
-def test_a_model_has_to_be_one_that_writes(place, capsys):
-    assert main(["plan", "job.murakkab", "--model", "extractive-summary"]) == 2
+def test_a_writer_has_to_be_one_that_writes(place, capsys):
+    assert main(["plan", "job.murakkab", "--writer", "extractive-summary"]) == 2
     assert "has no language model" in capsys.readouterr().err
 
 

@@ -165,9 +165,9 @@ class MurakkabMagics(Magics):
     def draft(self, text: str, options: dict[str, Any]) -> None:
         """Show the steps of a description, and put them into a new cell below; nothing runs."""
         session = self.bench.session(options.get("cluster"))
-        outcome = draft(session, text, meant(text, self.named()), options.get("model"))
+        outcome = draft(session, text, meant(text, self.named()), options.get("writer"))
         self.finish(outcome, options.get("json"))
-        if self.live and self.shell is not None:
+        if self.shell is not None and getattr(self.shell, "kernel", None) is not None:
             cell = outcome.data.text.rstrip("\n")
             self.shell.set_next_input(cell if cell.startswith("%%") else f"%%murakkab\n{cell}", replace=False)
 

@@ -61,7 +61,7 @@ OPTIONS: Mapping[str, Option] = {
         "many", "NAME=VALUE", "a variable's value: a text, file, folder or glob; again for more", ("cli",)
     ),
     "take": Option("value", "N", "take plan N of the frontier for the next run", ("magic",)),
-    "model": Option(
+    "writer": Option(
         "value",
         "AGENT",
         "the language model that makes steps of a description; without one, words and kinds do",
@@ -143,7 +143,7 @@ VERBS: tuple[Verb, ...] = (
         "plan",
         "choose how each step is done, and show it; of a description alone, its steps to edit",
         "[WORKFLOW]",
-        ("cluster", "cores", "input", "json", "model"),
+        ("cluster", "cores", "input", "json", "writer"),
         goal=True,
         cli_words="FILE",
     ),

@@ -13,6 +13,7 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.retrieval import register as register_retrieval
 from murakkab_jupyter.agents.serving import EndpointWriter, register_openai
 from murakkab_jupyter.agents.text import register as register_text
+from murakkab_jupyter.agents.writing import TASKS
 from murakkab_jupyter.core.errors import AgentError
 from tests.agents.fake_openai import FakeServer, fake_server
 
@@ -31,7 +32,7 @@ def test_specs_and_pickles_hold_no_key(server, monkeypatch):
     register_text(library)
     register_retrieval(library)
     specs = register_openai(server.url, "fake-model", library=library)
-    assert [spec.name for spec in specs] == ["fake-model", "fake-model-summary", "fake-model-qa"]
+    assert [spec.name for spec in specs] == [f"fake-model{task.suffix}" for task in TASKS.values()]
     assert SECRET.encode() not in pickle.dumps(specs)
     assert SECRET not in repr(specs)
     assert all(spec.remote for spec in specs)

@@ -44,7 +44,7 @@ OTHER_OPTIONS: Mapping[str, Form] = {
     "cluster": "value",
     "json": "value",
     "input": "many",
-    "model": "value",
+    "writer": "value",
 }
 """Options that are no part of a goal, and how many values they take."""
 
