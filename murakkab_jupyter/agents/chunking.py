@@ -10,7 +10,7 @@ from typing import Any
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Option, Tokens
 from murakkab_jupyter.agents.capability import Capability, Port, Yield
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.sentences import split
+from murakkab_jupyter.agents.sentences import split, unwrapped
 from murakkab_jupyter.core.kinds import Measure, Origin, Passage, Transcript, count_tokens, origin_of, text_of
 
 __all__ = ["CHUNKING", "FixedChunks", "SectionChunks", "register", "sections_of"]
@@ -136,7 +136,7 @@ class SectionChunks(Agent):
             if waiting and not timed and place != before:
                 yield joined(waiting)
                 waiting, size = [], 0
-            for sentence in [part.text] if timed else split(part.text):
+            for sentence in [part.text] if timed else split(unwrapped(part.text)):
                 words = len(sentence.split())
                 if waiting and size + words > self.words:
                     yield joined(waiting)

@@ -13,7 +13,7 @@ from typing import Any
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Option, Tokens
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.material import label_of, named, seen_in
-from murakkab_jupyter.agents.sentences import central, clean, split
+from murakkab_jupyter.agents.sentences import central, clean, split, unwrapped
 from murakkab_jupyter.core.kinds import Boxes, Transcript, count_tokens, text_of
 
 __all__ = ["ExtractiveSummary", "ExtractiveText", "pick", "register", "sections", "within"]
@@ -84,7 +84,9 @@ def sections(material: Any, words: int, score: Score = central) -> list[str]:
         seen += [part for part in parts if isinstance(part, Boxes)]
         spoken += [part for part in parts if isinstance(part, Transcript)]
         others = [part for part in parts if not isinstance(part, Boxes | Transcript)]
-        texts = [sentence for part in others for sentence in split(text_of(part))]
+        texts = [sentence for part in others for sentence in split(unwrapped(text_of(part)))]
+        # A line of signs alone (the underline of a heading) says nothing.
+        texts = [sentence for sentence in texts if any(sign.isalnum() for sign in sentence)]
         if texts:
             rest.append((name, texts))
     said = [sentence for transcript in spoken for sentence in split(transcript.text)]

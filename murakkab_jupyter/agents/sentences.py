@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["central", "clean", "content", "coverage", "rarity", "split", "stem"]
+__all__ = ["central", "clean", "content", "coverage", "rarity", "split", "stem", "unwrapped"]
 
 END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"”'’)]))\s+(?=[\"“‘'(\[]?[A-Z0-9])|\n+|(?<=[。！？])")  # noqa: RUF001
 ABBREVIATION = re.compile(
@@ -15,6 +15,9 @@ ABBREVIATION = re.compile(
 )
 WORD = re.compile(r"[^\W_]+(?:['’.,][^\W_]+)*")  # noqa: RUF001
 LABEL = re.compile(r"^(?:said|read)\s*:\s*", re.IGNORECASE)
+WRAPPED = 40
+"""A shorter line was not broken at a width: it ends where it wants to."""
+OPENS = re.compile(r"\s|[-*+•#>|]|\d+[.)]\s|[=~^_*-]{3,}")
 QUOTES = '"“”'
 
 STOP = frozenset(
@@ -82,6 +85,23 @@ def split(text: str) -> list[str]:
         else:
             parts.append(bare)
     return parts
+
+
+def unwrapped(text: str) -> str:
+    """A text whose lines were broken at a width, with each paragraph on one line.
+
+    A line goes on where it is long, ends no sentence, and the next one is neither indented, a list, a heading nor blank.
+    """
+    lines: list[str] = []
+    long = False
+    for line in text.split("\n"):
+        bare = line.rstrip()
+        if lines and long and bare and not OPENS.match(bare):
+            lines[-1] = f"{lines[-1]} {bare}"
+        else:
+            lines.append(bare)
+        long = len(bare) >= WRAPPED and not bare[:1].isspace()
+    return "\n".join(lines)
 
 
 def clean(sentence: str) -> str:

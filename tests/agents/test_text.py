@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.chat import CUT, shorten
 from murakkab_jupyter.agents.extractive import ExtractiveSummary, ExtractiveText, pick
-from murakkab_jupyter.agents.sentences import central, clean, coverage, split
+from murakkab_jupyter.agents.sentences import central, clean, coverage, split, unwrapped
 from murakkab_jupyter.core.kinds import Box, Boxes, Segment, Transcript
 
 
@@ -135,3 +135,15 @@ def test_a_text_of_thousands_of_sentences_is_reduced_in_parts_to_the_length_aske
     kept = pick(sentences, 60)
     assert 30 <= sum(len(one.split()) for one in kept) <= 60
     assert [one for one in sentences if one in kept] == kept
+
+
+def test_lines_that_were_broken_at_a_width_are_joined_and_others_are_not():
+    wrapped = "The council of the town met on Monday and\nspoke of the bridge. It was built in 1901\nby two brothers.\n\nAgenda:\n- roof\n- floor\n   x = 1"
+    assert unwrapped(wrapped).split("\n") == [
+        "The council of the town met on Monday and spoke of the bridge. It was built in 1901 by two brothers.",
+        "",
+        "Agenda:",
+        "- roof",
+        "- floor",
+        "   x = 1",
+    ]
