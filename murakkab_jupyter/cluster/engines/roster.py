@@ -15,7 +15,7 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.serving import register_endpoint
 from murakkab_jupyter.agents.writing import TASKS
 from murakkab_jupyter.cluster.connect import Cluster, is_private
-from murakkab_jupyter.cluster.engines.ask import Found, probe_server
+from murakkab_jupyter.cluster.engines.ask import Found, Server, probe_server
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.fleet import Fleet
 from murakkab_jupyter.cluster.engines.server import EngineStatus
@@ -130,7 +130,7 @@ class Roster:
         keep: bool = False,
         rated: float | None = None,
     ) -> Entry:
-        """Look at a server that runs already, and let its model do steps.
+        """Look at a server that runs already, and let its model do steps; an address without `/v1` is tried with it too.
 
         Parameters
         ----------
@@ -157,6 +157,11 @@ class Roster:
             It cannot be reached, is no such server, refuses the key, or cannot answer.
         """
         wanted = Endpoint(url, model, key_env)
+        if (
+            not wanted.url.endswith("/v1")
+            and Server(wanted.url, wanted.key()).ask(f"{wanted.url}/models").status == 404
+        ):
+            wanted = Endpoint(f"{wanted.url}/v1", model, key_env)
         try:
             found = probe_server(wanted.url, model=model, key=wanted.key(), key_env=key_env)
         except ClusterError as error:

@@ -134,7 +134,7 @@ class Engine:
         self._at_end = at_end
         self._state: EngineState = "starting"
         self._error = ""
-        self._ability: Ability = "chat"
+        self._abilities: frozenset[Ability] = frozenset({"chat"})
         self._group: ProcessGroup | None = None
         self._port = config.port
         self._start_s: float | None = None
@@ -174,7 +174,7 @@ class Engine:
             max_in_flight=self.config.max_num_seqs,
             context_tokens=self.config.max_model_len,
             kind="openai" if self.config.command else "vllm",
-            abilities=frozenset({self._ability}),
+            abilities=self._abilities,
         )
 
     def status(self, *, worker: str = "") -> EngineStatus:
@@ -340,7 +340,10 @@ class Engine:
                 return False
             ability, answer = server.complete(self.config.name, timeout_s=max(1.0, min(60.0, left)))
             if not answer.problem:
-                self._ability = ability
+                sees: tuple[Ability, ...] = (
+                    ("images",) if ability == "chat" and server.sees(self.config.name, answer) else ()
+                )
+                self._abilities = frozenset({ability, *sees})
                 self._start_s = time.monotonic() - began
                 self._start_cpu_s = used_by(group.pid)[0]
                 self._used_s = time.monotonic()

@@ -53,6 +53,11 @@ def test_an_attached_server_offers_agents_until_it_is_detached(roster, library) 
         roster.find("mine")
 
 
+def test_an_address_without_v1_is_found_with_it(roster) -> None:
+    with serving() as server:
+        assert roster.attach(server.url.removesuffix("/v1")).endpoint.url == server.url
+
+
 def test_a_typed_key_stays_in_this_process_and_is_written_nowhere(roster, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("STANDIN_KEY", KEY)
     asked = []
