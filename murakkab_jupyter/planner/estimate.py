@@ -7,6 +7,7 @@ from the simulator.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -158,6 +159,17 @@ class Estimator:
         self._options = {
             name: tuple(mode.configuration.options for mode in some) for name, some in self.modes.items()
         }
+
+    def alike(self, modes: Mapping[str, Sequence[Mode]], profiles: Profiles, judge: Judge) -> Estimator:
+        """The same estimator with other profiles, or qualities of the same modes."""
+        other = copy.copy(self)
+        other.modes = {name: tuple(some) for name, some in modes.items()}
+        other.profiles, other.judge = profiles, judge
+        other._loads, other._estimates = {}, {}
+        other._factors = {
+            name: tuple(judge.factor(name, mode) for mode in some) for name, some in modes.items()
+        }
+        return other
 
     def expectation(self, picks: Sequence[int]) -> Expectation:
         """What every step is expected to do under some modes, one index for each step (what follows is not read)."""

@@ -34,6 +34,7 @@ def explain(plan: Plan) -> str:
         lines.append(plan.proof)
     if plan.binding:
         lines.append(f"What limits it is {plan.binding}.")
+    lines += plan.trades
     for name, step in plan.steps.items():
         items = f"{step.items:.0f} item{'s' if round(step.items) != 1 else ''}"
         lines.append(f"{name}: {step.configuration}, {items}; quality {say(step.predicted.get('quality'))}.")
@@ -41,5 +42,6 @@ def explain(plan: Plan) -> str:
             lines.append(f"  Runner-up: {step.runner_up.reason}")
         else:
             lines.append("  There was no other way to do it here.")
+    lines += [f"Prior: {prior}" for prior in plan.priors]
     lines += [f"Note: {note}" for note in plan.notes]
     return "\n".join(lines)

@@ -196,6 +196,10 @@ class Plan:
         How far the plan may be from that bound, as a share of its value (of quality: points of 1); 0 where it is optimal.
     proof
         Bound and gap in a sentence.
+    trades
+        What a little more of one thing would save of another, as sentences.
+    priors
+        Which priors, at an end of their band, would change the choice of an agent, as sentences.
     notes
         What the user should know: substitutes, priors that matter, what is not installed.
     """
@@ -209,6 +213,8 @@ class Plan:
     bound: float | None = None
     gap: float | None = None
     proof: str | None = None
+    trades: tuple[str, ...] = ()
+    priors: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
     reserves: Reservation | None = None
 
@@ -222,6 +228,8 @@ class Plan:
             "bound": self.bound,
             "gap": self.gap,
             "proof": self.proof,
+            "trades": list(self.trades),
+            "priors": list(self.priors),
             "notes": list(self.notes),
             "reserves": None if self.reserves is None else self.reserves.to_json(),
             "predicted": {name: figure.to_json() for name, figure in self.predicted.items()},
@@ -267,6 +275,8 @@ class Plan:
             bound=data["bound"],
             gap=data.get("gap"),
             proof=data.get("proof"),
+            trades=tuple(data.get("trades", ())),
+            priors=tuple(data.get("priors", ())),
             notes=tuple(data["notes"]),
             # Plans of earlier versions reserved whole hosts.
             reserves=None if data.get("reserves") is None else Reservation.from_json(data["reserves"]),

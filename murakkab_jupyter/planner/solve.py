@@ -15,10 +15,12 @@ from murakkab_jupyter.planner.expect import expect, means_of
 from murakkab_jupyter.planner.modes import Candidates, candidates
 from murakkab_jupyter.planner.pipeline import longest, regime_of, stages
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Regime, Reservation, StepPlan
+from murakkab_jupyter.planner.priors import priors_that_matter
 from murakkab_jupyter.planner.proof import Proof, proven
 from murakkab_jupyter.planner.quality import Judge, product
 from murakkab_jupyter.planner.reasons import binding_of, infeasible, keeps, loses, notes_of, option_of
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search, limits
+from murakkab_jupyter.planner.trades import trades
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
@@ -160,9 +162,15 @@ def make_plan(
         picks, proof = closer(picks)
     binding = binding_of(search, picks, goal)
     made = plan_of(problem, picks, goal, alternatives=True)
+    made = replace(
+        made,
+        binding=binding,
+        trades=trades(search, picks, goal),
+        priors=priors_that_matter(search, picks, goal),
+    )
     if proof is None:
-        return replace(made, binding=binding)
-    return replace(made, binding=binding, bound=proof.bound, gap=proof.gap, proof=proof.words)
+        return made
+    return replace(made, bound=proof.bound, gap=proof.gap, proof=proof.words)
 
 
 def unmet(search: Search, picks: Picks, goal: Goal) -> tuple[str | None, Picks]:

@@ -70,6 +70,8 @@ def predictable(
         bound=None,
         gap=None,
         proof=None,
+        trades=(),
+        priors=(),
         notes=tuple(notes),
         reserves=reserves,
     )

@@ -174,7 +174,7 @@ def remarks_of(plan: Plan) -> list[str]:
         remarks.append(f"Held back by: {plan.binding}")
     if plan.proof:
         remarks.append(plan.proof)
-    return [*remarks, *plan.notes]
+    return [*remarks, *plan.trades, *plan.priors, *plan.notes]
 
 
 def runners_up(lost: list[tuple[str, Alternative]]) -> Html | None:

@@ -1,0 +1,171 @@
+"""Which priors matter: the plan is asked for again with each at either end of its band, by estimates.
+
+A prior that may be off by a factor matters only if another agent would then be chosen. Both answers, as assumed and at the
+end of the band, come from the same quick search, so that what differs is the prior's doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.planner.modes import Mode
+from murakkab_jupyter.planner.quality import Judge
+from murakkab_jupyter.planner.search import Picks, Search
+from murakkab_jupyter.profiles.profile import Prediction, Profiles
+from murakkab_jupyter.workflow.goal import Goal
+
+__all__ = ["priors_that_matter"]
+
+MOST_AGENTS = 12
+"""Agents whose priors are tried, those in the plan first."""
+
+MOST_SAID = 4
+"""Sentences that are told, those of the plan's own agents first."""
+
+Options = tuple[tuple[str, Any], ...]
+End = Literal["low", "high"]
+
+
+class Shifted:
+    """Profiles in which one agent takes as long as an end of its band says."""
+
+    def __init__(self, base: Profiles, agent: str, end: End) -> None:
+        self.base, self.agent, self.end = base, agent, end
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.base, name)
+
+    def call(
+        self, agent: str, options: Options, *, cores: int, items: float, work: float, speed: float = 1.0
+    ) -> Prediction | None:
+        """As the base predicts it, or the end of its band."""
+        found = self.base.call(agent, options, cores=cores, items=items, work=work, speed=speed)
+        if found is None or agent != self.agent:
+            return found
+        return Prediction(at_end(found.seconds, self.end), at_end(found.cpu_s, self.end), found.energy_j)
+
+
+def at_end(figure: Figure, end: End) -> Figure:
+    """The figure with its value at an end of its band; as it is where it has none."""
+    value = figure.low if end == "low" else figure.high
+    return figure if value is None else replace(figure, value=value)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A prior of an agent: what it is of, and how far its ends are from its value."""
+
+    agent: str
+    what: Literal["time", "quality"]
+    figure: Figure
+
+
+def priors_that_matter(search: Search, picks: Picks, goal: Goal) -> tuple[str, ...]:
+    """One sentence for each end of a prior's band that would change which agents are chosen; one if none would.
+
+    Empty where nothing that the plan rests on is a prior.
+    """
+    priors = list(priors_of(search, picks))
+    if not priors:
+        return ()
+    assumed = agents_of(search, descended(search, picks, goal))
+    found: list[str] = []
+    for prior in priors:
+        for end in ("low", "high"):
+            other = shifted(search, prior, end)
+            changed = agents_of(other, descended(other, picks, goal))
+            words = [
+                f"{name} would be done by {changed[name]} instead of {assumed[name]}"
+                for name in search.names
+                if changed[name] != assumed[name]
+            ]
+            if words:
+                found.append(f"{if_words(prior, end)}, {' and '.join(words)}.")
+    if len(found) > MOST_SAID:
+        return (*found[:MOST_SAID], f"So would {len(found) - MOST_SAID} more ends of bands.")
+    if found:
+        return tuple(found)
+    many = f"any of {len(priors)} priors" if len(priors) > 1 else "its prior"
+    return (f"With {many} at either end of its band the same agents would be chosen (by estimate).",)
+
+
+def if_words(prior: Prior, end: End) -> str:
+    value = prior.figure.low if end == "low" else prior.figure.high
+    assumed = prior.figure.value or 0.0
+    if prior.what == "quality":
+        return f"If {prior.agent} had quality {value:.2f} instead of {assumed:.2f} ({end} end of its prior)"
+    ratio = (value or 0.0) / assumed if assumed else 0.0
+    return f"If {prior.agent} took {ratio:.2g} times as long as assumed ({end} end of its prior)"
+
+
+def priors_of(search: Search, picks: Picks) -> Iterator[Prior]:
+    """Time and quality of the agents there are to choose from, those of the plan first, where they are priors with a band."""
+    estimator = search.estimator
+    expectation = estimator.expectation(picks)
+    first: dict[str, tuple[str, int]] = {}
+    for name, pick in zip(search.names, picks, strict=False):
+        first.setdefault(search.modes[name][pick].configuration.agent, (name, pick))
+    for name in search.names:
+        for pick, mode in enumerate(search.modes[name]):
+            first.setdefault(mode.configuration.agent, (name, pick))
+    # A step that only one agent can do has no choice to change.
+    contested = {
+        mode.configuration.agent
+        for name in search.names
+        if len({one.configuration.agent for one in search.modes[name]}) > 1
+        for mode in search.modes[name]
+    }
+    for agent, (name, pick) in list(first.items())[:MOST_AGENTS]:
+        if agent not in contested:
+            continue
+        call = estimator.one_call(name, pick, expectation)
+        for what, figure in (
+            ("time", None if call is None else call.seconds),
+            ("quality", search.modes[name][pick].quality),
+        ):
+            if figure is not None and figure.source == "prior" and banded(figure):
+                yield Prior(agent, what, figure)  # type: ignore[arg-type]  # the two words of the tuple above
+
+
+def banded(figure: Figure) -> bool:
+    """Whether a figure has a band that is not just its value."""
+    return figure.value is not None and None not in (figure.low, figure.high) and figure.low != figure.high
+
+
+def shifted(search: Search, prior: Prior, end: End) -> Search:
+    """The same search, with a prior at an end of its band."""
+    estimator = search.estimator
+    modes: Mapping[str, Sequence[Mode]] = search.modes
+    profiles: Profiles = estimator.profiles
+    if prior.what == "quality":
+        modes = {
+            name: [
+                replace(mode, quality=at_end(mode.quality, end))
+                if mode.configuration.agent == prior.agent
+                else mode
+                for mode in some
+            ]
+            for name, some in search.modes.items()
+        }
+    else:
+        profiles = Shifted(profiles, prior.agent, end)
+    judge = Judge(modes)
+    return Search(
+        modes, estimator.alike(modes, profiles, judge), judge, search.evaluator, effort=search.effort
+    )
+
+
+def descended(search: Search, picks: Picks, goal: Goal) -> Picks:
+    """Where a descent by estimates from a plan ends."""
+    return search.descend(picks, lambda some: search.guess(some, goal))
+
+
+def agents_of(search: Search, picks: Picks) -> dict[str, str]:
+    """The agent of each step, with the options that tell its modes apart."""
+    return {
+        name: search.modes[name][pick].configuration.agent
+        for name, pick in zip(search.names, picks, strict=False)
+    }
