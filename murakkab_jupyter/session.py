@@ -41,7 +41,7 @@ from murakkab_jupyter.runtime.recorder import Recorder
 from murakkab_jupyter.runtime.values import ValueStore
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
-from murakkab_jupyter.simulate.weights import step_seconds
+from murakkab_jupyter.simulate.weights import step_memory, step_seconds
 from murakkab_jupyter.workflow.declaration import Declaration, saved_values
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.inputs import gather
@@ -497,6 +497,11 @@ class Session:
                 profiles=self.profiles,
             ),
             hosts={one.name: one.host for one in self.engines.views() if one.host},
+            memory=step_memory(
+                {name: step.configuration for name, step in plan.steps.items()},
+                library=self.library,
+                profiles=self.profiles,
+            ),
         )
         run = Run(run_id, workflow, plan, cluster.view(), loop, store)
         if on_event is not None:

@@ -11,7 +11,7 @@ from murakkab_jupyter.planner.estimate import Estimator
 from murakkab_jupyter.planner.pose import TooMany, pose
 from murakkab_jupyter.planner.reasons import UNITS, amount
 from murakkab_jupyter.planner.rich import RichProblem
-from murakkab_jupyter.planner.search import Picks, Search
+from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
 
@@ -21,7 +21,7 @@ NONE = 5e-4
 """A gap of less than this share is none: figures are shown with three digits."""
 
 LEVELS = 2
-"""Reservations that are tried with each exact solution."""
+"""Reservations that are tried with each exact solution; one where a simulation takes so long that few are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,9 @@ def solutions(
 def tries(search: Search, solution: Mapping[str, int], goal: Goal) -> list[Picks]:
     """The plans to judge for one exact solution: with the reservations that look best."""
     some = search.levels((*(solution[name] for name in search.names), 0))
-    return sorted(some, key=lambda picks: search.guess(picks, goal))[:LEVELS]
+    return sorted(some, key=lambda picks: search.guess(picks, goal))[
+        : LEVELS if search.effort >= EVALUATIONS else 1
+    ]
 
 
 def words_of(goal: Goal, bound: float, gap: float) -> str:

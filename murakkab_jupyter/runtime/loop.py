@@ -95,6 +95,8 @@ class RunLoop:
         Cores of each host that the run may use; all when None.
     hosts
         For each engine that listens on loopback, its host: calls of it must be made there.
+    memory
+        Bytes that a loaded instance of each step holds; a worker that cannot hold two lets an idle one go.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class RunLoop:
         seconds: Mapping[str, float] | None = None,
         reserve: int | None = None,
         hosts: Mapping[str, str] | None = None,
+        memory: Mapping[str, float] | None = None,
     ) -> None:
         self.workflow = workflow
         self.finished = False
@@ -120,8 +123,8 @@ class RunLoop:
         self._steps = {s.name: StepState(s, configurations[s.name], upstream[s.name]) for s in workflow.steps}
         for state in self._steps.values():
             host = (hosts or {}).get(state.configuration.engine, "")
-            if host:
-                state.demand = replace(state.demand, host=host)
+            held = (memory or {}).get(state.step.name, 0.0)
+            state.demand = replace(state.demand, host=host, memory_bytes=held)
         self._engines = Engines(self._desk, self._steps.values())
         self.heralds = self._engines.heralds
         self._dispatcher = Dispatcher(self._desk, self._ledger, self._pool, self._steps, seconds or {})

@@ -1,7 +1,8 @@
 """Where a call runs: workers, the instances on them, and what is free.
 
 Cores are held by a running call, not by a loaded instance that waits; GPUs are held by the instance,
-because a loaded model keeps its GPU's memory. Nothing is ever given twice.
+because a loaded model keeps its GPU's memory. So is memory, where it is known: on a worker that cannot hold two models
+at once an idle one is let go for the other, which loads again when it is needed. Nothing is ever given twice.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ __all__ = ["Demand", "Instance", "Place", "Pool"]
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one call of a step needs: cores while it runs, GPUs while its instance lives, at most `limit` instances.
+    """What one call of a step needs: cores while it runs, GPUs and memory while its instance lives, at most `limit` instances.
 
-    On `host` only, unless that is empty: its engine listens on loopback there.
+    On `host` only, unless that is empty: its engine listens on loopback there. More memory than a worker has is all of it:
+    what an instance takes may be a guess, and is no reason to refuse.
     """
 
     step: str
@@ -29,6 +31,7 @@ class Demand:
     gpus: int
     limit: int
     host: str = ""
+    memory_bytes: float = 0.0
 
 
 @dataclass(slots=True)
@@ -39,6 +42,7 @@ class Worker:
     order: int
     free_cores: int
     free_gpus: int
+    free_memory: float = 0.0
     instances: int = 0
 
 
@@ -50,6 +54,7 @@ class Instance:
     gpus: int
     task: int | None = None
     cores: int = 0
+    memory_bytes: float = 0.0
 
 
 @dataclass(slots=True)
@@ -85,7 +90,7 @@ class Pool:
         """A worker is there; False when it was already."""
         if view.name in self.workers:
             return False
-        worker = Worker(view, next(self._order), view.cores, len(view.gpus))
+        worker = Worker(view, next(self._order), view.cores, len(view.gpus), float(view.memory_bytes))
         self.workers[view.name] = worker
         self._note(worker)
         return True
@@ -211,7 +216,8 @@ class Pool:
             worker = self._top()
             if worker is None or worker.free_cores < demand.cores:
                 return None
-            return Place(worker.view.name)
+            if worker.free_memory >= needed(demand, worker):
+                return Place(worker.view.name)
         best: Worker | None = None
         best_key: tuple[bool, int, int, int, int] | None = None
         evict: list[Instance] = []
@@ -222,8 +228,9 @@ class Pool:
             if demand.host not in ("", worker.view.host):
                 continue
             spare: list[Instance] = []
-            if worker.free_gpus < demand.gpus:
-                spare = self._evictable(name, demand.gpus - worker.free_gpus)
+            gpus, memory = demand.gpus - worker.free_gpus, needed(demand, worker) - worker.free_memory
+            if gpus > 0 or memory > 0:
+                spare = self._evictable(name, gpus, memory)
                 if not spare:
                     continue
             key = (name == avoid, len(spare), -worker.free_cores, worker.instances, worker.order)
@@ -231,16 +238,19 @@ class Pool:
                 best, best_key, evict = worker, key, spare
         return None if best is None else Place(best.view.name, evict=evict)
 
-    def _evictable(self, worker: str, gpus: int) -> list[Instance]:
-        """Idle instances on a worker whose GPUs would be enough; empty when they would not."""
+    def _evictable(self, worker: str, gpus: int, memory: float) -> list[Instance]:
+        """Idle instances on a worker whose GPUs and memory would be enough; empty when they would not."""
         found: list[Instance] = []
         for each in self.idle.values():
             for instance in each.values():
-                if instance.id.worker == worker and instance.gpus:
+                if instance.id.worker != worker:
+                    continue
+                if (gpus > 0 and instance.gpus) or (memory > 0 and instance.memory_bytes):
                     found.append(instance)
                     gpus -= instance.gpus
-                    if gpus <= 0:
-                        return found
+                    memory -= instance.memory_bytes
+                if gpus <= 0 and memory <= 0:
+                    return found
         return []
 
     def _top(self) -> Worker | None:
@@ -266,9 +276,11 @@ class Pool:
     def start(self, demand: Demand, worker: str) -> Instance:
         """Count a new instance on a worker."""
         index = next(self._index.setdefault(demand.step, itertools.count()))
-        instance = Instance(InstanceId(demand.step, index, worker), demand.gpus)
         host = self.workers[worker]
+        memory = needed(demand, host)
+        instance = Instance(InstanceId(demand.step, index, worker), demand.gpus, memory_bytes=memory)
         host.free_gpus -= demand.gpus
+        host.free_memory -= memory
         host.instances += 1
         self._note(host)
         self.instances.setdefault(demand.step, {})[index] = instance
@@ -299,6 +311,7 @@ class Pool:
         if worker is not None:
             worker.free_cores += instance.cores
             worker.free_gpus += instance.gpus
+            worker.free_memory += instance.memory_bytes
             worker.instances -= 1
             self._note(worker)
         instance.task, instance.cores = None, 0
@@ -308,3 +321,8 @@ class Pool:
     def of_step(self, step: str) -> list[Instance]:
         """Every instance of a step."""
         return list(self.instances.get(step, {}).values())
+
+
+def needed(demand: Demand, worker: Worker) -> float:
+    """Memory that an instance takes of a worker: at most all of it; none where the worker's is not known."""
+    return min(demand.memory_bytes, float(worker.view.memory_bytes))

@@ -48,7 +48,7 @@ from murakkab_jupyter.runtime.reserve import reserved_core_s
 from murakkab_jupyter.simulate.durations import Durations, Span
 from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.simulate.simulation import Call, SimulatedStep, Simulation
-from murakkab_jupyter.simulate.weights import step_seconds
+from murakkab_jupyter.simulate.weights import step_memory, step_seconds
 from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["Simulation", "evaluation", "simulate"]
@@ -338,7 +338,8 @@ def simulate(
     durations = Durations(profiles, configurations)
     seconds = step_seconds(workflow, configurations, roots=roots, library=library, profiles=profiles)
     hosts = {view.name: view.host for view in cluster.engines if view.host}
-    loop = RunLoop(workflow, configurations, seconds=seconds, reserve=reserve, hosts=hosts)
+    memory = step_memory(configurations, library=library, profiles=profiles)
+    loop = RunLoop(workflow, configurations, seconds=seconds, reserve=reserve, hosts=hosts, memory=memory)
     driver = VirtualDriver(loop, measures, durations, cluster.workers, changes, cluster.engines)
     driver.run(Begin(measures.roots, cluster.workers))
     whole = Span()

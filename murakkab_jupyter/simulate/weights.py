@@ -15,7 +15,7 @@ from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["step_seconds"]
+__all__ = ["step_memory", "step_seconds"]
 
 
 def step_seconds(
@@ -36,3 +36,15 @@ def step_seconds(
         each = (call.seconds.value or 0.0) if call is not None else 0.0
         seconds[name] = each * step.items / max(1, one.instances)
     return seconds
+
+
+def step_memory(
+    configurations: Mapping[str, Configuration], *, library: Library, profiles: Profiles
+) -> dict[str, float]:
+    """Memory that an instance of each step holds while it is loaded (B): as profiled, else as its agent states; 0 of a server's client."""
+    held: dict[str, float] = {}
+    for name, one in configurations.items():
+        if one.device != "remote":
+            known = profiles.memory(one.agent, one.options).value
+            held[name] = float(library.agent(one.agent).needs.memory_bytes) if known is None else known
+    return held

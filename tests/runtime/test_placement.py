@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from murakkab_jupyter.core.hosts import Gpu, WorkerView
 from murakkab_jupyter.runtime.placement import Demand, Place, Pool
 from tests.runtime.loop_play import worker
@@ -125,3 +127,35 @@ def test_the_freest_worker_is_found_after_thousands_of_changes():
         used[instance.id.worker] += instance.cores
     assert all(free[name] + used[name] == 2 for name in free)
     assert len(pool._freest) < 3000
+
+
+def test_two_models_that_do_not_fit_together_take_turns():
+    pool = Pool([replace(worker("w0", 4), memory_bytes=1000)])
+    a, b = Demand("a", 1, 0, 2, memory_bytes=600), Demand("b", 1, 0, 2, memory_bytes=500)
+    first = pool.start(a, "w0")
+    pool.occupy(first, 1, 1)
+    assert pool.find(b) is None, "the other model is at work: its memory is taken, whatever cores are free"
+    pool.release(first)
+    place = pool.find(b)
+    assert place.evict == [first]
+    pool.drop(first)
+    second = pool.start(b, place.worker)
+    assert pool.find(Demand("c", 1, 0, 1, memory_bytes=400)).evict == [], (
+        "what fits beside it is loaded beside it"
+    )
+    pool.drop(second)
+    assert pool.workers["w0"].free_memory == 1000
+
+
+def test_memory_that_no_worker_has_is_all_of_one():
+    pool = Pool([replace(worker("w0", 2), memory_bytes=1000)])
+    huge = Demand("a", 1, 0, 1, memory_bytes=5000)
+    assert pool.find(huge) == Place("w0"), "what an instance takes may be a guess"
+    pool.start(huge, "w0")
+    assert pool.workers["w0"].free_memory == 0
+
+
+def test_a_worker_whose_memory_is_unknown_holds_anything():
+    pool = Pool([replace(worker("w0", 2), memory_bytes=0)])
+    pool.start(Demand("a", 1, 0, 1, memory_bytes=5000), "w0")
+    assert pool.find(Demand("b", 1, 0, 1, memory_bytes=5000)) == Place("w0")

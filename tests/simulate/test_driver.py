@@ -274,3 +274,27 @@ def test_the_way_of_a_batch_takes_time_but_no_cpu():
     far = simulated(only, scenes=Configuration("cutter"), profiles=Far())
     assert far.makespan_s == pytest.approx(near.makespan_s + 2 * 0.25)
     assert far.steps["scenes"].cpu.value == pytest.approx(near.steps["scenes"].cpu.value)
+
+
+def test_models_that_do_not_fit_together_are_switched_and_that_is_counted():
+    class Large(RoundProfiles):
+        """Round profiles of models that hold five of a worker's eight gigabytes."""
+
+        def memory(self, agent, options):
+            return Figure(5e9, "B")
+
+    apart = simulated(views=(view(cores=2),), profiles=Large())
+    together = simulated(views=(view(cores=2),))
+    loads = {name: (apart.steps[name].loads, together.steps[name].loads) for name in apart.steps}
+    assert sum(one for one, _ in loads.values()) >= sum(other for _, other in loads.values())
+    assert apart.makespan_s > together.makespan_s
+    held = 0
+    for call in apart.calls:
+        beside = [
+            other
+            for other in apart.calls
+            if other.step != call.step and other.start_s < call.end_s and call.start_s < other.end_s
+        ]
+        held += bool(beside)
+    assert held == 0, "two of them never work at once"
+    assert apart.status == "done"
