@@ -38,7 +38,7 @@ THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 
 DOMINATED = {
     "summarisation": "Dominated: extractive-summary keeps as many of the facts at a small part of the cost (benchmarks/text_quality.py).",
-    "translation": "It does not translate: see benchmarks/text_work.py. Pin a larger model: @gguf-translate gguf=PATH, or one that is served.",
+    "translation": "It did not translate any of 12 short sentences (benchmarks/text_work.py). Pin a larger model: @gguf-translate gguf=PATH, or one that is served.",
     "question-answering": "Dominated: minilm-qa answers more questions right at a small part of the cost (benchmarks/text_quality.py).",
 }
 """What so small a model does worse than an agent without one. It can still be pinned; a bigger GGUF is another matter."""
