@@ -38,6 +38,9 @@ EFFORT = 0.15
 MOST_S = 20.0
 """Seconds after which OR-tools stops whatever its count says: only a machine in trouble comes to that."""
 
+QUIET = {"catch_sigint_signal": False}
+"""An interrupt is for whoever asked for the plan: the solver, which would take it for its own, is through in a moment."""
+
 NODES = 4_000
 """Steps of our own search for each window, where there is no OR-tools."""
 
@@ -111,7 +114,8 @@ def attempt(
     meter = place_of(table, METERS[objective])
     if meter is None or table.hopeless:
         return None
-    outcome = cpsat.Model(table, Limits.of(table), timed=True).minimise({meter: 1}, MOST_S, effort=effort)
+    model = cpsat.Model(table, Limits.of(table), timed=True)
+    outcome = model.minimise({meter: 1}, MOST_S, effort=effort, params=QUIET)
     return None if outcome.picks is None else named(table, outcome.picks)
 
 
@@ -254,7 +258,7 @@ class Hunt:
         choices[rest] = tuple(table.choices[rest][place] for place in left)
         table = replace(table, choices=tuple(choices))
         model = cpsat.Model(table, Limits.of(table), timed=True)
-        outcome = model.minimise({meter: 1}, MOST_S, effort=effort)
+        outcome = model.minimise({meter: 1}, MOST_S, effort=effort, params=QUIET)
         if outcome.impossible:
             return None
         bound = max(plain, plain if outcome.bound is None else outcome.bound)

@@ -323,7 +323,7 @@ class Costs:
             return figures_of(found)
 
         sizes = sorted({1, 2, most, (1 + most) // 2})
-        points = [(float(n), n * work * share) for n in sizes for share in (0.5, 1.0, 2.0)]
+        points = [(1.0, 0.0), *((float(n), n * work * share) for n in sizes for share in (0.5, 1.0, 2.0))]
         seen = [at(*point) for point in points]
         base, more_items, more_work = at(1, work), at(2, work), at(1, 2 * work)
         return tuple(  # type: ignore[return-value]  # three, one for each figure
@@ -350,7 +350,7 @@ def fitted(
     points: Sequence[tuple[float, float]],
     seen: Sequence[float],
 ) -> CallCost:
-    """The parameters, if the profile is of that form; else only what no call was seen to be under."""
+    """The parameters, if the profile is of that form; else only the least call that was seen, one item without work among them."""
     item, unit = more_items - base, (more_work - base) / work
     call = base - item - unit * work
     made = CallCost(max(0.0, call), max(0.0, item), max(0.0, unit))
