@@ -236,6 +236,8 @@ class Desk:
     page: Any
     said: list[str] = field(default_factory=list)
     """Errors of the page, and dialogs that a script opened."""
+    elsewhere: list[str] = field(default_factory=list)
+    """What the page asked of anybody but its own server: behind a proxy that would not be reached."""
     name: str = ""
 
     def open(self, name: str, *, kernel: bool = True) -> None:
@@ -344,6 +346,12 @@ def sit_down(lab: Lab, browser: Any, width: int = 1280, height: int = 1000) -> t
             one.said.append(f"dialog: {found.message}")
             found.dismiss()
 
+    def asked(request: Any) -> None:
+        if not request.url.startswith((lab.url, lab.url.replace("http", "ws"), "data:", "blob:")):
+            one.elsewhere.append(request.url)
+
+    page.on("request", asked)
+    page.on("websocket", asked)
     page.on("pageerror", lambda error: one.said.append(str(error)))
     page.on("dialog", dialog)
     return one, context

@@ -1,4 +1,4 @@
-"""The JupyterLab extension in a browser: colours, plans, runs, panel, commands."""
+"""The JupyterLab extension in a browser: colours, the plan and the run beside the panel, commands."""
 
 from __future__ import annotations
 
@@ -173,6 +173,7 @@ def test_the_panel_finds_the_kernel_and_follows_plan_run_and_stop(desk):
     panel.locator("section[aria-label=Runs] li", has_text="endless").locator("text=stopped").first.wait_for()
     assert panel.get_by_role("button", name="Resume endless").is_visible()
     assert desk.said == []
+    assert desk.elsewhere == []
     assert "murakkab_jupyter/notebook" not in desk.lab.log.read_text()  # no traceback of ours
 
     # After a restart the kernel knows nothing, and the panel says so.
