@@ -85,4 +85,13 @@ def test_stop_ends_a_run_and_after_a_restart_in_mid_run_it_is_resumed(which, req
     desk.output(resumed).get_by_text(f"W{ITEMS - 1}").first.wait_for()
     # What was finished was not made again: only what was under way when it was stopped and lost.
     assert calls(desk) < ITEMS + 20
+
+    # Saved, and opened again when its kernel is gone: what was stopped and what was finished is still told.
+    desk.save()
+    desk.lab.end_kernels()
+    desk.open("journey.ipynb")
+    desk.output(resumed).get_by_text(f"W{ITEMS - 1}").first.wait_for()
+    said = desk.page.locator(".jp-Notebook").inner_text()
+    assert "stopped: 0 of 1 steps done" in said
+    assert "not found" not in said
     assert desk.said == []
