@@ -95,6 +95,7 @@ class Lab:
     home: Path
     process: subprocess.Popen
     log: Path
+    environment: dict[str, str]
 
     def write(self, name: str, *cells: dict) -> str:
         """Write a notebook that nobody trusts; returns its name."""
@@ -107,6 +108,12 @@ class Lab:
         }
         (self.home / name).write_text(json.dumps(notebook))
         return name
+
+    def trust(self, name: str) -> None:
+        """Sign a notebook, as `jupyter trust` does for its owner."""
+        sign = "from nbformat.sign import TrustNotebookApp; TrustNotebookApp.launch_instance()"
+        command = [sys.executable, "-c", sign, str(self.home / name)]
+        subprocess.run(command, env=self.environment, check=True, capture_output=True)
 
     def read(self, name: str) -> dict[str, Any]:
         """A notebook as it is saved."""
@@ -193,7 +200,7 @@ def serve(folder: Path, *, python: str | Path = sys.executable, data: Path | Non
             stderr=stream,
             start_new_session=True,
         )
-    server = Lab(f"http://127.0.0.1:{port}", home, process, log)
+    server = Lab(f"http://127.0.0.1:{port}", home, process, log, environment)
     try:
         wait_for(server)
         # Every cell stays in the page, so that the tests can count them.

@@ -251,6 +251,10 @@ def table(
             aria_label=caption,
             style=f"border-collapse:collapse;border:{BORDER};margin:2px 0 6px;font-size:13px;table-layout:auto;font-variant-numeric:tabular-nums",
         ),
+        # What scrolls is reached by the keyboard too.
+        tabindex=0,
+        role="group",
+        aria_label=caption,
         style="overflow-x:auto",
     )
 
