@@ -27,10 +27,20 @@ from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.agents.endpoint import Endpoint
 from murakkab_jupyter.cluster.measure_engine import LoadChat, Workload
 
-THEIRS = (
-    "import argparse; from vllm.benchmarks.serve import add_cli_args, main; "
-    "p = argparse.ArgumentParser(); add_cli_args(p); main(p.parse_args())"
-)
+THEIRS = """
+import argparse, json
+import vllm.benchmarks.datasets.datasets as datasets
+from vllm.benchmarks.serve import add_cli_args, main
+
+def load(self):
+    self.data = [json.loads(line) for line in open(self.dataset_path)]
+
+datasets.CustomDataset.load_data = load  # as its own does, without pandas
+parser = argparse.ArgumentParser()
+add_cli_args(parser)
+main(parser.parse_args())
+"""
+"""`vllm bench serve`, which asks for a distribution called vllm and for pandas where a build may have neither."""
 
 
 def ours(chat: LoadChat, load: Workload, count: int) -> float:
