@@ -199,10 +199,18 @@ class Fleet:
 
     def stop(self, name: str, *, timeout_s: float = 15.0) -> bool:
         """End an engine whoever holds it, and wait until it is gone; False when there is none."""
+        return self._end(name, "", timeout_s)
+
+    def let_go(self, name: str, *, timeout_s: float = 15.0) -> bool:
+        """Hold an engine no more: it ends unless others do; whether it ended."""
+        return self._end(name, self.name, timeout_s)
+
+    def _end(self, name: str, holder: str, timeout_s: float) -> bool:
         status = self.find(name)
         if status is None or status.state in ("failed", "stopped"):
             return False
-        self._run(stop_engine, name, worker=status.worker)
+        if not self._run(stop_engine, name, holder, worker=status.worker):
+            return False
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             found = self.find(name)

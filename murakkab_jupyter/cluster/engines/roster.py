@@ -156,6 +156,7 @@ class Roster:
         ClusterError
             It cannot be reached, is no such server, refuses the key, or cannot answer.
         """
+        self._load()  # or what was kept before would be forgotten below
         wanted = Endpoint(url, model, key_env)
         if (
             not wanted.url.endswith("/v1")
@@ -227,12 +228,12 @@ class Roster:
         """
         self.know(config, rated=rated)
         fleet = self.fleet()
+        status = fleet.launch(config)
         try:
-            status = fleet.launch(config)
             status = fleet.wait(config.name, timeout_s=config.start_timeout_s + 30.0, tell=tell, stop=stop)
         except BaseException:
-            # An interrupt too: whoever asked does not wait for it any more.
-            fleet.stop(config.name, timeout_s=config.stop_grace_s + 3.0)
+            # An interrupt too: whoever asked does not wait for it any more. Others may have had it before.
+            fleet.let_go(config.name, timeout_s=config.stop_grace_s + 3.0)
             self.refresh()
             raise
         return self._add(Entry(config.name, status.endpoint, config=config, status=status))

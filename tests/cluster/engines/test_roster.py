@@ -101,6 +101,16 @@ def test_what_is_kept_is_known_to_the_next_session_also_when_it_is_down(roster, 
     assert json.loads(file.read_text()) == {"engines": []}
 
 
+def test_keeping_another_forgets_none(roster, library, tmp_path) -> None:
+    with serving() as server:
+        roster.attach(server.url, name="one", keep=True)
+        Roster(library, unconnected, lambda: None, kept=tmp_path / "engines.json").attach(
+            server.url, name="two", keep=True
+        )
+        again = Roster(library, unconnected, lambda: None, kept=tmp_path / "engines.json")
+        assert [one.name for one in again.entries()] == ["one", "two"]
+
+
 def test_a_list_that_cannot_be_read_is_said(library, tmp_path) -> None:
     (tmp_path / "engines.json").write_text("{")
     with pytest.raises(UsageError, match="cannot be read"):
@@ -172,6 +182,19 @@ def test_an_interrupted_start_leaves_nothing(starting) -> None:
         starting.start(config("silent", name="slow"), tell=tell, stop=stop.is_set)
     assert starting.find("slow").state == "stopped"
     assert starting.find("slow").status.pid == 0
+
+
+def test_a_start_that_is_refused_leaves_the_one_of_that_name_alone(starting, cluster, library) -> None:
+    first = starting.start(config())
+    other = Roster(library, lambda: cluster, lambda: cluster, kept=Path("/nowhere/engines.json"))
+    with pytest.raises(ClusterError, match="was started in another way"):
+        other.start(config("silent"))
+    stop = threading.Event()
+    stop.set()
+    joined = other.start(config(), stop=stop.is_set)  # it is ready: nothing to wait for
+    assert joined.status.pid == first.status.pid
+    other.close()
+    assert starting.look("stand-in").state == "ready"
 
 
 def test_a_failed_start_says_why_and_stays_known(starting) -> None:
