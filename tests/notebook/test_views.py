@@ -464,3 +464,22 @@ def test_a_frontier_shows_only_what_differs():
     assert "another-agent" in shown.text
     assert "The same in every plan" in shown.text
     assert "1 (chosen)" in shown.text
+
+
+def test_a_plan_shows_what_is_proven_what_more_would_save_and_the_prior_that_matters_most():
+    plan = replace(
+        samples.plan(),
+        bound=19.0,
+        gap=0.05,
+        proof="Proven: no plan has less energy than 19 J <b>.",
+        trades=("5 s more would save 31 % of energy.",),
+        priors=("If a took 2 times as long, x would be done by b.", "If c took 3 times as long."),
+    )
+    bundle = plan_view(plan)
+    for shown in (bundle.text, entities.unescape(re.sub("<[^>]*>", "", bundle.html))):
+        assert "no plan has less energy than 19 J" in shown
+        assert "5 s more would save 31 % of energy." in shown
+        assert "If a took 2 times as long" in shown
+        assert "If c took" not in shown
+        assert "explain says which" in shown
+    assert "19 J <b>" not in bundle.html

@@ -174,7 +174,10 @@ def remarks_of(plan: Plan) -> list[str]:
         remarks.append(f"Held back by: {plan.binding}")
     if plan.proof:
         remarks.append(plan.proof)
-    return [*remarks, *plan.trades, *plan.priors, *plan.notes]
+    priors = [*plan.priors[:1]]
+    if len(plan.priors) > 1:
+        priors.append("Other priors would change the choice too: explain says which.")
+    return [*remarks, *plan.trades, *priors, *plan.notes]
 
 
 def runners_up(lost: list[tuple[str, Alternative]]) -> Html | None:
