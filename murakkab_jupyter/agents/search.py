@@ -13,7 +13,7 @@ from murakkab_jupyter.agents.material import place_of
 from murakkab_jupyter.agents.vectors import ENCODERS, Encoder, Vectors
 from murakkab_jupyter.core.kinds import Passage, text_of
 
-__all__ = ["MiniLMEmbedding", "MiniLMSearch", "WordLlamaEmbedding", "WordLlamaSearch", "register"]
+__all__ = ["Encoding", "MiniLMEmbedding", "MiniLMSearch", "WordLlamaEmbedding", "WordLlamaSearch", "register"]
 
 VERSION = "1"
 TOP_K = Option("top_k", int, 5, help="How many passages to find at most.")

@@ -20,7 +20,7 @@ from murakkab_jupyter.agents.chat import SHORTENED, TooLong, Unfit, shorten
 from murakkab_jupyter.agents.endpoint import Endpoint
 from murakkab_jupyter.agents.loops import background
 from murakkab_jupyter.agents.refusals import Refused
-from murakkab_jupyter.agents.search import WordLlamaEmbedding, WordLlamaSearch
+from murakkab_jupyter.agents.search import Encoding, WordLlamaEmbedding, WordLlamaSearch
 from murakkab_jupyter.agents.vectors import Encoder, Vectors, unit
 from murakkab_jupyter.core.errors import AgentError
 
@@ -122,58 +122,36 @@ class ServedEncoder(Encoder):
 Opener = Callable[[Mapping[str, Any]], ServedEncoder]
 
 
-class ServedEmbedding(WordLlamaEmbedding):
+class ServedEncoding(Encoding):
+    """What agents with a served encoder share."""
+
+    def __init__(self, opener: Opener) -> None:
+        super().__init__()
+        self.opener = opener
+        self.before = 0
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        """Open the encoder."""
+        self.options = dict(options)
+        self.loaded = self.opener(options)
+
+    def tokens(self) -> Tokens:
+        """Tokens read since the last time, as the server counted them."""
+        now = self.loaded.read if isinstance(self.loaded, ServedEncoder) else 0
+        made, self.before = Tokens(now - self.before), now
+        return made
+
+    def notes(self) -> Sequence[str]:
+        """What the encoder has to say."""
+        return list(self.loaded.notes) if isinstance(self.loaded, ServedEncoder) else []
+
+
+class ServedEmbedding(ServedEncoding, WordLlamaEmbedding):
     """Texts to vectors of a served encoder."""
 
-    def __init__(self, opener: Opener) -> None:
-        super().__init__()
-        self.opener = opener
-        self.before = 0
 
-    def load(self, options: Mapping[str, Any], cores: int) -> None:
-        """Open the encoder."""
-        self.options = dict(options)
-        self.loaded = self.opener(options)
-
-    def tokens(self) -> Tokens:
-        """Tokens read since the last time, as the server counted them."""
-        return served_tokens(self)
-
-    def notes(self) -> Sequence[str]:
-        """What the encoder has to say."""
-        return served_notes(self.loaded)
-
-
-class ServedSearch(WordLlamaSearch):
+class ServedSearch(ServedEncoding, WordLlamaSearch):
     """The passages nearest to a question, by a served encoder."""
-
-    def __init__(self, opener: Opener) -> None:
-        super().__init__()
-        self.opener = opener
-        self.before = 0
-
-    def load(self, options: Mapping[str, Any], cores: int) -> None:
-        """Open the encoder."""
-        self.options = dict(options)
-        self.loaded = self.opener(options)
-
-    def tokens(self) -> Tokens:
-        """Tokens read since the last time, as the server counted them."""
-        return served_tokens(self)
-
-    def notes(self) -> Sequence[str]:
-        """What the encoder has to say."""
-        return served_notes(self.loaded)
-
-
-def served_tokens(agent: ServedEmbedding | ServedSearch) -> Tokens:
-    read = agent.loaded.read if isinstance(agent.loaded, ServedEncoder) else 0
-    made, agent.before = Tokens(read - agent.before), read
-    return made
-
-
-def served_notes(encoder: Encoder | None) -> Sequence[str]:
-    return list(encoder.notes) if isinstance(encoder, ServedEncoder) else []
 
 
 @dataclass(frozen=True)

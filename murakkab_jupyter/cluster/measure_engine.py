@@ -153,7 +153,7 @@ def measure_engine(
     host
         Measured from where.
     at
-        Levels; 1, 2, 4, ... while they bring more, if None.
+        Levels, in the order in which they are measured; 1, 2, 4, ... while they bring more, if None.
     most
         The highest of them; what the endpoint says, else 256, if None.
     workload
@@ -208,7 +208,7 @@ def measure_engine(
         today(),
         read / total,
         written / total,
-        tuple(points),
+        tuple(sorted(points, key=lambda one: one.in_flight)),
         "gpu" if all(one.j_per_token is not None for one in points) else "",
     )
 

@@ -21,9 +21,9 @@ __all__ = ["EngineCurve", "EnginePoint", "HeldOut"]
 
 MOST = 1e9
 AT = 0.10
-"""Band of a figure at a measured point: what repeating it changed on a shared machine."""
+"""Band of a figure at a measured point: a guess of what repeating it changes."""
 BETWEEN = 0.20
-"""Band between two points; what leaving points out showed (`benchmarks/engine_curve.py`)."""
+"""Band between two points: a guess until `benchmarks/engine_curve.py` has said how far left-out points are off."""
 FAR = 2.0
 
 

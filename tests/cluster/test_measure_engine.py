@@ -45,7 +45,12 @@ def test_levels_end_where_more_in_flight_bring_nothing(server):
     server.most_at_once(1)
     server.hold_s = 0.02
     found = measure_engine(Endpoint(server.url, "fake-model"), host="here", most=64, workload=SHORT)
-    assert found.range[1] <= 4
+    assert found.range[1] < 64
+
+
+def test_levels_may_be_measured_in_any_order(server):
+    found = measure_engine(Endpoint(server.url, "fake-model"), host="here", at=[2, 1], workload=SHORT)
+    assert [one.in_flight for one in found.points] == [1, 2]
 
 
 def test_a_server_that_can_be_told_so_writes_answers_of_one_length(server):
