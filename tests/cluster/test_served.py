@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.serving import register_openai
 from murakkab_jupyter.core.events import event_to_json
 from murakkab_jupyter.session import Session
 from tests.agents.fake_openai import FakeServer, breaks_off, endless, error, fake_server, wait_until
@@ -84,3 +85,30 @@ def test_a_server_that_is_gone_fails_items_that_a_resumed_run_does(server, sessi
     assert again.status == "done", again.errors
     assert len(again.outputs["said"]) == 2
     assert len(server.asked) == 3
+
+
+VIDEO = """%%murakkab watched --minimize latency
+scenes <- split {videos} into scenes
+frames <- take 2 frames from {scenes}
+shown  <- describe {frames}, per scene
+answer <- answer {question} from {frames}, per video
+"""
+
+
+@pytest.mark.media
+def test_a_video_is_watched_by_a_model_that_sees(server, session, three_scenes):
+    """What it says is the fake's; that pictures go out and evidence comes back is not."""
+    register_openai(server.url, "fake-model", "vlm", abilities=("chat", "images"), library=session.library)
+    values = {"videos": str(three_scenes), "question": "Which colours are there?"}
+    run = session.run(session.declare(VIDEO, values), reuse=False)
+    assert run.status == "done", run.errors
+    chosen = {name: step.configuration.agent for name, step in run.plan.steps.items()}
+    assert (chosen["shown"], chosen["answer"]) == ("vlm-eyes", "vlm-eyes-qa")
+    assert len(run.outputs["shown"]) == 3
+    (answer,) = run.outputs["answer"].values()
+    assert [one.source for one in answer.evidence] == [str(three_scenes)] * 6
+    pictures = [
+        sum(part["type"] == "image_url" for part in body["messages"][-1]["content"]) for body in server.asked
+    ]
+    assert sorted(pictures) == [2, 2, 2, 6]
+    assert run.bill.total.tokens_out == 5 * 4
