@@ -71,6 +71,10 @@ def test_a_writer_has_to_be_one_that_writes(place, capsys):
 def test_variables_that_a_description_speaks_of_are_meant():
     space = {"videos": "a.mp4", "other": "b", "print": print, "none": None}
     assert meant("%%murakkab other\nLook at the videos and print none.", space) == {"videos": "a.mp4"}
+    assert meant("Shorten the reviews to 50 words.", {"words": ["a"], "reviews": ["b"]}) == {"reviews": ["b"]}
+    assert meant("Shorten {reviews}, not the notes.", {"notes": ["a"], "reviews": ["b"]}) == {
+        "reviews": ["b"]
+    }
     assert is_description("Only words.")
     assert not is_description("")
     assert not is_description("x <- summarise {y}")
@@ -81,6 +85,12 @@ def test_a_job_without_tasks_is_decomposed_and_one_that_leaves_something_open_is
     assert "summary <- summarise {texts}" in job.text
     with pytest.raises(UsageError, match="labels open"):
         Job("Classify the texts.", inputs={"texts": ["One thing."]})
+
+
+def test_inputs_that_have_nothing_in_common_meet_once_for_all(place):
+    with Session() as session:
+        draft = session.decompose("Summarise the letters and the notes.", {"letters": ["a"], "notes": ["b"]})
+    assert "summary <- summarise {letters} and {notes}, per all" in draft.text
 
 
 def test_a_session_decomposes_and_runs_nothing(place):

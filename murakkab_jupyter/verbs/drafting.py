@@ -26,8 +26,11 @@ def is_description(text: str) -> bool:
 
 
 def meant(text: str, space: Mapping[str, Any]) -> dict[str, Any]:
-    """Variables that a description speaks of by their names."""
-    words = set(re.findall(r"[^\W\d]\w*", text.partition("\n")[2] if text.startswith("%%") else text))
+    """Variables that a description speaks of: those in braces, else those whose names stand in it ("in 50 words" names none)."""
+    said = text.partition("\n")[2] if text.startswith("%%") else text
+    words = set(re.findall(r"\{([^\W\d]\w*)\}", said)) or set(
+        re.findall(r"(?<![\w'])(?<!\d )([^\W\d]\w*)", said)
+    )
     return {
         name: value
         for name, value in space.items()

@@ -168,6 +168,9 @@ class Wiring:
                 return True
             return not step.per and any(deep(source) for _, source in step.ports)
 
+        if sum(name in self.media for name in sources) > 1:
+            # Inputs that have nothing in common meet once for all.
+            return "all"
         if not any(deep(name) for name in sources):
             return ""
         if "retrieval" in self.made and self.made["retrieval"] in sources:
