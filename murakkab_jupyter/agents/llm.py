@@ -38,6 +38,8 @@ THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 
 DOMINATED = {
     "summarisation": "Dominated: extractive-summary keeps as many of the facts at a small part of the cost (benchmarks/text_quality.py).",
+    "classification": "Dominated: nearest-label finds twice as many right labels at a small part of the cost (benchmarks/text_work.py).",
+    "extraction": "Dominated: pattern-extract fills in more fields rightly at a small part of the cost (benchmarks/text_work.py).",
     "translation": "It did not translate any of 12 short sentences (benchmarks/text_work.py). Pin a larger model: @gguf-translate gguf=PATH, or one that is served.",
     "question-answering": "Dominated: minilm-qa answers more questions right at a small part of the cost (benchmarks/text_quality.py).",
 }
