@@ -51,7 +51,7 @@ from murakkab_jupyter.verbs import (
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from murakkab_jupyter.cluster.engines.server import EngineStatus
+    from murakkab_jupyter.cluster.engines.status import EngineStatus
 
 __all__ = ["MurakkabMagics", "load"]
 

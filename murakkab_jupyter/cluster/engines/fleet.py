@@ -11,7 +11,6 @@ from typing import Any
 from murakkab_jupyter.cluster.connect import Cluster
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.lifetime import KeepAlive, idle_watts, keep_alive
-from murakkab_jupyter.cluster.engines.server import EngineStatus
 from murakkab_jupyter.cluster.engines.shelf import (
     engine_lease_key,
     engine_log,
@@ -21,6 +20,7 @@ from murakkab_jupyter.cluster.engines.shelf import (
     start_engine,
     stop_engine,
 )
+from murakkab_jupyter.cluster.engines.status import EngineStatus
 from murakkab_jupyter.cluster.probe import Probe
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.figure import unknown

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from murakkab_jupyter.agents.endpoint import Endpoint
 from murakkab_jupyter.agents.library import Library
@@ -18,12 +16,13 @@ from murakkab_jupyter.cluster.connect import Cluster, is_private
 from murakkab_jupyter.cluster.engines.ask import Found, Server, probe_server
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.fleet import Fleet
-from murakkab_jupyter.cluster.engines.server import EngineStatus
+from murakkab_jupyter.cluster.engines.kept import Kept, kept_path, read_kept, write_kept
+from murakkab_jupyter.cluster.engines.status import EngineStatus
 from murakkab_jupyter.core.errors import ClusterError, UsageError
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import EngineView
 
-__all__ = ["Entry", "Roster", "kept_path"]
+__all__ = ["Entry", "Roster"]
 
 PENDING_URL = "http://engine.not-started.invalid/v1"
 """What agents of an engine hold until it has an address: a name that can lead nowhere (RFC 6761)."""
@@ -435,53 +434,25 @@ class Roster:
         if self._read:
             return
         self._read = True
-        try:
-            known = json.loads(self._kept.read_text(encoding="utf-8"))["engines"]
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError, KeyError, TypeError):
-            msg = f"The list of kept engines {self._kept} cannot be read."
-            raise UsageError(msg, hint="Delete it, and attach them again with --keep.") from None
-        for one in known:
-            name, url, model, key_env, rated = (
-                one.get(key) for key in ("name", "url", "model", "key_env", "rated")
-            )
+        for one in read_kept(self._kept):
+            endpoint = Endpoint(one.url, one.model, one.key_env)
+            entry = Entry(one.name, endpoint, kept=True, rated=one.rated)
             try:
-                endpoint = Endpoint(str(url), str(model or ""), key_env)
                 found = probe_server(
-                    endpoint.url, model=endpoint.model, key=endpoint.key(), key_env=key_env, answer=False
+                    endpoint.url, model=one.model, key=endpoint.key(), key_env=one.key_env, answer=False
                 )
-                self._add(Entry(str(name), found.endpoint, found=found, kept=True, rated=rated))
             except ClusterError as error:
-                self._entries[str(name)] = Entry(
-                    str(name), endpoint, kept=True, problem=error.message, rated=rated
-                )
+                self._entries[one.name] = replace(entry, problem=error.message)
+            else:
+                self._add(replace(entry, endpoint=found.endpoint, found=found))
 
     def _write(self) -> None:
-        kept: list[dict[str, Any]] = [
-            {
-                "name": e.name,
-                "url": e.endpoint.url,
-                "model": e.endpoint.model,
-                "key_env": e.endpoint.key_env,
-                "rated": e.rated,
-            }
+        kept = [
+            Kept(e.name, e.endpoint.url, e.endpoint.model, e.endpoint.key_env, e.rated)
             for e in self._entries.values()
             if e.kept and e.endpoint is not None
         ]
-        self._kept.parent.mkdir(parents=True, exist_ok=True)
-        part = self._kept.with_suffix(".part")
-        part.write_text(json.dumps({"engines": kept}, indent=1), encoding="utf-8")
-        part.replace(self._kept)
-
-
-def kept_path() -> Path:
-    """`MURAKKAB_ENGINES`, else `murakkab/engines.json` in the user's data folder."""
-    stated = os.environ.get("MURAKKAB_ENGINES")
-    if stated:
-        return Path(stated).expanduser()
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "murakkab" / "engines.json"
+        write_kept(self._kept, kept)
 
 
 def set_variable(name: str, value: str) -> None:

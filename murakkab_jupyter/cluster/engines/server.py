@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from murakkab_jupyter.agents.endpoint import Ability, Endpoint
 from murakkab_jupyter.cluster.engines.ask import Server
+from murakkab_jupyter.cluster.engines.checks import check_program, free_port, port_is_free
 from murakkab_jupyter.cluster.engines.config import EngineConfig, argv, server_environment
+from murakkab_jupyter.cluster.engines.status import EngineState, EngineStatus
 from murakkab_jupyter.cluster.group import ProcessGroup, last_lines
 from murakkab_jupyter.cluster.parent import bound
 from murakkab_jupyter.core.errors import ClusterError
 
-__all__ = ["Engine", "EngineState", "EngineStatus", "free_port", "own_cpus", "port_is_free"]
-
-EngineState = Literal["starting", "ready", "restarting", "stopping", "stopped", "failed"]
+__all__ = ["Engine", "own_cpus"]
 
 POLL_S = 0.5
 BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -37,65 +36,6 @@ LOG_BYTES = 50_000_000
 """A log that is longer is begun anew at the next start."""
 
 LINES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatus:
-    """What an engine says of itself.
-
-    Attributes
-    ----------
-    config
-        How it was started.
-    state
-        `starting`, `ready`, `restarting`, `stopping`, `stopped` or `failed`.
-    endpoint
-        Where it answers; None before it does.
-    worker, host
-        Where it runs.
-    pid
-        Of the server; 0 when there is none.
-    gpus
-        Those it holds, as CUDA names them.
-    start_s
-        Seconds its latest start took, until its first answer.
-    start_cpu_s, cpu_s
-        CPU-seconds of its processes: until its first answer, and so far.
-    memory_bytes
-        Resident memory of its processes, shared pages counted in each.
-    restarts
-        How often it was started again.
-    idle_s
-        Seconds since it was last used.
-    keep_alive_s
-        How long it stays idle.
-    error
-        Why it is not there, with its last words.
-    log
-        Its log, on the worker's host.
-    """
-
-    config: EngineConfig
-    state: EngineState
-    endpoint: Endpoint | None = None
-    worker: str = ""
-    host: str = ""
-    pid: int = 0
-    gpus: tuple[str, ...] = ()
-    start_s: float | None = None
-    start_cpu_s: float | None = None
-    cpu_s: float = 0.0
-    memory_bytes: int = 0
-    restarts: int = 0
-    idle_s: float = 0.0
-    keep_alive_s: float | None = None
-    error: str = ""
-    log: str = ""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.config.name
 
 
 class Engine:
@@ -390,49 +330,6 @@ class Engine:
                 hint="Leave the port out for a free one, or attach what runs there: "
                 f"engine attach http://{self.config.host}:{self._port}/v1",
             )
-
-
-def check_program(config: EngineConfig, python: str) -> None:
-    """Whether what is to be started is here; raises `ClusterError`."""
-    import shutil
-
-    program = argv(config, port=1, python=python)[0]
-    if shutil.which(program) is None:
-        what = "The program" if config.command else "The Python interpreter"
-        msg = f"{what} {program} is not on host {socket.gethostname()}, or may not be run."
-        raise ClusterError(msg, hint="Name one that is there: --python PATH, or --command 'PROGRAM …'.")
-    if re.match(r"[/~.]", config.model) and not Path(config.model).expanduser().exists():
-        msg = f"There is no model at {config.model} on host {socket.gethostname()}."
-        raise ClusterError(
-            msg, hint="Give the folder with its weights as that host sees it, or a model's name."
-        )
-    for name, path in config.lora:
-        if re.match(r"[/~.]", path) and not Path(path).expanduser().exists():
-            msg = f"There is no adapter {name} at {path} on host {socket.gethostname()}."
-            raise ClusterError(msg, hint="Give --lora NAME=PATH as that host sees it.")
-
-
-def free_port(host: str) -> int:
-    """A port that nobody listens on now."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
-        try:
-            trial.bind((host, 0))
-        except OSError as error:
-            msg = f"Nothing can listen on {host} here: {error.strerror}."
-            raise ClusterError(msg, hint="Give an address of the worker's host: --host ADDRESS.") from error
-        return int(trial.getsockname()[1])
-
-
-def port_is_free(host: str, port: int) -> bool:
-    """Whether nobody listens on a port."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
-        # As servers do: a port whose last connections are still fading is free.
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 def used_by(pid: int) -> tuple[float, int]:

@@ -22,7 +22,8 @@ from distributed import Worker, WorkerPlugin
 
 from murakkab_jupyter.cluster.engines.config import PYTHON, EngineConfig, memory_needed_bytes
 from murakkab_jupyter.cluster.engines.lifetime import UNKNOWN_S
-from murakkab_jupyter.cluster.engines.server import Engine, EngineStatus, own_cpus
+from murakkab_jupyter.cluster.engines.server import Engine, own_cpus
+from murakkab_jupyter.cluster.engines.status import EngineStatus
 from murakkab_jupyter.cluster.gpus import GpuLeases, Lease
 from murakkab_jupyter.cluster.host import leases_of
 from murakkab_jupyter.cluster.memory import free_bytes
