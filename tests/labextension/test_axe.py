@@ -9,6 +9,8 @@ import pytest
 from tests.labextension.lab import code, lacking
 from tests.labextension.test_screenshots import FLOW
 
+pytestmark = [pytest.mark.media, pytest.mark.timeout(700)]
+
 OURS = [".jp-murakkab", ".murakkab", "[data-murakkab]", "#murakkab-panel"]
 
 
@@ -42,7 +44,9 @@ def test_nothing_serious_in_plan_run_results_frontier_and_panel(which, theme, ne
             desk.panel()
             desk.run(0)
             desk.status("Connected.")
-        desk.page.locator(f"body[data-jp-theme-light={'true' if theme == 'Light' else 'false'}]").wait_for()
+        desk.page.wait_for_function(
+            "light => document.body.dataset.jpThemeLight === light", arg=str(theme == "Light").lower()
+        )
         found = serious(desk.page)
     assert found == [], json.dumps(found, indent=1)
 
