@@ -180,7 +180,7 @@ def test_a_stopped_run_goes_on_with_resume(loaded):
 
 
 def test_in_the_background_the_cell_returns_at_once_with_a_handle(loaded):
-    reply = loaded.run("%%murakkab behind --background\nloud <- shout {many} @python:slow\n")
+    reply = loaded.run("%%murakkab behind --background --fresh\nloud <- shout {many} @python:slow\n")
     assert reply.error is None
     assert loaded.run("print(behind.status)").streams == ["running\n"]
     assert "behind" in loaded.run("%murakkab status").text
