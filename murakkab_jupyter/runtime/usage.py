@@ -86,6 +86,11 @@ class Calls:
             wasted[event.worker] = wasted.get(event.worker, 0.0) + cpu_s
             self.wasted_gpu_j = added(self.wasted_gpu_j, usage.energy_j)
 
+    def engine(self, event: EngineUsed) -> None:
+        """An engine spent CPU-seconds on it."""
+        spent = self.cpu_by_worker
+        spent[event.worker] = spent.get(event.worker, 0.0) + event.cpu_s
+
     def hold(self, worker: str, seconds: float, cpu_s: float, cores: int) -> None:
         """Add busy time of an instance."""
         self.seconds += seconds
@@ -128,8 +133,7 @@ def collect(events: Iterable[Event], steps: Iterable[str]) -> tuple[dict[str, Ca
             case RunStarted():
                 started.clear()
             case EngineUsed() if event.step in calls:
-                spent = calls[event.step].cpu_by_worker
-                spent[event.worker] = spent.get(event.worker, 0.0) + event.cpu_s
+                calls[event.step].engine(event)
             case BatchStarted() if event.step in calls:
                 started[event.task] = event
                 calls[event.step].start(event)

@@ -13,6 +13,7 @@ from murakkab_jupyter.core.events import (
     BatchRetried,
     BatchStarted,
     CoresReserved,
+    EngineUsed,
     Event,
     ItemFailed,
     ItemsRestored,
@@ -49,6 +50,7 @@ ALL: dict[str, st.SearchStrategy[Any]] = {
     "WorkerChanged": st.builds(WorkerChanged, seconds, words, st.sampled_from(["lost", "joined"]), counts),
     "CoresReserved": st.builds(CoresReserved, seconds, words, counts, counts),
     "Reconfigured": st.builds(Reconfigured, seconds, words, words, words, words),
+    "EngineUsed": st.builds(EngineUsed, seconds, words, words, words, seconds),
     "Notice": st.builds(Notice, seconds, words),
     "RunEnded": st.builds(RunEnded, seconds, st.sampled_from(["done", "stopped"]), words),
 }

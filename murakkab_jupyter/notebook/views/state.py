@@ -8,6 +8,7 @@ from typing import Any
 from murakkab_jupyter.core.events import (
     BatchEnded,
     BatchStarted,
+    EngineUsed,
     Event,
     ItemFailed,
     ItemsRestored,
@@ -104,6 +105,9 @@ class RunState:
                     counts.done += event.done
                 if (calls := self._calls.get(event.step)) is not None:
                     calls.end(event, self._started.pop(event.task, None))
+            case EngineUsed():
+                if (calls := self._calls.get(event.step)) is not None:
+                    calls.engine(event)
             case ItemsRestored():
                 if (counts := self._counts.get(event.step)) is not None:
                     counts.done += event.done
