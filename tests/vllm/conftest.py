@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in here:
         item.add_marker(pytest.mark.vllm)
-        item.add_marker(pytest.mark.timeout(600))
+        item.add_marker(pytest.mark.timeout(1500))
         if not os.environ.get(PYTHON) or not os.environ.get(MODEL):
             item.add_marker(pytest.mark.skip(reason=f"no vLLM is named by {PYTHON} and {MODEL}: {HOW}"))
 

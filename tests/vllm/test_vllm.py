@@ -159,7 +159,7 @@ def test_killed_in_the_middle_of_200_requests_no_item_is_lost_and_none_doubled(s
     wait_for(lambda: server.counted("generation_tokens_total") > 300, 120)  # of 1600 at most
     os.kill(entry.status.pid, signal.SIGKILL)
     wait_for(lambda: gone(family), 10)  # its workers go with it
-    started.wait(500)
+    started.wait(900)
     assert started.status == "done", started.errors
     assert whole(started, 200)
     kept = Counter((step, ancestry) for step, ancestry, _ in session.journal.finished(started.id))
