@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from murakkab_jupyter.core.events import (
     BatchEnded,
     BatchStarted,
+    CoresReserved,
     EngineUsed,
     ItemFailed,
     ItemsRestored,
@@ -71,8 +72,10 @@ def test_events_of_steps_that_nobody_knows_change_nothing():
 
 def test_what_was_used_so_far_is_what_a_bill_made_now_would_say():
     state = samples.run_state()
-    state.take(EngineUsed(5.0, "summary", "gguf", samples.LEFT, 2.5))
-    told = [*samples.story(), EngineUsed(5.0, "summary", "gguf", samples.LEFT, 2.5)]
+    more = [CoresReserved(5.0, samples.LEFT, 1, 2), EngineUsed(5.0, "summary", "gguf", samples.LEFT, 2.5)]
+    for event in more:
+        state.take(event)
+    told = [*samples.story(), *more]
     bill = Bill.of(told, samples.plan(), samples.cluster(), seconds=state.seconds)
     assert state.spent().actual() == bill.total.actual()
 

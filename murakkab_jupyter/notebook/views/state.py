@@ -8,6 +8,7 @@ from typing import Any
 from murakkab_jupyter.core.events import (
     BatchEnded,
     BatchStarted,
+    CoresReserved,
     EngineUsed,
     Event,
     ItemFailed,
@@ -23,6 +24,7 @@ from murakkab_jupyter.notebook.views.slots import MOST_BARS, MOST_MARKS, Slots, 
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.runtime.billing import Draft
 from murakkab_jupyter.runtime.line import Line
+from murakkab_jupyter.runtime.reserve import reserved_core_s
 from murakkab_jupyter.runtime.usage import Calls
 from murakkab_jupyter.workflow.model import Step, Workflow
 
@@ -71,6 +73,7 @@ class RunState:
         self._counts = {step.name: Counts() for step in workflow.steps}
         self._calls = {name: Calls() for name in plan.steps}
         self._started: dict[int, BatchStarted] = {}
+        self._reserved: list[Event] = []
         self._read = 0
 
     # --- events in --------------------------------------------------------------------------------------------
@@ -87,6 +90,8 @@ class RunState:
         """Take in one event."""
         self.seconds = max(self.seconds, event.at_s)
         self.slots.take(event)
+        if isinstance(event, CoresReserved | RunStarted):
+            self._reserved.append(event)
         mark = mark_of(event)
         if mark is not None:
             self._mark(mark)
@@ -202,5 +207,6 @@ class RunState:
         """What the run has used so far, idle of what it holds included: the total of a bill made out now."""
         if self.total is not None:
             return self.total
-        _, _, whole = Draft(self.plan, self.cluster, self._calls, self.seconds).lines(None)
+        reserved = reserved_core_s(self._reserved, self.seconds)
+        _, _, whole = Draft(self.plan, self.cluster, self._calls, self.seconds, reserved).lines(None)
         return whole
