@@ -4,7 +4,7 @@
  */
 
 import type { Figure } from './figures';
-import { amount, isFigure } from './figures';
+import { isFigure } from './figures';
 import type { Raw } from './raw';
 import { count, list, record, text } from './raw';
 
@@ -151,20 +151,12 @@ export function readPlan(data: unknown): Plan | null {
     entries.sort(([a], [b]) => at(a) - at(b));
   }
   const after = record(raw.after);
-  const remarks = list(raw.notes).map(one => text(one)).filter(Boolean);
-  const predicted = figures(raw.predicted);
-  if (typeof raw.bound === 'number') {
-    const objective = text(list(record(raw.goal).objectives)[0], 'this');
-    remarks.unshift(`Proven: no plan can have ${objective} beyond ${amount(raw.bound, predicted[objective]?.unit ?? '1')}`);
-  }
-  if (typeof raw.binding === 'string' && raw.binding) {
-    remarks.unshift(`Held back by: ${raw.binding}`);
-  }
+  const remarks = list(raw.remarks ?? raw.notes).map(one => text(one)).filter(Boolean);
   return {
     title: text(raw.title, 'Plan'),
     workflow: text(raw.workflow) || 'this workflow',
     goal: goalWords(raw.goal),
-    predicted,
+    predicted: figures(raw.predicted),
     remarks,
     steps: entries.map(([name, value]) => {
       const one = record(value);

@@ -122,7 +122,6 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         (step_name, step.runner_up) for step_name, step in plan.steps.items() if step.runner_up is not None
     ]
     remarks = remarks_of(plan)
-    reserves = [plan.reserves.words] if plan.reserves is not None else []
 
     html = frame(
         f"Plan of {name}",
@@ -157,7 +156,7 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         {
             PLAN_TYPE: {
                 **plan.to_json(),
-                "notes": [*reserves, *plan.notes],
+                "remarks": remarks,
                 "title": title,
                 "after": after,
                 # A notebook is saved with its keys sorted, which would be the order of the steps.
