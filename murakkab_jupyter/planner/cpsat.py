@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from murakkab_jupyter.planner.branch import Limits
@@ -20,15 +20,21 @@ __all__ = ["Model", "Outcome", "available"]
 FORM = "own"
 """`own`: each mode an interval with its own start and end; `variable`: one interval, its size and demand variable."""
 
+LATE = -2
+"""Stands for lateness where meters are named by number (-1 is the makespan)."""
+
 LARGEST = 2**60
 """Sums beyond this do not fit into the solver's numbers."""
 
-SETTINGS = {"num_workers": 1, "random_seed": 1, "linearization_level": 2}
+SETTINGS = {"num_workers": 1, "random_seed": 1, "linearization_level": 1}
 """One worker: the same question has the same answer, and on two cores it is no slower for what is proven at all."""
 
 
-NO_CHOICE = {"linearization_level": 0}
-"""Without modes to choose from linear programs only cost time (a 10 x 10 job shop is solved four times as fast)."""
+QUICK = {"linearization_level": 0}
+"""Without linear programs easy problems are proven several times as fast, and hard ones not at all."""
+
+QUICK_EFFORT = 0.1
+"""Deterministic seconds that the quick way is given before the thorough one takes over."""
 
 
 def available() -> bool:
@@ -71,9 +77,45 @@ class Model:
             self.chosen.append(literals)
         self.starts: list[Any] = []
         self.makespan: Any = None
+        self.aim: Any = None
         if self.timed:
             self.add_time(min(table.horizon, table.horizon if limits.latency is None else limits.latency))
         self.limit(limits)
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether some activity has more than one mode."""
+        return any(len(some) > 1 for some in self.table.choices)
+
+    def best_of(self, meter: int, seconds: float, *, stop: threading.Event | None = None) -> Outcome:
+        """Minimise one meter (-1 is the makespan): the quick way for a little, then thoroughly from what that found."""
+        began = time.monotonic()
+        first: Outcome | None = None
+        if self.has_choices:
+            first = self.minimise({meter: 1}, seconds, stop=stop, effort=QUICK_EFFORT, params=QUICK)
+            if first.proven or first.impossible or first.stopped:
+                return first
+            if first.picks is not None and first.starts is not None:
+                self.hint(first.picks, first.starts)
+        left = seconds - (time.monotonic() - began)
+        if first is not None and left <= 0:
+            return first
+        second = self.minimise({meter: 1}, left, stop=stop)
+        if first is None or second.impossible:
+            return second
+        bounds = [one.bound for one in (first, second) if one.bound is not None]
+        plan = second if second.picks is not None else first
+        return replace(second, picks=plan.picks, starts=plan.starts, bound=max(bounds, default=None))
+
+    def least_late(self, deadline: int, seconds: float, *, stop: threading.Event | None = None) -> Outcome:
+        """Minimise how late the plan ends, for a model without a limit on time: 0 keeps the deadline.
+
+        An aim to come nearer to finds a plan where a wall to be behind leaves the solver with nothing to go by.
+        """
+        late = self.model.new_int_var(0, max(0, self.table.horizon - deadline), "")
+        self.model.add(late >= self.makespan - deadline)
+        self.aim = late
+        return self.minimise({LATE: 1}, seconds, stop=stop, params=QUICK)
 
     def blend(self, i: int, values: Sequence[int]) -> Any:
         """The value of the chosen mode, as a linear expression."""
@@ -182,6 +224,8 @@ class Model:
 
     def of(self, meter: int) -> Any:
         """A meter's sum over the plan, or the makespan (-1), as an expression."""
+        if meter == LATE:
+            return self.aim
         if meter < 0:
             return self.makespan
         return sum(
@@ -230,7 +274,8 @@ class Model:
         given.max_time_in_seconds = max(0.001, seconds)
         if effort is not None:
             given.max_deterministic_time = effort
-        usual = SETTINGS if any(len(some) > 1 for some in self.table.choices) else {**SETTINGS, **NO_CHOICE}
+        # Where there is nothing to choose, linear programs never pay (a 10 x 10 job shop takes four times as long).
+        usual = SETTINGS if self.has_choices else {**SETTINGS, **QUICK}
         for name, value in {**usual, **(params or {})}.items():
             setattr(given, name, value)
         began = time.monotonic()
@@ -246,7 +291,9 @@ class Model:
                 for some in self.chosen
             )
             starts = tuple(solver.value(one) for one in self.starts) if self.timed else None
-        early = status in (cp.FEASIBLE, cp.UNKNOWN) and effort is None and took < seconds * 0.9 - 0.05
+        # Ended with time and effort to spare: the solver takes an interrupt for itself.
+        spent = effort is not None and solver.response_proto.deterministic_time >= 0.9 * effort
+        early = status in (cp.FEASIBLE, cp.UNKNOWN) and not spent and took < seconds * 0.9 - 0.05
         bound = None
         if weights is not None and status in (cp.OPTIMAL, cp.FEASIBLE, cp.UNKNOWN):
             stated = solver.best_objective_bound
