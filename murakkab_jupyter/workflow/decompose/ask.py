@@ -58,10 +58,10 @@ def schema_for(capabilities: Sequence[str]) -> dict[str, Any]:
     step = {
         "type": "object",
         "properties": {
-            "name": {"type": "string", "maxLength": 24},
+            "name": {"type": "string"},
             "capability": {"enum": list(capabilities)},
-            "inputs": {"type": "array", "items": {"type": "string", "maxLength": 40}, "maxItems": 4},
-            "say": {"type": "string", "maxLength": 120},
+            "inputs": {"type": "array", "items": {"type": "string"}, "maxItems": 4},
+            "say": {"type": "string"},
         },
         "required": ["name", "capability", "inputs", "say"],
         "additionalProperties": False,
@@ -70,7 +70,7 @@ def schema_for(capabilities: Sequence[str]) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "steps": {"type": "array", "items": step, "maxItems": MOST_STEPS},
-            "missing": {"type": "array", "items": {"type": "string", "maxLength": 40}, "maxItems": 2},
+            "missing": {"type": "array", "items": {"type": "string"}, "maxItems": 2},
         },
         "required": ["steps", "missing"],
         "additionalProperties": False,
