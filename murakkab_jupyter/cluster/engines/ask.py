@@ -10,6 +10,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from murakkab_jupyter.agents.endpoint import Ability, Endpoint, checked_url
 from murakkab_jupyter.core.errors import ClusterError
 
-__all__ = ["Answer", "Found", "Server", "probe_server"]
+__all__ = ["Answer", "Found", "KeyWantedError", "Server", "probe_server"]
 
 QUICK_S = 5.0
 ANSWER_S = 120.0
@@ -29,7 +30,14 @@ DOT = (
     "GFUwQhUAAJe+AMD8WknZAAAAAElFTkSuQmCC"
 )
 """A grey picture of 32 x 32 pixels."""
-SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{([^}]*)\})?\s+([-+\d.eE]+|NaN)", re.MULTILINE)
+SAMPLE = re.compile(
+    r"^([A-Za-z_:][\w:]*)(?:\{([^}]*)\})?[ \t]+([-+]?\d[\d.]*(?:[eE][-+]?\d+)?)(?:[ \t]+-?\d+)?[ \t]*$",
+    re.MULTILINE,
+)
+
+
+class KeyWantedError(ClusterError):
+    """A server that takes no call without a key, or not with this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class Server:
         answer = self.ask(f"{self.url}/models")
         if answer.status in (401, 403):
             msg = f"{self.url} wants a key, or another one ({answer.problem})."
-            raise ClusterError(
+            raise KeyWantedError(
                 msg,
                 hint="Set it in an environment variable and name that: --key-env VAR. It is not stored.",
             )
@@ -143,7 +151,7 @@ class Server:
             return None
         found: dict[str, float] = {}
         for name, _, value in SAMPLE.findall(answer.body):
-            if value != "NaN":
+            with suppress(ValueError):  # many servers answer every path with a web page
                 found[name] = found.get(name, 0.0) + float(value)
         return found or None
 
@@ -241,12 +249,11 @@ def probe_server(
     if answer:
         ability, came = server.complete(chosen)
         if came.problem:
-            hint = (
-                "Set a valid key in an environment variable and name that: --key-env VAR."
-                if came.status in (401, 403)
-                else "Look at the server's log; a list of models is no sign that it can answer."
-            )
             msg = f"{server.url} lists {chosen}, but {came.problem}."
+            if came.status in (401, 403):  # some show their list to everybody
+                hint = "Set a valid key in an environment variable and name that: --key-env VAR."
+                raise KeyWantedError(msg, hint=hint)
+            hint = "Look at the server's log; a list of models is no sign that it can answer."
             raise ClusterError(msg, hint=hint)
         abilities = {ability}
         if ability == "chat" and server.sees(chosen, came):

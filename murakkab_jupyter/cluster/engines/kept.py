@@ -16,13 +16,14 @@ __all__ = ["Kept", "kept_path", "read_kept", "write_kept"]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One of them; `rated` as the user states it."""
+    """One of them; `rated` as the user states it, `abilities` as they were found when it was attached."""
 
     name: str
     url: str
     model: str = ""
     key_env: str | None = None
     rated: float | None = None
+    abilities: tuple[str, ...] = ("chat",)
 
 
 def kept_path() -> Path:

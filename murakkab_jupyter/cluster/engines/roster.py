@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
-from murakkab_jupyter.agents.endpoint import Endpoint
+from murakkab_jupyter.agents.endpoint import Ability, Endpoint
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.serving import register_endpoint
 from murakkab_jupyter.agents.writing import TASKS
 from murakkab_jupyter.cluster.connect import Cluster, is_private
-from murakkab_jupyter.cluster.engines.ask import Found, Server, probe_server
+from murakkab_jupyter.cluster.engines.ask import Found, KeyWantedError, Server, probe_server
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.fleet import Fleet
 from murakkab_jupyter.cluster.engines.kept import Kept, kept_path, read_kept, write_kept
@@ -155,6 +156,7 @@ class Roster:
         ClusterError
             It cannot be reached, is no such server, refuses the key, or cannot answer.
         """
+        check_name(name)
         self._load()  # or what was kept before would be forgotten below
         wanted = Endpoint(url, model, key_env)
         if (
@@ -164,8 +166,8 @@ class Roster:
             wanted = Endpoint(f"{wanted.url}/v1", model, key_env)
         try:
             found = probe_server(wanted.url, model=model, key=wanted.key(), key_env=key_env)
-        except ClusterError as error:
-            if ask_key is None or wanted.key() or "key" not in error.message:
+        except KeyWantedError:
+            if ask_key is None or wanted.key():
                 raise
             variable = key_env or f"MURAKKAB_KEY_{re.sub(r'[^A-Z0-9]+', '_', wanted.host.upper())}"
             key = ask_key(f"Key for {wanted.host} (kept in this process only, as {variable}): ").strip()
@@ -180,9 +182,13 @@ class Roster:
                 self._prompted.discard(variable)
                 del os.environ[variable]
                 raise
-        called = name or found.endpoint.slug()
+        called = name or found.endpoint.slug() or "served"
         if not name and self._taken(called):
             called = f"{called}-served"  # an agent of that name does it in another way
+        known = self._entries.get(called)
+        if known is not None and known.config is not None:
+            msg = f"{called} is an engine that is started here."
+            raise UsageError(msg, hint="Give this one another name: --name NAME, or detach the other.")
         entry = self._add(Entry(called, found.endpoint, found=found, kept=keep, rated=rated))
         if keep:
             self._write()
@@ -204,6 +210,7 @@ class Roster:
 
     def know(self, config: EngineConfig, *, rated: float | None = None) -> Entry:
         """An engine that plans may choose, and that is started when a run needs it; `rated` as of `attach`."""
+        check_name(config.name)
         known = self._entries.get(config.name)
         if known is not None and known.config is None:
             msg = f"{config.name} is attached already."
@@ -435,7 +442,8 @@ class Roster:
             return
         self._read = True
         for one in read_kept(self._kept):
-            endpoint = Endpoint(one.url, one.model, one.key_env)
+            abilities = frozenset(get_args(Ability)) & frozenset(one.abilities)
+            endpoint = Endpoint(one.url, one.model, one.key_env, abilities=abilities)
             entry = Entry(one.name, endpoint, kept=True, rated=one.rated)
             try:
                 found = probe_server(
@@ -444,15 +452,31 @@ class Roster:
             except ClusterError as error:
                 self._entries[one.name] = replace(entry, problem=error.message)
             else:
-                self._add(replace(entry, endpoint=found.endpoint, found=found))
+                # What it can do was found out by asking it, when it was attached.
+                endpoint = replace(found.endpoint, abilities=abilities)
+                self._add(replace(entry, endpoint=endpoint, found=replace(found, endpoint=endpoint)))
 
     def _write(self) -> None:
         kept = [
-            Kept(e.name, e.endpoint.url, e.endpoint.model, e.endpoint.key_env, e.rated)
+            Kept(
+                e.name,
+                e.endpoint.url,
+                e.endpoint.model,
+                e.endpoint.key_env,
+                e.rated,
+                tuple(sorted(e.endpoint.abilities)),
+            )
             for e in self._entries.values()
             if e.kept and e.endpoint is not None
         ]
         write_kept(self._kept, kept)
+
+
+def check_name(name: str) -> None:
+    """Whether a pin can say this name; an empty one is made of the model's. Raises `UsageError`."""
+    if name and not re.fullmatch(r"[^\W_][\w.\-]*", name):
+        msg = f"An engine cannot be called {name[:60]!r}."
+        raise UsageError(msg, hint="Pins name it: letters, digits, '-', '.' and '_', as in --name my-llama.")
 
 
 def set_variable(name: str, value: str) -> None:

@@ -227,9 +227,7 @@ def check_gpu_memory(gpus: Sequence[str], config: EngineConfig) -> None:
                     f"Engine {config.name} takes {wanted / 1e9:.1f} GB of GPU {gpu}, "
                     f"and {int(found.free) / 1e9:.1f} GB of {int(found.total) / 1e9:.1f} are free."
                 )
-                raise ClusterError(
-                    msg, hint="End what else uses it, or take less: --gpu-memory-utilization 0.5."
-                )
+                raise ClusterError(msg, hint="End what else uses it, or take less: --gpu-memory 0.5.")
     except pynvml.NVMLError:
         return  # nobody can say; the server will
 

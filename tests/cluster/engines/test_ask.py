@@ -41,6 +41,15 @@ def test_metrics_are_read_by_name() -> None:
         assert counters["vllm:generation_tokens_total"] == server.wrote == 5
 
 
+def test_a_server_that_answers_every_path_with_a_web_page_has_no_metrics() -> None:
+    page = b"<html>\nconst e=5\nHello -\nversion 1.2.3\n</html>"
+    with fake_server() as fake:
+        fake.models_step = lambda handler, _: handler.answer(
+            200, {"data": fake.models} if handler.path == "/v1/models" else page
+        )
+        assert probe_server(fake.url).metrics is False
+
+
 def test_what_is_no_model_server_is_said() -> None:
     with (
         serving("web") as server,

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from murakkab_jupyter.agents.agent import AgentSpec
+from murakkab_jupyter.agents.eyes import register as register_eyes
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.retrieval import register as register_retrieval
 from murakkab_jupyter.agents.text import register as register_text
 from murakkab_jupyter.cluster.connect import Cluster, connect
 from murakkab_jupyter.cluster.engines.roster import Roster
 from murakkab_jupyter.core.errors import ClusterError, UsageError
+from tests.agents.fake_openai import error, fake_server
 from tests.cluster.engines.parts import config, serving
 
 KEY = "sk-secret-of-the-test-0123456789"
@@ -76,6 +78,37 @@ def test_a_typed_key_stays_in_this_process_and_is_written_nowhere(roster, monkey
     assert KEY not in (tmp_path / "engines.json").read_text()
 
 
+def test_a_key_is_asked_for_also_where_the_list_of_models_is_open_to_all(roster, monkeypatch) -> None:
+    with fake_server() as fake:
+        fake.script = [error(401, "No auth credentials found")]
+        entry = roster.attach(fake.url, name="mine", ask_key=lambda _: KEY)
+        assert fake.keys[-1] == f"Bearer {KEY}"
+    monkeypatch.delenv(entry.endpoint.key_env)
+
+
+def test_no_key_is_asked_for_where_nobody_is(roster) -> None:
+    def ask(text: str) -> str:
+        raise AssertionError(text)
+
+    with pytest.raises(ClusterError, match="cannot be reached"):
+        roster.attach("http://monkey.invalid:8000/v1", ask_key=ask)
+
+
+@pytest.mark.parametrize("name", ["a b", "../x", "@x", "-x"])
+def test_a_name_that_no_pin_can_say_is_refused(roster, name) -> None:
+    with pytest.raises(UsageError, match="cannot be called"):
+        roster.attach("http://127.0.0.1:9/v1", name=name)
+    with pytest.raises(UsageError, match="cannot be called"):
+        roster.know(config(name=name))
+
+
+def test_an_engine_that_is_started_here_is_not_replaced_by_an_attached_one(roster) -> None:
+    roster.know(config(name="ours"))
+    with serving() as server, pytest.raises(UsageError, match="started here"):
+        roster.attach(server.url, name="ours")
+    assert roster.find("ours").state == "not started"
+
+
 def test_without_anybody_to_ask_a_wanted_key_is_an_error(roster, monkeypatch) -> None:
     monkeypatch.setenv("STANDIN_KEY", KEY)
     with serving("keyed") as server, pytest.raises(ClusterError, match="wants a key"):
@@ -99,6 +132,16 @@ def test_what_is_kept_is_known_to_the_next_session_also_when_it_is_down(roster, 
     assert [(one.name, one.state) for one in down.entries()] == [("mine", "unreachable")]
     roster.detach("mine")
     assert json.loads(file.read_text()) == {"engines": []}
+
+
+def test_the_next_session_knows_that_a_kept_model_sees(roster, library, tmp_path) -> None:
+    register_eyes(library)
+    with fake_server() as fake:
+        fake.sees = True
+        entry = roster.attach(fake.url, name="mine", keep=True)
+        (again,) = Roster(library, unconnected, lambda: None, kept=tmp_path / "engines.json").entries()
+    assert "mine-eyes" in again.agents
+    assert again.agents == entry.agents
 
 
 def test_keeping_another_forgets_none(roster, library, tmp_path) -> None:
