@@ -102,7 +102,7 @@ class MurakkabMagics(Magics):
         A cell with a description alone shows its steps to edit, and runs nothing.
 
         Verbs:   plan run stop resume status explain frontier history bill
-                 agents models profile cluster export help
+                 agents models profile engine cluster export help
         Options: --minimize cost|energy|latency   --maximize quality   (order = priority)
                  --quality best|good|fair|basic|FLOAT   --deadline 2min   --budget 0.05usd
                  --max-energy 500J   --cluster ADDRESS|FILE   --cores N   --json FILE

@@ -71,6 +71,9 @@ __all__ = ["RunLoop", "StepProgress"]
 TRIES = 3
 """Calls that may die on an item before it is failed."""
 
+ON = "resume goes on with the rest"
+"""Of a run that ended early: true of the command line, a cell, the side panel and a program."""
+
 JOIN_WAIT_S = 30.0
 """How long to wait for a worker when none can go on."""
 
@@ -397,7 +400,7 @@ class RunLoop:
         for task in self._tasks.values():
             self._desk.wasted(task, None)
             self._desk.decide(Cancel(task.batch.task))
-        self._finish("stopped", f"{message.reason}: {self._so_far()}; run the cell again to go on")
+        self._finish("stopped", f"{message.reason}: {self._so_far()}; {ON}")
 
     # --- consequences ---------------------------------------------------------------------------------------------
 
@@ -520,5 +523,5 @@ class RunLoop:
     def _give_up(self) -> None:
         self._finish(
             self._short_status(),
-            f"{self._stuck}, and none joined within {JOIN_WAIT_S:g} s; {self._so_far()}; run the cell again to go on",
+            f"{self._stuck}, and none joined within {JOIN_WAIT_S:g} s; {self._so_far()}; {ON}",
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from murakkab_jupyter.verbs.table import VERBS
+
 CELL = """%%murakkab digested --minimize cost --quality fair
 Digest.
 
@@ -102,4 +104,6 @@ def test_config_lists_documented_traits_and_sets_them(loaded):
 def test_question_mark_fits_a_screen(loaded):
     message = loaded.client.execute("%murakkab?", reply=True, timeout=20)
     (page,) = message["content"]["payload"]
-    assert 10 < len(page["data"]["text/plain"].splitlines()) < 40
+    text = page["data"]["text/plain"]
+    assert 10 < len(text.splitlines()) < 40
+    assert {verb.name for verb in VERBS if "magic" in verb.faces} <= set(text.split())

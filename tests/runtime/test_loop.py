@@ -604,7 +604,7 @@ def test_with_no_worker_left_the_run_waits_and_then_says_why_it_ends():
     assert play.now_s >= 30
     assert finish.status == "partial"
     assert "no worker is left, and none joined within 30 s; 0 of 1 steps done" in finish.message
-    assert "run the cell again" in finish.message
+    assert "resume goes on" in finish.message
 
 
 def test_with_no_worker_left_and_nothing_done_the_run_has_failed():
@@ -879,7 +879,7 @@ def test_stop_cancels_what_runs_submits_nothing_and_says_how_far_it_got():
     assert sorted(cancel.task for cancel in of(said, Cancel)) == running
     assert not of(said, Submit)
     done = len(play.told(StepEnded))
-    assert play.finish == Finish("stopped", f"stopped: {done} of 6 steps done; run the cell again to go on")
+    assert play.finish == Finish("stopped", f"stopped: {done} of 6 steps done; resume goes on with the rest")
     assert isinstance(said[-1], Finish)
     assert play.told(RunEnded)[-1].status == "stopped"
     assert play.loop.handle(BatchDone(running[0], ()), 1.0) == []

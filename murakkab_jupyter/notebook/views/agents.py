@@ -104,8 +104,14 @@ def fact_text(title: str, said: list[str]) -> list[str]:
 def fact_html(title: str, said: list[str]) -> Html:
     return tag(
         "div",
-        tag("span", title, style="display:inline-block;min-width:4em;opacity:.74"),
-        *(part for one in said for part in (tag("span", one), tag("br"))),
+        *(
+            tag(
+                "div",
+                tag("span", words, style="display:inline-block;min-width:4em;opacity:.74"),
+                tag("span", one),
+            )
+            for words, one in zip([title, *([""] * len(said))], said, strict=False)
+        ),
         style="font-size:12px",
     )
 

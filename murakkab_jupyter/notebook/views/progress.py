@@ -13,6 +13,7 @@ __all__ = [
     "ICONS",
     "Moment",
     "StepMoment",
+    "blended_s",
     "count_words",
     "eta_s",
     "progress_line",
@@ -118,8 +119,25 @@ def eta_s(plan: Plan | None, steps: Mapping[str, StepMoment], elapsed_s: float) 
     paced = elapsed_s * (1 - share) / share
     if planned_left is None:
         return paced
-    # The pace says little at first and all at the end.
-    return share * paced + (1 - share) * planned_left
+    return blended_s(paced, planned_left, share, elapsed_s)
+
+
+def blended_s(paced: float, planned_left: float, share: float, elapsed_s: float) -> float:
+    """Seconds to go: the pace says little at first, and all at the end or once the plan's own time is over.
+
+    Parameters
+    ----------
+    paced
+        Seconds to go at the pace seen so far.
+    planned_left
+        Seconds until the plan's end, 0 when it is over.
+    share
+        0..1: of the work, how much is done.
+    elapsed_s
+        Seconds since the run began.
+    """
+    by_plan = (1 - share) * planned_left / (planned_left + elapsed_s) if planned_left > 0 else 0.0
+    return (1 - by_plan) * paced + by_plan * planned_left
 
 
 def state_word(step: StepMoment, status: str) -> str:

@@ -19,7 +19,7 @@ from murakkab_jupyter.core.events import (
     StepEnded,
 )
 from murakkab_jupyter.core.hosts import ClusterView
-from murakkab_jupyter.notebook.views.progress import Moment, StepMoment, eta_s
+from murakkab_jupyter.notebook.views.progress import Moment, StepMoment, blended_s, eta_s
 from murakkab_jupyter.notebook.views.slots import MOST_BARS, MOST_MARKS, Slots, mark_of
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.runtime.billing import Draft
@@ -177,7 +177,7 @@ class RunState:
         return None if items is None else round(items)
 
     def left_s(self, name: str) -> float | None:
-        """Seconds a step will still take: at its own pace once it has one, else by the plan; None where neither tells."""
+        """Seconds a step will still take: by the plan until it has a pace of its own; None where neither tells."""
         counts = self._counts[name]
         step = self.steps_of(name)
         if step.complete or self.status != "running":
@@ -188,7 +188,8 @@ class RunState:
         by_plan = None if end is None or end.value is None else max(0.0, end.value - self.seconds) or None
         if counts.began_s is None or not step.ended:
             return by_plan
-        return (self.seconds - counts.began_s) * max(0.0, whole - step.ended) / step.ended
+        paced = (self.seconds - counts.began_s) * max(0.0, whole - step.ended) / step.ended
+        return paced if by_plan is None else blended_s(paced, by_plan, step.share, self.seconds)
 
     def steps_of(self, name: str) -> StepMoment:
         """How far one step is."""
