@@ -44,6 +44,11 @@ def read_question(text: str) -> Question:
     except RecursionError:
         msg = "This JSON is nested too deeply."
         raise BadProblem(msg) from None
+    except BadProblem:
+        raise
+    except ValueError:  # what Python says of an integer that it does not convert
+        msg = "This JSON has a whole number of thousands of digits: too large to be meant."
+        raise BadProblem(msg) from None
     known(data, (*PROBLEM, *ASKED), "The problem", needed=("activities",))
     activities = data["activities"]
     if not isinstance(activities, list):
@@ -51,8 +56,8 @@ def read_question(text: str) -> Question:
         raise BadProblem(msg)
     problem = Problem(
         [read_activity(one, at) for at, one in enumerate(activities)],
-        data.get("capacity") or {},
-        data.get("budgets") or {},
+        given(data, "capacity", {}),
+        given(data, "budgets", {}),
         data.get("deadline_s"),
         data.get("min_quality"),
     )
@@ -80,7 +85,13 @@ def read_activity(data: Any, at: int) -> Activity:
         except BadProblem as error:
             msg = f"{where}, mode {k}: {error.message}"
             raise BadProblem(msg, hint=error.hint) from None
-    return Activity(data["name"], modes, data.get("predecessors") or ())
+    return Activity(data["name"], modes, given(data, "predecessors", ()))
+
+
+def given(data: Mapping[str, Any], name: str, default: Any) -> Any:
+    """What stands under a name; null says as little as leaving it out."""
+    value = data.get(name)
+    return default if value is None else value
 
 
 def known(data: Any, names: Sequence[str], where: str, *, needed: Sequence[str] = ()) -> None:
@@ -144,12 +155,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("file", help="a problem as JSON; - reads standard input")
     parser.add_argument("--objectives", help="names in order of priority, for example energy,latency")
     parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="for everything (default 5)")
-    given = parser.parse_args(words)
+    asked = parser.parse_args(words)
     try:
-        problem, objectives, limit_s = read_question(read_text(given.file))
-        if given.objectives is not None:
-            objectives = tuple(name.strip() for name in given.objectives.split(",") if name.strip())
-        solution = solve(problem, objectives, limit_s if given.time_limit is None else given.time_limit)
+        problem, objectives, limit_s = read_question(read_text(asked.file))
+        if asked.objectives is not None:
+            objectives = tuple(name.strip() for name in asked.objectives.split(",") if name.strip())
+        solution = solve(problem, objectives, limit_s if asked.time_limit is None else asked.time_limit)
     except Infeasible as error:
         show(infeasible_record(error))
         sys.stderr.write(f"{error}\n")

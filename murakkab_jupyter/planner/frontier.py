@@ -146,11 +146,14 @@ def gives_up(search: Search, picks: Picks, best: Mapping[Objective, Picks]) -> s
     lacks: list[str] = []
     names = {"latency": ("fastest", "s"), "energy": ("least energy", "J"), "cost": ("cheapest", "USD")}
     for axis in AXES:
+        if axis != "quality" and not (search.knows(picks, axis) and search.knows(best[axis], axis)):
+            continue  # its value stands for another figure
         here, there = search.value(picks, axis), search.value(best[axis], axis)
         if here <= there + abs(there) * SAME:
             leads.append("best quality" if axis == "quality" else names[axis][0])
         elif axis == "quality":
-            lacks.append(f"{(here - there) * 100:.0f} points of quality")
+            points = f"{(here - there) * 100:.0f}"
+            lacks.append(f"{points} point{'' if points == '1' else 's'} of quality")
         else:
             lacks.append(f"{amount(here - there, names[axis][1])} more ({(here / there - 1) * 100:.0f} %)")
     first = f"{', '.join(leads).capitalize()}" if leads else "In between"

@@ -18,6 +18,7 @@ from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.planner.unmeasured import lack
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.model import Step
 
@@ -206,8 +207,31 @@ def candidates(
             too_big.append(need(agent))
     if not kept:
         raise nothing_fits(step, agents, too_big, cluster)
+    if cluster.described:
+        kept, unknown = predicted(kept, profiles, cluster)
+        if unknown:
+            notes.append(f"Step {step.name}: not considered {'; '.join(unknown)}.")
     ordered = sorted(kept, key=lambda mode: order(mode, profiles, items, each, groups, speed))
     return Candidates(tuple(thin(ordered, most)), tuple(notes))
+
+
+def predicted(
+    modes: list[Mode], profiles: Profiles, cluster: ClusterView
+) -> tuple[list[Mode], tuple[str, ...]]:
+    """The modes that can be predicted on hardware that is only written down, and what rules the others out.
+
+    A guess does not compete with a prediction there, as no run will correct it; all stay where there are only guesses.
+    """
+    why = [lack(mode.configuration, profiles, cluster) for mode in modes]
+    known = [mode for mode, reason in zip(modes, why, strict=True) if reason is None]
+    if not known:
+        return modes, ()
+    out = {
+        mode.configuration.agent: reason
+        for mode, reason in zip(modes, why, strict=True)
+        if reason is not None
+    }
+    return known, tuple(f"{agent}: {reason}" for agent, reason in out.items())
 
 
 def order(

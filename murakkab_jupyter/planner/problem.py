@@ -186,6 +186,10 @@ class Activity:
                 raise BadProblem(msg)
         object.__setattr__(self, "modes", tuple(self.modes))
         given = self.predecessors
+        for before in given:
+            if not isinstance(before, str):
+                msg = f"The predecessors of activity {self.name!r} must be names, not {before!r:.60}."
+                raise BadProblem(msg)
         ordered = tuple(dict.fromkeys(given if isinstance(given, Sequence) else sorted(given)))
         object.__setattr__(self, "predecessors", ordered)
         if not self.modes:

@@ -50,6 +50,15 @@ def of(objective: str, value: float) -> str:
     return amount(abs(value), UNITS.get(objective, "1"))
 
 
+def shown(search: Search, picks: Picks, objective: Objective) -> str:
+    """What `Search.value` is a figure of: the objective, or the CPU-seconds that stand in where that is unknown."""
+    return objective if objective == "quality" or search.knows(picks, objective) else "cpu"
+
+
+def called(figure: str) -> str:
+    return "CPU time" if figure == "cpu" else figure
+
+
 def rounded_up(value: float) -> float:
     """The next number of two significant digits, with a little room: what to type to be feasible."""
     if value <= 0:
@@ -84,15 +93,16 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
     name = search.names[place]
     theirs, mine = search.modes[name][rival[place]], search.modes[name][picks[place]]
     agent = theirs.configuration.agent
-    first = goal.objectives[0]
-    here, there = search.value(picks, first), search.value(rival, first)
+    objective = goal.objectives[0]
+    first = shown(search, picks, objective)
+    here, there = search.value(picks, objective), search.value(rival, objective)
     broken = search.excess(rival, goal)
     gain = ""
     if first != "quality" and there < here * (1 - 1e-6) and there > 0:
         ratio = here / there
-        gain = f"{ratio:.1f}x less {first}" if first != "latency" else f"{ratio:.1f}x faster"
+        gain = f"{ratio:.1f}x less {called(first)}" if first != "latency" else f"{ratio:.1f}x faster"
         if ratio < 1.05:
-            gain = f"{(1 - there / here) * 100:.1f} % less {'time' if first == 'latency' else first}"
+            gain = f"{(1 - there / here) * 100:.1f} % less {'time' if first == 'latency' else called(first)}"
     elif first == "quality" and there < here:
         gain = f"{(here - there) * 100:.0f} points better"
     if "quality" in broken and goal.floor is not None:
@@ -104,6 +114,8 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
             f"takes {of('latency', value)}" if limit == "deadline" else f"needs {of(FIGURES[limit], value)}"
         )
         fault += f", over your {limit} of {of(FIGURES[limit], dict_of(goal)[limit])}"
+        if not search.knows(rival, FIGURES[limit]):
+            fault = f"nobody can say whether it keeps your {limit}: its {FIGURES[limit]} is unknown"
     elif first == "quality":
         drop = (there - here) * 100
         if drop > 0.05:
@@ -114,7 +126,8 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
         fault = (
             f"the workflow would take {of(first, there)} instead of {of(first, here)}"
             if (first == "latency")
-            else f"the workflow would need {of(first, there)} instead of {of(first, here)}"
+            else f"the workflow would need {of(first, there)}{' of CPU time' if first == 'cpu' else ''} "
+            f"instead of {of(first, here)}"
         )
         mine_q, theirs_q = mine.quality.value, theirs.quality.value
         if mine_q is not None and theirs_q is not None and theirs_q > mine_q:
@@ -140,8 +153,9 @@ def keeps(search: Search, picks: Picks, goal: Goal) -> str:
 
 def fault_of(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
     """What a rival with the same modes would be worse at."""
-    first = goal.objectives[0]
-    here, there = search.value(picks, first), search.value(rival, first)
+    objective = goal.objectives[0]
+    first = shown(search, picks, objective)
+    here, there = search.value(picks, objective), search.value(rival, objective)
     broken = search.excess(rival, goal)
     if broken:
         limit = max(broken, key=lambda one: broken[one])
@@ -149,7 +163,7 @@ def fault_of(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
             f"it would miss {named(limit, goal)} ({of(FIGURES[limit], search.value(rival, FIGURES[limit]))})"
         )
     if first != "quality" and there > here * (1 + 1e-6):
-        return f"{first} would be {of(first, there)} instead of {of(first, here)}"
+        return f"{called(first)} would be {of(first, there)} instead of {of(first, here)}"
     return f"it would be {tie(search, picks, rival, goal)}"
 
 
@@ -174,9 +188,8 @@ def tie(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
     for objective in (*goal.objectives[1:], *after):
         here, there = search.value(picks, objective), search.value(rival, objective)
         if there > here * (1 + 1e-6) if here >= 0 else there > here * (1 - 1e-6):
-            return (
-                f"no better, and {objective} would be {of(objective, there)} instead of {of(objective, here)}"
-            )
+            what = shown(search, picks, objective)
+            return f"no better, and {called(what)} would be {of(what, there)} instead of {of(what, here)}"
     return "no different, as far as is known"
 
 
@@ -246,7 +259,10 @@ def binding_of(search: Search, picks: Picks, goal: Goal) -> str | None:
         if first == "quality":
             words = f"{limited}: without it quality could be {-there:.2f} instead of {-here:.2f}"
         else:
-            words = f"{limited}: without it {first} could be {of(first, there)} instead of {of(first, here)}"
+            what = shown(search, picks, first)
+            words = (
+                f"{limited}: without it {called(what)} could be {of(what, there)} instead of {of(what, here)}"
+            )
             if limit == "quality":
                 words += f" (at quality {search.score(found):.2f} instead of {search.score(picks):.2f})"
         if best is None or share > best[0]:

@@ -20,6 +20,8 @@ __all__ = ["predictable"]
 
 TIMES = frozenset({"latency", "start", "end"})
 NO_PART = "a step of it has no profile"
+GIVES_UP = "gives up"
+"""What a plan of the frontier says of itself against the others: of guesses, nothing."""
 
 
 def predictable(
@@ -60,7 +62,7 @@ def predictable(
         key: one if key == "quality" else unknown(one.unit, NO_PART) for key, one in plan.predicted.items()
     }
     notes = [f"Step {name} cannot be predicted: {reason}." for name, reason in missing.items()]
-    notes += [note for note in plan.notes if not note.startswith("Nobody measured")]
+    notes += [note for note in plan.notes if not note.startswith("Nobody measured") and GIVES_UP not in note]
     reserves = None if plan.reserves is None else replace(plan.reserves, reason="")
     made = replace(
         plan,

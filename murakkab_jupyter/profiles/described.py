@@ -47,7 +47,7 @@ def find_cluster(name: str) -> ClusterView | None:
     Raises
     ------
     UsageError
-        The file cannot be read, or the name is a slip of a shipped one.
+        The file cannot be read, or the name is neither a file, nor shipped, nor an address.
     """
     if Path(name).suffix.lower() in SUFFIXES:
         return load_cluster(name)
@@ -57,12 +57,12 @@ def find_cluster(name: str) -> ClusterView | None:
             return load_cluster(file)
     if not any(mark in name for mark in ":/\\"):
         near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-        if near:
-            msg = f"There is no described cluster {name[:60]!r}."
-            raise UsageError(
-                msg,
-                hint=f"Did you mean {near[0]}? There are {', '.join(known)}; or name a file, or an address.",
-            )
+        msg = f"There is no described cluster {name[:60]!r}."
+        raise UsageError(
+            msg,
+            hint=f"{f'Did you mean {near[0]}? ' if near else ''}There are {', '.join(known)}; or name a file "
+            "(.yaml, .json), or a scheduler's address (tcp://host:8786).",
+        )
     return None
 
 

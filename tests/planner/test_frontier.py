@@ -1,10 +1,11 @@
 """The frontier, and a plan in words."""
 
+from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.planner.explain import explain, say
 from murakkab_jupyter.planner.frontier import AXES, MOST_POINTS, frontier
 from murakkab_jupyter.planner.solve import make_plan
 from murakkab_jupyter.workflow.goal import Goal
-from tests.planner.synthetic import Made, world_of
+from tests.planner.synthetic import Made, cluster_of, world_of
 from tests.planner.test_solve import video_world
 
 
@@ -39,6 +40,14 @@ def test_every_point_says_what_it_gives_up():
     assert all("gives up" in plan.notes[-1] for plan in plans)
     assert any("points of quality" in plan.notes[-1] for plan in plans)
     assert any("more (" in plan.notes[-1] for plan in plans)
+
+
+def test_what_is_unknown_is_neither_best_nor_given_up():
+    world = video_world(cluster=cluster_of(2, power=HostPower()))
+    plans = frontier(world.workflow, Goal(), **world.arguments())
+    said = " ".join(plan.notes[-1] for plan in plans)
+    assert "points of quality" in said
+    assert not any(word in said for word in (" J", "$", "energy", "cheapest"))
 
 
 def test_the_frontier_is_the_same_every_time_and_small_ones_are_whole():

@@ -473,6 +473,11 @@ def test_where_energy_is_unknown_cpu_seconds_stand_in_and_a_limit_fails():
     plan = plan_for(world, Goal(("energy",)))
     assert plan.predicted["energy"].value is None
     assert any("Energy is unknown here" in note for note in plan.notes)
+    reasons = [step.runner_up.reason for step in plan.steps.values() if step.runner_up is not None]
+    said = " ".join([*reasons, plan.binding or "", plan.reserves.reason])
+    assert "CPU time" in said
+    assert " J" not in said
+    assert "energy" not in said
     with pytest.raises(InfeasibleError, match="its energy is unknown") as caught:
         plan_for(world, Goal(("energy",), max_energy_j=1e9))
     assert caught.value.binding == "max-energy"

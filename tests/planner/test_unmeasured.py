@@ -49,6 +49,24 @@ def test_a_limit_that_nobody_can_judge_is_not_met(described):
     assert caught.value.nearest.predicted["latency"].value is None
 
 
+def test_a_guess_does_not_compete_with_what_was_measured(described):
+    session, _ = described
+    declaration = session.declare(
+        "%%murakkab loud --minimize latency --quality 0.0\nshort <- summarise {words}, per all\n",
+        {"words": ["a", "b"]},
+    )
+    plan = session.plan(declaration)
+    assert plan.predicted["latency"].value is not None
+    (note,) = [note for note in plan.notes if "not considered" in note]
+    assert "qwen2.5-1.5b-summary: there is no profile of qwen2.5-1.5b-summary" in note
+    assert all(one.predicted["latency"].value is not None for one in session.frontier(declaration))
+
+
+def test_a_frontier_of_guesses_compares_nothing(described):
+    session, declaration = described
+    assert not any("gives up" in note for plan in session.frontier(declaration) for note in plan.notes)
+
+
 def test_measurements_of_another_host_make_it_predictable(described):
     session, declaration = described
     agent = session.plan(declaration).steps["loud"].configuration

@@ -50,6 +50,9 @@ def test_watts_that_their_source_calls_a_placeholder_are_priors():
 def test_a_slip_of_a_shipped_name_is_told_and_an_address_is_left_alone():
     with pytest.raises(UsageError, match="Did you mean h100-server"):
         find_cluster("h100-servr")
+    with pytest.raises(UsageError, match="no described cluster 'localhost'") as caught:
+        find_cluster("localhost")
+    assert "tcp://host:8786" in str(caught.value.hint)
     assert find_cluster("tcp://10.0.0.1:8786") is None
     assert find_cluster("laptop:8786") is None
 
