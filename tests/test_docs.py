@@ -116,3 +116,17 @@ def test_every_package_of_the_notebook_extra_is_used():
     # A kernel to run in and a front end to show it: neither is imported, both are what a notebook is.
     imported = "\n".join(path.read_text() for path in (ROOT / "murakkab_jupyter").rglob("*.py"))
     assert [one for one in names - {"ipykernel", "jupyterlab"} if f"import {one}" not in imported] == []
+
+
+def test_the_package_of_the_page_on_extending_can_be_added():
+    """Its names are not taken by what is built in, and its capability and agent are accepted."""
+    from murakkab_jupyter.agents.library import Library
+
+    blocks = FENCE.findall((ROOT / "docs" / "extending.md").read_text())
+    (code,) = [block for block in blocks if "def register(library)" in block]
+    package: dict[str, object] = {}
+    exec(code, package)
+    library = Library()
+    library.load_entry_points()
+    package["register"](library)  # type: ignore[operator] # the function of the example
+    assert [one.name for one in library.agents("transliteration")] == ["tiny-scribe"]

@@ -118,7 +118,7 @@ def test_it_is_said_wherever_a_plan_is_shown():
     shown = plan_view(plan)
     assert words in " ".join(shown.text.split())
     assert "1 of 2 cores of host h0" in shown.html
-    assert shown.data[PLAN_TYPE]["notes"][0].startswith(words)
+    assert shown.data[PLAN_TYPE]["remarks"][0].startswith(words)
 
 
 @pytest.mark.parametrize(
