@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,10 +14,10 @@ __all__ = [
     "ICONS",
     "Moment",
     "StepMoment",
-    "blended_s",
     "count_words",
     "eta_s",
     "progress_line",
+    "remaining_s",
     "spoken",
     "state_word",
     "steps_done",
@@ -111,33 +112,33 @@ def eta_s(plan: Plan | None, steps: Mapping[str, StepMoment], elapsed_s: float) 
         return None
     share = sum(weights[name] * step.share for name, step in steps.items()) / whole
     latency = plan.predicted.get("latency") if plan else None
-    planned_left = None if latency is None or latency.value is None else max(0.0, latency.value - elapsed_s)
+    planned_s = None if latency is None else latency.value
     if share >= 1.0:
         return 0.0
     if share < 0.05:
-        return planned_left or None
+        return None if planned_s is None else max(0.0, planned_s - elapsed_s) or None
     paced = elapsed_s * (1 - share) / share
-    if planned_left is None:
-        return paced
-    return blended_s(paced, planned_left, share, elapsed_s)
+    return paced if planned_s is None else remaining_s(paced, planned_s, share, elapsed_s)
 
 
-def blended_s(paced: float, planned_left: float, share: float, elapsed_s: float) -> float:
-    """Seconds to go: the pace says little at first, and all at the end or once the plan's own time is over.
+def remaining_s(paced: float, planned: float, share: float, elapsed_s: float) -> float:
+    """Seconds to go, between the pace seen so far and the plan; a run that is late is not said to be nearly over.
 
     Parameters
     ----------
     paced
         Seconds to go at the pace seen so far.
-    planned_left
-        Seconds until the plan's end, 0 when it is over.
+    planned
+        Seconds that the plan gives to the whole.
     share
-        0..1: of the work, how much is done.
+        0..1: of the work, how much is done. The pace says little at first, for models are being loaded, and all
+        at the end; the root lets it count early enough where the plan rests on a guess.
     elapsed_s
-        Seconds since the run began.
+        Seconds since it began.
     """
-    by_plan = (1 - share) * planned_left / (planned_left + elapsed_s) if planned_left > 0 else 0.0
-    return (1 - by_plan) * paced + by_plan * planned_left
+    by_plan = max(planned - elapsed_s, planned * (1 - share))
+    trust = math.sqrt(share)
+    return trust * paced + (1 - trust) * by_plan
 
 
 def state_word(step: StepMoment, status: str) -> str:

@@ -19,7 +19,7 @@ from murakkab_jupyter.core.events import (
     StepEnded,
 )
 from murakkab_jupyter.core.hosts import ClusterView
-from murakkab_jupyter.notebook.views.progress import Moment, StepMoment, blended_s, eta_s
+from murakkab_jupyter.notebook.views.progress import Moment, StepMoment, eta_s, remaining_s
 from murakkab_jupyter.notebook.views.slots import MOST_BARS, MOST_MARKS, Slots, mark_of
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.runtime.billing import Draft
@@ -184,12 +184,17 @@ class RunState:
             return None
         whole = float(step.total) if step.total is not None else max(step.expected, step.ended + 1.0)
         planned = self.plan.steps.get(name)
-        end = planned.predicted.get("end") if planned is not None else None
-        by_plan = None if end is None or end.value is None else max(0.0, end.value - self.seconds) or None
+        start, end = (planned.predicted.get(key) if planned is not None else None for key in ("start", "end"))
+        begins, ends = (None if one is None else one.value for one in (start, end))
         if counts.began_s is None or not step.ended:
-            return by_plan
-        paced = (self.seconds - counts.began_s) * max(0.0, whole - step.ended) / step.ended
-        return paced if by_plan is None else blended_s(paced, by_plan, step.share, self.seconds)
+            return None if ends is None else max(0.0, ends - self.seconds) or None
+        elapsed = self.seconds - counts.began_s
+        paced = elapsed * max(0.0, whole - step.ended) / step.ended
+        return (
+            paced
+            if begins is None or ends is None
+            else remaining_s(paced, ends - begins, step.share, elapsed)
+        )
 
     def steps_of(self, name: str) -> StepMoment:
         """How far one step is."""
