@@ -25,8 +25,8 @@ def explain(plan: Plan) -> str:
     lines = [f"Plan for {plan.workflow or 'the workflow'}: {plan.goal}."]
     totals = plan.predicted
     lines.append(
-        f"It is predicted to take {say(totals.get('latency'))}, {say(totals.get('cpu'))} of CPU time, "
-        f"{say(totals.get('energy'))}, {say(totals.get('cost'))}; quality {say(totals.get('quality'))}."
+        f"Predicted: time {say(totals.get('latency'))}, CPU time {say(totals.get('cpu'))}, "
+        f"energy {say(totals.get('energy'))}, cost {say(totals.get('cost'))}, quality {say(totals.get('quality'))}."
     )
     if plan.reserves is not None:
         lines.append(plan.reserves.words)

@@ -231,7 +231,7 @@ def predicted(
         for mode, reason in zip(modes, why, strict=True)
         if reason is not None
     }
-    return known, tuple(f"{agent}: {reason}" for agent, reason in out.items())
+    return known, tuple(f"{agent}: {reason.replace(f' of {agent}', '')}" for agent, reason in out.items())
 
 
 def order(

@@ -22,9 +22,6 @@ __all__ = ["priors_that_matter"]
 MOST_AGENTS = 12
 """Agents whose priors are tried, those in the plan first."""
 
-MOST_SAID = 4
-"""Sentences that are told, those of the plan's own agents first."""
-
 Options = tuple[tuple[str, Any], ...]
 End = Literal["low", "high"]
 
@@ -64,7 +61,7 @@ class Prior:
 
 
 def priors_that_matter(search: Search, picks: Picks, goal: Goal) -> tuple[str, ...]:
-    """One sentence for each end of a prior's band that would change which agents are chosen; one if none would.
+    """One sentence for each end of a prior's band that would change which agents are chosen, the plan's own first; one if none would.
 
     Empty where nothing that the plan rests on is a prior.
     """
@@ -84,8 +81,6 @@ def priors_that_matter(search: Search, picks: Picks, goal: Goal) -> tuple[str, .
             ]
             if words:
                 found.append(f"{if_words(prior, end)}, {' and '.join(words)}.")
-    if len(found) > MOST_SAID:
-        return (*found[:MOST_SAID], f"So would {len(found) - MOST_SAID} more ends of bands.")
     if found:
         return tuple(found)
     many = f"any of {len(priors)} priors" if len(priors) > 1 else "its prior"

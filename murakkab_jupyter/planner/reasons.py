@@ -59,6 +59,11 @@ def called(figure: str) -> str:
     return "CPU time" if figure == "cpu" else figure
 
 
+def worse(figure: str, here: float, there: float) -> bool:
+    """Whether a figure is worse elsewhere by what can be seen in its three digits."""
+    return there > here and of(figure, there) != of(figure, here)
+
+
 def rounded_up(value: float) -> float:
     """The next number of two significant digits, with a little room: what to type to be feasible."""
     if value <= 0:
@@ -122,7 +127,7 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
             fault = f"the workflow's quality would be {drop:.0f} points lower ({-there:.2f})"
         else:
             fault = tie(search, picks, rival, goal)
-    elif there > here * (1 + 1e-6):
+    elif worse(first, here, there):
         fault = (
             f"the workflow would take {of(first, there)} instead of {of(first, here)}"
             if (first == "latency")
@@ -162,7 +167,7 @@ def fault_of(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
         return (
             f"it would miss {named(limit, goal)} ({of(FIGURES[limit], search.value(rival, FIGURES[limit]))})"
         )
-    if first != "quality" and there > here * (1 + 1e-6):
+    if first != "quality" and worse(first, here, there):
         return f"{called(first)} would be {of(first, there)} instead of {of(first, here)}"
     return f"it would be {tie(search, picks, rival, goal)}"
 
@@ -187,8 +192,8 @@ def tie(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
     after = AFTER_QUALITY if goal.objectives[0] == "quality" else AFTER
     for objective in (*goal.objectives[1:], *after):
         here, there = search.value(picks, objective), search.value(rival, objective)
-        if there > here * (1 + 1e-6) if here >= 0 else there > here * (1 - 1e-6):
-            what = shown(search, picks, objective)
+        what = shown(search, picks, objective)
+        if worse(what, here, there):
             return f"no better, and {called(what)} would be {of(what, there)} instead of {of(what, here)}"
     return "no different, as far as is known"
 

@@ -140,12 +140,11 @@ def blank(
         return one
 
     runner_up = step.runner_up
-    if runner_up is not None and (
-        reason is not None or lack(runner_up.configuration, profiles, cluster) is not None
-    ):
+    if runner_up is not None:
+        guessed = reason is not None or lack(runner_up.configuration, profiles, cluster) is not None
+        why = "one of the two has no profile" if guessed else "the plan's own figures are unknown"
         runner_up = Alternative(
-            runner_up.configuration,
-            f"{runner_up.configuration} was not compared: one of the two has no profile.",
+            runner_up.configuration, f"{runner_up.configuration} was not compared: {why}."
         )
     return replace(
         step, predicted={key: told(key, one) for key, one in step.predicted.items()}, runner_up=runner_up

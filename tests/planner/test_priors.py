@@ -60,3 +60,10 @@ def test_what_was_measured_is_no_prior():
 
 def test_a_step_without_a_choice_has_no_prior_that_matters():
     assert plan_of([1.0]).priors == ()
+
+
+def test_every_prior_that_matters_is_told():
+    """The plan view shows the first and sends on to `explain`, which has to know the others."""
+    told = plan_of([1.0, 1.1, 1.2, 1.3, 1.4]).priors
+    assert len(told) >= 5
+    assert all(one.startswith("If agent") for one in told)

@@ -37,7 +37,8 @@ def test_a_step_that_nobody_measured_is_unknown_and_so_are_the_totals(described)
     assert all(plan.predicted[key].value is None for key in ("latency", "cpu", "energy", "cost"))
     assert any("Step loud cannot be predicted" in note for note in plan.notes)
     assert not any("the first run does" in note or "a run corrects" in note for note in plan.notes)
-    assert "unknown" in session.explain(plan)
+    assert "energy unknown, cost unknown" in session.explain(plan)
+    assert "was not compared: the plan's own figures are unknown" in plan.steps["short"].runner_up.reason
     assert plan.reserves.reason == "", "why not more cores rests on the same guess"
 
 
@@ -58,7 +59,7 @@ def test_a_guess_does_not_compete_with_what_was_measured(described):
     plan = session.plan(declaration)
     assert plan.predicted["latency"].value is not None
     (note,) = [note for note in plan.notes if "not considered" in note]
-    assert "qwen2.5-1.5b-summary: there is no profile of qwen2.5-1.5b-summary" in note
+    assert "qwen2.5-1.5b-summary: there is no profile" in note
     assert all(one.predicted["latency"].value is not None for one in session.frontier(declaration))
 
 
