@@ -8,6 +8,7 @@ or a mapping of names to such words or to a sentence about each, or a JSON schem
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,11 +49,12 @@ MOST = 40
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its name, one of `TYPES`, and what it means, where that is said."""
+    """One field: its name, one of `TYPES`, what it means and which values it may have, where that is said."""
 
     name: str
     type: str = "text"
     meaning: str = ""
+    choices: tuple[str, ...] = ()
 
 
 def fields_of(stated: object) -> tuple[Field, ...]:
@@ -70,7 +72,15 @@ def fields_of(stated: object) -> tuple[Field, ...]:
             msg = f"The fields to extract look like JSON and are none: {error}."
             raise UsageError(msg, hint=EXAMPLE) from None
     if isinstance(stated, Mapping):
-        found = of_schema(stated) if isinstance(stated.get("properties"), Mapping) else of_mapping(stated)
+        if isinstance(stated.get("properties"), Mapping):
+            found = of_schema(stated)
+        elif stated.get("type") in ("object", "array") or any(str(key).startswith("$") for key in stated):
+            msg = "A JSON schema of fields is that of an object, with its properties."
+            raise UsageError(
+                msg, hint='For example {"type": "object", "properties": {"total": {"type": "number"}}}.'
+            )
+        else:
+            found = of_mapping(stated)
     else:
         parts = [part.strip() for part in re.split(r"[,;\n]", str(stated or "")) if part.strip()]
         found = [of_words(part) for part in parts]
@@ -113,11 +123,10 @@ def of_schema(schema: Mapping[str, Any]) -> list[Field]:
         )
         if about.get("format") in TYPES:
             kind = about["format"]
-        made.append(
-            Field(
-                checked_name(str(name)), checked_type(str(kind), str(name)), str(about.get("description", ""))
-            )
-        )
+        listed = about.get("enum")
+        choices = tuple(one for one in listed if isinstance(one, str)) if isinstance(listed, list) else ()
+        meaning = str(about.get("description", ""))
+        made.append(Field(checked_name(str(name)), checked_type(str(kind), str(name)), meaning, choices))
     return made
 
 
@@ -168,15 +177,23 @@ def schema_of(fields: tuple[Field, ...]) -> dict[str, Any]:
     """The JSON schema of a record; every field may be null, for what a text does not say."""
     return {
         "type": "object",
-        "properties": {one.name: {"anyOf": [dict(TYPES[one.type]), {"type": "null"}]} for one in fields},
+        "properties": {one.name: {"anyOf": [allowed(one), {"type": "null"}]} for one in fields},
         "required": [one.name for one in fields],
         "additionalProperties": False,
     }
 
 
+def allowed(field: Field) -> dict[str, Any]:
+    return dict(TYPES[field.type]) | ({"enum": list(field.choices)} if field.choices else {})
+
+
 def fitted(record: Mapping[str, Any], fields: tuple[Field, ...]) -> dict[str, Any]:
     """A record with exactly these fields, each of its type or None: what a model adds or mistypes is left out."""
-    return {one.name: typed(record.get(one.name), one.type) for one in fields}
+    made = {one.name: typed(record.get(one.name), one.type) for one in fields}
+    for one in fields:
+        if one.choices and made[one.name] not in one.choices:
+            made[one.name] = None
+    return made
 
 
 def typed(value: Any, kind: str) -> Any:
@@ -207,7 +224,12 @@ def number(value: Any, *, whole: bool) -> float | int | None:
         if bare is None:
             return None
         value = float(re.sub(r"[,\u00a0 ]", "", bare[0]))
-    exact = float(value)
+    try:
+        exact = float(value)
+    except OverflowError:
+        return None
+    if not math.isfinite(exact):
+        return None
     if exact.is_integer() and (whole or isinstance(value, int)):
         return int(exact)
     return None if whole else exact

@@ -36,7 +36,7 @@ def json_in(text: str) -> dict[str, Any] | None:
     for candidate in (text, *OBJECT.findall(text)):
         try:
             found = json.loads(candidate)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(found, dict):
             return found

@@ -42,11 +42,32 @@ def test_a_mapping_says_what_each_field_means_and_a_json_schema_is_understood():
 
 @pytest.mark.parametrize(
     ("stated", "told"),
-    [("", "No fields"), ("a, a", "twice"), ("age: years", "cannot be"), ("{x", "JSON"), ("9!", "no name")],
+    [
+        ('{"type": "array", "items": {"type": "string"}}', "that of an object"),
+        ('{"$ref": "#/invoice"}', "that of an object"),
+        ('{"properties": {"a": {"type": "object"}}}', "cannot be"),
+        ("", "No fields"),
+        ("a, a", "twice"),
+        ("age: years", "cannot be"),
+        ("{x", "JSON"),
+        ("9!", "no name"),
+    ],
 )
 def test_fields_that_mean_nothing_are_refused(stated, told):
     with pytest.raises(UsageError, match=told):
         fields_of(stated)
+
+
+def test_the_choices_of_a_json_schema_hold():
+    fields = fields_of({"properties": {"state": {"enum": ["open", "paid"]}}})
+    assert schema_of(fields)["properties"]["state"]["anyOf"][0]["enum"] == ["open", "paid"]
+    assert fitted({"state": "paid"}, fields) == {"state": "paid"}
+    assert fitted({"state": "lost"}, fields) == {"state": None}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, "9" * 400])
+def test_a_number_that_is_none_is_left_out(value):
+    assert fitted({"total": value}, fields_of("total: number")) == {"total": None}
 
 
 def test_a_record_is_fitted_to_its_fields():

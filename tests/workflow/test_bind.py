@@ -43,6 +43,30 @@ def test_the_text_is_kept_as_written(bound):
     assert bound(NEWSROOM).text == NEWSROOM
 
 
+@pytest.mark.parametrize(
+    ("sentence", "values", "told"),
+    [
+        ("classify {texts} into {said}", {"said": "x"}, "1 label to choose from"),
+        ("classify {texts} into {said}", {"said": {"x": "alone"}}, "1 label to choose from"),
+        ("classify {texts} into {said}", {"said": ["x", "y"]}, "`said` is a list"),
+        ('classify {texts} into "x"', {}, "1 label to choose from"),
+        ("extract {said} from {texts}", {"said": "total: blob"}, "total cannot be 'blob'"),
+        ("extract {said} from {texts}", {"said": '{"type": "array"}'}, "that of an object"),
+        ('extract "total: blob" from {texts}', {}, "total cannot be 'blob'"),
+    ],
+)
+def test_labels_and_fields_are_checked_before_anything_runs(bound, sentence, values, told):
+    error = failing(bound, f"made <- {sentence}", texts=["One.", "Two."], **values)
+    assert told in error.message
+    assert error.hint
+
+
+def test_labels_and_fields_of_a_variable_are_taken(bound):
+    for said in ("x, y", {"x": "the first", "y": ""}):
+        made = bound("made <- classify {texts} into {said}", texts=["One."], said=said).step("made")
+        assert made.capability == "classification"
+
+
 def test_steps_may_stand_in_any_order(bound):
     workflow = bound("t <- transcribe {scenes}\nscenes <- split {videos} into scenes")
     assert [step.name for step in workflow.steps] == ["scenes", "t"]

@@ -16,7 +16,7 @@ from murakkab_jupyter.agents.chat import Chat, Reply
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.workflow.decompose import ask, decompose, guessed_inputs
 from murakkab_jupyter.workflow.decompose.hear import clauses, found, stems
-from murakkab_jupyter.workflow.decompose.say import fields_in, labels_in, language_in, written_out
+from murakkab_jupyter.workflow.decompose.say import asks, fields_in, labels_in, language_in, written_out
 from murakkab_jupyter.workflow.language import declare
 
 DATA = Path(__file__).parents[2] / "benchmarks" / "data" / "decompose"
@@ -71,6 +71,12 @@ def test_without_values_nouns_say_what_there_is_and_what_is_open_is_said(library
     draft = decompose("Classify the emails.", library=library)
     assert set(draft.wants) == {"emails", "labels"}
     assert declare(draft.text, library=library, values={"emails": ["x"], "labels": "a, b"})
+
+
+def test_a_question_in_quotes_is_taken_without_the_words_around_it(library):
+    draft = decompose('Answer "What is the notice period?" from the contracts.', library=library)
+    assert draft.wants["question"] == "What is the notice period?"
+    assert asks("Use the files. Who pays?") == "Who pays?"
 
 
 def test_a_text_step_keeps_the_words_and_escapes_the_signs_of_the_language(library):
@@ -131,6 +137,7 @@ def test_lists_in_words_are_read():
     assert labels_in("sort them into red, green and blue") == "red, green, blue"
     assert labels_in("either spam or not spam.") == "spam, not spam"
     assert labels_in("sort them well") == ""
+    assert labels_in("sort them into good, bad and good") == "good, bad"
     assert fields_in("extract the name, the due date and the total from each bill") == "name, due_date, total"
     assert fields_in("extract everything that anybody in the room has ever said about it") == ""
     assert language_in("put it into formal Japanese") == "Japanese"

@@ -47,7 +47,7 @@ def labels_in(text: str) -> str:
     """Labels that a stretch names ("as billing, delivery or technical"), or ""."""
     best = ""
     for hit in LABELS.finditer(text):
-        members = parts(hit["list"])
+        members = list(dict.fromkeys(parts(hit["list"])))
         if len(members) >= 2 and all(len(one.split()) <= 3 for one in members):
             best = ", ".join(members)
     return best
@@ -70,9 +70,11 @@ def language_in(text: str) -> str:
 
 
 def asks(description: str) -> str:
-    """The first question of a description, or ""."""
-    hit = re.search(r"[^.!?]*\?", description)
-    return " ".join(hit[0].split()) if hit else ""
+    """The first question of a description, or ""; what stands in quotes is taken without the words around it."""
+    hit = re.search(r"[\"“«„](?P<asked>[^\"“”«»„]*\?)", description) or re.search(
+        r"(?P<asked>[^.!?]*\?)", description
+    )
+    return " ".join(hit["asked"].split()) if hit else ""
 
 
 def quoted(text: str) -> str:

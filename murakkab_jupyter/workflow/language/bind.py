@@ -19,7 +19,7 @@ from murakkab_jupyter.workflow.language.levels import Reference, level_named, le
 from murakkab_jupyter.workflow.language.meaning import PYTHON, Meaning, meaning_of
 from murakkab_jupyter.workflow.language.options import WordError, parse_goal_options
 from murakkab_jupyter.workflow.language.parse import parse
-from murakkab_jupyter.workflow.language.settings import pinned_options
+from murakkab_jupyter.workflow.language.settings import pinned_options, stated_problem
 from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, Sort, sort_of
 from murakkab_jupyter.workflow.language.suggest import listed, near, suggestion
 from murakkab_jupyter.workflow.language.syntax import Cell, Place, Ref, StepNode
@@ -192,6 +192,7 @@ class Binder:
                 f"Remove the indented lines, or pin a capability that takes one: {prompted}.",
             )
         self.narrow(node, meaning)
+        self.check_said(node, meaning)
         given = pinned_options(node, meaning.capability, agent, self.library, function)
         for key, value in meaning.slots.items():
             if key in given and given[key] != value:
@@ -294,6 +295,26 @@ class Binder:
             self.sorts[name] = sort
             self.used_at.setdefault(name, (places[name], port))
 
+    def check_said(self, node: StepNode, meaning: Meaning) -> None:
+        """What a sentence or a variable says (labels, fields) is as right as in a pin; a pin's own is checked as it is read."""
+        for key, value in meaning.slots.items():
+            if problem := stated_problem(meaning.capability, key, value, self.library):
+                raise node.sentence_place.error(*problem)
+        for key, name in meaning.bound:
+            port, value = meaning.capability.port(key), self.values.get(name)
+            if port is None or not port.stated or name in self.nodes:
+                continue
+            place = next(ref.place for ref in node.all_refs() if ref.name == name)
+            if isinstance(value, list | tuple) and all(
+                isinstance(one, str) and "," not in one for one in value
+            ):
+                msg = f"`{name}` is a list, which is gone through one by one; {key} are one text, or a dict."
+                raise place.error(msg, f'Write {name} = ", ".join({name}) before this cell.')
+            if isinstance(value, str | Mapping) and (
+                problem := stated_problem(meaning.capability, key, value, self.library)
+            ):
+                raise place.error(*problem)
+
     def could_place(self, node: StepNode, meaning: Meaning) -> bool:
         """Whether a step that is not understood yet could run so (earlier steps stand)."""
         if len(self.meanings) > MOST_TRIED:
@@ -311,6 +332,7 @@ class Binder:
         )
         try:
             trial.narrow(node, meaning)
+            trial.check_said(node, meaning)
             trial.variables()
             for name in self.meanings:
                 trial.place(self.nodes[name])

@@ -115,6 +115,18 @@ def read(key: KeyNode, text: str, options: Sequence[Option]) -> Any:
     )
 
 
+def stated_problem(
+    capability: Capability, key: str, value: object, library: Library
+) -> tuple[str, str] | None:
+    """What an option's own check says of a value that no pin states, and what would be right."""
+    for agent in library.agents(capability.name):
+        for option in agent.options:
+            problem = option.check(value) if option.name == key and option.check is not None else ""
+            if problem:
+                return problem, option.help
+    return None
+
+
 def unseen(place: Place) -> Place:
     """The same place, in a line that does not show what stands there: it may be a secret."""
     begin, end = place.column - 1, place.column - 1 + place.width
