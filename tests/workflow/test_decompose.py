@@ -73,6 +73,18 @@ def test_without_values_nouns_say_what_there_is_and_what_is_open_is_said(library
     assert declare(draft.text, library=library, values={"emails": ["x"], "labels": "a, b"})
 
 
+def test_what_is_compared_is_read_together(library):
+    contracts = {"contracts": ["a.md", "b.md"]}
+    draft = decompose(
+        "Compare the two contracts and list the differences.", library=library, values=contracts
+    )
+    assert lines(draft) == [
+        "text <- compare the two contracts and list the differences from {contracts}, per all"
+    ]
+    draft = decompose("Compare the two talks.", library=library, values={"talks": ["a.mp3", "b.mp3"]})
+    assert lines(draft)[-1] == "text <- compare the two talks from {transcript}, per all"
+
+
 def test_a_question_in_quotes_is_taken_without_the_words_around_it(library):
     draft = decompose('Answer "What is the notice period?" from the contracts.', library=library)
     assert draft.wants["question"] == "What is the notice period?"
@@ -137,6 +149,7 @@ def test_lists_in_words_are_read():
     assert labels_in("sort them into red, green and blue") == "red, green, blue"
     assert labels_in("either spam or not spam.") == "spam, not spam"
     assert labels_in("sort them well") == ""
+    assert labels_in("categorise them by urgency (low, medium, high) and reply") == "low, medium, high"
     assert labels_in("sort them into good, bad and good") == "good, bad"
     assert fields_in("extract the name, the due date and the total from each bill") == "name, due_date, total"
     assert fields_in("extract everything that anybody in the room has ever said about it") == ""

@@ -14,7 +14,7 @@ LANGUAGES = (
 LANGUAGE = re.compile(rf"\b(?:into|to|in)\s+(?:\w+\s+)?({LANGUAGES})\b", re.IGNORECASE)
 LIST = r"[\w' -]{2,30}?(?:\s*,\s*[\w' -]{2,30}?)*\s*,?\s+(?:and|or)\s+[\w' -]{2,30}?"
 LABELS = re.compile(
-    rf"(?:\b(?:as|into|either)\s+|:\s*)(?P<list>{LIST}|[\w' -]{{2,30}}(?:\s*,\s*[\w' -]{{2,30}})+)(?=\s*(?:[.;:?!]|\Z|,?\s+and\s+\w+\s+(?:them|it)\b|,\s+then\b))",
+    rf"(?:\b(?:as|into|either)\s+|:\s*|\()(?P<list>{LIST}|[\w' -]{{2,30}}(?:\s*,\s*[\w' -]{{2,30}})+)(?=\s*(?:[.;:?!)]|\Z|,?\s+and\s+\w+\s+(?:them|it)\b|,\s+then\b))",
     re.IGNORECASE,
 )
 FIELDS = re.compile(

@@ -25,6 +25,7 @@ from murakkab_jupyter.workflow.language.chain import STEP_NAMES, in_words
 
 __all__ = ["Planned", "Wiring", "wire"]
 
+COMPARES = re.compile(r"\bcompar(?:e|es|ing|ison)\b|\bdifferences? between\b", re.IGNORECASE)
 PERCEIVED = ("speech-to-text", "ocr", "object-detection")
 FRESH: Mapping[str, tuple[str, ...]] = {
     "translation": ("retrieval", "summarisation", "text-generation", "question-answering"),
@@ -220,7 +221,11 @@ class Wiring:
                 )
             case "text-generation":
                 ports = [("material", source) for source in sources]
-                self.add(name, f"{written_out(one.clause)} from {listed}", ports, {}, per)
+                # One input alone has nothing beside it to compare with: its files have.
+                together = len(sources) == 1 and COMPARES.search(one.clause)
+                self.add(
+                    name, f"{written_out(one.clause)} from {listed}", ports, {}, "all" if together else per
+                )
             case "question-answering":
                 question = self.asked()
                 ports = [("question", question), *(("context", source) for source in sources)]
