@@ -15,6 +15,7 @@ from typing import Any
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import AgentError
 from murakkab_jupyter.core.kinds import Origin
+from murakkab_jupyter.core.redact import redacted
 
 __all__ = ["Agent", "AgentSpec", "Failed", "Inputs", "Needs", "Option", "Progress", "Tokens"]
 
@@ -27,6 +28,10 @@ class Failed:
     """An item that this agent could not do, and why, in one sentence that says what to do about it."""
 
     reason: str
+
+    def __post_init__(self) -> None:
+        # It is kept and shown, and may repeat what an exception says: addresses with keys, for one.
+        object.__setattr__(self, "reason", redacted(self.reason))
 
 
 @dataclass(frozen=True, slots=True)

@@ -346,6 +346,11 @@ def check_loopback() -> None:
 
 
 def _attach(address: str, *, timeout_s: float) -> Cluster:
+    if "@" in address:
+        msg = "The address of a scheduler may not hold a user or a password."
+        raise ClusterError(
+            msg, hint="Write it as tcp://host:8786, or tls://host:8786 with Dask's TLS settings."
+        )
     _hush(logging.CRITICAL)
     try:
         client = Client(address, timeout=timeout_s, set_as_default=False)

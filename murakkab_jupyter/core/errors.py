@@ -21,6 +21,8 @@ import inspect
 import traceback
 from typing import Any
 
+from murakkab_jupyter.core.redact import redacted
+
 __all__ = [
     "AgentError",
     "ClusterError",
@@ -49,9 +51,10 @@ class MurakkabError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # It may hold an address, or repeat what a library or a server said: neither may bring a key into a notebook.
+        self.message = redacted(message)
+        self.hint = redacted(hint) if hint else hint
+        super().__init__(self.message)
 
     def lines(self) -> list[str]:
         """The lines to show, without a traceback."""

@@ -21,8 +21,15 @@ SETTING = re.compile(
 """A pin such as `api_key=sk-9`: no agent has such an option, but people try."""
 
 
+BARE = re.compile(
+    r"(?<=\bBearer )(?=\S*\d)[\w.~+/=-]{8,}|\bsk-(?=[\w-]*\d)[\w-]{16,}|\bhf_[A-Za-z0-9]{16,}", re.IGNORECASE
+)
+"""Keys that stand in a text by themselves, as the answers of servers and the errors of clients repeat them."""
+
+
 def hidden(text: str, mask: Callable[[str], str]) -> str:
-    """A text whose addresses hold no user, no password and no key."""
+    """A text without keys of well-known forms, and whose addresses hold no user, no password and no key."""
+    text = BARE.sub(lambda key: mask(key[0]), text)
 
     def address(found: re.Match[str]) -> str:
         bare = USER.sub(lambda user: mask(user[0]), found[0])
@@ -32,12 +39,12 @@ def hidden(text: str, mask: Callable[[str], str]) -> str:
 
 
 def redacted(text: str) -> str:
-    """A text without the users, passwords and keys of the addresses in it.
+    """A text without the users, passwords and keys of the addresses in it, and without bare keys.
 
     Parameters
     ----------
     text
-        Anything that is about to be kept.
+        Anything that is about to be kept, or the words of an error that is about to be shown.
     """
     return hidden(text, lambda _: MASK)
 

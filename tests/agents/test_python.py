@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
@@ -60,6 +61,18 @@ def test_an_item_that_the_function_raises_on_fails_alone(library):
     assert results[2] == "B"
     assert isinstance(results[1], Failed)
     assert "ValueError: no light" in results[1].reason
+
+
+def test_what_an_exception_says_of_addresses_and_keys_is_kept_without_the_keys(library):
+    @agent(capability="ocr", name="caller", library=library)
+    def call(picture):
+        message = f"401 for http://bob:hunter2@host/{picture}?api_key=hunter2, sent Bearer hunter2-1"
+        raise OSError(message)
+
+    (failed,) = made(library, "caller").call(pictures("a"))
+    assert "401 for http://***@host/a" in failed.reason
+    assert "hunter2" not in failed.reason
+    assert pickle.loads(pickle.dumps(failed)) == failed
 
 
 def test_too_few_values_of_a_batch_break_the_contract(library):

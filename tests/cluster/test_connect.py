@@ -68,6 +68,12 @@ def test_a_scheduler_that_is_not_there_is_said_quickly() -> None:
     assert "dask scheduler" in str(caught.value)
 
 
+def test_an_address_with_a_password_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ClusterError, match="may not hold a user or a password") as caught:
+        connect("tcp://bob:hunter2@127.0.0.1:8786", timeout_s=2.0)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_what_is_no_address_is_said() -> None:
     with pytest.raises(ClusterError, match="carrier pigeon"):
         connect("carrier pigeon://roof", timeout_s=2.0)

@@ -8,6 +8,7 @@ import pytest
 from murakkab_jupyter.core import errors
 from murakkab_jupyter.core.errors import (
     InfeasibleError,
+    InputError,
     JournalError,
     LanguageError,
     MurakkabError,
@@ -44,6 +45,13 @@ def test_a_language_error_points_at_the_text() -> None:
     ]
     assert LanguageError("x", line=1, column=1, source="y", width=0).lines()[2] == "  ^"
     assert LanguageError("x", line=1, column=1).lines() == ["line 1, column 1: x"]
+
+
+def test_an_error_repeats_no_key_of_an_address() -> None:
+    error = InputError("No file at http://bob:hunter2@host/a.mp4.", hint="See http://host/?token=hunter2.")
+    for said in (str(error), repr(error), "".join(error._render_traceback_())):
+        assert "hunter2" not in said
+        assert "host/a.mp4" in said
 
 
 def test_exit_codes_tell_usage_from_an_impossible_goal() -> None:

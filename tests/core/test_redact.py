@@ -21,6 +21,9 @@ from murakkab_jupyter.core.redact import masked, redacted
             "http://h/v1?x=1&access_token=***&y=2#key=***",
         ),
         ("http://h/?X-Amz-Signature=hunter2", "http://h/?X-Amz-Signature=***"),
+        ("Authorization: Bearer hunter2-and-more", "Authorization: Bearer ***"),
+        ("the key sk-hunter2hunter2hunter2 is wrong", "the key *** is wrong"),
+        ("token hf_hunter2hunter2hunter2", "token ***"),
     ],
 )
 def test_a_kept_text_has_no_secret_of_an_address(text, left):
@@ -36,6 +39,8 @@ def test_a_kept_text_has_no_secret_of_an_address(text, left):
         "http://h/@user/post",
         "http://h/?q=cats&page=2",
         "a <- b",
+        "the bearer responsible for it",
+        "scikit-learn, sk-learn and sk-something-or-other",
     ],
 )
 def test_an_address_without_secrets_is_kept_as_it_is(text):
