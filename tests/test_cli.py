@@ -67,8 +67,12 @@ def test_json_on_standard_output_is_alone_there(place, capsys):
 
 def test_json_to_a_file_leaves_the_words_on_standard_output(place, capsys):
     assert main(["plan", "sums.murakkab", *INPUTS, "--minimize", "energy", "--json", "plan.json"]) == 0
-    plan = json.loads((place / "plan.json").read_text())
-    assert plan["goal"]["objectives"] == ["energy"]
+    told = json.loads((place / "plan.json").read_text())
+    assert told["goal"]["objectives"] == ["energy"]
+    assert told["plan"]["steps"]["summary"]["predicted"]["latency"]["unit"] == "s", (
+        "as in the report of a run"
+    )
+    assert set(told["predicted"]) == {"latency", "cpu", "energy", "cost", "quality"}
     assert "Plan: sums" in capsys.readouterr().out
 
 

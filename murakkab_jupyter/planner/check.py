@@ -7,6 +7,7 @@ allows `TOLERANCE`: starts are floats, and a sum of floats is off by its last di
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from fractions import Fraction
 
@@ -16,6 +17,10 @@ __all__ = ["as_written", "faults", "faults_of"]
 
 SLACK = Fraction(TOLERANCE) * 2
 """Twice the tolerance: a figure may be at the very edge of what is allowed and then rounded to a float."""
+
+
+LEAST = Fraction(sys.float_info.min)
+"""A product of many small qualities may be less than a float can say."""
 
 
 def as_written(value: float) -> Fraction:
@@ -48,7 +53,7 @@ def faults_of(problem: Problem, solution: Solution) -> list[str]:
 
 
 def unlike(what: str, true: Fraction, stated: float) -> list[str]:
-    if not math.isfinite(stated) or abs(as_written(stated) - true) > SLACK * abs(true):
+    if not math.isfinite(stated) or abs(as_written(stated) - true) > SLACK * abs(true) + LEAST:
         return [f"{what} is stated as {stated}, but is {float(true)}"]
     return []
 

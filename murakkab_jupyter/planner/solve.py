@@ -170,7 +170,9 @@ def make_plan(
     )
     if proof is None:
         return made
-    return replace(made, bound=proof.bound, gap=proof.gap, proof=proof.words)
+    objective = goal.objectives[0]
+    sure = objective == "quality" or search.knows(picks, objective)
+    return replace(made, bound=proof.bound if sure else None, gap=proof.gap, proof=proof.words)
 
 
 def unmet(search: Search, picks: Picks, goal: Goal) -> tuple[str | None, Picks]:

@@ -14,7 +14,7 @@ from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.runtime.readable import readable
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["FIGURES", "FORMAT", "Reported", "Stored", "report"]
+__all__ = ["FIGURES", "FORMAT", "Reported", "Stored", "plan_report", "report"]
 
 FORMAT = 1
 """Raised when a field changes its meaning or goes."""
@@ -80,23 +80,11 @@ def report(run: Reported) -> dict[str, Any]:
         and `events`.
     """
     bill = run.bill
-    planned = run.plan.to_json()
-    for name, step in run.plan.steps.items():
-        planned["steps"][name]["predicted"] |= figures(step.predicted, "not predicted")
     return {
-        "format": FORMAT,
-        "version": VERSION,
+        **plan_report(run.plan, run.workflow),
         "run": run.id,
         "status": run.status,
         "message": run.message,
-        "workflow": {
-            "name": run.workflow.name,
-            "description": run.workflow.description,
-            "text": run.workflow.text,
-        },
-        "goal": run.plan.goal.to_json(),
-        "plan": planned,
-        "predicted": figures(run.plan.predicted, "not predicted"),
         "actual": figures({} if bill is None else bill.actual, "the run has not ended"),
         "outputs": {
             step.name: [
@@ -109,6 +97,25 @@ def report(run: Reported) -> dict[str, Any]:
         "notices": [event.message for event in run.events if isinstance(event, Notice)],
         "bill": None if bill is None else bill.to_json(),
         "events": [event_to_json(event) for event in run.events],
+    }
+
+
+def plan_report(plan: Plan, workflow: Workflow) -> dict[str, Any]:
+    """A plan as plain JSON, under the same names as in the report of its run: `workflow`, `goal`, `plan`, `predicted`."""
+    planned = plan.to_json()
+    for name, step in plan.steps.items():
+        planned["steps"][name]["predicted"] |= figures(step.predicted, "not predicted")
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "workflow": {
+            "name": workflow.name,
+            "description": workflow.description,
+            "text": workflow.text,
+        },
+        "goal": plan.goal.to_json(),
+        "plan": planned,
+        "predicted": figures(plan.predicted, "not predicted"),
     }
 
 

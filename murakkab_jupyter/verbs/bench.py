@@ -226,9 +226,12 @@ class Workbench:
         return one.plan
 
     def _plan(self, request: Request) -> Outcome:
+        from murakkab_jupyter.runtime.report import plan_report
+
         one = self.find(request.word)
-        plan = self.plan(one, request.goal(one.declaration.workflow.goal))
-        return Outcome("plan", (plan, one.declaration.workflow), plan.to_json())
+        workflow = one.declaration.workflow
+        plan = self.plan(one, request.goal(workflow.goal))
+        return Outcome("plan", (plan, workflow), plan_report(plan, workflow))
 
     def _frontier(self, request: Request) -> Outcome:
         one = self.find(request.word)

@@ -79,6 +79,11 @@ def test_false_figures_are_found():
     assert "the bound of energy" in faults_of(PROBLEM, replace(good, bounds={"energy": 0.4}))[0]
 
 
+def test_a_quality_less_than_a_float_can_say_is_no_fault():
+    faint = Problem([Activity(f"a{n}", [Mode(1, quality=1e-9)]) for n in range(40)])
+    assert solve(faint, ("quality",)).totals["quality"] == 0.0
+
+
 def test_a_schedule_that_fails_the_check_is_never_returned(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
         exact.Hunt, "solution", lambda self, real=exact.Hunt.solution: replace(real(self), makespan_s=0.0)

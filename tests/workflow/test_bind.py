@@ -195,7 +195,7 @@ def test_a_function_may_take_the_prompt(bound):
     ("text", "message", "hint"),
     [
         ("x <- summarise {qestion}", "no step of this cell", "{question}"),
-        ("x <- summarise {nothing_like_it}", "no step of this cell", "nothing_like_it = …"),
+        ("x <- summarise {nothing_like_it}", "no step of this cell", "--input nothing_like_it=…"),
         ("x <- summarise {none}", "`none` is None", "none = …"),
         ("x <- summarise {shout}", "is a function", "@python:shout"),
         ("x <- summarise {module}", "is a module", "data"),

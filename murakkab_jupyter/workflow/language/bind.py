@@ -29,6 +29,7 @@ __all__ = ["bind", "declare"]
 
 UNNAMED = "workflow"
 MOST_TRIED = 200
+VALUE = "{name} = … (in a terminal: --input {name}=…)"
 """In a longer cell, the forms that an error suggests are not checked for their levels."""
 
 
@@ -213,7 +214,7 @@ class Binder:
             known = [*self.nodes, *(key for key, given in self.values.items() if given is not None)]
             close = near(name, known)
             did = f"Did you mean {' or '.join(f'{{{c}}}' for c in close)}? Or " if close else ""
-            give = f"give {{{name}}} a value: {name} = …"
+            give = f"give {{{name}}} a value: {VALUE.format(name=name)}"
             if name in self.values:
                 msg = f"The variable `{name}` is None."
                 raise ref.place.error(msg, f"{give[0].upper()}{give[1:]}")
@@ -234,7 +235,7 @@ class Binder:
             raise ref.place.error(msg, f"To use it as a step, pin it: … @python:{name}")
         if isinstance(value, str) and not value.strip():
             msg = f"The variable `{name}` is an empty text."
-            raise ref.place.error(msg, f"Give {{{name}}} a value: {name} = …")
+            raise ref.place.error(msg, f"Give {{{name}}} a value: {VALUE.format(name=name)}")
         self.sorts[name] = sort_of(value)
         self.order.append(name)
 
