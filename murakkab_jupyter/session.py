@@ -146,6 +146,7 @@ class Session:
         for name, value in given.items():
             if callable(value) and f"@python:{name}" in text:
                 self.library.add_agent(function_agent(value, name), replace=True)
+        self.engines.recall()
         workflow = declare(text, library=self.library, values=given, goal=goal)
         return Declaration(workflow, gather(workflow, given), given)
 
@@ -185,6 +186,7 @@ class Session:
             return decompose(description, library=self.library, values=values, name=name, goal=goal)
         if isinstance(model, Chat):
             return ask(description, model, library=self.library, values=values, name=name, goal=goal)
+        self.engines.recall()
         spec = self.library.agent(model)
         agent = spec.make()
         if not isinstance(agent, Writer):

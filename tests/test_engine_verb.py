@@ -42,6 +42,15 @@ def test_attached_in_a_terminal_it_serves_the_next_command(place, capsys) -> Non
         assert "plans may use mine, mine-summary, mine-qa" in capsys.readouterr().out
         assert main(["run", "note.murakkab", "--input", "text=a.txt", "--json", "out.json"]) == 0
         capsys.readouterr()
+        # A process of its own, as in a terminal: this one's library knows the engine already.
+        for words in (["plan", "note.murakkab", "--input", "text=a.txt"], ["agents", "mine"]):
+            done = subprocess.run(
+                [sys.executable, "-m", "murakkab_jupyter", *words],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert (done.returncode, "mine" in done.stdout) == (0, True), done.stderr
         assert main(["engine", "list", "--json", "-"]) == 0
         (listed,) = json.loads(capsys.readouterr().out)
         assert (listed["name"], listed["state"], listed["context_tokens"]) == ("mine", "attached", 2048)

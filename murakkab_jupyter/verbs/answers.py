@@ -23,6 +23,7 @@ __all__ = ["agents", "cluster_json", "models", "past_bill", "record_json"]
 
 def agents(session: Session, word: str | None) -> Outcome:
     """Capabilities of the library with their agents, or those of one name."""
+    session.engines.recall()
     library = session.library
     names = [*(c.name for c in library.capabilities()), *(a.name for a in library.agents())]
     if word is not None and word not in names:

@@ -156,6 +156,7 @@ def videos_in(given: Sequence[str]) -> list[str]:
 
 def known(session: Session, names: Sequence[str]) -> Outcome:
     """What is known of agents: one call of one item of ordinary size, on one core."""
+    session.engines.recall()
     agents = [session.library.agent(name) for name in names] or list(session.library.agents())
     speed = session.profiles.host_speed
     rows = []

@@ -32,6 +32,9 @@ KV_CACHE_BYTES = 2**30
 OURS = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
 """What belongs to our interpreter and would lead another one astray."""
 
+KEYS = re.compile(r"VLLM_API_KEY|MURAKKAB_(?:API_KEY|KEY_\w+)")
+"""Keys of other servers, which are none of vLLM's business; with its own it would refuse our calls."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
@@ -237,6 +240,8 @@ def server_environment(
         What to start from; this process's by default.
     """
     made = {key: value for key, value in (os.environ if base is None else base).items() if key not in OURS}
+    if not config.command:
+        made = {key: value for key, value in made.items() if not KEYS.fullmatch(key)}
     made["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     made.setdefault("VLLM_NO_USAGE_STATS", "1")
     made.setdefault("DO_NOT_TRACK", "1")

@@ -157,7 +157,7 @@ class Roster:
             It cannot be reached, is no such server, refuses the key, or cannot answer.
         """
         check_name(name)
-        self._load()  # or what was kept before would be forgotten below
+        self.recall()  # or what was kept before would be forgotten below
         wanted = Endpoint(url, model, key_env)
         if (
             not wanted.url.endswith("/v1")
@@ -304,6 +304,25 @@ class Roster:
 
     # --- what there is ----------------------------------------------------------------------------------------
 
+    def recall(self) -> None:
+        """Take up what is kept, once, so that pins may name it; what does not answer now is there, but no plan uses it."""
+        if self._read:
+            return
+        self._read = True
+        for one in read_kept(self._kept):
+            abilities = frozenset(get_args(Ability)) & frozenset(one.abilities)
+            endpoint = Endpoint(one.url, one.model, one.key_env, abilities=abilities)
+            entry = Entry(one.name, endpoint, kept=True, rated=one.rated)
+            try:
+                found = probe_server(
+                    endpoint.url, model=one.model, key=endpoint.key(), key_env=one.key_env, answer=False
+                )
+                # What it can do was found out by asking it, when it was attached.
+                endpoint = replace(found.endpoint, abilities=abilities)
+                self._add(replace(entry, endpoint=endpoint, found=replace(found, endpoint=endpoint)))
+            except (ClusterError, UsageError) as error:  # it is down, or its name has been taken since
+                self._entries[one.name] = replace(entry, problem=error.message)
+
     def entries(self) -> list[Entry]:
         """Every engine, as it is now."""
         self.refresh()
@@ -311,7 +330,7 @@ class Roster:
 
     def find(self, name: str) -> Entry:
         """An engine by name; raises `UsageError`."""
-        self._load()
+        self.recall()
         if name in self._entries:
             return self._entries[name]
         msg = f"There is no engine {name[:60]!r}."
@@ -319,7 +338,7 @@ class Roster:
 
     def refresh(self) -> None:
         """Look again at every started engine, and at engines that others started on the cluster."""
-        self._load()
+        self.recall()
         cluster = self._connected()
         if cluster is None or (cluster.local and not any(one.config for one in self._entries.values())):
             return
@@ -435,26 +454,6 @@ class Roster:
             raise ClusterError(msg, hint=f"Set {names} in the workers' environment, or use tls://.")
         for variable in self._prompted:
             cluster.client.run(set_variable, variable, os.environ[variable])
-
-    def _load(self) -> None:
-        """Take up what is kept, once; what does not answer now is there, but no plan uses it."""
-        if self._read:
-            return
-        self._read = True
-        for one in read_kept(self._kept):
-            abilities = frozenset(get_args(Ability)) & frozenset(one.abilities)
-            endpoint = Endpoint(one.url, one.model, one.key_env, abilities=abilities)
-            entry = Entry(one.name, endpoint, kept=True, rated=one.rated)
-            try:
-                found = probe_server(
-                    endpoint.url, model=one.model, key=endpoint.key(), key_env=one.key_env, answer=False
-                )
-            except ClusterError as error:
-                self._entries[one.name] = replace(entry, problem=error.message)
-            else:
-                # What it can do was found out by asking it, when it was attached.
-                endpoint = replace(found.endpoint, abilities=abilities)
-                self._add(replace(entry, endpoint=endpoint, found=replace(found, endpoint=endpoint)))
 
     def _write(self) -> None:
         kept = [

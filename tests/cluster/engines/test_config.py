@@ -97,6 +97,14 @@ def test_it_sees_its_own_gpus_and_cores_and_nothing_of_our_interpreter(tmp_path:
     assert on_cpu["VLLM_NO_USAGE_STATS"] == "1"
 
 
+def test_vllm_gets_no_keys_and_another_program_what_it_may_need() -> None:
+    base = {"VLLM_API_KEY": "a", "MURAKKAB_API_KEY": "b", "MURAKKAB_KEY_HOST": "c", "HF_TOKEN": "d"}
+    vllm = server_environment(EngineConfig("m"), gpus=(), cpus=(), base=base)
+    assert {"HF_TOKEN"} == set(base) & set(vllm)
+    other = server_environment(EngineConfig("m", command="serve"), gpus=(), cpus=(), base=base)
+    assert set(base) <= set(other)
+
+
 def test_memory_is_estimated_from_the_weights_where_they_are_here(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"x" * 1000)
     one = memory_needed_bytes(EngineConfig(str(tmp_path)))

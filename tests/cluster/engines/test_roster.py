@@ -144,6 +144,17 @@ def test_the_next_session_knows_that_a_kept_model_sees(roster, library, tmp_path
     assert again.agents == entry.agents
 
 
+def test_a_kept_engine_whose_name_was_taken_since_is_there_with_the_reason(roster, tmp_path) -> None:
+    with serving() as server:
+        roster.attach(server.url, name="mine", keep=True)
+        other = Library()
+        register_text(other)
+        other.add_agent(AgentSpec("mine", "1", "text-generation", "Another way.", "nowhere:Nothing"))
+        (kept,) = Roster(other, unconnected, lambda: None, kept=tmp_path / "engines.json").entries()
+    assert "There is an agent mine already" in kept.problem
+    assert other.agent("mine").version == "1"
+
+
 def test_keeping_another_forgets_none(roster, library, tmp_path) -> None:
     with serving() as server:
         roster.attach(server.url, name="one", keep=True)
