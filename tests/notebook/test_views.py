@@ -439,9 +439,10 @@ def test_lines_and_shades_are_such_as_a_notebook_that_is_not_trusted_keeps(name)
 
 def test_the_time_line_has_its_bars_without_svg():
     html = re.sub(r"<svg.*?</svg>", "", plan_view(samples.plan(), samples.newsroom()).html)
-    bars = re.findall(r"margin-left:([\d.]+)px;width:([\d.]+)px;height:\d+px;background:#", html)
+    bars = re.findall(r"margin-left:([\d.]+)%;width:([\d.]+)%;min-width:3px;height:\d+px;background:#", html)
     assert len(bars) == len(samples.plan().steps)
     assert len(set(bars)) > 1
+    assert max(float(left) + float(wide) for left, wide in bars) <= 100, "it fits a narrow page"
     assert "after scenes" in html
 
 

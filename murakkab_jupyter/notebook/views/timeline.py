@@ -18,6 +18,9 @@ __all__ = ["needs", "spans", "timeline", "timeline_text"]
 
 ROW = 30
 WIDTH = 400
+"""Of the drawing, in units of its own: it is as wide as the page leaves it room."""
+NARROWEST = 160
+"""In pixels; below this the time line scrolls."""
 BAR = 16
 
 
@@ -66,7 +69,9 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
         tag(
             "svg",
             *marks,
-            width=WIDTH,
+            viewBox=f"0 0 {WIDTH} {height}",
+            preserveAspectRatio="none",
+            width="100%",
             height=height,
             role="img",
             aria_label=f"What waits for what: {words}",
@@ -96,7 +101,7 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
                     "td",
                     arrows if marks and index == 0 else None,
                     tag("div", "", style=bar_style(x(start), x(stop))),
-                    style=f"padding:{(ROW - BAR) // 2}px 0;border:0;border-left:{BORDER};vertical-align:top;width:{WIDTH}px",
+                    style=f"padding:{(ROW - BAR) // 2}px 0;border:0;border-left:{BORDER};vertical-align:top;width:100%",
                 ),
                 style=f"height:{ROW}px;background:transparent;border:0",
             )
@@ -110,7 +115,8 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
             "td",
             tag("span", "0 s"),
             tag("span", time_text(end), style="float:right"),
-            style=f"padding:0 2px;border:0;border-top:{BORDER};font-size:12px;text-align:left;{MUTED};width:{WIDTH}px",
+            tag("div", "", style=f"min-width:{NARROWEST}px"),
+            style=f"padding:0 2px;border:0;border-top:{BORDER};font-size:12px;text-align:left;{MUTED};width:100%",
         ),
         style="background:transparent;border:0",
     )
@@ -123,7 +129,7 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
                 "table",
                 tag("tbody", *rows, axis),
                 aria_label="When each step runs",
-                style="border-collapse:collapse;border:0;margin:2px 0 6px;font-size:13px",
+                style="border-collapse:collapse;border:0;margin:2px 0 6px;font-size:13px;table-layout:auto;width:100%;max-width:760px",
             ),
             style="overflow-x:auto",
         ),
@@ -133,8 +139,10 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
 
 def bar_style(left: float, right: float) -> str:
     """A bar between two places of the axis."""
-    wide = max(3.0, round(right - left, 1))
-    return f"margin-left:{left}px;width:{wide}px;height:{BAR}px;background:{ACCENT};border-radius:4px"
+    start, wide = (f"{100 * part / WIDTH:.2f}%" for part in (left, right - left))
+    return (
+        f"margin-left:{start};width:{wide};min-width:3px;height:{BAR}px;background:{ACCENT};border-radius:4px"
+    )
 
 
 def arrow(
@@ -159,6 +167,7 @@ def arrow(
         stroke="currentColor",
         stroke_opacity=".55",
         stroke_width="1.2",
+        vector_effect="non-scaling-stroke",
     )
 
 
