@@ -269,7 +269,8 @@ def binding_of(search: Search, picks: Picks, goal: Goal) -> str | None:
                 f"{limited}: without it {called(what)} could be {of(what, there)} instead of {of(what, here)}"
             )
             if limit == "quality":
-                words += f" (at quality {search.score(found):.2f} instead of {search.score(picks):.2f})"
+                part = " of the steps that have one" if search.judge.blind else ""
+                words += f" (at quality {search.score(found):.2f} instead of {search.score(picks):.2f}{part})"
         if best is None or share > best[0]:
             best = (share, words)
     return best[1] if best is not None else None

@@ -23,7 +23,6 @@ from murakkab_jupyter.core.hosts import HostPower, WorkerView
 from murakkab_jupyter.core.media import cache_dir
 
 __all__ = [
-    "REFERENCE_MACHINE",
     "benchmark",
     "cpu_model",
     "host_cores",
@@ -34,10 +33,8 @@ __all__ = [
     "local_worker_view",
 ]
 
-REFERENCE_MACHINE = "2 cores of an AMD EPYC (family 26, Zen 5) virtual machine, 24 GB"
-
 REFERENCE_RATES: Mapping[str, float] = {"loop": 1620.0, "matrix": 3150.0, "memory": 187.0}
-"""Rounds per CPU-second of each part on the reference machine, 2026-11-24."""
+"""Rounds per CPU-second of each part on the reference machine (2 cores of an AMD EPYC of family 26, Zen 5), 2026-11-24."""
 
 CGROUP = Path("/sys/fs/cgroup")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from murakkab_jupyter.core.errors import UsageError
@@ -82,10 +82,6 @@ class Goal:
         if self.quality is not None:
             return self.quality
         return None if self.objectives[0] == "quality" else "good"
-
-    def with_options(self, **changes: Any) -> Goal:
-        """A copy with some fields changed (fields given as None are left alone)."""
-        return replace(self, **{key: value for key, value in changes.items() if value is not None})
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""

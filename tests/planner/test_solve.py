@@ -463,6 +463,12 @@ def test_a_step_whose_quality_nobody_knows_leaves_a_floor_in_words_and_fails_one
     assert caught.value.binding == "quality"
 
 
+def test_a_quality_that_leaves_steps_out_is_told_as_such():
+    agents = [Made("good", "a", 5.0, 0.9), Made("quick", "a", 0.1, 0.5), Made("mine", "b", 0.1, None)]
+    plan = plan_for(world_of({"a": ["data"], "b": ["a"]}, agents), Goal(("energy",)))
+    assert "at quality 0.50 instead of 0.90 of the steps that have one" in plan.binding
+
+
 def test_a_floor_in_numbers_says_that_it_was_judged_on_a_prior():
     plan = plan_for(video_world(), Goal(("energy",), 0.3))
     assert any("judged on a prior" in note for note in plan.notes)

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from murakkab_jupyter.core.ancestry import Ancestry, format_ancestry
-from murakkab_jupyter.core.events import Event, ItemFailed
 from murakkab_jupyter.notebook.views.html import Cell, Html, clean, note, table, tag, wrap_text
 
-__all__ = ["MOST_FAILURES", "failures_html", "failures_of", "failures_text"]
+__all__ = ["MOST_FAILURES", "failures_html", "failures_text"]
 
 MOST_FAILURES = 50
 
 Failure = tuple[str, Ancestry, str]
-
-
-def failures_of(events: Iterable[Event]) -> list[Failure]:
-    """Items that failed themselves; those skipped because of another step are not named again."""
-    return [
-        (event.step, event.ancestry, event.error)
-        for event in events
-        if isinstance(event, ItemFailed) and event.blame in (None, event.step)
-    ]
 
 
 def failures_html(failures: Sequence[Failure]) -> Html | None:
