@@ -189,8 +189,11 @@ class Run:
         """Raise `AgentError` unless every output was made; the message names the first items that failed."""
         if self.status == "done":
             return self
-        failed = "; ".join(f"{step} at {format_ancestry(a)}: {text}" for step, a, text in self.errors[:3])
-        msg = f"Run {self.id} is {self.status}. {self.message} {failed}".strip()
+        # The message has the first; what fails alike is told once.
+        others = [one for one in self.errors[:20] if one[2] not in self.message][:2]
+        failed = "; ".join(f"{step} at {format_ancestry(a)}: {text}" for step, a, text in others)
+        ended = "failed" if self.status == "failed" else f"is {self.status}"
+        msg = f"Run {self.id} {ended}: {self.message} {failed}".strip()
         raise AgentError(msg)
 
     def end(

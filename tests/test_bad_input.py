@@ -20,7 +20,7 @@ from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs
 from murakkab_jupyter.agents.capability import Capability, Port
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.cli import main, read_inputs
-from murakkab_jupyter.core.errors import ClusterError, InputError, JournalError, LanguageError
+from murakkab_jupyter.core.errors import AgentError, ClusterError, InputError, JournalError, LanguageError
 from murakkab_jupyter.core.events import Notice
 from murakkab_jupyter.session import Session
 
@@ -294,6 +294,10 @@ def test_an_agent_that_raises_or_dies_on_one_item_loses_that_item_only(session, 
     assert (step, ancestry) == ("loud", (("texts", 1),))
     assert why in message
     assert list(run.outputs["again"].values()) == ["A", "C"]
+    with pytest.raises(AgentError) as caught:
+        run.raise_for_status()
+    assert f"Run {run.id} is partial: " in str(caught.value)
+    assert str(caught.value).count(why) == 1, "told once"
 
 
 def test_a_worker_that_is_killed_in_mid_run_loses_nothing(session, tmp_path):
