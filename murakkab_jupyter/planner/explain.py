@@ -23,11 +23,13 @@ def say(figure: Figure | None) -> str:
 def explain(plan: Plan) -> str:
     """Why a plan is as it is, in words with figures."""
     lines = [f"Plan for {plan.workflow or 'the workflow'}: {plan.goal}."]
-    totals = plan.predicted
-    lines.append(
-        f"Predicted: time {say(totals.get('latency'))}, CPU time {say(totals.get('cpu'))}, "
-        f"energy {say(totals.get('energy'))}, cost {say(totals.get('cost'))}, quality {say(totals.get('quality'))}."
-    )
+    known = {key: say(one) for key, one in plan.predicted.items() if one.value is not None}
+    takes = [
+        known.get("latency", "an unknown time"),
+        f"{known['cpu']} of CPU time" if "cpu" in known else "CPU time unknown",
+        *(known.get(key, f"{key} unknown") for key in ("energy", "cost")),
+    ]
+    lines.append(f"It is predicted to take {', '.join(takes)}; quality {known.get('quality', 'unknown')}.")
     if plan.reserves is not None:
         lines.append(plan.reserves.words)
     if plan.proof:
