@@ -19,7 +19,7 @@ def check_program(config: EngineConfig, python: str) -> None:
     if shutil.which(program) is None:
         what = "The program" if config.command else "The Python interpreter"
         msg = f"{what} {program} is not on host {socket.gethostname()}, or may not be run."
-        raise ClusterError(msg, hint="Name one that is there: --python PATH, or --command 'PROGRAM …'.")
+        raise ClusterError(msg, hint="Name one that is there: --vllm-python PATH, or --command 'PROGRAM …'.")
     if re.match(r"[/~.]", config.model) and not Path(config.model).expanduser().exists():
         msg = f"There is no model at {config.model} on host {socket.gethostname()}."
         raise ClusterError(

@@ -143,7 +143,10 @@ class Fleet:
                 return status
             if status.state in ("failed", "stopped"):
                 msg = f"Engine {name} {'could not be started' if status.start_s is None else 'is gone'}."
-                raise ClusterError(f"{msg} {status.error}".strip(), hint=f"Its log: {status.log}")
+                hint = f"Its log: {status.log}"
+                if "No module named 'vllm'" in status.error:
+                    hint = f"Name an interpreter that has vLLM: --vllm-python PATH. {hint}"
+                raise ClusterError(f"{msg} {status.error}".strip(), hint=hint)
             if time.monotonic() > deadline or stop():
                 msg = f"Engine {name} is not ready: it is {status.state}."
                 raise ClusterError(msg, hint=f"engine logs {name} shows what it is doing.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.retrieval import register as register_retrieval
 from murakkab_jupyter.agents.text import register as register_text
 from murakkab_jupyter.cluster.connect import Cluster, connect
+from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.roster import Roster
 from murakkab_jupyter.core.errors import ClusterError, UsageError
 from tests.agents.fake_openai import error, fake_server
@@ -255,6 +258,14 @@ def test_a_failed_start_says_why_and_stays_known(starting) -> None:
     with pytest.raises(ClusterError, match="a stand-in has no memory"):
         starting.start(config("dying", name="poor"))
     assert starting.find("poor").state == "failed"
+
+
+def test_where_vllm_is_missing_the_option_that_names_it_is_said(starting) -> None:
+    said = "raise ModuleNotFoundError(\"No module named 'vllm'\")"
+    bare = EngineConfig("m", "bare", command=shlex.join([sys.executable, "-c", said]), memory_bytes=1)
+    with pytest.raises(ClusterError, match="could not be started") as caught:
+        starting.start(bare)
+    assert "--vllm-python" in caught.value.hint
 
 
 def variable_of_worker(name: str) -> str | None:
