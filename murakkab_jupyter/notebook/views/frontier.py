@@ -233,7 +233,9 @@ def place(sheet: dict[str, Any], key: str, value: float, size: float) -> float:
     return size * share
 
 
-GREY = "#858585"
+INK = "#0d47a1"
+"""Of numbers on white discs."""
+GREY = "#777"
 """Of lines and words in a picture, which knows nothing of the page's theme: legible on white and on black."""
 
 
@@ -268,9 +270,9 @@ def picture(sheet: dict[str, Any]) -> Html | None:
             continue
         at = {"cx": across(point["values"][x]), "cy": up(point["values"][y]), "r": 9}
         marks.append(
-            tag("circle", **at, fill=ACCENT, fill_opacity="1" if point["chosen"] else ".2", stroke=ACCENT)
+            tag("circle", **at, fill=ACCENT if point["chosen"] else "#fff", stroke=ACCENT, stroke_width="1.5")
         )
-        colour = "#fff" if point["chosen"] else GREY
+        colour = "#fff" if point["chosen"] else INK
         marks.append(words(str(point["number"]), at["cx"], at["cy"] + 4, "middle", colour))
     drawn = tag("svg", *marks, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {HEIGHT}")
     return tag(
