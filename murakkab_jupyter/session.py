@@ -15,7 +15,7 @@ from uuid import uuid4
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.agents.python import function_agent
 from murakkab_jupyter.core.ancestry import Ancestry
-from murakkab_jupyter.core.errors import JournalError, UsageError
+from murakkab_jupyter.core.errors import JournalError, LanguageError, UsageError
 from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, Event, Notice, RunStatus
 from murakkab_jupyter.core.hosts import ClusterView, HostPower
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
@@ -147,7 +147,12 @@ class Session:
             if callable(value) and f"@python:{name}" in text:
                 self.library.add_agent(function_agent(value, name), replace=True)
         self.engines.recall()
-        workflow = declare(text, library=self.library, values=given, goal=goal)
+        try:
+            workflow = declare(text, library=self.library, values=given, goal=goal)
+        except LanguageError as error:
+            # What is down offers no agents, so a pin of it looks like a name that nobody has.
+            error.hint = self.engines.why_missing(error.message) or error.hint
+            raise
         return Declaration(workflow, gather(workflow, given), given)
 
     def decompose(

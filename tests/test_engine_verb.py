@@ -54,6 +54,15 @@ def test_attached_in_a_terminal_it_serves_the_next_command(place, capsys) -> Non
         assert main(["engine", "list", "--json", "-"]) == 0
         (listed,) = json.loads(capsys.readouterr().out)
         assert (listed["name"], listed["state"], listed["context_tokens"]) == ("mine", "attached", 2048)
+    done = subprocess.run(
+        [sys.executable, "-m", "murakkab_jupyter", "plan", "note.murakkab", "--input", "text=a.txt"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "The engine mine offers nothing now" in done.stderr
+    assert "cannot be reached" in done.stderr
     assert main(["engine", "detach", "mine"]) == 0
     assert main(["engine", "list"]) == 0
     assert "No engine is known" in capsys.readouterr().out

@@ -323,6 +323,13 @@ class Roster:
             except (ClusterError, UsageError) as error:  # it is down, or its name has been taken since
                 self._entries[one.name] = replace(entry, problem=error.message)
 
+    def why_missing(self, said: str) -> str:
+        """Which engine an error about a missing agent may mean, and why that cannot be used; empty for none."""
+        for entry in self._entries.values():
+            if entry.problem and re.search(rf"There is no agent.*`{re.escape(entry.name)}[`-]", said):
+                return f"The engine {entry.name} offers nothing now: {entry.problem.rstrip('.')}."
+        return ""
+
     def entries(self) -> list[Entry]:
         """Every engine, as it is now."""
         self.refresh()
