@@ -159,11 +159,12 @@ class Roster:
         check_name(name)
         self.recall()  # or what was kept before would be forgotten below
         wanted = Endpoint(url, model, key_env)
-        if (
-            not wanted.url.endswith("/v1")
-            and Server(wanted.url, wanted.key()).ask(f"{wanted.url}/models").status == 404
-        ):
-            wanted = Endpoint(f"{wanted.url}/v1", model, key_env)
+        if not wanted.url.endswith("/v1"):
+            first = Server(wanted.url, wanted.key()).ask(f"{wanted.url}/models")
+            # Some answer every path with a page, or with an error of status 200.
+            other = first.status == 200 and not (isinstance(first.body, dict) and "data" in first.body)
+            if first.status == 404 or other:
+                wanted = Endpoint(f"{wanted.url}/v1", model, key_env)
         try:
             found = probe_server(wanted.url, model=model, key=wanted.key(), key_env=key_env)
         except KeyWantedError:

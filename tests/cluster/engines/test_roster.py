@@ -63,6 +63,14 @@ def test_an_address_without_v1_is_found_with_it(roster) -> None:
         assert roster.attach(server.url.removesuffix("/v1")).endpoint.url == server.url
 
 
+def test_an_address_without_v1_is_found_with_it_where_every_path_has_a_page(roster) -> None:
+    with fake_server() as fake:
+        fake.models_step = lambda handler, _: handler.answer(
+            200, {"data": fake.models} if handler.path == "/v1/models" else b"<html></html>"
+        )
+        assert roster.attach(fake.url.removesuffix("/v1"), name="mine").endpoint.url == fake.url
+
+
 def test_a_typed_key_stays_in_this_process_and_is_written_nowhere(roster, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("STANDIN_KEY", KEY)
     asked = []
