@@ -71,11 +71,10 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
             *marks,
             viewBox=f"0 0 {WIDTH} {height}",
             preserveAspectRatio="none",
-            width="100%",
-            height=height,
             role="img",
             aria_label=f"What waits for what: {words}",
-            style=f"position:absolute;left:0;top:-{(ROW - BAR) // 2}px;overflow:visible",
+            # In its style, for pages give pictures a height of their own.
+            style=f"position:absolute;left:0;top:-{(ROW - BAR) // 2}px;width:100%;height:{height}px;overflow:visible",
         ),
         style="position:relative;height:0",
     )
