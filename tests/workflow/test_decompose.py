@@ -85,6 +85,16 @@ def test_what_is_compared_is_read_together(library):
     assert lines(draft)[-1] == "text <- compare the two talks from {transcript}, per all"
 
 
+def test_texts_alone_are_worked_on_and_what_asks_is_asked_of_them(library):
+    two = {"first": "Alpha.", "second": "Beta."}
+    assert lines(decompose("Compare the two notes.", library=library, values=two)) == [
+        "text <- compare the two notes from {first} and {second}, per all"
+    ]
+    draft = decompose("Answer it.", library=library, values={"memo": "We pay.", "asked": "Who pays?"})
+    assert lines(draft) == ["answer <- answer {asked} from {memo}, per all"]
+    assert not draft.wants
+
+
 def test_a_question_in_quotes_is_taken_without_the_words_around_it(library):
     draft = decompose('Answer "What is the notice period?" from the contracts.', library=library)
     assert draft.wants["question"] == "What is the notice period?"

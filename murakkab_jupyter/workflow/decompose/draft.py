@@ -101,8 +101,10 @@ def given(description: str, values: Mapping[str, Any] | None) -> Given:
         (texts if kind == "text" and not sort.many else media)[name] = kind
     bound = dict(values or {})
     wants: dict[str, str] = {}
-    if not media and len(texts) == 1 and not re.search(r"quer|question|topic|issue", next(iter(texts))):
-        media, texts = texts, {}
+    if not media:
+        # Texts are all there is: what asks is asked of the others.
+        media = {name: kind for name, kind in texts.items() if not asking(name, bound[name])}
+        texts = {name: kind for name, kind in texts.items() if name not in media}
     if not media:
         media = guessed_inputs(description)
         for name, kind in media.items():
@@ -110,6 +112,11 @@ def given(description: str, values: Mapping[str, Any] | None) -> Given:
             wants[name] = WHAT[kind]
     question = next((n for n in texts if re.search(r"quer|question|\bq\b", n)), next(iter(texts), ""))
     return Given(media, question, bound, wants)
+
+
+def asking(name: str, value: object) -> bool:
+    """Whether a text looks like a question, by its name or its end."""
+    return bool(re.search(r"quer|question|topic|issue|\bq\b", name)) or str(value).rstrip().endswith("?")
 
 
 def nearest_encoder() -> Encoder | None:
