@@ -186,7 +186,11 @@ class Roster:
         called = name or found.endpoint.slug() or "served"
         if not name and self._taken(called):
             called = f"{called}-served"  # an agent of that name does it in another way
-        known = self._entries.get(called)
+        known, base, more = self._entries.get(called), called, 2
+        # The same model on another server is another engine; with a name it is the user's to replace one.
+        while not name and known is not None and not at(known, found.endpoint.url):
+            called, more = f"{base}-{more}", more + 1
+            known = self._entries.get(called)
         if known is not None and known.config is not None:
             msg = f"{called} is an engine that is started here."
             raise UsageError(msg, hint="Give this one another name: --name NAME, or detach the other.")
@@ -477,6 +481,11 @@ class Roster:
             if e.kept and e.endpoint is not None
         ]
         write_kept(self._kept, kept)
+
+
+def at(entry: Entry, url: str) -> bool:
+    """Whether an engine was attached at an address."""
+    return entry.config is None and entry.endpoint is not None and entry.endpoint.url == url
 
 
 def check_name(name: str) -> None:

@@ -71,6 +71,12 @@ def test_an_address_without_v1_is_found_with_it_where_every_path_has_a_page(rost
         assert roster.attach(fake.url.removesuffix("/v1"), name="mine").endpoint.url == fake.url
 
 
+def test_the_same_model_on_another_server_is_another_engine(roster) -> None:
+    with serving() as one, serving() as other:
+        names = [roster.attach(url).name for url in (one.url, other.url, one.url, other.url)]
+    assert names == ["stand-in", "stand-in-2", "stand-in", "stand-in-2"]
+
+
 def test_a_typed_key_stays_in_this_process_and_is_written_nowhere(roster, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("STANDIN_KEY", KEY)
     asked = []
