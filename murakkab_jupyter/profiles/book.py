@@ -56,6 +56,9 @@ REFERENCE_CALLS = 3.0
 ENOUGH_CALLS = 3
 """Fewer calls of this host than this leave a figure a prior."""
 
+TINY_S = 0.002
+"""Calls are compared as if each took so much longer: of shorter ones nobody knows how fast they are."""
+
 STRETCH = 1.25
 """How far beyond the observed range a figure still counts as measured."""
 
@@ -599,6 +602,9 @@ def combine(
     here: Sequence[Observation], near: Sequence[Observation], note: str, spread: tuple[float, float]
 ) -> Fitted:
     """One fit of this host's observations and the reference's, which are first shifted to agree as a whole."""
+    # A call that had nothing to do (a silent video) says nothing of how fast work is done.
+    worked = any(one.work > 0 for one in near)
+    busy = [one for one in here if one.work > 0 or not worked]
 
     def curve(name: str, *, shrinks: bool) -> Curve:
         def points(some: Sequence[Observation], weight: float, factor: float = 1.0) -> list[Point]:
@@ -607,18 +613,18 @@ def combine(
             ]
 
         if not near:
-            return fit(points(here, 1.0), shrinks=shrinks)
+            return fit(points(busy, 1.0), shrinks=shrinks)
         prior = fit(points(near, 1.0), shrinks=shrinks)
-        if not here:
+        if not busy:
             return prior
         logs = [
-            math.log(max(getattr(one, name), 1e-9) / max(prior.at(one.cores, one.items, one.work), 1e-9))
-            for one in here
+            math.log((getattr(one, name) + TINY_S) / (prior.at(one.cores, one.items, one.work) + TINY_S))
+            for one in busy
         ]
         # One pseudo-observation of "no shift" keeps a single odd call from moving everything.
         factor = math.exp(math.fsum(logs) / (len(logs) + 1))
         return fit(
-            points(here, 1.0) + points(near, REFERENCE_CALLS / len(near), factor),
+            points(busy, 1.0) + points(near, REFERENCE_CALLS / len(near), factor),
             shrinks=shrinks,
         )
 
@@ -631,12 +637,12 @@ def combine(
         return 0.0 if near else None
 
     cover = Range(0, frozenset(), (0.0, 0.0), (0.0, 0.0))
-    if here:
+    if busy:
         cover = Range(
-            len(here),
-            frozenset(one.cores for one in here),
-            (min(one.items for one in here), max(one.items for one in here)),
-            (min(one.work for one in here), max(one.work for one in here)),
+            len(busy),
+            frozenset(one.cores for one in busy),
+            (min(one.items for one in busy), max(one.items for one in busy)),
+            (min(one.work for one in busy), max(one.work for one in busy)),
         )
     return Fitted(
         seconds=curve("seconds", shrinks=True),
@@ -645,8 +651,8 @@ def combine(
         load_cpu_s=middle("load_cpu_s"),
         memory_bytes=max((one.memory_bytes for one in (here or near) if one.memory_bytes > 0), default=None),
         range=cover,
-        source="measured" if len(here) >= ENOUGH_CALLS else "prior",
-        note=note if not here else f"{len(here)} calls on this host and the reference; outside their range",
-        spread=spread if not here else (1.0, 1.0),
+        source="measured" if len(busy) >= ENOUGH_CALLS else "prior",
+        note=note if not busy else f"{len(busy)} calls on this host and the reference; outside their range",
+        spread=spread if not busy else (1.0, 1.0),
         local_loads=sum(1 for one in here if one.load_s > 0),
     )

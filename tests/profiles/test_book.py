@@ -169,6 +169,25 @@ def test_what_was_seen_at_one_size_shifts_the_prediction_at_others():
     )
 
 
+@pytest.mark.parametrize(
+    ("agent", "options"), [("moonshine-tiny", ()), ("whisper-base", (("beam", 1), ("language", "auto")))]
+)
+def test_calls_that_had_nothing_to_do_say_nothing_of_speed(agent, options):
+    """A silent video is over in a fraction of a millisecond; speech takes as long afterwards as before."""
+    library = Library()
+    library.load_entry_points()
+    one = ProfileBook(library, host="here", host_speed=1.0)
+    before = one.call(agent, options, cores=1, items=1, work=10.0)
+    for _ in range(5):
+        one.observe(agent, options, cores=1, items=1, work=0.0, seconds=0.0002, cpu_s=0.0002)
+    assert one.call(agent, options, cores=1, items=1, work=10.0) == before
+    for _ in range(5):
+        one.observe(agent, options, cores=1, items=1, work=10.0, seconds=1.0, cpu_s=1.0)
+    after = one.call(agent, options, cores=1, items=1, work=10.0)
+    assert after.seconds.value == pytest.approx(1.0, rel=0.3)
+    assert after.seconds.source == "measured"
+
+
 def test_another_hosts_observations_stay_priors():
     one = book()
     tell(one, 10, host="elsewhere", speed=2.0)
