@@ -109,7 +109,10 @@ def test_a_saved_notebook_holds_no_widget_and_no_secret(front):
 
 
 def test_live_views_move_at_most_four_times_a_second(front):
-    times = [one["at"] for one in front.of("show", "run")]
+    times = [one["at"] for one in front.of("show", "run")][
+        :-1
+    ]  # the last comes at once, when the run has ended
+    assert len(times) > 4
     assert min(later - earlier for earlier, later in zip(times, times[4:], strict=False)) > 0.8
 
 
