@@ -51,7 +51,7 @@ def test_nothing_is_lost_or_doubled_every_token_is_billed_and_no_key_is_kept(ser
     texts = list(run.outputs["said"].values())
     assert len(texts) == len(words)
     assert all(text.startswith("heard:") for text in texts)
-    assert server.most_in_flight == 3
+    assert 1 < server.most_in_flight <= 3  # how soon the three meet is up to the machine
     total = run.bill.total
     # Each answer counts 5 tokens; two pieces came of the one that broke off.
     assert total.tokens_out == 5 * len(words) + 2
