@@ -192,11 +192,11 @@ def test_in_the_background_the_cell_returns_at_once_with_a_handle(loaded):
 def test_a_run_in_the_background_writes_its_json_when_it_has_ended(loaded, tmp_path):
     file = tmp_path / "out.json"
     reply = loaded.run(
-        f"%%murakkab noted --background --json {file}\nloud <- shout {{words}} @python:shout\n"
+        f"%%murakkab aside --background --json {file}\nloud <- shout {{words}} @python:shout\n"
     )
     assert reply.error is None
     loaded.run(
-        "_ = noted.wait(30); [one.thread.join(30) for one in get_ipython().magics_manager.registry['MurakkabMagics'].followers]"
+        "_ = aside.wait(30); [one.thread.join(30) for one in get_ipython().magics_manager.registry['MurakkabMagics'].followers]"
     )
     assert json.loads(file.read_text())["status"] == "done"
 
