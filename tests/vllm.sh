@@ -28,7 +28,7 @@ export PATH="$(cd "$venv" && pwd)/bin:$PATH"
 if [ ! -x "$home/vllm/bin/python" ]; then
   "$base" -m venv "$home/boot"
   "$home/boot/bin/pip" install --quiet 'uv==0.13.9'
-  links="$("$home/boot/bin/pip" config get global.find-links 2>/dev/null || true)"
+  links="${PIP_FIND_LINKS:-$("$home/boot/bin/pip" config get global.find-links 2>/dev/null || true)}"
   if [ -n "$links" ]; then
     where=(--find-links "$links")
   else
