@@ -112,7 +112,7 @@ class InstanceProcess:
                 os.close(child_reads)
                 os.close(child_writes)
         except OSError as error:
-            msg = f"An instance of {name} could not be started: {error}."
+            msg = f"No process could be started for agent {name}: {error}."
             raise ClusterError(msg, hint="Look at the worker's limits on processes and memory.") from error
         self.pid = self._group.pid
         self.ended = self._group.ended
@@ -191,7 +191,7 @@ class InstanceProcess:
 
     def _how(self) -> str:
         words = self.last_words()
-        return f"The instance of {self.name} {self._group.how()}." + (
+        return f"the process of agent {self.name} {self._group.how()} in the middle of its work." + (
             f" Its last words:\n{words}" if words else ""
         )
 

@@ -173,11 +173,12 @@ class StepEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class WorkerChanged(Event):
-    """A worker was lost or joined."""
+    """A worker was lost or joined; of one that joined, its cores and its host's name."""
 
     worker: str
     change: Literal["lost", "joined"]
     cores: int = 0
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

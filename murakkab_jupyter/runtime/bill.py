@@ -34,7 +34,6 @@ from murakkab_jupyter.energy.reading import Boundary, Reading
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.runtime.billing import Draft
 from murakkab_jupyter.runtime.line import Line
-from murakkab_jupyter.runtime.reserve import reserved_core_s
 from murakkab_jupyter.runtime.usage import collect, one_clock
 
 __all__ = ["Bill", "Line"]
@@ -86,7 +85,7 @@ class Bill:
         plan
             The plan it carries out.
         cluster
-            The workers it runs on, with watts and prices.
+            The workers it began with, with watts and prices; one that joins on their hosts is reckoned like them.
         reading
             What a meter of this host read over the run, if there was one.
         seconds
@@ -95,7 +94,7 @@ class Bill:
         told = list(one_clock(events))
         calls, lasted_s = collect(told, plan.steps)
         whole_s = lasted_s if seconds is None else seconds
-        draft = Draft(plan, cluster, calls, whole_s, reserved_core_s(told, whole_s))
+        draft = Draft(plan, cluster, calls, whole_s, told)
         steps, idle, whole = draft.lines(reading)
         return cls(steps, idle, whole, tuple(draft.notes(reading)), draft.covers, dict(draft.outside))
 
@@ -141,6 +140,7 @@ class Bill:
                 "done": line.done,
                 "failed": line.failed,
                 "reused": line.reused,
+                "begun": line.begun,
                 "latency_s": line.latency_s,
                 "seconds": line.seconds,
                 "cpu_s": line.cpu_s,

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from murakkab_jupyter.core.events import Event, WorkerChanged
 from murakkab_jupyter.core.figure import Figure, total, unknown
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView, host_cores
 from murakkab_jupyter.energy.estimate import active_energy_j, boundary_words, cost_usd, idle_energy_j, product
 from murakkab_jupyter.energy.reading import Boundary, Reading
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.runtime.line import Line, measured, on_grid, split
-from murakkab_jupyter.runtime.reserve import reserved_shares
+from murakkab_jupyter.runtime.reserve import joined_workers, reserved_core_s, reserved_shares
 from murakkab_jupyter.runtime.usage import Calls
 
 __all__ = ["Draft"]
 
 
 class Draft:
-    """A bill being made out."""
+    """A bill being made out.
+
+    Parameters
+    ----------
+    plan, cluster
+        What was to be done, and the workers that the run began with.
+    calls
+        What the calls of each step used.
+    seconds
+        How long the run has taken.
+    events
+        The run's, on one clock: which workers joined, and which cores were reserved.
+    """
 
     def __init__(
         self,
@@ -27,15 +40,18 @@ class Draft:
         cluster: ClusterView,
         calls: Mapping[str, Calls],
         seconds: float,
-        reserved_core_s: Mapping[str, float] | None = None,
+        events: Sequence[Event] = (),
     ) -> None:
         self.plan = plan
         self.calls = calls
         self.seconds = seconds
-        self.workers = {worker.name: worker for worker in cluster.workers}
+        joined = joined_workers(events, cluster.workers)
+        reserved = reserved_core_s(events, seconds)
+        self.workers = {worker.name: worker for worker in (*cluster.workers, *joined)}
         self.host_cores = host_cores(cluster.workers)
-        self.shares = reserved_shares(reserved_core_s, cluster.workers, seconds)
+        self.shares = reserved_shares(reserved, cluster.workers, seconds, joined)
         used = {name for one in calls.values() for name in one.cpu_by_worker}
+        self.host_of = {one.worker: one.host for one in events if isinstance(one, WorkerChanged) and one.host}
         self.unseen = sorted(used - set(self.workers))
         # One worker for each host that was used: power and price are the host's.
         self.hosts: dict[str, WorkerView] = {}
@@ -43,7 +59,7 @@ class Draft:
             self.hosts.setdefault(self.workers[name].host, self.workers[name])
         self.of = sum(self.host_cores[host] for host in self.hosts)
         self.held = math.fsum(self.shares[host] * self.host_cores[host] for host in self.hosts)
-        self.covers = boundary_words(None if reserved_core_s is None else self.held, self.of)
+        self.covers = boundary_words(None if reserved is None else self.held, self.of)
         self.outside: dict[Boundary, Figure] = {}
 
     def lines(self, reading: Reading | None) -> tuple[tuple[Line, ...], Line, Line]:
@@ -75,9 +91,7 @@ class Draft:
         energy = on_grid(self.energy(calls.cpu_by_worker, calls.gpu_j))
         return Line(
             name,
-            latency_s=unknown("s", "no calls")
-            if calls.began_s is None
-            else measured((calls.ended_s or 0.0) - calls.began_s),
+            latency_s=measured(0.0 if calls.began_s is None else (calls.ended_s or 0.0) - calls.began_s),
             seconds=measured(calls.seconds),
             core_s=measured(math.fsum(calls.core_s_by_worker.values())),
             cpu_s=measured(math.fsum(calls.cpu_by_worker.values())),
@@ -88,6 +102,7 @@ class Draft:
             done=calls.done,
             failed=calls.failed,
             reused=calls.reused,
+            begun=calls.began_s is not None or calls.over,
             tokens_in=calls.tokens_in,
             tokens_out=calls.tokens_out,
             tokens_cached=calls.tokens_cached,
@@ -265,7 +280,8 @@ class Draft:
             what = "call" if unread == 1 else "calls"
             yield f"{unread} {what} ended with no reading (the process was lost): what they used is not in the steps."
         if self.unseen:
-            yield f"Watts and price of {', '.join(self.unseen)} are unknown."
+            called = sorted({self.host_of.get(name, name) for name in self.unseen})
+            yield f"Watts and price of {', '.join(called)} are unknown: nobody measured them before the run began."
         if reading is None:
             return
         if set(self.hosts) - set(reading.hosts):

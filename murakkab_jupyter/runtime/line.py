@@ -58,6 +58,8 @@ class Line:
         The step and who did it, where; empty for `idle` and `total`.
     done, failed, reused
         Items that it made, that failed, and that were taken from an earlier run (these are among `done`).
+    begun
+        False for a step that still had its items to do and made no call: it took no time and used nothing.
     latency_s
         From the first start to the last end (s); of `total`, of the whole run.
     seconds
@@ -94,6 +96,7 @@ class Line:
     done: int = 0
     failed: int = 0
     reused: int = 0
+    begun: bool = True
     counted: Mapping[Boundary, Figure] = field(default_factory=dict)
     tokens_in: int | None = None
     tokens_out: int | None = None
@@ -122,6 +125,7 @@ class Line:
             "done": self.done,
             "failed": self.failed,
             "reused": self.reused,
+            "begun": self.begun,
             "latency_s": self.latency_s.to_json(),
             "seconds": self.seconds.to_json(),
             "core_s": self.core_s.to_json(),

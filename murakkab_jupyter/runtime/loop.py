@@ -317,7 +317,7 @@ class RunLoop:
         given_up = [item for item in items if item.tries >= TRIES]
         self._desk.wasted(task, usage, failed=len(given_up))
         for item in given_up:
-            error = f"its worker or instance died {item.tries} times while on it: {why}"
+            error = f"its process or its worker died {item.tries} times while on it: {why}"
             self._ledger.settle(item, Outcome(item.node.ancestry, error=error))
         left = [item for item in items if item.tries < TRIES]
         if not left:
@@ -343,7 +343,8 @@ class RunLoop:
         before = self._pool.describe()
         if message.worker.name in self._pool.workers:
             return
-        self._desk.tell(WorkerChanged(self._desk.at_s, message.worker.name, "joined", message.worker.cores))
+        view = message.worker
+        self._desk.tell(WorkerChanged(self._desk.at_s, view.name, "joined", view.cores, view.host))
         self._reserve.join(message.worker)
         taken = self._make_up()
         more = "; ".join(part for part in (taken, self._widen()) if part)

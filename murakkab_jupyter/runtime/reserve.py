@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from murakkab_jupyter.core.events import CoresReserved, Event, RunStarted
+from murakkab_jupyter.core.events import CoresReserved, Event, RunStarted, WorkerChanged
 from murakkab_jupyter.core.hosts import WorkerView, allotted, host_cores
 from murakkab_jupyter.runtime.desk import Desk
 from murakkab_jupyter.runtime.placement import Demand, Pool
 
-__all__ = ["Reserve", "reserved_core_s", "reserved_shares"]
+__all__ = ["Reserve", "joined_workers", "reserved_core_s", "reserved_shares"]
 
 
 class Reserve:
@@ -143,15 +143,40 @@ def reserved_core_s(events: Iterable[Event], until_s: float) -> dict[str, float]
     return found if told else None
 
 
+def joined_workers(events: Iterable[Event], workers: Iterable[WorkerView]) -> list[WorkerView]:
+    """Workers that joined a run on hosts that it knew, `workers` being those that it began with.
+
+    Speed, watts and price are the host's: one that was started again has those that it had. Of a host that the run
+    did not know nothing is told.
+    """
+    began = list(workers)
+    hosts = {view.host: view for view in began}
+    names = {view.name for view in began}
+    found: dict[str, WorkerView] = {}
+    for event in events:
+        if isinstance(event, WorkerChanged) and event.change == "joined" and event.worker not in names:
+            host = hosts.get(event.host)
+            if host is not None:
+                found[event.worker] = replace(host, name=event.worker, cores=event.cores)
+    return list(found.values())
+
+
 def reserved_shares(
-    core_s: Mapping[str, float] | None, workers: Iterable[WorkerView], seconds: float
+    core_s: Mapping[str, float] | None,
+    workers: Iterable[WorkerView],
+    seconds: float,
+    joined: Iterable[WorkerView] = (),
 ) -> dict[str, float]:
-    """Of each host the share of its cores that was reserved, on average over some seconds; 1 for whole hosts."""
+    """Of each host the share of its cores that was reserved, on average over some seconds; 1 for whole hosts.
+
+    What is reserved of workers that `joined` later counts too, but a host is as large as it was at first: as a
+    rule such a worker stands in another's place.
+    """
     views = list(workers)
     sizes = host_cores(views)
     if core_s is None or seconds <= 0:
         return dict.fromkeys(sizes, 1.0)
     held = dict.fromkeys(sizes, 0.0)
-    for view in views:
+    for view in (*views, *joined):
         held[view.host] += core_s.get(view.name, 0.0)
     return {host: min(1.0, held[host] / (max(1, size) * seconds)) for host, size in sizes.items()}

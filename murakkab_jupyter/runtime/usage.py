@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from murakkab_jupyter.core.events import BatchEnded, BatchStarted, EngineUsed, Event, RunStarted
+from murakkab_jupyter.core.events import BatchEnded, BatchStarted, EngineUsed, Event, RunStarted, StepEnded
 
 __all__ = ["Calls", "collect", "one_clock"]
 
@@ -33,6 +33,8 @@ class Calls:
         None where no call counted any; `tokens_wasted` of those in and out came to nothing.
     unread
         Calls that ended with no usage although they ran.
+    over
+        Whether every item is done, failed or skipped: where there were none, without a call.
     """
 
     done: int = 0
@@ -51,6 +53,7 @@ class Calls:
     tokens_cached: int | None = None
     tokens_wasted: int | None = None
     unread: int = 0
+    over: bool = False
 
     def start(self, event: BatchStarted) -> None:
         """A call began."""
@@ -139,4 +142,6 @@ def collect(events: Iterable[Event], steps: Iterable[str]) -> tuple[dict[str, Ca
                 calls[event.step].start(event)
             case BatchEnded() if event.step in calls:
                 calls[event.step].end(event, started.pop(event.task, None))
+            case StepEnded() if event.step in calls:
+                calls[event.step].over = True
     return calls, last_s

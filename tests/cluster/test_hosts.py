@@ -241,6 +241,7 @@ def test_the_only_worker_dies_and_its_nanny_brings_it_back(place: Place, tmp_pat
     assert ran.finish.status == "done", ran.finish.message
     assert list(ran.store.outputs("said").values()) == [str(number) for number in range(24)]
     assert [change.change for change in ran.of(WorkerChanged)] == ["lost", "joined"]
+    assert ran.of(WorkerChanged)[1].host == found.host  # what is known of the host holds for it again
 
 
 def test_a_worker_that_joins_in_mid_run_is_used(place: Place, tmp_path: Path) -> None:

@@ -47,7 +47,9 @@ ALL: dict[str, st.SearchStrategy[Any]] = {
     "ItemsRestored": st.builds(ItemsRestored, seconds, words, counts),
     "LevelClosed": st.builds(LevelClosed, seconds, words, ancestries, counts),
     "StepEnded": st.builds(StepEnded, seconds, words, counts, counts, counts),
-    "WorkerChanged": st.builds(WorkerChanged, seconds, words, st.sampled_from(["lost", "joined"]), counts),
+    "WorkerChanged": st.builds(
+        WorkerChanged, seconds, words, st.sampled_from(["lost", "joined"]), counts, words
+    ),
     "CoresReserved": st.builds(CoresReserved, seconds, words, counts, counts),
     "Reconfigured": st.builds(Reconfigured, seconds, words, words, words, words),
     "EngineUsed": st.builds(EngineUsed, seconds, words, words, words, seconds),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from murakkab_jupyter.core.events import CoresReserved, StepEnded, WorkerChanged
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.energy.reading import Reading
@@ -249,10 +250,44 @@ def test_a_worker_that_nobody_knows_leaves_joules_and_dollars_unknown() -> None:
     assert any("stranger" in note for note in made.notes)
 
 
+def restarted(host: str) -> Tape:
+    """A run whose only worker is started again after two seconds, under another name."""
+    tape = Tape().reserve(4).call(lasts_s=2.0, cpu_s=2.0)
+    tape.events += [WorkerChanged(2.0, "w1", "lost"), CoresReserved(2.0, "w1", 0, 4)]
+    tape.events += [WorkerChanged(2.0, "w9", "joined", 4, host), CoresReserved(2.0, "w9", 4, 4)]
+    return tape.call("seen", on="w9", lasts_s=2.0, cpu_s=1.0).end(4.0)
+
+
+def test_a_worker_that_was_started_again_has_the_watts_and_the_size_of_its_host() -> None:
+    made = bill(restarted("127.0.0.1"))
+    assert made.step("heard").energy_j.value == pytest.approx(10.0)
+    assert made.step("seen").energy_j.value == pytest.approx(5.0)
+    assert made.idle.energy_j.value == pytest.approx(40.0)  # the whole host for four seconds, once
+    assert made.total.cost_usd.value == pytest.approx(55.0 / 3.6e6 * 0.36, rel=1e-3)
+    assert not any("unknown" in note for note in made.notes)
+
+
+def test_a_worker_that_joins_on_a_new_host_is_named_by_it_and_its_watts_stay_unknown() -> None:
+    made = bill(restarted("stranger"))
+    assert made.step("heard").energy_j.value == pytest.approx(10.0)
+    assert made.step("seen").energy_j.value is None
+    assert any("Watts and price of stranger are unknown" in note for note in made.notes)
+
+
+def test_a_step_that_never_began_took_no_time_and_says_so() -> None:
+    stopped = bill(Tape().call().end(2.0)).step("seen")
+    assert not stopped.begun
+    assert [one.value for one in (stopped.latency_s, stopped.cpu_s, stopped.energy_j)] == [0.0, 0.0, 0.0]
+    tape = Tape().call()
+    tape.events.append(StepEnded(1.0, "seen", 0, 0, 0))  # it had no items: that is another thing
+    assert bill(tape).step("seen").begun
+    assert bill(tape).step("heard").begun
+
+
 def test_a_run_without_calls_has_a_bill() -> None:
     made = bill(Tape().end(2.0))
     assert made.total.cpu_s.value == 0.0
-    assert made.step("heard").latency_s.value is None
+    assert made.step("heard").latency_s.value == 0.0
     json.dumps(made.to_json())
 
 

@@ -519,7 +519,7 @@ def test_an_item_whose_instance_always_dies_is_failed_after_three_tries():
     assert play.to_the_end().status == "partial"
     (failure,) = play.told(ItemFailed)
     assert failure.ancestry == poison
-    assert failure.error == "its worker or instance died 3 times while on it: the process died"
+    assert failure.error == "its process or its worker died 3 times while on it: the process died"
     assert [len(batch.keys) for batch in play.submitted if poison in batch.keys] == [4, 4, 1]
     assert play.loop.progress()["a"].done == 3
 
@@ -587,7 +587,7 @@ def test_a_worker_that_joins_is_used_at_once_for_more_instances_than_were_planne
     play.pending.append(worker("w1", 1))
     play.toggle("w1")
     assert {batch.instance.worker for batch in play.running.values()} == {"w0", "w1"}
-    assert play.told(WorkerChanged) == [WorkerChanged(0.0, "w1", "joined", 1)]
+    assert play.told(WorkerChanged) == [WorkerChanged(0.0, "w1", "joined", 1, "w1")]
     assert play.told(Reconfigured)[0].after == "2 workers, 2 cores; up to 2 instances of a"
 
 

@@ -124,6 +124,8 @@ def amount_cell(line: Line, key: str) -> Cell:
 def items_of(line: Line) -> str:
     if not (line.agent or line.done or line.failed):
         return ""
+    if not line.begun:
+        return "not begun"
     words = str(line.done)
     if line.failed:
         words += f", {line.failed} failed"

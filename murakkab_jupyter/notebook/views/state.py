@@ -17,14 +17,15 @@ from murakkab_jupyter.core.events import (
     RunEnded,
     RunStarted,
     StepEnded,
+    WorkerChanged,
 )
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.notebook.views.progress import Moment, StepMoment, eta_s, remaining_s
 from murakkab_jupyter.notebook.views.slots import MOST_BARS, MOST_MARKS, Slots, mark_of
+from murakkab_jupyter.notebook.views.workers import WorkerNames
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.runtime.billing import Draft
 from murakkab_jupyter.runtime.line import Line
-from murakkab_jupyter.runtime.reserve import reserved_core_s
 from murakkab_jupyter.runtime.usage import Calls
 from murakkab_jupyter.workflow.model import Step, Workflow
 
@@ -67,13 +68,14 @@ class RunState:
         self.total: Line | None = None
         """What was used, of a run that has ended and has a bill."""
         self.slots = Slots(MOST_BARS)
+        self.names = WorkerNames(cluster.workers)
         self.marks: list[dict[str, Any]] = []
         self.marks_left_out = 0
         self.expected: dict[str, float] = {name: step.items for name, step in plan.steps.items()}
         self._counts = {step.name: Counts() for step in workflow.steps}
         self._calls = {name: Calls() for name in plan.steps}
         self._started: dict[int, BatchStarted] = {}
-        self._reserved: list[Event] = []
+        self._changes: list[Event] = []  # of its workers and their cores
         self._read = 0
 
     # --- events in --------------------------------------------------------------------------------------------
@@ -90,8 +92,9 @@ class RunState:
         """Take in one event."""
         self.seconds = max(self.seconds, event.at_s)
         self.slots.take(event)
-        if isinstance(event, CoresReserved | RunStarted):
-            self._reserved.append(event)
+        self.names.take(event)
+        if isinstance(event, CoresReserved | RunStarted | WorkerChanged):
+            self._changes.append(event)
         mark = mark_of(event)
         if mark is not None:
             self._mark(mark)
@@ -213,6 +216,5 @@ class RunState:
         """What the run has used so far, idle of what it holds included: the total of a bill made out now."""
         if self.total is not None:
             return self.total
-        reserved = reserved_core_s(self._reserved, self.seconds)
-        _, _, whole = Draft(self.plan, self.cluster, self._calls, self.seconds, reserved).lines(None)
+        _, _, whole = Draft(self.plan, self.cluster, self._calls, self.seconds, self._changes).lines(None)
         return whole
