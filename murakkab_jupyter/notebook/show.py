@@ -23,6 +23,7 @@ from murakkab_jupyter.notebook.views.progress import steps_done
 from murakkab_jupyter.notebook.views.results import Results, results_view
 from murakkab_jupyter.notebook.views.run import run_view
 from murakkab_jupyter.notebook.views.slots import run_json
+from murakkab_jupyter.notebook.views.workers import WorkerNames
 from murakkab_jupyter.verbs import Outcome, needs
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ def run_results(run: Run, *, pictures: bool = True) -> Results:
     """What a results view needs, from a run under way or ended."""
     names = [v.name for v in run.workflow.variables] + [s.name for s in run.workflow.steps]
     values: dict[str, Mapping[Ancestry, Any]] = {name: run.store.outputs(name) for name in names}
-    return Results(run.workflow, values, tuple(run.errors), thumbnail if pictures else None)
+    called = WorkerNames(run.cluster.workers, tuple(run.events))
+    errors = tuple((step, ancestry, called.said(text)) for step, ancestry, text in run.errors)
+    return Results(run.workflow, values, errors, thumbnail if pictures else None)
 
 
 def run_bundle(run: Run, *, pictures: bool = True) -> Bundle:

@@ -21,6 +21,7 @@ from murakkab_jupyter.core.events import (
     RunStarted,
     StepEnded,
     Usage,
+    WorkerChanged,
 )
 from murakkab_jupyter.notebook.views.run import MOST_LANES, run_sheet, run_view
 from murakkab_jupyter.notebook.views.slots import MOST_MARKS
@@ -105,9 +106,54 @@ def test_static_and_live_view_are_drawn_from_one_sheet():
 
 def test_a_lost_worker_is_told_with_what_came_of_it():
     text = run_view(samples.run_state()).text
-    assert "✕ 5.0 s  worker tcp://127.0.0.1:4002 was lost" in text
-    assert "↻ 5.0 s  transcript is tried again" in text
+    assert "✕ 5.0 s  worker on right was lost" in text
+    assert "↻ 5.0 s  transcript is tried again: worker on right was lost" in text
+    assert "tcp://" not in text
     assert "2 workers, 4 cores → 1 worker, 2 cores; 5 items go elsewhere" in " ".join(text.split())
+
+
+def test_workers_are_called_by_their_host_and_a_number_where_it_has_had_several():
+    back = "tcp://127.0.0.1:4003"
+    told = Notice(7.0, f"Worker {back} declares 4 cores; 2 cores of {back} reserved at tcp://10.0.0.1:8786")
+    more = [
+        WorkerChanged(6.0, back, "joined", 2, "right"),
+        BatchStarted(6.0, "frames", 9, back, 0, 1, 1),
+        told,
+    ]
+    state = samples.run_state([*samples.story(), *more])
+    sheet = run_sheet(state)
+    assert {(lane["title"], lane["worker"]) for lane in sheet["lanes"]} == {
+        (samples.LEFT, "worker on left"),
+        (samples.RIGHT, "worker 1 on right"),
+        (back, "worker 2 on right"),
+    }
+    said = [mark["text"] for mark in sheet["marks"]]
+    assert said[0] == "worker 1 on right was lost"
+    assert "worker 2 on right joined" in said
+    assert said[-1].startswith("Worker 2 on right declares 4 cores; 2 cores of worker 2 on right reserved")
+    assert said[-1].endswith("tcp://10.0.0.1:8786")  # no worker of the run
+
+
+def test_a_worker_that_was_started_again_is_reckoned_with_its_hosts_watts():
+    back = "tcp://127.0.0.1:4003"
+    more = [
+        WorkerChanged(6.0, back, "joined", 2, "right"),
+        BatchStarted(6.0, "frames", 9, back, 0, 1, 1),
+        BatchEnded(7.0, "frames", 9, back, 1, 0, usage=Usage(1.0, 1.0)),
+    ]
+    state = samples.run_state([*samples.story(), *more])
+    energy = state.spent().energy_j
+    assert energy.value is not None
+    bill = Bill.of([*samples.story(), *more], samples.plan(), samples.cluster(), seconds=state.seconds)
+    assert energy == bill.total.energy_j
+
+
+def test_a_run_says_by_which_plan_it_ran():
+    shown = run_view(samples.run_state())
+    (line,) = {run_sheet(samples.run_state())["by"]}
+    assert line.startswith(f"By the plan: {samples.plan().goal} · scenes by ")
+    assert line in shown.html
+    assert line.split(" · ")[0] in shown.text
 
 
 def test_energy_says_how_it_was_got_and_unknown_is_no_zero():

@@ -117,3 +117,5 @@ def test_a_run_is_shown_as_html_and_text_and_compact_json(tmp_path):
     assert told["steps"][0]["done"] == 3
     assert sum(bar[5] for bar in told["bars"]) == 3
     assert told["actual"]["cpu"]["source"] == "measured"
+    assert told["workers"] == [f"worker on {run.cluster.workers[0].host}"]
+    assert told["addresses"] == [run.cluster.workers[0].name]

@@ -339,6 +339,17 @@ def test_a_bill_shows_the_plan_beside_and_its_lines_add_up():
     assert "812 / 190" in shown.text
 
 
+def test_a_step_that_never_began_says_so_in_its_bill():
+    bill = samples.bill()
+    nothing = Figure(0.0, "s", source="measured")
+    line = replace(bill.steps[-1], done=0, begun=False, latency_s=nothing, cpu_s=nothing)
+    assert "not begun" not in bill_view(bill).text
+    text = bill_view(replace(bill, steps=(*bill.steps[:-1], line))).text
+    row = next(one for one in text.splitlines() if one.startswith(line.name))
+    assert "not begun" in row
+    assert "unknown" not in row
+
+
 def test_a_line_for_a_terminal_fits_its_width():
     line = progress_line(moment(), 60)
     assert len(line) <= 60

@@ -29,6 +29,7 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
+from murakkab_jupyter.notebook.views.plan import agent_words
 from murakkab_jupyter.notebook.views.progress import ICONS, count_words, eta_s, spoken, state_word, steps_done
 from murakkab_jupyter.notebook.views.slots import Bar, joined
 from murakkab_jupyter.notebook.views.state import RunState
@@ -78,7 +79,8 @@ def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = Tru
         "run": state.run_id,
         "status": state.status,
         "icon": STATUS.get(state.status, "◐"),
-        "message": shorten(state.message, 400),
+        "by": plan_words(state),
+        "message": shorten(state.names.said(state.message), 400),
         "elapsed": spoken(state.seconds),
         "left": None if left is None else f"about {spoken(left)} to go",
         "ended": f"{steps_done(moments)} of {len(moments)} steps done",
@@ -91,11 +93,10 @@ def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = Tru
                 "word": MARKS[mark["kind"]][1],
                 "at": spoken(mark["at_s"]),
                 "at_s": round(mark["at_s"], 3),
-                "text": shorten(
-                    f"reconfigured: {mark['text']}" if mark["kind"] == "reconfigured" else mark["text"], 300
-                ),
+                "text": shorten(f"reconfigured: {text}" if mark["kind"] == "reconfigured" else text, 300),
             }
             for mark in state.marks
+            for text in (state.names.said(mark["text"]),)
         ],
         "left_out": state.marks_left_out,
         "note": legend([*actual.values(), *state.plan.predicted.values()]),
@@ -123,6 +124,15 @@ def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = Tru
     if bars:  # there may be hundreds: clean as they are made
         checked |= lines_of(state, most_bars)
     return checked
+
+
+def plan_words(state: RunState) -> str:
+    """By which plan it ran: a plan that is made or taken later is shown in its cell's place, above runs that had another."""
+    chosen = []
+    for name, step in state.plan.steps.items():
+        agent, options = agent_words(step.configuration)
+        chosen.append(f"{name} by {agent}{f' ({options})' if options else ''}")
+    return shorten(f"By the plan: {state.plan.goal} · {', '.join(chosen)}", 300)
 
 
 def spent_rows(state: RunState, actual: Mapping[str, Figure]) -> list[dict[str, Any]]:
@@ -183,7 +193,7 @@ def lines_of(state: RunState, most: int | None) -> dict[str, Any]:
         "plan_s": None if plan_s is None or plan_s > end else round(plan_s, 4),
         "plan_end": None if plan_s is None else figure_text(planned),
         "lanes": [
-            {"worker": short_worker(worker), "title": clean(worker), "slot": slot + 1}
+            {"worker": shorten(state.names.of(worker), 32), "title": clean(worker), "slot": slot + 1}
             for worker, slot in list(places)[:MOST_LANES]
         ],
         "lanes_left_out": max(0, len(places) - MOST_LANES),
@@ -200,11 +210,6 @@ def lines_of(state: RunState, most: int | None) -> dict[str, Any]:
             if places[bar.worker, bar.slot] < MOST_LANES
         ],
     }
-
-
-def short_worker(worker: str) -> str:
-    """A worker's name without its protocol."""
-    return shorten(worker.rsplit("://", maxsplit=1)[-1], 26)
 
 
 def bar_words(bar: Bar) -> str:
@@ -241,8 +246,12 @@ def run_section(sheet: dict[str, Any]) -> tuple[list[Html | None], list[str]]:
         one for one in (sheet["name"], sheet["ended"], sheet["elapsed"], sheet["left"] or "") if one
     )
     title = f"Run · {sheet['icon']} {sheet['status']}"
-    html: list[Html | None] = [heading(title, detail), steps_html(sheet)]
-    lines = [f"Run of {sheet['name']}: {sheet['status']}: {detail}", *steps_text(sheet)]
+    html: list[Html | None] = [heading(title, detail), note(sheet["by"]), steps_html(sheet)]
+    lines = [
+        f"Run of {sheet['name']}: {sheet['status']}: {detail}",
+        wrap_text(sheet["by"], indent="  "),
+        *steps_text(sheet),
+    ]
     html.append(spent_html(sheet))
     lines += ["", *spent_text(sheet)]
     html.append(lanes_html(sheet))

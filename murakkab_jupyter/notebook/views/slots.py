@@ -19,6 +19,7 @@ from murakkab_jupyter.core.events import (
     Reconfigured,
     WorkerChanged,
 )
+from murakkab_jupyter.notebook.views.workers import WorkerNames
 
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
@@ -176,6 +177,7 @@ def run_json(run: Run) -> dict[str, Any]:
     lines = {} if bill is None else {line.name: line for line in bill.steps}
     names = list(run.plan.steps)
     workers = list(dict.fromkeys(bar.worker for bar in bars))
+    called = WorkerNames(run.cluster.workers, events)
     progress = run.progress()
     steps = []
     for name, step in run.plan.steps.items():
@@ -201,10 +203,11 @@ def run_json(run: Run) -> dict[str, Any]:
         "run": run.id,
         "workflow": run.workflow.name,
         "status": run.status,
-        "message": run.message[:2000],
+        "message": called.said(run.message)[:2000],
         "seconds": round(max((event.at_s for event in events), default=0.0), 4),
         "steps": steps,
-        "workers": workers,
+        "workers": [called.of(worker) for worker in workers],
+        "addresses": workers,
         "bars": [
             [
                 workers.index(bar.worker),
@@ -221,7 +224,7 @@ def run_json(run: Run) -> dict[str, Any]:
             for bar in bars
         ],
         "marks": [
-            {**mark, "at_s": round(mark["at_s"], 4), "text": mark["text"][:400]}
+            {**mark, "at_s": round(mark["at_s"], 4), "text": called.said(mark["text"])[:400]}
             for mark in marks[:MOST_MARKS]
         ],
         "marks_left_out": max(0, len(marks) - MOST_MARKS),

@@ -27,6 +27,7 @@ export default function run({ el, say, each, rove }, root, act) {
   );
   let waiting = 0;
   const answer = el('div', { class: 'mk-note', role: 'status' });
+  const plan = el('div', { class: 'mk-note' });
   const steps = el('tbody');
   const spent = el('tbody');
   const sofar = el('th', { class: 'mk-num', scope: 'col' }, 'So far');
@@ -45,6 +46,7 @@ export default function run({ el, say, each, rove }, root, act) {
   root.append(
     el('div', { class: 'mk-head' }, name, detail, el('span', { class: 'mk-grow' }), stop, spoken),
     answer,
+    plan,
     el(
       'div',
       { class: 'mk-scroll' },
@@ -211,6 +213,7 @@ export default function run({ el, say, each, rove }, root, act) {
       const running = sheet.status === 'running';
       say(name, `Run · ${sheet.icon} ${sheet.status}`);
       say(detail, [sheet.name, sheet.ended, sheet.elapsed, sheet.left].filter(Boolean).join(' · '));
+      say(plan, sheet.by);
       say(spoken, `${sheet.name}: ${sheet.status}, ${sheet.ended}`);
       say(sofar, running ? 'So far' : 'Used');
       say(planned, running ? 'Plan for all' : 'Plan');
