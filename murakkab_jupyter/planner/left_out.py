@@ -1,0 +1,41 @@
+"""Agents that a plan does not consider, and why: one sentence for all that have the same reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["LeftOut", "left_out_notes"]
+
+HUB = "their weights would come from a model hub (MURAKKAB_HUB=yes allows it)"
+WEIGHTS = re.compile(r"^weights \S+ ")
+"""How reasons begin that differ from agent to agent only by the name of the weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An agent that could do a step but for some reasons, each in a few words."""
+
+    agent: str
+    reasons: tuple[str, ...]
+
+
+def left_out_notes(some: Iterable[LeftOut]) -> list[str]:
+    """A sentence for each reason, with all agents that it rules out (each named once, whatever the steps)."""
+    together: dict[str, dict[str, None]] = {}
+    for one in some:
+        why, name = reason_of(one)
+        together.setdefault(why, {})[name] = None
+    return [f"Not considered, because {why}: {', '.join(names)}." for why, names in together.items()]
+
+
+def reason_of(one: LeftOut) -> tuple[str, str]:
+    """What an agent may share with others, and what to call it beside them: with the size of what would be fetched."""
+    from murakkab_jupyter.agents.weights import hub_size
+
+    sizes = [size for reason in one.reasons if (size := hub_size(reason)) is not None]
+    if sizes and len(sizes) == len(one.reasons):
+        return HUB, f"{one.agent} ({' + '.join(sizes)})"
+    shared = dict.fromkeys(WEIGHTS.sub("their weights ", reason) for reason in one.reasons)
+    return "; ".join(shared), one.agent

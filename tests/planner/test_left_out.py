@@ -1,0 +1,63 @@
+"""Agents that are not considered: one sentence for all that have the same reason."""
+
+from murakkab_jupyter.agents import catalogue, weights
+from murakkab_jupyter.planner.left_out import LeftOut, left_out_notes
+from murakkab_jupyter.planner.solve import make_plan
+from murakkab_jupyter.workflow.goal import Goal
+from tests.planner.synthetic import Made, world_of
+
+
+def test_agents_that_only_wait_for_consent_to_the_hub_share_a_line_with_their_sizes(monkeypatch):
+    monkeypatch.setenv("MURAKKAB_CACHE", "/nonexistent")
+    monkeypatch.setenv("HF_HOME", "/nonexistent")
+    monkeypatch.delenv("MURAKKAB_HUB", raising=False)
+    monkeypatch.delenv("MURAKKAB_OFFLINE", raising=False)
+    names = [one.name for one in catalogue.CATALOGUE if not one.packages][:3]
+    reasons = [weights.withheld(name) for name in names]
+    some = [LeftOut(f"agent-{n}", (reason,)) for n, reason in enumerate(reasons)]
+    (note,) = left_out_notes([*some, some[0]])
+    sizes = [f"{weights.weight(name).download_bytes / 1e9:.1f} GB" for name in names]
+    agents = ", ".join(f"agent-{n} ({size})" for n, size in enumerate(sizes))
+    assert note == (
+        "Not considered, because their weights would come from a model hub (MURAKKAB_HUB=yes allows it): "
+        f"{agents}."
+    )
+
+
+def test_other_reasons_have_lines_of_their_own():
+    notes = left_out_notes(
+        [
+            LeftOut("a", ("Python module x is not installed",)),
+            LeftOut("b", ("weights w1 are not on this machine, and the hub (h) cannot be reached",)),
+            LeftOut("c", ("weights w2 are not on this machine, and the hub (h) cannot be reached",)),
+            LeftOut(
+                "d",
+                ("program y is not on the path", "weights w3 (0.2 GB from the hub) need MURAKKAB_HUB=yes"),
+            ),
+            LeftOut("e", ("Python module x is not installed",)),
+        ]
+    )
+    assert notes == [
+        "Not considered, because Python module x is not installed: a, e.",
+        "Not considered, because their weights are not on this machine, and the hub (h) cannot be reached: b, c.",
+        "Not considered, because program y is not on the path; their weights (0.2 GB from the hub) need "
+        "MURAKKAB_HUB=yes: d.",
+    ]
+
+
+def test_a_plan_says_it_once_for_all_its_steps_and_last():
+    lacks = {"modules": ("no_such_module",)}
+    world = world_of(
+        {"hear": ["data"], "tell": ["hear"]},
+        [
+            Made("good-ears", "hear", 1.0, **lacks),
+            Made("guessed-ears", "hear", 1.0),
+            Made("good-words", "tell", 1.0, **lacks),
+            Made("words", "tell", 1.0),
+        ],
+    )
+    plan = make_plan(world.workflow, Goal(), **world.arguments())
+    told = "Not considered, because Python module no_such_module is not installed: good-ears, good-words."
+    assert plan.notes[-1] == told
+    assert len([note for note in plan.notes if "no_such_module" in note]) == 1
+    assert len(plan.notes) > 1
