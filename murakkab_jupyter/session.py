@@ -20,6 +20,7 @@ from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved
 from murakkab_jupyter.core.hosts import ClusterView, HostPower
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
 from murakkab_jupyter.energy.meter import best_meter
+from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import count_notes
 from murakkab_jupyter.planner.explain import explain
@@ -30,7 +31,7 @@ from murakkab_jupyter.planner.solve import make_plan
 from murakkab_jupyter.planner.unmeasured import predictable
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.described import find_cluster
-from murakkab_jupyter.profiles.hardware import host_cores, local_worker_view
+from murakkab_jupyter.profiles.hardware import beyond_host, host_cores, local_worker_view
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.runtime.journal import Journal
@@ -254,13 +255,19 @@ class Session:
         return self._counted(made, declaration)
 
     def _counted(self, plan: Plan, declaration: Declaration) -> Plan:
-        """The plan with what it expects of the inputs, in words."""
+        """The plan with what it expects of the inputs and counts on, in words."""
         options = {name: dict(step.configuration.options) for name, step in plan.steps.items()}
         notes = count_notes(declaration.workflow, declaration.readable(), self.library, options)
-        return replace(plan, notes=(*plan.notes, *notes))
+        return replace(plan, notes=(*plan.notes, *notes), cautions=self._cautions)
 
-    def frontier(self, declaration: Declaration, goal: Goal | None = None) -> list[Plan]:
-        """Plans of which none is better than another in every respect."""
+    @property
+    def _cautions(self) -> tuple[str, ...]:
+        """What to know before all else of a plan made here: that it counts on cores that this host lacks."""
+        said = beyond_host(self.cores) if self.address is None else None
+        return (said,) if said else ()
+
+    def frontier(self, declaration: Declaration, goal: Goal | None = None) -> Frontier:
+        """Plans of which none is better than another in every respect, and how many of how many they are the best of."""
         view = self.view
         found = frontier(
             declaration.workflow,
@@ -271,12 +278,12 @@ class Session:
             cluster=view,
             evaluate=self.evaluator(declaration, view),
         )
-        return [
-            self._counted(
-                predictable(plan, declaration.workflow, self.profiles, view, judge=False), declaration
-            )
-            for plan in found
-        ]
+
+        def told(plan: Plan) -> Plan:
+            plan = predictable(plan, declaration.workflow, self.profiles, view, judge=False)
+            return self._counted(plan, declaration)
+
+        return replace(found.each(told), cautions=self._cautions)
 
     def explain(self, plan: Plan) -> str:
         """Why a plan is as it is, in words with figures."""

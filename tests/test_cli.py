@@ -14,6 +14,7 @@ import pytest
 
 from murakkab_jupyter.cli import Line, main, read_inputs
 from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.profiles.hardware import host_cores
 from murakkab_jupyter.profiles.store import ProfileStore
 from tests.agents.fake_openai import fake_server
 
@@ -74,6 +75,33 @@ def test_json_to_a_file_leaves_the_words_on_standard_output(place, capsys):
     )
     assert set(told["predicted"]) == {"latency", "cpu", "energy", "cost", "quality"}
     assert "Plan: sums" in capsys.readouterr().out
+
+
+def test_a_frontier_as_json_has_the_frame_of_a_plan_and_says_what_it_covers(place, capsys):
+    assert main(["frontier", "sums.murakkab", *INPUTS, "--json", "frontier.json"]) == 0
+    told = json.loads((place / "frontier.json").read_text())
+    out = " ".join(capsys.readouterr().out.split())
+    assert told["workflow"]["name"] == "sums"
+    assert told["goal"]["objectives"] == ["latency"]
+    assert told["coverage"]["shown"] == len(told["plans"]) >= 1
+    assert told["coverage"]["words"] in out
+    first = told["plans"][0]
+    assert first["steps"]["summary"]["agent"] == "extractive-summary"
+    assert set(first["predicted"]) == {"latency", "cpu", "energy", "cost", "quality"}
+    assert main(["plan", "sums.murakkab", *INPUTS, "--json", "plan.json"]) == 0
+    plan = json.loads((place / "plan.json").read_text())
+    assert {"format", "version", "workflow", "goal"} <= set(plan) & set(told)
+    assert set(first) == set(plan["plan"])
+
+
+@pytest.mark.parametrize("verb", ["plan", "explain", "frontier"])
+def test_more_cores_than_this_host_has_are_planned_for_and_it_is_said_once(verb, place, capsys):
+    here = host_cores()
+    assert main([verb, "sums.murakkab", *INPUTS, "--cores", str(here + 1)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.count(f"Planned for {here + 1} cores; this host has {here}") == 1
+    assert main([verb, "sums.murakkab", *INPUTS, "--cores", str(here)]) == 0
+    assert "Planned for" not in capsys.readouterr().out
 
 
 def test_json_that_cannot_be_written_is_told_before_anything_is_run(place, capsys):

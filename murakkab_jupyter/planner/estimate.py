@@ -220,6 +220,11 @@ class Estimator:
             found = self._estimates[picks] = self.compute(picks)
         return found
 
+    @property
+    def estimated(self) -> int:
+        """How many different sets were estimated so far."""
+        return len(self._estimates)
+
     def compute(self, picks: tuple[int, ...]) -> Estimate:
         """The same, worked out anew."""
         expectation = self.expectation(picks)

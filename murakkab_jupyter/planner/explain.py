@@ -24,6 +24,7 @@ def explain(plan: Plan) -> str:
     """Why a plan is as it is, in words with figures."""
     lines = [f"Plan for {plan.workflow or 'the workflow'}: {plan.goal}."]
     known = {key: say(one) for key, one in plan.predicted.items() if one.value is not None}
+    lines += plan.cautions
     takes = [
         known.get("latency", "an unknown time"),
         f"{known['cpu']} of CPU time" if "cpu" in known else "CPU time unknown",

@@ -8,8 +8,8 @@ from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.planner.coverage import SAME, Coverage, Frontier
 from murakkab_jupyter.planner.evaluate import Evaluator
-from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.planner.reasons import amount
 from murakkab_jupyter.planner.search import Picks, Search
 from murakkab_jupyter.planner.solve import plan_of, prepare
@@ -21,8 +21,6 @@ __all__ = ["MOST_POINTS", "frontier"]
 
 MOST_POINTS = 30
 AXES: tuple[Objective, ...] = ("latency", "energy", "cost", "quality")
-SAME = 0.01
-"""Plans within this share of each other in every respect are one point."""
 
 SHARES = (1.0, 0.97, 0.92, 0.85, 0.75, 0.6, 0.0)
 """Floors, as shares of the reachable quality, at which each objective is minimised in turn."""
@@ -38,7 +36,7 @@ def frontier(
     cluster: ClusterView,
     evaluate: Evaluator,
     effort: int | None = None,
-) -> list[Plan]:
+) -> Frontier:
     """Non-dominated plans over cost, energy, latency and quality, fastest first.
 
     Limits of the goal do not apply: the frontier shows what they would cost. Each plan's last note says
@@ -53,8 +51,8 @@ def frontier(
 
     Returns
     -------
-    list of Plan
-        At most `MOST_POINTS`.
+    Frontier
+        At most `MOST_POINTS` plans, and how many of how many they were chosen from.
     """
     problem = prepare(
         workflow,
@@ -66,7 +64,8 @@ def frontier(
         effort=effort,
     )
     search = problem.search
-    order = [*goal.objectives, *(one for one in OBJECTIVES if one not in goal.objectives)]
+    objectives: tuple[Objective, ...] = ()
+    floors: tuple[float, ...] = ()
     if search.space <= search.effort:
         for picks in search.all():
             search.exact(picks)
@@ -74,28 +73,39 @@ def frontier(
         search.best(Goal(("quality",)))
         # On one's own machine cost is electricity: what is frugal is cheap.
         same = {"quality", "cost"} if problem.estimator.rent is None else {"quality"}
-        for objective in order:
-            if objective in same:
-                continue
-            for share in SHARES:
-                floor = share * search.judge.reachable * (1 - 1e-9)
-                asked = Goal((objective, "quality"), floor)
-                if search.judge.blind:
-                    asked = Goal((objective, "quality"), 0.0) if share == SHARES[-1] else asked
-                for picks in search.promising(asked)[:2]:
+        order = [*goal.objectives, *(one for one in OBJECTIVES if one not in goal.objectives)]
+        objectives = tuple(one for one in order if one not in same)
+        # What cannot be judged meets no floor but 0.
+        shares = SHARES[-1:] if search.judge.blind else SHARES
+        floors = tuple(share * search.judge.reachable * (1 - 1e-9) for share in shares)
+        for objective in objectives:
+            for floor in floors:
+                for picks in search.promising(Goal((objective, "quality"), floor))[:2]:
                     search.exact(picks)
     points = undominated(search, list(search.evaluations))
     kept = spread(search, points)
     kept.sort(key=lambda picks: (search.value(picks, "latency"), picks))
     best = {axis: min(kept, key=lambda p, axis=axis: search.value(p, axis)) for axis in AXES}  # type: ignore[misc]
-    return [
+    coverage = Coverage(
+        space=search.space,
+        simulated=len(search.evaluations),
+        estimated=problem.estimator.estimated,
+        objectives=objectives,
+        floors=floors,
+        points=len(points),
+        shown=len(kept),
+        regime=problem.regime,
+        unknown=tuple(axis for axis in AXES[:-1] if not all(search.knows(picks, axis) for picks in kept)),
+    )
+    plans = tuple(
         replace(
             made := plan_of(problem, picks, replace(goal, quality=None)),
             goal=goal,
             notes=(*made.notes, gives_up(search, picks, best)),
         )
         for picks in kept
-    ]
+    )
+    return Frontier(plans, coverage)
 
 
 def values(search: Search, picks: Picks) -> tuple[float, ...]:
@@ -145,15 +155,27 @@ def gives_up(search: Search, picks: Picks, best: Mapping[Objective, Picks]) -> s
     leads: list[str] = []
     lacks: list[str] = []
     names = {"latency": ("fastest", "s"), "energy": ("least energy", "J"), "cost": ("cheapest", "USD")}
+    blind = search.judge.blind
+    unsure = [
+        name
+        for name, pick in zip(search.names, picks, strict=False)
+        if name not in blind and search.modes[name][pick].quality.value is None
+    ]
+    part = " of the steps whose quality is known" if blind else ""
     for axis in AXES:
+        if axis == "quality" and len(blind) == len(search.names):
+            continue  # nobody knows any
+        if axis == "quality" and unsure:
+            lacks.append(f"a known quality (that of {', '.join(unsure)} is unknown here)")
+            continue
         if axis != "quality" and not (search.knows(picks, axis) and search.knows(best[axis], axis)):
             continue  # its value stands for another figure
         here, there = search.value(picks, axis), search.value(best[axis], axis)
         if here <= there + abs(there) * SAME:
-            leads.append("best quality" if axis == "quality" else names[axis][0])
+            leads.append(f"best quality{part}" if axis == "quality" else names[axis][0])
         elif axis == "quality":
             points = f"{(here - there) * 100:.0f}"
-            lacks.append(f"{points} point{'' if points == '1' else 's'} of quality")
+            lacks.append(f"{points} point{'' if points == '1' else 's'} of quality{part}")
         else:
             lacks.append(f"{amount(here - there, names[axis][1])} more ({(here / there - 1) * 100:.0f} %)")
     first = f"{', '.join(leads).capitalize()}" if leads else "In between"

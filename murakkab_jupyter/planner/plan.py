@@ -202,6 +202,8 @@ class Plan:
         Which priors, at an end of their band, would change the choice of an agent, as sentences.
     notes
         What the user should know: substitutes, priors that matter, what is not installed.
+    cautions
+        What to know before all else, where the figures count on something that is not there.
     """
 
     workflow: str
@@ -217,6 +219,7 @@ class Plan:
     priors: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
     reserves: Reservation | None = None
+    cautions: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: `steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`, and `reserves`."""
@@ -231,6 +234,7 @@ class Plan:
             "trades": list(self.trades),
             "priors": list(self.priors),
             "notes": list(self.notes),
+            "cautions": list(self.cautions),
             "reserves": None if self.reserves is None else self.reserves.to_json(),
             "predicted": {name: figure.to_json() for name, figure in self.predicted.items()},
             "steps": {
@@ -278,6 +282,7 @@ class Plan:
             trades=tuple(data.get("trades", ())),
             priors=tuple(data.get("priors", ())),
             notes=tuple(data["notes"]),
+            cautions=tuple(data.get("cautions", ())),
             # Plans of earlier versions reserved whole hosts.
             reserves=None if data.get("reserves") is None else Reservation.from_json(data["reserves"]),
         )

@@ -228,6 +228,17 @@ def host_power(cores: int | None = None) -> HostPower:
     )
 
 
+def beyond_host(cores: int | None) -> str | None:
+    """What to say where more cores are planned for than this host has; None where it has them."""
+    here = host_cores()
+    if cores is None or cores <= here:
+        return None
+    return (
+        f"Planned for {cores} cores; this host has {here}: time, energy and cost are as if they were there, and a run "
+        "here takes longer."
+    )
+
+
 def local_worker_view(
     *,
     name: str = "local",

@@ -9,12 +9,14 @@ from murakkab_jupyter.core.ancestry import Ancestry, ancestry_to_json, format_an
 from murakkab_jupyter.core.events import Event, ItemFailed, Notice, event_to_json
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.version import VERSION
+from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.runtime.readable import readable
+from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["FIGURES", "FORMAT", "Reported", "Stored", "plan_report", "report"]
+__all__ = ["FIGURES", "FORMAT", "Reported", "Stored", "frontier_report", "plan_report", "report"]
 
 FORMAT = 1
 """Raised when a field changes its meaning or goes."""
@@ -102,9 +104,30 @@ def report(run: Reported) -> dict[str, Any]:
 
 def plan_report(plan: Plan, workflow: Workflow) -> dict[str, Any]:
     """A plan as plain JSON, under the same names as in the report of its run: `workflow`, `goal`, `plan`, `predicted`."""
-    planned = plan.to_json()
-    for name, step in plan.steps.items():
-        planned["steps"][name]["predicted"] |= figures(step.predicted, "not predicted")
+    return {
+        **heading(workflow, plan.goal),
+        "plan": planned(plan),
+        "predicted": figures(plan.predicted, "not predicted"),
+    }
+
+
+def frontier_report(frontier: Frontier, workflow: Workflow, goal: Goal) -> dict[str, Any]:
+    """A frontier as plain JSON, in the same frame as a plan: `workflow`, `goal`, `coverage`, `cautions`, and `plans`.
+
+    Each of `plans` is as `plan` is in the report of a plan, with all of its totals in `predicted`.
+    """
+    return {
+        **heading(workflow, goal),
+        "coverage": frontier.coverage.to_json(),
+        "cautions": list(frontier.cautions),
+        "plans": [
+            {**planned(plan), "predicted": figures(plan.predicted, "not predicted")} for plan in frontier
+        ],
+    }
+
+
+def heading(workflow: Workflow, goal: Goal) -> dict[str, Any]:
+    """What every report begins with."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -113,10 +136,16 @@ def plan_report(plan: Plan, workflow: Workflow) -> dict[str, Any]:
             "description": workflow.description,
             "text": workflow.text,
         },
-        "goal": plan.goal.to_json(),
-        "plan": planned,
-        "predicted": figures(plan.predicted, "not predicted"),
+        "goal": goal.to_json(),
     }
+
+
+def planned(plan: Plan) -> dict[str, Any]:
+    """A plan with every figure of every step, unknown ones too."""
+    made = plan.to_json()
+    for name, step in plan.steps.items():
+        made["steps"][name]["predicted"] |= figures(step.predicted, "not predicted")
+    return made
 
 
 def figures(known: Mapping[str, Figure], reason: str) -> dict[str, dict[str, object]]:

@@ -234,15 +234,19 @@ class Workbench:
         return Outcome("plan", (plan, workflow), plan_report(plan, workflow))
 
     def _frontier(self, request: Request) -> Outcome:
+        from murakkab_jupyter.runtime.report import frontier_report
+
         one = self.find(request.word)
-        plans = one.session.frontier(one.declaration, request.goal(one.declaration.workflow.goal))
+        workflow = one.declaration.workflow
+        goal = request.goal(workflow.goal)
+        plans = one.session.frontier(one.declaration, goal)
         wanted = request.options.get("take")
         if wanted is not None:
             if not str(wanted).isdigit() or not 1 <= int(wanted) <= len(plans):
                 msg = f"There is no plan {str(wanted)[:40]} on this frontier."
                 raise UsageError(msg, hint=f"Give a number from 1 to {len(plans)}.")
             one.take(plans[int(wanted) - 1])
-        return Outcome("frontier", (plans, one.plan, one.name), [plan.to_json() for plan in plans])
+        return Outcome("frontier", (plans, one.plan, one.name), frontier_report(plans, workflow, goal))
 
     def _stop(self, request: Request) -> Outcome:
         run = self.run_named(request.word)

@@ -36,6 +36,7 @@ from murakkab_jupyter.notebook.views.tables import (
     words_view,
 )
 from murakkab_jupyter.notebook.views.values import file_name, value_words
+from murakkab_jupyter.planner.coverage import Coverage, Frontier
 from murakkab_jupyter.planner.plan import Alternative, Configuration
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
@@ -486,6 +487,17 @@ def test_a_frontier_shows_only_what_differs():
     assert "another-agent" in shown.text
     assert "The same in every plan" in shown.text
     assert "1 (chosen)" in shown.text
+
+
+def test_a_frontier_shows_what_it_covers_and_what_to_know_of_all_its_plans():
+    one = samples.plan()
+    coverage = Coverage(2340, 90, 700, ("energy", "latency"), (0.9, 0.0), points=2, shown=2)
+    found = Frontier((one, one), coverage, ("Planned for 64 cores; this host has 2.",))
+    shown = frontier_view(found, chosen=one)
+    for words in (words_of(shown), " ".join(shown.text.split())):
+        assert "90 of 2,340 plans of the modes considered were simulated" in words
+        assert words.count("Planned for 64 cores") == 1
+    assert "Coverage" not in frontier_view([one, one]).text
 
 
 def test_a_plan_shows_what_is_proven_what_more_would_save_and_the_prior_that_matters_most():

@@ -1,11 +1,18 @@
 """The frontier, and a plan in words."""
 
+from dataclasses import replace
+
+import pytest
+
+from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import HostPower
+from murakkab_jupyter.planner.coverage import SAME, Coverage
+from murakkab_jupyter.planner.estimate import Estimator
 from murakkab_jupyter.planner.explain import explain, say
 from murakkab_jupyter.planner.frontier import AXES, MOST_POINTS, frontier
-from murakkab_jupyter.planner.solve import make_plan
+from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.workflow.goal import Goal
-from tests.planner.synthetic import Made, cluster_of, world_of
+from tests.planner.synthetic import POWER, Made, cluster_of, world_of
 from tests.planner.test_solve import video_world
 
 
@@ -48,6 +55,8 @@ def test_what_is_unknown_is_neither_best_nor_given_up():
     said = " ".join(plan.notes[-1] for plan in plans)
     assert "points of quality" in said
     assert not any(word in said for word in (" J", "$", "energy", "cheapest"))
+    assert plans.coverage.unknown == ("energy", "cost")
+    assert "unknown here, and so compared by CPU time: energy and cost" in plans.coverage.words
 
 
 def test_the_frontier_is_the_same_every_time_and_small_ones_are_whole():
@@ -59,6 +68,95 @@ def test_the_frontier_is_the_same_every_time_and_small_ones_are_whole():
     plans = frontier(world.workflow, Goal(), **world.arguments())
     assert plans == frontier(world.workflow, Goal(), **world.arguments())
     assert [plan.steps["a"].configuration.agent for plan in plans] == ["fast", "slow"]
+
+
+TWO = (Made("slow", "a", 2.0, 0.9, max_cores=1), Made("fast", "a", 0.2, 0.5, max_cores=1))
+
+
+def test_a_frontier_of_a_space_tried_whole_is_exact_and_says_so():
+    world = world_of({"a": ["data"], "b": ["a"]}, [*TWO, Made("b", "b", 0.5, max_cores=1)], items=1)
+    plans = frontier(world.workflow, Goal(), **world.arguments())
+    told = plans.coverage
+    search = prepare(world.workflow, **world.arguments()).search
+    everything = list(search.all())
+    assert told.simulated == told.space == len(everything) == world.asked
+    assert told.whole
+    assert told.exact
+    assert f"all {told.space} plans of the modes considered were simulated" in told.words
+    assert "exact" in told.words
+    rows = [tuple(sign(axis, plan.predicted[axis].value) for axis in AXES) for plan in plans]
+    for picks in everything:
+        there = [search.value(picks, axis) for axis in AXES]
+        assert any(all(a <= b + abs(b) * SAME for a, b in zip(row, there, strict=True)) for row in rows)
+
+
+def test_a_frontier_that_was_searched_for_says_how_much_was_simulated_and_estimated(monkeypatch):
+    estimated = set()
+    compute = Estimator.compute
+
+    def counting(self, picks):
+        estimated.add(picks)
+        return compute(self, picks)
+
+    monkeypatch.setattr(Estimator, "compute", counting)
+    world = video_world()
+    plans = frontier(world.workflow, Goal(), **world.arguments())
+    told = plans.coverage
+    assert told.simulated == world.asked < told.space
+    assert told.estimated == len(estimated)
+    assert told.shown == len(plans) <= told.points
+    assert not told.whole
+    assert "exact" not in told.words
+    assert f"{told.simulated} of " in told.words
+    assert f"after {told.estimated:,} were estimated" in told.words
+    assert "epsilon-constraint" in told.words
+    assert f"the least energy and latency at each of {len(told.floors)} floors" in told.words
+    assert told.to_json()["method"] == "epsilon-constraint"
+
+
+def test_the_objectives_that_were_minimised_are_those_that_are_told():
+    rented = replace(POWER, price_usd_per_hour=Figure(1.0, "USD/h"))
+    world = video_world(cluster=cluster_of(2, power=rented))
+    assert frontier(world.workflow, Goal(("cost",)), **world.arguments()).coverage.objectives == (
+        "cost",
+        "energy",
+        "latency",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"regime": "pipeline"}, "on samples of the items: not proven"),
+        ({"unpredicted": True}, "how they compare is not known"),
+        ({"points": 57}, "30 of its 57 points are shown"),
+        ({"space": 5_200_000_000, "simulated": 90}, "90 of about 5.2 x 10^9 plans"),
+    ],
+)
+def test_no_coverage_claims_more_than_was_done(change, said):
+    plain = Coverage(48, 48, 0, (), (), points=30, shown=30)
+    assert plain.exact
+    told = replace(plain, **change)
+    assert said in told.words
+    assert told.exact == ("frontier is exact" in told.words) == (set(change) == {"points"})
+
+
+def test_quality_is_that_of_the_steps_where_it_is_known():
+    world = world_of({"a": ["data"], "b": ["a"]}, [*TWO, Made("mine", "b", 0.5, None)], items=1)
+    said = [plan.notes[-1] for plan in frontier(world.workflow, Goal(), **world.arguments())]
+    assert any("40 points of quality of the steps whose quality is known" in one for one in said)
+    assert all("of the steps" in one for one in said if "quality" in one)
+    nobody = world_of({"a": ["data"]}, [replace(one, quality=None) for one in TWO], items=1)
+    said = [plan.notes[-1] for plan in frontier(nobody.workflow, Goal(), **nobody.arguments())]
+    assert not any("quality" in one for one in said)
+
+
+def test_an_unknown_quality_is_not_a_loss_of_points():
+    slow, fast = TWO
+    world = world_of({"a": ["data"]}, [slow, replace(fast, quality=None)], items=1)
+    said = [plan.notes[-1] for plan in frontier(world.workflow, Goal(), **world.arguments())]
+    assert any("a known quality (that of a is unknown here)" in one for one in said)
+    assert not any("points" in one for one in said)
 
 
 def test_an_explanation_names_choices_figures_sources_and_runners_up():

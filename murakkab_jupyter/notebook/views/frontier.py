@@ -25,6 +25,7 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
+from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.plan import Plan
 
 __all__ = ["frontier_sheet", "frontier_view", "ticks"]
@@ -115,6 +116,8 @@ def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: s
         "y": second,
         "columns": [[key, title] for key, title in COLUMNS],
         "same": f"The same in every plan: {', '.join(same)}." if same and len(plans) > 1 else "",
+        "coverage": plans.coverage.words if isinstance(plans, Frontier) else "",
+        "cautions": list(plans.cautions) if isinstance(plans, Frontier) else [],
         "note": " · ".join(
             one
             for one in (
@@ -197,9 +200,9 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
     detail = (
         f"{len(plans)} plans; none is better than another in every respect"
         if many
-        else "one plan; no other is better in any respect"
+        else "one plan; no other that was simulated is better in any respect"
     )
-    notes = [sheet["same"], TAKE if many else "", sheet["note"]]
+    notes = [*sheet["cautions"], sheet["same"], TAKE if many else "", sheet["coverage"], sheet["note"]]
     markup = frame(
         "Frontier",
         heading("Frontier", f"{sheet['name']} · {detail}"),

@@ -167,8 +167,8 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
 
 
 def remarks_of(plan: Plan) -> list[str]:
-    """What holds a plan back, what is proven of it, and its notes."""
-    remarks = [plan.reserves.words] if plan.reserves is not None else []
+    """What its figures count on, what holds a plan back, what is proven of it, and its notes."""
+    remarks = [*plan.cautions, *([plan.reserves.words] if plan.reserves is not None else [])]
     if plan.binding:
         remarks.append(f"Held back by: {plan.binding}")
     if plan.proof:

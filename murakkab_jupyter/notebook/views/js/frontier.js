@@ -170,7 +170,7 @@ export default function frontier({ el, say, rove }, root, act) {
           )
         )
       );
-      foot.replaceChildren(...[sheet.same, sheet.note].filter(Boolean).map(text => el('div', { class: 'mk-note' }, text)));
+      foot.replaceChildren(...[...sheet.cautions, sheet.same, sheet.coverage, sheet.note].filter(Boolean).map(text => el('div', { class: 'mk-note' }, text)));
       // Whoever took a plan by key is still at it.
       if (number) points.find(one => one.dataset.number === number)?.focus({ preventScroll: true });
     },
