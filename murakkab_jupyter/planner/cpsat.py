@@ -20,9 +20,6 @@ __all__ = ["Model", "Outcome", "available"]
 FORM = "own"
 """`own`: each mode an interval with its own start and end; `variable`: one interval, its size and demand variable."""
 
-LATE = -2
-"""Stands for lateness where meters are named by number (-1 is the makespan)."""
-
 LARGEST = 2**60
 """Sums beyond this do not fit into the solver's numbers."""
 
@@ -77,7 +74,6 @@ class Model:
             self.chosen.append(literals)
         self.starts: list[Any] = []
         self.makespan: Any = None
-        self.aim: Any = None
         if self.timed:
             self.add_time(min(table.horizon, table.horizon if limits.latency is None else limits.latency))
         self.limit(limits)
@@ -106,16 +102,6 @@ class Model:
         bounds = [one.bound for one in (first, second) if one.bound is not None]
         plan = second if second.picks is not None else first
         return replace(second, picks=plan.picks, starts=plan.starts, bound=max(bounds, default=None))
-
-    def least_late(self, deadline: int, seconds: float, *, stop: threading.Event | None = None) -> Outcome:
-        """Minimise how late the plan ends, for a model without a limit on time: 0 keeps the deadline.
-
-        An aim to come nearer to finds a plan where a wall to be behind leaves the solver with nothing to go by.
-        """
-        late = self.model.new_int_var(0, max(0, self.table.horizon - deadline), "")
-        self.model.add(late >= self.makespan - deadline)
-        self.aim = late
-        return self.minimise({LATE: 1}, seconds, stop=stop, params=QUICK)
 
     def blend(self, i: int, values: Sequence[int]) -> Any:
         """The value of the chosen mode, as a linear expression."""
@@ -224,8 +210,6 @@ class Model:
 
     def of(self, meter: int) -> Any:
         """A meter's sum over the plan, or the makespan (-1), as an expression."""
-        if meter == LATE:
-            return self.aim
         if meter < 0:
             return self.makespan
         return sum(

@@ -26,8 +26,6 @@ ALONE_NODES = 400_000
 """The same, where there is no solver."""
 TIE_EFFORT = 0.15
 """Deterministic seconds for breaking ties: counted work, so that the answer repeats on any machine."""
-LATE_SHARE = 0.5
-"""Of the time left, the share for finding a first plan that keeps the deadline."""
 BUILDING_S = 6e-5
 CHECKING_S = 2e-5
 """Seconds for a mode to build the model, and to check and state the answer: for limits that are very short."""
@@ -302,8 +300,6 @@ class Hunt:
         table, timed = self.table, self.timed(limits)
         if self.clock.left < self.size * BUILDING_S:
             return False  # the model alone would take longer than there is
-        if self.held is None and limits.latency is not None and self.out_of_reach(limits):
-            return True
         model = cpsat.Model(table, limits, timed=timed)
         if self.best is not None:
             model.hint(self.best.picks, self.best.starts)
@@ -326,20 +322,6 @@ class Hunt:
             and self.held is not None
             and self.held.values[at] <= (outcome.bound or 0) + self.slack(one.meter)
         )
-
-    def out_of_reach(self, limits: Limits) -> bool:
-        """Look for a plan that keeps the deadline, or a claim that there is none."""
-        if limits.latency is None:
-            return False
-        model = cpsat.Model(self.table, Limits(None, limits.meters), timed=True)
-        if self.best is not None:
-            model.hint(self.best.picks, self.best.starts)
-        outcome = model.least_late(limits.latency, self.clock.left * LATE_SHARE, stop=self.clock.stop)
-        if outcome.stopped:
-            self.clock.halted = True
-        if outcome.picks is not None:
-            self.take(self.drafted(outcome.picks, outcome.starts))
-        return self.held is None and (outcome.impossible or (outcome.bound or 0) > 0)
 
     def timed(self, limits: Limits) -> bool:
         return limits.latency is not None or -1 in self.meters
