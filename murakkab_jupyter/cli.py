@@ -260,9 +260,9 @@ def serve(request: Request, bench: Workbench) -> int:
     line.end()
     show_outcome(outcome, request.options.get("json"))
     entry = outcome.data[0][0]
-    tell(f"It serves until you press Ctrl-C. Elsewhere: murakkab engine attach {entry.endpoint.url}")
     roster = bench.session_of(request).engines
     try:
+        tell(f"It serves until you press Ctrl-C. Elsewhere: murakkab engine attach {entry.endpoint.url}")
         while (status := roster.fleet().find(entry.name)) is not None and status.state not in (
             "failed",
             "stopped",
