@@ -128,9 +128,9 @@ class Caller:
                 if attempt + 1 == self.attempts:
                     break
                 # Jitter, so that many workers do not come back at once.
-                wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311
+                wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
                 if lost.after_s is not None:
-                    wait_s = min(LONGEST_WAIT_S, lost.after_s + random.uniform(0.0, 0.1) * lost.after_s)  # noqa: S311
+                    wait_s = min(LONGEST_WAIT_S, lost.after_s + random.uniform(0.0, 0.1) * lost.after_s)  # noqa: S311 - jitter, no secret
                     self.pause_until_s = max(self.pause_until_s, loop.time() + wait_s)
                 await self.sleep(wait_s)
         times = "once" if self.attempts == 1 else f"{self.attempts} times"

@@ -23,46 +23,46 @@ class FakeNvml:
     def __init__(self, missing: bool = False) -> None:
         self.missing = missing
 
-    def nvmlInit(self) -> None:  # noqa: N802
+    def nvmlInit(self) -> None:  # noqa: N802 - NVML's own name
         if self.missing:
             raise FakeNVMLError("NVML Shared Library Not Found")
 
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - NVML's own name
         return 3
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:  # noqa: N802
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:  # noqa: N802 - NVML's own name
         if index == 2:
             raise FakeNVMLError("GPU is lost")
         return f"gpu{index}"
 
-    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> Any:  # noqa: N802
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> Any:  # noqa: N802 - NVML's own name
         return {"MIG-a": "mig0", "MIG-b": "mig2", "GPU-1": "gpu1"}[uuid]
 
-    def nvmlDeviceGetMigMode(self, handle: Any) -> list[int]:  # noqa: N802
+    def nvmlDeviceGetMigMode(self, handle: Any) -> list[int]:  # noqa: N802 - NVML's own name
         if handle == "gpu1":
             raise FakeNVMLError("Not Supported")
         return [1, 1]
 
-    def nvmlDeviceGetMaxMigDeviceCount(self, handle: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: Any) -> int:  # noqa: N802 - NVML's own name
         return 3
 
-    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: Any, index: int) -> Any:  # noqa: N802
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: Any, index: int) -> Any:  # noqa: N802 - NVML's own name
         if index == 1:
             raise FakeNVMLError("Not Found")
         return f"mig{index}"
 
-    def nvmlDeviceGetUUID(self, handle: Any) -> str:  # noqa: N802
+    def nvmlDeviceGetUUID(self, handle: Any) -> str:  # noqa: N802 - NVML's own name
         return {"mig0": "MIG-a", "mig2": "MIG-b"}[handle]
 
-    def nvmlDeviceGetName(self, handle: Any) -> str | bytes:  # noqa: N802
+    def nvmlDeviceGetName(self, handle: Any) -> str | bytes:  # noqa: N802 - NVML's own name
         return b"H100 MIG 3g.40gb" if handle.startswith("mig") else "L4"
 
-    def nvmlDeviceGetIndex(self, handle: Any) -> int:  # noqa: N802
+    def nvmlDeviceGetIndex(self, handle: Any) -> int:  # noqa: N802 - NVML's own name
         if handle.startswith("mig"):
             raise FakeNVMLError("Not Supported")
         return int(handle[-1])
 
-    def nvmlDeviceGetMemoryInfo(self, handle: Any) -> Any:  # noqa: N802
+    def nvmlDeviceGetMemoryInfo(self, handle: Any) -> Any:  # noqa: N802 - NVML's own name
         return type("Memory", (), {"total": 24 * 2**30})()
 
 

@@ -27,26 +27,26 @@ class FakePynvml:
     NVMLError = RuntimeError
     energy_mj = 0
 
-    def nvmlInit(self) -> None:  # noqa: N802
+    def nvmlInit(self) -> None:  # noqa: N802 - NVML's own name
         return None
 
     nvmlShutdown = nvmlInit  # noqa: N815
 
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - NVML's own name
         return 1
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802 - NVML's own name
         return index
 
-    def nvmlDeviceGetUUID(self, gpu: int) -> str:  # noqa: N802
+    def nvmlDeviceGetUUID(self, gpu: int) -> str:  # noqa: N802 - NVML's own name
         return f"GPU-{gpu}"
 
     nvmlDeviceGetName = nvmlDeviceGetUUID  # noqa: N815
 
-    def nvmlDeviceGetTotalEnergyConsumption(self, gpu: int) -> int:  # noqa: N802
+    def nvmlDeviceGetTotalEnergyConsumption(self, gpu: int) -> int:  # noqa: N802 - NVML's own name
         return self.energy_mj
 
-    def nvmlDeviceGetMigMode(self, gpu: int) -> list[int]:  # noqa: N802
+    def nvmlDeviceGetMigMode(self, gpu: int) -> list[int]:  # noqa: N802 - NVML's own name
         return [0, 0]
 
 

@@ -32,32 +32,32 @@ class FakePynvml:
     open: int = 0
     NVMLError: type[Exception] = FakeNVMLError
 
-    def nvmlInit(self) -> None:  # noqa: N802
+    def nvmlInit(self) -> None:  # noqa: N802 - NVML's own name
         if self.missing:
             raise FakeNVMLError("NVML Shared Library Not Found")
         self.open += 1
 
-    def nvmlShutdown(self) -> None:  # noqa: N802
+    def nvmlShutdown(self) -> None:  # noqa: N802 - NVML's own name
         self.open -= 1
 
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - NVML's own name
         return len(self.gpus)
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> FakeGpu:  # noqa: N802
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> FakeGpu:  # noqa: N802 - NVML's own name
         return self.gpus[index]
 
-    def nvmlDeviceGetUUID(self, gpu: FakeGpu) -> str:  # noqa: N802
+    def nvmlDeviceGetUUID(self, gpu: FakeGpu) -> str:  # noqa: N802 - NVML's own name
         return gpu.uuid
 
-    def nvmlDeviceGetName(self, gpu: FakeGpu) -> str | bytes:  # noqa: N802
+    def nvmlDeviceGetName(self, gpu: FakeGpu) -> str | bytes:  # noqa: N802 - NVML's own name
         return gpu.name
 
-    def nvmlDeviceGetTotalEnergyConsumption(self, gpu: FakeGpu) -> int:  # noqa: N802
+    def nvmlDeviceGetTotalEnergyConsumption(self, gpu: FakeGpu) -> int:  # noqa: N802 - NVML's own name
         if gpu.fault:
             raise FakeNVMLError(gpu.fault)
         return gpu.energy_mj
 
-    def nvmlDeviceGetMigMode(self, gpu: FakeGpu) -> list[int]:  # noqa: N802
+    def nvmlDeviceGetMigMode(self, gpu: FakeGpu) -> list[int]:  # noqa: N802 - NVML's own name
         if gpu.mig is None:
             raise FakeNVMLError("Not Supported")
         return [int(gpu.mig), int(gpu.mig)]
