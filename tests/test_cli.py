@@ -16,7 +16,7 @@ from murakkab_jupyter.cli import Line, main, read_inputs
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.profiles.hardware import host_cores
 from murakkab_jupyter.profiles.store import ProfileStore
-from tests.agents.fake_openai import fake_server
+from tests.agents.served.fake_openai import fake_server
 
 CELL = """%%murakkab sums --minimize latency
 Summarise texts.

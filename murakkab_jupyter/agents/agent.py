@@ -106,7 +106,7 @@ class Needs:
     modules
         Importable modules, e.g. `("faster_whisper",)`.
     weights
-        Names known to `murakkab_jupyter.agents.weights`.
+        Names known to `murakkab_jupyter.agents.weights.resolver`.
     executables
         Programs on the path, e.g. `("tesseract",)`.
     memory_bytes

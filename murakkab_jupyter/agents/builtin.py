@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from murakkab_jupyter.agents import (
+from murakkab_jupyter.agents.functions import python
+from murakkab_jupyter.agents.language import hub_llm, llm
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.perception import clip, eyes, speech, stand_in, video, vision
+from murakkab_jupyter.agents.served import serving
+from murakkab_jupyter.agents.text import (
     answering,
+    capabilities,
     chunking,
     classify,
-    clip,
     extract,
     extractive,
-    eyes,
-    hub_llm,
-    llm,
-    python,
     retrieval,
     search,
-    serving,
-    speech,
-    stand_in,
-    text,
-    video,
-    vision,
 )
-from murakkab_jupyter.agents.library import Library
 
 __all__ = ["register"]
 
@@ -36,7 +30,7 @@ def register(library: Library) -> None:
         clip,
         eyes,
         stand_in,
-        text,
+        capabilities,
         retrieval,
         python,
         chunking,

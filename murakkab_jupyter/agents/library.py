@@ -120,7 +120,7 @@ class Library:
             for name in agent.needs.executables
             if shutil.which(name) is None
         ]
-        from murakkab_jupyter.agents.weights import withheld
+        from murakkab_jupyter.agents.weights.resolver import withheld
 
         missing += [reason for name in agent.needs.weights if (reason := withheld(name))]
         return Availability(tuple(missing))

@@ -25,7 +25,7 @@ from typing import Any
 import cloudpickle
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs, Tokens
-from murakkab_jupyter.agents.weights import reporting
+from murakkab_jupyter.agents.weights.resolver import reporting
 from murakkab_jupyter.cluster.contract import check_values
 from murakkab_jupyter.cluster.parent import die_with
 from murakkab_jupyter.cluster.wire import (

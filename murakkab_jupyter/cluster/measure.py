@@ -19,7 +19,7 @@ import cloudpickle
 
 from murakkab_jupyter.agents.agent import AgentSpec, Failed, Inputs
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.weights import state
+from murakkab_jupyter.agents.weights.resolver import state
 from murakkab_jupyter.cluster.process import InstanceProcess, LostError
 from murakkab_jupyter.cluster.wire import Load, Loaded, Returned
 from murakkab_jupyter.core.ancestry import Ancestry, child

@@ -18,10 +18,10 @@ from statistics import median
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed
-from murakkab_jupyter.agents.chat import Message, Request
-from murakkab_jupyter.agents.endpoint import Endpoint
-from murakkab_jupyter.agents.loops import background
-from murakkab_jupyter.agents.openai import OpenAIChat
+from murakkab_jupyter.agents.language.chat import Message, Request
+from murakkab_jupyter.agents.served.endpoint import Endpoint
+from murakkab_jupyter.agents.served.loops import background
+from murakkab_jupyter.agents.served.openai import OpenAIChat
 from murakkab_jupyter.cluster.measure import Progress
 from murakkab_jupyter.core.errors import ProfileError
 from murakkab_jupyter.energy.nvml import NvmlMeter

@@ -93,7 +93,7 @@ RUN_TYPE = "application/vnd.murakkab.run+json"
 
 def thumbnail(value: Any, width: int) -> bytes:
     """A small still, by the agents' own reader."""
-    from murakkab_jupyter.agents import pictures
+    from murakkab_jupyter.agents.media import pictures
 
     if not isinstance(value, Frame | Image):
         msg = f"There is no still of a {type(value).__name__}."

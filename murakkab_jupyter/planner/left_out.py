@@ -32,7 +32,7 @@ def left_out_notes(some: Iterable[LeftOut]) -> list[str]:
 
 def reason_of(one: LeftOut) -> tuple[str, str]:
     """What an agent may share with others, and what to call it beside them: with the size of what would be fetched."""
-    from murakkab_jupyter.agents.weights import hub_size
+    from murakkab_jupyter.agents.weights.resolver import hub_size
 
     sizes = [size for reason in one.reasons if (size := hub_size(reason)) is not None]
     if sizes and len(sizes) == len(one.reasons):

@@ -18,8 +18,8 @@ from statistics import median
 from typing import Any
 
 from murakkab_jupyter.agents.agent import AgentSpec
+from murakkab_jupyter.agents.functions.python import PickledFactory
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.python import PickledFactory
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.figure import Figure, Source, unknown
 from murakkab_jupyter.profiles.curve import Curve, Point, fit

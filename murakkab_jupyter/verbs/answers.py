@@ -79,7 +79,7 @@ def capability_json(capability: Capability, offered: Sequence[AgentSpec], librar
 
 def models(session: Session, word: str | None) -> Outcome:
     """Weights, and whether they are here."""
-    from murakkab_jupyter.agents import weights
+    from murakkab_jupyter.agents.weights import resolver as weights
 
     known = weights.catalogue() if word is None else (weights.weight(word),)
     rows = [(one, weights.state(one.name)) for one in known]

@@ -190,7 +190,7 @@ def one(source: object, variable: Variable) -> Any:
     if kind == "any":
         return source
     if kind in MEDIA_KINDS and isinstance(source, str | os.PathLike):
-        from murakkab_jupyter.agents.media import probe
+        from murakkab_jupyter.agents.media.files import probe
 
         return probe(Path(source), kind)
     if kind == "text":

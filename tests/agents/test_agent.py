@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from murakkab_jupyter.agents.agent import AgentSpec, Inputs, Option
-from murakkab_jupyter.agents.extractive import ExtractiveSummary
+from murakkab_jupyter.agents.text.extractive import ExtractiveSummary
 from murakkab_jupyter.core.errors import AgentError
 from murakkab_jupyter.core.kinds import Origin
 
@@ -20,11 +20,13 @@ def test_settings_are_the_chosen_or_the_defaults_and_nothing_else():
 
 
 def test_an_agent_is_made_from_a_name_or_a_callable():
-    assert isinstance(spec("murakkab_jupyter.agents.extractive:ExtractiveSummary").make(), ExtractiveSummary)
+    assert isinstance(
+        spec("murakkab_jupyter.agents.text.extractive:ExtractiveSummary").make(), ExtractiveSummary
+    )
     assert isinstance(spec(ExtractiveSummary).make(), ExtractiveSummary)
 
 
-@pytest.mark.parametrize("factory", ["no_such_module:X", "murakkab_jupyter.agents.extractive:Missing"])
+@pytest.mark.parametrize("factory", ["no_such_module:X", "murakkab_jupyter.agents.text.extractive:Missing"])
 def test_code_that_is_not_there_is_an_agent_error(factory):
     with pytest.raises(AgentError, match="cannot be imported"):
         spec(factory).make()

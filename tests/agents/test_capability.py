@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from murakkab_jupyter.agents.capability import Port
-from murakkab_jupyter.agents.python import PYTHON
-from murakkab_jupyter.agents.retrieval import EMBEDDING, QUESTION_ANSWERING, RETRIEVAL
-from murakkab_jupyter.agents.text import SUMMARISATION, TEXT_GENERATION
+from murakkab_jupyter.agents.functions.python import PYTHON
+from murakkab_jupyter.agents.text.capabilities import SUMMARISATION, TEXT_GENERATION
+from murakkab_jupyter.agents.text.retrieval import EMBEDDING, QUESTION_ANSWERING, RETRIEVAL
 
 
 def test_a_port_of_any_takes_every_kind_and_any_fits_every_port():

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Tokens
-from murakkab_jupyter.agents.weights import reporting
+from murakkab_jupyter.agents.weights.resolver import reporting
 from murakkab_jupyter.cluster import pool as pools
 from murakkab_jupyter.cluster.contract import check_values, fits
 from murakkab_jupyter.cluster.gpus import GpuLeases
@@ -382,7 +382,7 @@ def test_a_closed_pool_leaves_nothing(tmp_path: Path) -> None:
 def test_what_is_fetched_while_loading_is_told(pool: Pool) -> None:
     class Fetching(Agent):
         def load(self, options: Any, cores: int) -> None:
-            from murakkab_jupyter.agents import weights
+            from murakkab_jupyter.agents.weights import resolver as weights
 
             progress = weights._reporter.get()
             assert progress is not None
@@ -397,7 +397,7 @@ def test_what_is_fetched_while_loading_is_told(pool: Pool) -> None:
 
 
 def test_reporting_lasts_as_long_as_its_block() -> None:
-    from murakkab_jupyter.agents import weights
+    from murakkab_jupyter.agents.weights import resolver as weights
 
     def report(what: str, done: int, total: int | None) -> None:
         pass

@@ -9,7 +9,7 @@ import pytest
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Needs, Option
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.media import probe
+from murakkab_jupyter.agents.media.files import probe
 from murakkab_jupyter.cluster import measure as measuring
 from murakkab_jupyter.cluster.measure import (
     Progress,

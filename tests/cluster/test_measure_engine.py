@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from murakkab_jupyter.agents.endpoint import Endpoint
+from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.cluster.measure_engine import Workload, levels, measure_engine
 from murakkab_jupyter.core.errors import AgentError, ProfileError
-from tests.agents.fake_openai import FakeServer, answers, error, fake_server
+from tests.agents.served.fake_openai import FakeServer, answers, error, fake_server
 
 SHORT = Workload(words=8, tokens=4, rounds=2, least=4)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.serving import register_openai
+from murakkab_jupyter.agents.served.serving import register_openai
 from murakkab_jupyter.core.events import event_to_json
 from murakkab_jupyter.session import Session
-from tests.agents.fake_openai import FakeServer, breaks_off, endless, error, fake_server, wait_until
+from tests.agents.served.fake_openai import FakeServer, breaks_off, endless, error, fake_server, wait_until
 
 SECRET = "sk-very-secret-0123456789"
 CELL = """%%murakkab notes --minimize latency

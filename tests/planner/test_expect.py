@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from murakkab_jupyter.agents.library import Library, default_library
-from murakkab_jupyter.agents.video import FRAME_EXTRACTION, SCENE_DETECTION, SEEN
+from murakkab_jupyter.agents.perception.video import FRAME_EXTRACTION, SCENE_DETECTION, SEEN
 from murakkab_jupyter.core.kinds import Video
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.planner.expect import MOST_LOOKS, count_notes, expect, root_measures

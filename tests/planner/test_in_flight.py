@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from murakkab_jupyter.agents.endpoint import Endpoint
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.retrieval import register as register_retrieval
-from murakkab_jupyter.agents.serving import register_endpoint
-from murakkab_jupyter.agents.text import register as register_text
+from murakkab_jupyter.agents.served.endpoint import Endpoint
+from murakkab_jupyter.agents.served.serving import register_endpoint
+from murakkab_jupyter.agents.text.capabilities import register as register_text
+from murakkab_jupyter.agents.text.retrieval import register as register_retrieval
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.modes import candidates
 from murakkab_jupyter.profiles.book import ProfileBook

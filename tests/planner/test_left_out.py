@@ -1,6 +1,7 @@
 """Agents that are not considered: one sentence for all that have the same reason."""
 
-from murakkab_jupyter.agents import catalogue, weights
+from murakkab_jupyter.agents.weights import catalogue
+from murakkab_jupyter.agents.weights import resolver as weights
 from murakkab_jupyter.planner.left_out import LeftOut, left_out_notes
 from murakkab_jupyter.planner.solve import make_plan
 from murakkab_jupyter.workflow.goal import Goal

@@ -146,8 +146,9 @@ def test_a_cluster_without_workers_is_an_error():
 
 
 def test_weights_that_may_not_be_fetched_rule_an_agent_out(monkeypatch):
-    from murakkab_jupyter.agents import catalogue, weights
     from murakkab_jupyter.agents.agent import AgentSpec, Needs
+    from murakkab_jupyter.agents.weights import catalogue
+    from murakkab_jupyter.agents.weights import resolver as weights
     from murakkab_jupyter.planner.modes import lacking
 
     world = world_of({"hear": ["data"]}, [Made("a", "hear", 1.0)])

@@ -4,8 +4,8 @@ import pytest
 
 from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.agents.capability import Capability, Port
+from murakkab_jupyter.agents.functions.python import agent as agent_decorator
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.python import agent as agent_decorator
 from murakkab_jupyter.core.errors import ProfileError, UsageError
 from murakkab_jupyter.profiles.book import PROCESS_S, ProfileBook
 from murakkab_jupyter.profiles.observation import Observation, Quality

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from murakkab_jupyter.agents.chat import Reply, Request
+from murakkab_jupyter.agents.language.chat import Reply, Request
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.openai import OpenAIChat
+from murakkab_jupyter.agents.served.openai import OpenAIChat
 from murakkab_jupyter.cluster.engines.ask import probe_server
 from murakkab_jupyter.core.events import ItemFailed, Reconfigured
 from murakkab_jupyter.run import Run
@@ -58,7 +58,7 @@ def test_every_process_of_it_is_in_one_group(kernel: Kernel) -> None:
 def test_an_answer_comes_in_pieces(kernel: Kernel) -> None:
     chat = OpenAIChat(probe_server(kernel.url).endpoint)
     pieces: list[str] = []
-    from murakkab_jupyter.agents.loops import background
+    from murakkab_jupyter.agents.served.loops import background
 
     asked = request("Count from one to ten.", 24)
     reply = background().run(chat.converse(asked.messages(None), asked, pieces.append))

@@ -12,7 +12,7 @@ import pytest
 
 from murakkab_jupyter.agents.agent import AgentSpec, Failed
 from murakkab_jupyter.agents.capability import Capability, Port
-from murakkab_jupyter.agents.chat import Chat, Reply
+from murakkab_jupyter.agents.language.chat import Chat, Reply
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.workflow.decompose import ask, decompose, guessed_inputs
 from murakkab_jupyter.workflow.decompose.hear import clauses, found, stems

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 
-from murakkab_jupyter.agents.endpoint import Ability, Endpoint, checked_url
+from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint, checked_url
 from murakkab_jupyter.core.errors import ClusterError
 
 __all__ = ["Answer", "Found", "KeyWantedError", "Server", "probe_server"]

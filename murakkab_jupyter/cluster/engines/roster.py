@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from murakkab_jupyter.agents.endpoint import Ability, Endpoint
+from murakkab_jupyter.agents.language.writing import TASKS
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.serving import register_endpoint
-from murakkab_jupyter.agents.writing import TASKS
+from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint
+from murakkab_jupyter.agents.served.serving import register_endpoint
 from murakkab_jupyter.cluster.connect import Cluster, is_private
 from murakkab_jupyter.cluster.engines.ask import Found, KeyWantedError, Server, probe_server
 from murakkab_jupyter.cluster.engines.config import EngineConfig

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from murakkab_jupyter.agents.endpoint import Ability, Endpoint
+from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint
 from murakkab_jupyter.cluster.engines.ask import Server
 from murakkab_jupyter.cluster.engines.checks import check_program, free_port, port_is_free
 from murakkab_jupyter.cluster.engines.config import EngineConfig, argv, server_environment

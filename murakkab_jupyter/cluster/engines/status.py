@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from murakkab_jupyter.agents.endpoint import Endpoint
+from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 
 __all__ = ["EngineState", "EngineStatus"]

@@ -13,9 +13,9 @@ from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.agents.capability import Capability
-from murakkab_jupyter.agents.chat import Chat, Message, Request
+from murakkab_jupyter.agents.language.chat import Chat, Message, Request
+from murakkab_jupyter.agents.language.structured import json_in
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.structured import json_in
 from murakkab_jupyter.core.errors import LanguageError, UsageError
 from murakkab_jupyter.workflow.decompose.draft import (
     Draft,

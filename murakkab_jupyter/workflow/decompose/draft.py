@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.vectors import Encoder, WordLlamaStatic
+from murakkab_jupyter.agents.text.vectors import Encoder, WordLlamaStatic
 from murakkab_jupyter.core.errors import AgentError, LanguageError, UsageError
 from murakkab_jupyter.workflow.decompose.wire import Planned
 from murakkab_jupyter.workflow.goal import Goal

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from murakkab_jupyter.agents.capability import Capability
-from murakkab_jupyter.agents.coco import COCO_90
-from murakkab_jupyter.agents.sentences import bare_stem
-from murakkab_jupyter.agents.vectors import Encoder
+from murakkab_jupyter.agents.perception.coco import COCO_90
+from murakkab_jupyter.agents.text.sentences import bare_stem
+from murakkab_jupyter.agents.text.vectors import Encoder
 from murakkab_jupyter.workflow.decompose.cues import TASKS, Task
 from murakkab_jupyter.workflow.decompose.say import fields_in
 from murakkab_jupyter.workflow.language.pattern import example

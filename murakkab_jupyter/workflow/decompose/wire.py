@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from murakkab_jupyter.agents.capability import Capability
-from murakkab_jupyter.agents.text import TEXTUAL
+from murakkab_jupyter.agents.text.capabilities import TEXTUAL
 from murakkab_jupyter.workflow.decompose.hear import TEXT_GOALS, Heard
 from murakkab_jupyter.workflow.decompose.say import (
     asks,

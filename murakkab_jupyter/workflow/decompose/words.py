@@ -7,7 +7,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.vectors import Encoder
+from murakkab_jupyter.agents.text.vectors import Encoder
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.workflow.decompose.draft import Draft, given, nearest_encoder, written
 from murakkab_jupyter.workflow.decompose.hear import Heard, hear, task_of

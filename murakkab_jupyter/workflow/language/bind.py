@@ -405,7 +405,7 @@ def made_by(capability: Capability, function: object) -> str:
     """The kind a step makes: of its capability, or of its Python function."""
     if not callable(function):
         return capability.output
-    from murakkab_jupyter.agents.python import output_kind
+    from murakkab_jupyter.agents.functions.python import output_kind
 
     return output_kind(function)
 

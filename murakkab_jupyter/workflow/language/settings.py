@@ -33,7 +33,7 @@ def options_of(capability: Capability, agent: str | None, library: Library) -> l
 
 def of_function(function: Callable[..., Any]) -> Sequence[Option]:
     """Options of a Python function: its keyword-only parameters with a plain default."""
-    from murakkab_jupyter.agents.python import PYTHON, options_of
+    from murakkab_jupyter.agents.functions.python import PYTHON, options_of
 
     try:
         return options_of(function, PYTHON)

@@ -57,7 +57,7 @@ class Sort:
 
 def suffix_kind(path: str | Path) -> str | None:
     """Kind of media by a file's suffix."""
-    from murakkab_jupyter.agents.media import guess_kind
+    from murakkab_jupyter.agents.media.files import guess_kind
 
     return guess_kind(path)
 

@@ -6,7 +6,7 @@ import pytest
 
 from murakkab_jupyter.cluster.engines.ask import Server, probe_server
 from murakkab_jupyter.core.errors import ClusterError
-from tests.agents.fake_openai import fake_server
+from tests.agents.served.fake_openai import fake_server
 from tests.cluster.engines.parts import serving
 
 KEY = "sk-secret-of-the-test-0123456789"

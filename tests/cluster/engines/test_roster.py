@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from murakkab_jupyter.agents.agent import AgentSpec
-from murakkab_jupyter.agents.eyes import register as register_eyes
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.retrieval import register as register_retrieval
-from murakkab_jupyter.agents.text import register as register_text
+from murakkab_jupyter.agents.perception.eyes import register as register_eyes
+from murakkab_jupyter.agents.text.capabilities import register as register_text
+from murakkab_jupyter.agents.text.retrieval import register as register_retrieval
 from murakkab_jupyter.cluster.connect import Cluster, connect
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.roster import Roster
 from murakkab_jupyter.core.errors import ClusterError, UsageError
-from tests.agents.fake_openai import error, fake_server
+from tests.agents.served.fake_openai import error, fake_server
 from tests.cluster.engines.parts import config, serving
 
 KEY = "sk-secret-of-the-test-0123456789"

@@ -1,0 +1,1 @@
+"""Language models in this process, and what is asked of one wherever it runs."""

@@ -1,0 +1,129 @@
+"""What a media file holds: its kind by suffix, its facts by looking into it, its sound and pictures.
+
+A file is opened when it is declared, so that one that is empty, cut short or no media at all is named
+at once. Pixels and samples are read later, where the work is done.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from murakkab_jupyter.agents.media.container import (
+    decoded,
+    open_container,
+    real_end_s,
+    sound_stream,
+    video_stream,
+)
+from murakkab_jupyter.agents.media.pictures import open_image, pixels_of, read_frame, thumbnail
+from murakkab_jupyter.agents.media.reading import html_text, pdf_text
+from murakkab_jupyter.agents.media.sound import RATE, read_audio
+from murakkab_jupyter.core.errors import InputError, UsageError
+from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
+from murakkab_jupyter.core.media import Media
+
+__all__ = ["MEDIA_KINDS", "RATE", "guess_kind", "probe", "read_audio", "read_frame", "thumbnail"]
+
+MEDIA_KINDS = ("video", "audio", "image", "document")
+
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "video": (
+        ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".ts", ".mts", ".m2ts",
+        ".wmv", ".flv", ".3gp", ".y4m",
+    ),
+    "audio": (".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff"),
+    "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"),
+    "document": (
+        ".pdf", ".txt", ".md", ".rst", ".srt", ".vtt", ".csv", ".tsv", ".json", ".jsonl", ".html", ".htm", ".xhtml", ".xml",
+        ".log", ".yaml", ".yml", ".tex",
+    ),
+}  # fmt: skip
+
+HTML = frozenset({".html", ".htm", ".xhtml"})
+MAX_DOCUMENT_BYTES = 64_000_000
+
+
+def guess_kind(path: str | Path) -> str | None:
+    """`video`, `audio`, `image` or `document` by a file's suffix; None for any other."""
+    suffix = Path(path).suffix.lower()
+    return next((kind for kind, known in SUFFIXES.items() if suffix in known), None)
+
+
+def probe(path: str | Path, kind: str) -> Video | Audio | Image | Document:
+    """Look into a file that should be of a kind.
+
+    Raises
+    ------
+    InputError
+        When it is missing, empty, cannot be decoded, or holds nothing of that kind; the message names it.
+    """
+    if kind not in MEDIA_KINDS:
+        msg = f"There is no kind of media {kind!r}."
+        raise UsageError(msg, hint=f"There are: {', '.join(MEDIA_KINDS)}.")
+    media = Media.of(path)
+    if media.size_bytes == 0:
+        msg = f"{media.path} is empty (0 bytes)."
+        raise InputError(msg, hint="Copy or download it again.")
+    match kind:
+        case "video":
+            return probe_video(media)
+        case "audio":
+            return probe_audio(media)
+        case "image":
+            image = open_image(media.local())
+            return Image(media, image.width, image.height)
+    return probe_document(media)
+
+
+def probe_video(media: Media) -> Video:
+    path = media.local()
+    with open_container(path) as container:
+        stream = video_stream(container)
+        if stream is None:
+            msg = f"{media.path} holds no picture."
+            raise InputError(msg, hint="Give a video, or use a step that takes sound.")
+        frame = next(decoded(container, stream), None)
+        if frame is None:
+            msg = f"No picture can be decoded from {media.path}."
+            raise InputError(msg, hint="The file is damaged or cut short. Does it play elsewhere?")
+        height, width = pixels_of(frame).shape[:2]
+        fps = float(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
+        sound = sound_stream(container) is not None
+        # A single picture has no length of its own: it is shown for one frame's time.
+        duration_s = max(real_end_s(container, stream), 1.0 / fps)
+        return Video(media, duration_s, width, height, fps, sound)
+
+
+def probe_audio(media: Media) -> Audio:
+    with open_container(media.local()) as container:
+        stream = sound_stream(container)
+        if stream is None:
+            msg = f"{media.path} holds no sound."
+            raise InputError(msg, hint="Give a file with a track of sound.")
+        frame = next(decoded(container, stream), None)
+        if frame is None:
+            msg = f"No sound can be decoded from {media.path}."
+            raise InputError(msg, hint="The file is damaged or cut short. Does it play elsewhere?")
+        least_s = frame.samples / frame.sample_rate
+        return Audio(media, max(real_end_s(container, stream), least_s))
+
+
+def probe_document(media: Media) -> Document:
+    path = media.local()
+    if media.size_bytes > MAX_DOCUMENT_BYTES:
+        msg = f"{media.path} has {media.size_bytes / 1e6:.0f} MB; at most {MAX_DOCUMENT_BYTES / 1e6:.0f} MB of text are read."
+        raise InputError(msg, hint="Split it into smaller files.")
+    suffix = Path(media.path).suffix.lower()
+    if suffix == ".pdf":
+        return Document(media, pdf_text(path))
+    data = path.read_bytes()
+    bom = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+    encoding = next((name for mark, name in bom.items() if data.startswith(mark)), "utf-8")
+    if encoding != "utf-16" and b"\0" in data:
+        msg = f"{media.path} is no text file."
+        raise InputError(msg, hint="Turn it into plain text first.")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")  # every byte means something in it, so old files stay readable
+    return Document(media, html_text(text) if suffix in HTML else text)

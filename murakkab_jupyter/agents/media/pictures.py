@@ -1,0 +1,216 @@
+"""Reading single pictures: frames of a video, images, thumbnails."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from murakkab_jupyter.agents.media.container import decoded, open_container, origin_s, pyav, video_stream
+from murakkab_jupyter.core.errors import AgentError, InputError
+from murakkab_jupyter.core.kinds import Frame, Image
+
+__all__ = ["MAX_MEGAPIXELS", "Pixels", "jpeg", "open_image", "pixels_of", "read_frame", "thumbnail"]
+
+Pixels = npt.NDArray[np.uint8]
+"""Height x width x 3, RGB."""
+
+MAX_MEGAPIXELS = 200.0
+"""A larger image is refused: it would unpack to more than half a gigabyte."""
+
+FORWARD_S = 3.0
+"""Decode on instead of seeking when the wanted time lies no further ahead than this."""
+
+EPSILON_S = 1e-3
+"""Times are compared with this tolerance: timestamps are fractions, times are floats."""
+
+
+def pixels_of(frame: Any) -> Pixels:
+    """A decoded frame as RGB, turned the way it is shown."""
+    pixels: Pixels = frame.to_ndarray(format="rgb24")
+    quarter_turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels
+
+
+class VideoReader:
+    """An open video that finds the picture shown at a time: seeks to a key frame, then decodes forward."""
+
+    def __init__(self, path: Path) -> None:
+        self._stack = ExitStack()
+        self._container = self._stack.enter_context(open_container(path))
+        self._path = path
+        stream = video_stream(self._container)
+        if stream is None:
+            self.close()
+            msg = f"{path} holds no picture."
+            raise InputError(msg, hint="Give a video, or use a step that takes sound.")
+        self._stream = stream
+        self._stream.codec_context.thread_count = 1
+        self._begin_s = origin_s(self._container)
+        self._frames: Iterator[Any] = decoded(self._container, self._stream)
+        self._current: Any = None
+        self._next: Any = None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stack.close()
+
+    def at(self, time_s: float) -> Pixels:
+        """The picture shown at a time: the last one that begins no later (the first or last one at the ends)."""
+        if not self._ahead(time_s):
+            self._seek(time_s)
+        self._forward(time_s)
+        if self._current is None or self._time(self._current) > time_s + EPSILON_S:
+            # The seek landed too late, or after the last picture of a file that was cut short.
+            self._seek(0.0)
+            self._forward(time_s)
+        if self._current is None:
+            msg = f"No picture can be decoded from {self._path}."
+            raise InputError(msg, hint="The file is damaged or cut short. Does it play elsewhere?")
+        return pixels_of(self._current)
+
+    def _time(self, frame: Any) -> float:
+        return float(frame.time) - self._begin_s if frame.time is not None else 0.0
+
+    def _ahead(self, time_s: float) -> bool:
+        if self._current is None:
+            return False
+        lead = time_s - self._time(self._current)
+        return -EPSILON_S <= lead <= FORWARD_S
+
+    def _seek(self, time_s: float) -> None:
+        av = pyav()
+        offset = int((self._begin_s + max(0.0, time_s)) / float(self._stream.time_base))
+        try:
+            self._container.seek(offset, stream=self._stream, backward=True)
+        except (av.error.FFmpegError, OSError):
+            self._container.seek(0)
+        self._frames = decoded(self._container, self._stream)
+        self._current = self._next = None
+
+    def _forward(self, time_s: float) -> None:
+        while True:
+            if self._next is None:
+                self._next = next(self._frames, None)
+            if self._next is None:
+                return
+            if self._current is not None and self._time(self._next) > time_s + EPSILON_S:
+                return
+            self._current, self._next = self._next, None
+
+
+class Cache:
+    """Some open videos and some decoded pictures, the least used dropped first."""
+
+    def __init__(self, max_bytes: int = 64_000_000, max_open: int = 2) -> None:
+        self._pixels: OrderedDict[tuple[str, float], Pixels] = OrderedDict()
+        self._readers: OrderedDict[str, VideoReader] = OrderedDict()
+        self._max_bytes = max_bytes
+        self._max_open = max_open
+        self._lock = threading.Lock()
+
+    def frame(self, frame: Frame) -> Pixels:
+        """The picture of a frame."""
+        key = (frame.video.media.sha256, frame.time_s)
+        with self._lock:
+            if key in self._pixels:
+                self._pixels.move_to_end(key)
+                return self._pixels[key]
+            pixels = self._reader(frame).at(frame.time_s)
+            pixels.flags.writeable = False
+            self._pixels[key] = pixels
+            while sum(held.nbytes for held in self._pixels.values()) > self._max_bytes:
+                self._pixels.popitem(last=False)
+            return pixels
+
+    def _reader(self, frame: Frame) -> VideoReader:
+        key = frame.video.media.sha256
+        if key not in self._readers:
+            self._readers[key] = VideoReader(frame.video.media.local())
+            while len(self._readers) > self._max_open:
+                self._readers.popitem(last=False)[1].close()
+        self._readers.move_to_end(key)
+        return self._readers[key]
+
+    def clear(self) -> None:
+        """Close every file and drop every picture."""
+        with self._lock:
+            for reader in self._readers.values():
+                reader.close()
+            self._readers.clear()
+            self._pixels.clear()
+
+
+CACHE = Cache()
+
+
+def pillow() -> Any:
+    """Pillow's image module, or an `AgentError` that says how to get it."""
+    try:
+        from PIL import Image as pil_image  # noqa: N813 - Pillow's name of the module is a class's name
+    except ImportError as error:
+        msg = "Reading images needs Pillow, which is not installed."
+        raise AgentError(msg, hint='Install it: pip install "murakkab-jupyter[demo]".') from error
+    return pil_image
+
+
+def open_image(path: Path) -> Any:
+    """A Pillow image, turned the way it is shown; `InputError` when it cannot be read or is far too large."""
+    pil_image = pillow()
+    from PIL import ImageOps, UnidentifiedImageError
+
+    try:
+        with pil_image.open(path) as image:
+            megapixels = image.width * image.height / 1e6
+            if megapixels > MAX_MEGAPIXELS:
+                msg = f"{path} has {megapixels:.0f} megapixels; at most {MAX_MEGAPIXELS:.0f} are read."
+                raise InputError(msg, hint="Make it smaller.")
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        pil_image.DecompressionBombError,
+    ) as error:
+        msg = f"{path} cannot be read as an image."
+        raise InputError(msg, hint="It may be damaged, cut short, or no image.") from error
+
+
+def read_frame(picture: Frame | Image) -> Pixels:
+    """The pixels of a frame or an image: height x width x 3, RGB, turned the way it is shown; read-only.
+
+    Raises `InputError`, naming the file, when there is no picture to decode.
+    """
+    if isinstance(picture, Frame):
+        return CACHE.frame(picture)
+    pixels: Pixels = np.asarray(open_image(picture.media.local()).convert("RGB"))
+    return pixels
+
+
+def thumbnail(picture: Frame | Image, width: int = 240) -> bytes:
+    """A small JPEG of a frame or an image, at most `width` wide."""
+    return as_jpeg(picture, (width, 4 * width), 80)[0]
+
+
+def jpeg(picture: Frame | Image, side: int) -> tuple[bytes, bool]:
+    """A JPEG whose longer side has at most so many pixels, and whether that made it smaller."""
+    return as_jpeg(picture, (side, side), 85)
+
+
+def as_jpeg(picture: Frame | Image, box: tuple[int, int], quality: int) -> tuple[bytes, bool]:
+    """A JPEG that fits a box of pixels, and whether that made it smaller."""
+    image = pillow().fromarray(read_frame(picture))
+    before = image.size
+    image.thumbnail(box)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue(), image.size != before

@@ -1,0 +1,83 @@
+"""Reading the sound of a video or audio file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from murakkab_jupyter.agents.media.container import decoded, open_container, origin_s, pyav, sound_stream
+from murakkab_jupyter.core.kinds import Audio, Video
+
+__all__ = ["RATE", "Samples", "has_sound", "read_audio"]
+
+RATE = 16_000
+"""Samples a second of everything that `read_audio` returns."""
+
+GAP_S = 0.05
+"""A jump of timestamps longer than this is filled with silence, so that times stay true."""
+
+Samples = npt.NDArray[np.float32]
+
+
+def has_sound(track: Video | Audio) -> bool:
+    """Whether there is a track of sound at all."""
+    return track.has_audio if isinstance(track, Video) else True
+
+
+def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None = None) -> Samples:
+    """Mono samples at 16 kHz of `[start_s, end_s)`; empty where there is no track or nothing in that stretch.
+
+    Sample `i` lies at `start_s + i / 16000` of the source.
+    """
+    if not has_sound(track):
+        return np.zeros(0, np.float32)
+    av = pyav()
+    pieces: list[Samples] = []
+    have = 0
+    want = None if end_s is None else max(0, round((end_s - start_s) * RATE))
+    with open_container(track.media.local()) as container:
+        stream = sound_stream(container)
+        if stream is None or want == 0:
+            return np.zeros(0, np.float32)
+        begin = origin_s(container)
+        if start_s > 0.5:
+            seek_before(container, begin + start_s - 0.5)
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+        expected_s: float | None = None
+        skip = 0
+        for frame in decoded(container, stream):
+            time_s = (frame.time - begin) if frame.time is not None else (expected_s or 0.0)
+            if expected_s is None:
+                skip = round((start_s - time_s) * RATE)
+                if skip < 0:  # the sound begins later than the stretch
+                    pieces.append(np.zeros(-skip, np.float32))
+                    have, skip = -skip, 0
+            elif time_s - expected_s > GAP_S:
+                gap = round((time_s - expected_s) * RATE)
+                pieces.append(np.zeros(gap, np.float32))
+                have += gap
+            expected_s = time_s + frame.samples / frame.sample_rate
+            frame.pts = None  # times are kept here; the resampler would refuse jumps
+            for part in resampler.resample(frame):
+                samples = part.to_ndarray().reshape(-1)
+                pieces.append(samples)
+                have += samples.size
+            if want is not None and have - skip >= want + RATE // 10:
+                break
+        else:
+            pieces += [part.to_ndarray().reshape(-1) for part in resampler.resample(None)]
+    if not pieces:
+        return np.zeros(0, np.float32)
+    whole = np.concatenate(pieces)[skip:]
+    return np.ascontiguousarray(whole if want is None else whole[:want], dtype=np.float32)
+
+
+def seek_before(container: Any, time_s: float) -> None:
+    """Stand at or before a time; a file that cannot seek is read from its start."""
+    av = pyav()
+    try:
+        container.seek(int(time_s * 1e6), backward=True)
+    except (av.error.FFmpegError, OSError):
+        container.seek(0)

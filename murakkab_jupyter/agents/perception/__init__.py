@@ -1,0 +1,1 @@
+"""What is seen and heard: scenes, frames, speech, objects, written words, pictures in words."""

@@ -1,0 +1,153 @@
+"""Vision: what a picture shows, and what is written on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Needs, Option
+from murakkab_jupyter.agents.capability import Capability, Port, Yield
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.media.pictures import Pixels, read_frame
+from murakkab_jupyter.agents.perception.coco import COCO_90
+from murakkab_jupyter.agents.perception.ocr import RAPIDOCR, TESSERACT
+from murakkab_jupyter.agents.weights.resolver import resolve
+from murakkab_jupyter.core.errors import AgentError, MurakkabError
+from murakkab_jupyter.core.kinds import Box, Boxes
+
+__all__ = [
+    "OBJECT_DETECTION",
+    "OCR",
+    "SSD_MOBILENET_V2",
+    "SSD_MOBILENET_V2_SMALL",
+    "SmallSsdDetector",
+    "SsdDetector",
+    "register",
+]
+
+PICTURE = Port("picture", frozenset({"frame", "image"}))
+
+OBJECT_DETECTION = Capability(
+    name="object-detection",
+    summary="Find the objects in a picture: label, score, box.",
+    ports=(PICTURE,),
+    output="boxes",
+    patterns=(
+        "(detect|find|list|name|recognise|recognize) [all] (objects|things) [shown|seen|visible] (in|on) [each|all] {picture}",
+        "(detect|find|list|name|recognise|recognize) [all] (objects|things) you [can] see (in|on) [each|all] {picture}",
+        "(detect|find|list|name|recognise|recognize) what is [shown|seen|visible] (in|on) [each|all] {picture}",
+        "what is [shown|seen|visible] (in|on) [each|all] {picture}",
+        "run object detection on [each|all] {picture}",
+    ),
+    unit="frames",
+    work=lambda inputs, options: 1.0,
+    yields=lambda inputs, options: Yield(1.0, {"boxes": 3.0, "tokens": 6.0, "count": 1.0}),
+)
+
+OCR = Capability(
+    name="ocr",
+    summary="Read the text written in a picture.",
+    ports=(PICTURE,),
+    output="text",
+    patterns=(
+        "read [all] [text|words|what is written] [in|on|from] [each|all] {picture}",
+        "[run] (ocr|text recognition) [on] [each|all] {picture}",
+    ),
+    unit="megapixels",
+    work=lambda inputs, options: inputs.get("picture", {}).get("megapixels", 0.0),
+    yields=lambda inputs, options: Yield(1.0, {"tokens": 8.0, "count": 1.0}),
+)
+
+
+class SsdDetector(Agent):
+    """SSD-MobileNet-v2 through OpenCV's own network runtime."""
+
+    size = 300
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        """Load the network with as many threads as there are cores."""
+        folder = resolve("ssd-mobilenet-v2")
+        try:
+            import cv2
+        except ImportError as error:
+            msg = f"OpenCV cannot be loaded: {error}."
+            raise AgentError(msg, hint="pip install opencv-python-headless") from error
+        self._cv2 = cv2
+        cv2.setNumThreads(cores)
+        try:
+            self._net = cv2.dnn.readNetFromTensorflow(
+                str(folder / "frozen_inference_graph.pb"),
+                str(folder / "ssd_mobilenet_v2_coco_2018_03_29.pbtxt"),
+            )
+        except cv2.error as error:
+            msg = f"OpenCV cannot read the network in {folder}: {error}."
+            raise AgentError(msg, hint="Remove the folder, so that the weights are fetched again.") from error
+        self._least = float(options["least_score"])
+
+    def call(self, batch: Sequence[Inputs]) -> Sequence[Any]:
+        """The objects in each picture, the surest first."""
+        results: list[Any] = []
+        for item in batch:
+            try:
+                pixels = read_frame(item.values["picture"])
+            except MurakkabError as error:
+                results.append(Failed(" ".join(error.lines())))
+                continue
+            results.append(Boxes(tuple(self.find(pixels))))
+        return results
+
+    def find(self, pixels: Pixels) -> list[Box]:
+        """The objects in one picture."""
+        blob = self._cv2.dnn.blobFromImage(pixels, 1.0, (self.size, self.size))
+        self._net.setInput(blob)
+        found = []
+        for _, number, score, *corners in self._net.forward()[0, 0].tolist():
+            label = COCO_90.get(int(number))
+            if label is None or score < self._least:
+                continue
+            x1, y1, x2, y2 = (min(1.0, max(0.0, corner)) for corner in corners)
+            if x2 > x1 and y2 > y1:
+                found.append(Box(label, min(1.0, score), x1, y1, x2, y2))
+        return sorted(found, key=lambda box: -box.score)
+
+
+class SmallSsdDetector(SsdDetector):
+    """The same network on a picture of 192 x 192: half the work, and more things seen that are not there."""
+
+    size = 192
+
+
+LEAST_SCORE = Option("least_score", float, 0.45, help="objects surer than this are kept")
+SSD_NEEDS = Needs(modules=("cv2", "av", "PIL"), weights=("ssd-mobilenet-v2",), memory_bytes=280_000_000)
+
+SSD_MOBILENET_V2 = AgentSpec(
+    name="ssd-mobilenet-v2",
+    version="1+0.4.4",
+    capability="object-detection",
+    summary="SSD-MobileNet-v2 on 300 x 300 pixels: 80 everyday classes (COCO).",
+    factory="murakkab_jupyter.agents.perception.vision:SsdDetector",
+    options=(LEAST_SCORE,),
+    needs=SSD_NEEDS,
+    max_cores=4,
+    max_batch=32,
+)
+
+SSD_MOBILENET_V2_SMALL = AgentSpec(
+    name="ssd-mobilenet-v2-192",
+    version="1+0.4.4",
+    capability="object-detection",
+    summary="SSD-MobileNet-v2 on 192 x 192 pixels: half the work; more things are mistaken, and counted wrongly in crowds.",
+    factory="murakkab_jupyter.agents.perception.vision:SmallSsdDetector",
+    options=(LEAST_SCORE,),
+    needs=SSD_NEEDS,
+    max_cores=4,
+    max_batch=32,
+)
+
+
+def register(library: Library) -> None:
+    """Register the capabilities and agents of this module."""
+    library.add_capability(OBJECT_DETECTION)
+    library.add_capability(OCR)
+    for agent in (SSD_MOBILENET_V2, SSD_MOBILENET_V2_SMALL, RAPIDOCR, TESSERACT):
+        library.add_agent(agent)

@@ -1,0 +1,1 @@
+"""Served models: endpoints that speak the OpenAI API, calls of them, and the agents they offer."""

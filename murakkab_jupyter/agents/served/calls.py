@@ -1,0 +1,247 @@
+"""Calls of an endpoint over HTTP: retries with jitter, deadlines, answers as they come.
+
+Rules: a call has one deadline, with all its tries. What may pass (408, 409, 425, 429, 5xx, a connection that is lost or
+falls silent in the middle of an answer) is tried again, after the time that the server states, else after one that doubles,
+with jitter. A server that says 429 or 503 makes every other call of this process wait as well. Giving a call up closes
+its connection, by which servers know that nobody waits any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from murakkab_jupyter.agents.served.endpoint import Endpoint
+from murakkab_jupyter.agents.served.refusals import Lost, Refused, raise_for, said_by
+from murakkab_jupyter.core.errors import AgentError
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["ATTEMPTS", "DEADLINE_S", "Caller", "object_of", "read_events"]
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+DEADLINE_S = 120.0
+CONNECT_S = 10.0
+SILENCE_S = 60.0
+"""How long an answer that has begun may pause."""
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+LARGEST_ANSWER = 16 * 2**20
+
+T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[object]]
+
+
+class Caller:
+    """Calls one endpoint, from one event loop.
+
+    Parameters
+    ----------
+    endpoint
+        Where.
+    deadline_s
+        Seconds that a call may take, with all its tries.
+    attempts
+        How often it is tried at most.
+    sleep
+        Waits between tries.
+
+    Raises
+    ------
+    AgentError
+        When the endpoint names a variable for its key that is not set here.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        deadline_s: float = DEADLINE_S,
+        attempts: int = ATTEMPTS,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        if endpoint.key_env and not endpoint.key():
+            msg = f"The environment variable {endpoint.key_env} is not set on the host that asks {endpoint.host}."
+            raise AgentError(
+                msg,
+                hint=f"Set {endpoint.key_env} before the workers start; keys are read from the environment only.",
+            )
+        if endpoint.key() and not endpoint.url.startswith("https:") and not endpoint.loopback:
+            logger.warning("The key for %s is sent without encryption: use https.", endpoint.host)
+        self.endpoint = endpoint
+        self.deadline_s = deadline_s
+        self.attempts = max(1, attempts)
+        self.sleep = sleep
+        self.pause_until_s = 0.0
+        self._client: httpx2.AsyncClient | None = None
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: object | None,
+        read: Callable[[httpx2.Response], Awaitable[T]],
+    ) -> T:
+        """One call with its tries; `read` makes something of an answer of status 2xx, and may raise `Lost`.
+
+        Raises
+        ------
+        Refused
+            The call came to nothing: refused, never answered, lost too often.
+        TooLong
+            The model's context is too small for it.
+        AgentError
+            No other call would fare better: a wrong key, a wrong URL.
+        """
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                return await self._tries(method, path, body, read)
+        except TimeoutError:
+            reason = f"{self.endpoint.url} gave no whole answer within {self.deadline_s:g} s."
+            msg = f"{reason} Is the server busy, or stuck? Allow more with timeout=SECONDS."
+            raise Refused(msg) from None
+
+    async def _tries(
+        self,
+        method: str,
+        path: str,
+        body: object | None,
+        read: Callable[[httpx2.Response], Awaitable[T]],
+    ) -> T:
+        problem = ""
+        loop = asyncio.get_running_loop()
+        for attempt in range(self.attempts):
+            held_s = self.pause_until_s - loop.time()
+            if held_s > 0 and attempt == 0:
+                await self.sleep(held_s)
+            try:
+                return await self._once(method, path, body, read)
+            except Lost as lost:
+                problem = lost.reason
+                if attempt + 1 == self.attempts:
+                    break
+                # Jitter, so that many workers do not come back at once.
+                wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+                if lost.after_s is not None:
+                    wait_s = min(LONGEST_WAIT_S, lost.after_s + random.uniform(0.0, 0.1) * lost.after_s)  # noqa: S311 - jitter, no secret
+                    self.pause_until_s = max(self.pause_until_s, loop.time() + wait_s)
+                await self.sleep(wait_s)
+        times = "once" if self.attempts == 1 else f"{self.attempts} times"
+        msg = f"{self.endpoint.url} {problem}, {times}. Check the server, then resume the run."
+        raise Refused(msg)
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        body: object | None,
+        read: Callable[[httpx2.Response], Awaitable[T]],
+    ) -> T:
+        import httpx2
+
+        headers = {"Content-Type": "application/json"}
+        if key := self.endpoint.key():
+            headers["Authorization"] = f"Bearer {key}"
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        try:
+            async with self.client.stream(
+                method, self.endpoint.url + path, content=content, headers=headers
+            ) as answer:
+                if not answer.is_success:
+                    raise_for(self.endpoint, answer.status_code, answer.headers, await head_of(answer, 65536))
+                return await read(answer)
+        except httpx2.RequestError as error:
+            why = said_by(self.endpoint, str(error)) if str(error) else "no reason given"
+            msg = f"cannot be reached, or broke off ({type(error).__name__}: {why})"
+            raise Lost(msg) from None
+
+    @property
+    def client(self) -> httpx2.AsyncClient:
+        """The connections, opened when first needed."""
+        if self._client is None:
+            import httpx2
+
+            self._client = httpx2.AsyncClient(
+                timeout=httpx2.Timeout(None, connect=CONNECT_S),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
+                # A proxy of the environment never stands between a host and itself.
+                trust_env=not self.endpoint.loopback,
+            )
+        return self._client
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.aclose()
+
+
+async def head_of(answer: httpx2.Response, most: int) -> bytes:
+    """At most so many bytes of an answer's body."""
+    raw = b""
+    async for part in answer.aiter_bytes():
+        raw += part
+        if len(raw) >= most:
+            break
+    return raw[:most]
+
+
+async def object_of(endpoint: Endpoint, answer: httpx2.Response) -> dict[str, Any]:
+    """An answer's whole body as a JSON object."""
+    raw = await head_of(answer, LARGEST_ANSWER + 1)
+    if len(raw) > LARGEST_ANSWER:
+        msg = f"{endpoint.url} answered more than 16 MiB, which no completion has."
+        raise Refused(msg)
+    try:
+        found = json.loads(raw)
+    except ValueError as error:
+        msg = f"{endpoint.url} answered something that is not JSON ({said_by(endpoint, str(error))})."
+        raise Refused(msg) from None
+    if not isinstance(found, dict):
+        msg = f"{endpoint.url} answered JSON that is no object."
+        raise Refused(msg)
+    return found
+
+
+async def read_events(
+    endpoint: Endpoint, answer: httpx2.Response, take: Callable[[dict[str, Any]], None]
+) -> None:
+    """Hand on the objects of a stream of server-sent events, up to `[DONE]` or its end.
+
+    Raises `Lost` when it falls silent or the server reports a failure of its own, `Refused` for what is no JSON.
+    """
+    from httpx2 import EventSource
+
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(None) as silence:
+            async for event in EventSource(answer):
+                silence.reschedule(loop.time() + SILENCE_S)
+                if event.data == "[DONE]":
+                    return
+                try:
+                    found = json.loads(event.data)
+                except ValueError:
+                    msg = f"{endpoint.url} sent an event that is not JSON."
+                    raise Refused(msg) from None
+                if not isinstance(found, dict):
+                    msg = f"{endpoint.url} sent an event that is no object."
+                    raise Refused(msg)
+                if error := found.get("error"):
+                    said = said_by(endpoint, found)
+                    if isinstance(error, dict) and error.get("code") in range(400, 500):
+                        msg = f"{endpoint.url} refused in the middle of an answer: {said}."
+                        raise Refused(msg)
+                    msg = f"failed in the middle of an answer ({said})"
+                    raise Lost(msg)
+                take(found)
+    except TimeoutError:
+        msg = f"said nothing for {SILENCE_S:g} s in the middle of an answer"
+        raise Lost(msg) from None

@@ -1,0 +1,134 @@
+"""What a model server's refusals mean: try again, not this item, or nothing at all."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from murakkab_jupyter.agents.language.chat import TooLong
+from murakkab_jupyter.agents.served.endpoint import Endpoint
+from murakkab_jupyter.core.errors import AgentError
+
+__all__ = ["Lost", "Refused", "after_s", "message_in", "raise_for", "said_by"]
+
+AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""Statuses that may pass."""
+COUNTED = (
+    # vLLM's since 0.11, vLLM's before that and OpenAI's, llama.cpp's
+    re.compile(
+        r"maximum context length is (?P<fits>\d+) tokens.*?contains (?P<least>at least )?(?P<has>\d+) input tokens"
+    ),
+    re.compile(
+        r"maximum context length is (?P<fits>\d+) tokens.*?(?:resulted in|you requested|has) (?:about )?(?P<has>\d+) tokens"
+    ),
+    re.compile(
+        r"request \((?P<has>\d+) tokens\) exceeds the available context size \((?P<fits>\d+) tokens\)"
+    ),
+)
+LIMIT = re.compile(r"maximum context length is (\d+) tokens")
+TOO_LONG = re.compile(
+    r"context.{0,10}(?:length|size|window)|(?:prompt|input|message)s?.{0,40}too long|exceeds.{0,60}(?:context|token)"
+)
+
+
+class Lost(Exception):  # noqa: N818 - not a fault: the call is tried again
+    """A call that came to nothing and may be tried again, after so many seconds where the server says so."""
+
+    def __init__(self, reason: str, after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.after_s = after_s
+
+
+class Refused(Exception):  # noqa: N818 - an item's failure, told as one
+    """A call that no retry helps; other items may fare better."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def raise_for(endpoint: Endpoint, status: int, headers: Mapping[str, str], raw: bytes) -> None:
+    """Raise what a status means: `Lost`, `Refused`, `TooLong`, or `AgentError` where nothing at all can be asked.
+
+    Parameters
+    ----------
+    endpoint
+        Who answered; its key is left out of what is said.
+    status, headers, raw
+        The answer, and the beginning of its body.
+    """
+    if 200 <= status < 300:
+        return
+    said = message_in(endpoint, raw)
+    where = f"{endpoint.url} answered {status}"
+    if status in AGAIN and "insufficient_quota" not in said:
+        msg = f"answered {status} ({said})"
+        raise Lost(msg, after_s(headers.get("retry-after")))
+    if status in {401, 403}:
+        msg = f"{where}: {said}."
+        names = " or ".join(endpoint.key_names)
+        raise AgentError(msg, hint=f"Set a valid key in the environment variable {names} of the workers.")
+    if status == 404:
+        msg = f"{where}: {said}."
+        raise AgentError(
+            msg, hint="The URL ends before /chat/completions (often in /v1); check the model's name too."
+        )
+    if 300 <= status < 400:
+        msg = f"{where}, a redirect, which is not followed: it would carry the key to another host."
+        raise AgentError(msg, hint="Give the final URL.")
+    if status in {400, 413} and TOO_LONG.search(said):
+        raise too_long(said)
+    msg = f"{where}: {said}."
+    raise Refused(msg)
+
+
+def too_long(said: str) -> TooLong:
+    """A refusal for length, with the counts that it states."""
+    for pattern in COUNTED:
+        if found := pattern.search(said):
+            # "At least": the server stopped counting.
+            whole = None if found.groupdict().get("least") else int(found["has"])
+            return TooLong(whole, int(found["fits"]))
+    limit = LIMIT.search(said)
+    return TooLong(None, int(limit[1]) if limit else None)
+
+
+def message_in(endpoint: Endpoint, raw: bytes) -> str:
+    """What a server says went wrong, in one line."""
+    text = raw.decode(errors="replace")
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    return said_by(endpoint, found if isinstance(found, dict) else text)
+
+
+def said_by(endpoint: Endpoint, found: Any) -> str:
+    """The message in an error's JSON, or a text, in one line and without the key."""
+    if isinstance(found, Mapping):
+        error = found.get("error", found)
+        found = (error.get("message") or error) if isinstance(error, Mapping) else error
+    text = str(found)
+    if key := endpoint.key():
+        text = text.replace(key, "***")
+    return " ".join(text.split())[:400].rstrip(".") or "without a reason"
+
+
+def after_s(stated: str | None) -> float | None:
+    """Seconds of a Retry-After header, which may be a date; None where it is neither."""
+    if not stated:
+        return None
+    try:
+        seconds = float(stated)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(stated).timestamp() - time.time()
+        except (ValueError, TypeError):
+            return None
+        return max(0.0, seconds)
+    return seconds if seconds >= 0 else None

@@ -1,0 +1,176 @@
+"""Vectors of a served encoder, by the `/embeddings` of the OpenAI API.
+
+Texts go in groups, several in flight. One that is too long for the encoder is shortened in its middle until it fits, which
+is told to the user; with `too_long=fail` it fails instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from murakkab_jupyter.agents.agent import Agent, Tokens
+from murakkab_jupyter.agents.language.chat import SHORTENED, TooLong, Unfit, shorten
+from murakkab_jupyter.agents.served.calls import Caller, object_of
+from murakkab_jupyter.agents.served.endpoint import Endpoint
+from murakkab_jupyter.agents.served.loops import background
+from murakkab_jupyter.agents.served.refusals import Refused
+from murakkab_jupyter.agents.text.search import Encoding, WordLlamaEmbedding, WordLlamaSearch
+from murakkab_jupyter.agents.text.vectors import Encoder, Vectors, unit
+from murakkab_jupyter.core.errors import AgentError
+
+__all__ = ["ServedEmbedding", "ServedEncoder", "ServedSearch", "ServedVectors"]
+
+GROUP = 32
+"""Texts of one request."""
+
+
+class ServedEncoder(Encoder):
+    """Texts to vectors of length 1, by a server.
+
+    Parameters
+    ----------
+    caller
+        Calls the endpoint.
+    in_flight
+        Requests in flight at once.
+    too_long
+        What happens to a text that does not fit.
+    """
+
+    name = "served"
+
+    def __init__(self, caller: Caller, *, in_flight: int = 8, too_long: Unfit = "shorten") -> None:
+        self.caller = caller
+        self.in_flight = max(1, in_flight)
+        self.too_long = too_long
+        self.read = 0
+        """Tokens read, since loading, as the server counted them."""
+        self.notes: dict[str, None] = {}
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """One row for each text; raises `AgentError` where the server does not answer so."""
+        if not texts:
+            return np.zeros((0, 1), dtype=np.float32)
+        return unit(background().run(self.all([text or " " for text in texts])))
+
+    def count(self, texts: Sequence[str]) -> int:
+        """Nothing: the server counts when it reads."""
+        return 0
+
+    async def all(self, texts: Sequence[str]) -> list[list[float]]:
+        """The vectors of some texts, in order."""
+        gate = asyncio.Semaphore(self.in_flight)
+
+        async def group(some: Sequence[str]) -> list[list[float]]:
+            async with gate:
+                return await self.fit(some)
+
+        groups = [texts[n : n + GROUP] for n in range(0, len(texts), GROUP)]
+        tasks = [asyncio.ensure_future(group(some)) for some in groups]
+        try:
+            rows = [row for found in await asyncio.gather(*tasks) for row in found]
+        except Refused as refused:
+            raise AgentError(refused.reason) from None
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if len({len(row) for row in rows}) != 1:
+            msg = f"{self.caller.endpoint.url} gave vectors of unlike lengths."
+            raise AgentError(msg, hint="Is it a model that embeds?")
+        return rows
+
+    async def fit(self, texts: Sequence[str]) -> list[list[float]]:
+        """The vectors of a group, with those that are too long shortened."""
+        try:
+            return await self.ask(texts)
+        except TooLong:
+            if len(texts) > 1:
+                half = len(texts) // 2
+                return [*await self.fit(texts[:half]), *await self.fit(texts[half:])]
+            if self.too_long == "fail" or len(texts[0]) < 16:
+                msg = f"A text of {len(texts[0])} characters does not fit into the encoder's context."
+                raise AgentError(
+                    msg, hint="Give shorter texts, or let them be shortened: too_long=shorten."
+                ) from None
+            self.notes[SHORTENED] = None
+            return await self.fit(shorten(texts, int(len(texts[0]) * 0.6)))
+
+    async def ask(self, texts: Sequence[str]) -> list[list[float]]:
+        """One request."""
+        endpoint = self.caller.endpoint
+        body = {"model": endpoint.model, "input": list(texts), "encoding_format": "float"}
+        found = await self.caller.ask("POST", "/embeddings", body, lambda answer: object_of(endpoint, answer))
+        try:
+            rows = sorted(found["data"], key=lambda row: int(row["index"]))
+            vectors = [[float(one) for one in row["embedding"]] for row in rows]
+        except (KeyError, TypeError, ValueError):
+            vectors = []
+        if len(vectors) != len(texts) or not all(math.isfinite(one) for row in vectors for one in row):
+            msg = f"{endpoint.url} answered something that is no {len(texts)} vectors."
+            raise Refused(msg)
+        self.read += int((found.get("usage") or {}).get("prompt_tokens") or 0)
+        return vectors
+
+
+Opener = Callable[[Mapping[str, Any]], ServedEncoder]
+
+
+class ServedEncoding(Encoding):
+    """What agents with a served encoder share."""
+
+    def __init__(self, opener: Opener) -> None:
+        super().__init__()
+        self.opener = opener
+        self.before = 0
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        """Open the encoder."""
+        self.options = dict(options)
+        self.loaded = self.opener(options)
+
+    def tokens(self) -> Tokens:
+        """Tokens read since the last time, as the server counted them."""
+        now = self.loaded.read if isinstance(self.loaded, ServedEncoder) else 0
+        made, self.before = Tokens(now - self.before), now
+        return made
+
+    def notes(self) -> Sequence[str]:
+        """What the encoder has to say."""
+        return list(self.loaded.notes) if isinstance(self.loaded, ServedEncoder) else []
+
+
+class ServedEmbedding(ServedEncoding, WordLlamaEmbedding):
+    """Texts to vectors of a served encoder."""
+
+
+class ServedSearch(ServedEncoding, WordLlamaSearch):
+    """The passages nearest to a question, by a served encoder."""
+
+
+@dataclass(frozen=True)
+class ServedVectors:
+    """Makes, in the instance's process, an agent of one capability for a served encoder. Holds no key."""
+
+    capability: str
+    endpoint: Endpoint
+    deadline_s: float = 120.0
+
+    def __call__(self) -> Agent:
+        """The agent."""
+        return (ServedEmbedding if self.capability == "embedding" else ServedSearch)(self.open)
+
+    def open(self, options: Mapping[str, Any]) -> ServedEncoder:
+        """The encoder."""
+        caller = Caller(self.endpoint, deadline_s=float(options.get("timeout") or self.deadline_s))
+        return ServedEncoder(
+            caller,
+            in_flight=int(options.get("in_flight") or 8),
+            too_long="fail" if options.get("too_long") == "fail" else "shorten",
+        )

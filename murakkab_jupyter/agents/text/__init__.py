@@ -1,0 +1,1 @@
+"""Texts without a language model: their parts, their meaning, what stands in them."""

@@ -1,0 +1,192 @@
+"""The language model in process, with real weights; and what is done with what it writes."""
+
+from __future__ import annotations
+
+import pickle
+import urllib.error
+import urllib.request
+
+import pytest
+
+from murakkab_jupyter.agents.agent import Failed, Inputs
+from murakkab_jupyter.agents.language.chat import Chat, Reply, Request, TooLong
+from murakkab_jupyter.agents.language.llm import GgufWriter, LlamaChat, register_gguf
+from murakkab_jupyter.agents.language.writing import TASKS, AnswerWriter, SummaryWriter, TextWriter
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.errors import AgentError
+from murakkab_jupyter.core.kinds import Box, Boxes, Origin, Segment, Transcript
+
+SPEECH = "The council approved a new cycle path. Work will start in May."
+
+
+class FakeChat(Chat):
+    """Says what it is told to, in order, and keeps what it was asked."""
+
+    def __init__(self, *replies: str, context: int | None = None) -> None:
+        super().__init__()
+        self.replies = list(replies)
+        self.asked: list[str] = []
+        self.most = context
+
+    def send(self, messages, request):
+        text = messages[-1]["content"]
+        if self.most is not None and len(text) > self.most:
+            raise TooLong(len(text), self.most)
+        self.asked.append(text)
+        return Reply(self.replies.pop(0), 10, 5)
+
+
+def over(kind, *replies: str):
+    chat = FakeChat(*replies)
+    agent = kind(lambda options, cores: chat)
+    agent.load({}, 1)
+    return agent, chat
+
+
+def scene(text: str = SPEECH) -> Inputs:
+    seen = [Boxes((Box("person", 0.9, 0, 0, 1, 1),))]
+    spoken = Transcript((Segment(0, 5, text),) if text else ())
+    return Inputs((), {"material": [("objects", seen), ("transcript", spoken)]})
+
+
+def question(words: str = "When will the work start?") -> Inputs:
+    spoken = Transcript(
+        (
+            Segment(1.0, 3.0, "The council approved a new cycle path."),
+            Segment(3.0, 5.0, "Work will start in May."),
+        )
+    )
+    return Inputs(
+        (), {"question": words, "context": [("t", [spoken])]}, {"context": [[Origin("/a.mp4", 0.0, 9.0)]]}
+    )
+
+
+def test_a_summary_that_stands_in_the_material_is_kept():
+    agent, _ = over(SummaryWriter, "The council approved a cycle path, and work starts in May.")
+    assert agent.call([scene()]) == [
+        "Seen: person. The council approved a cycle path, and work starts in May."
+    ]
+    assert agent.extracted == 0
+    assert agent.tokens().written == 5
+
+
+@pytest.mark.parametrize(
+    "invented",
+    [
+        "Aliens landed in Nevada.",
+        "The council approved a cycle path in 1999.",
+        "The council of Paris approved a cycle path.",
+        "",
+    ],
+)
+def test_an_invented_summary_is_replaced_by_the_words_that_were_said(invented):
+    agent, _ = over(SummaryWriter, invented)
+    assert agent.call([scene()]) == [f"Seen: person. {SPEECH}"]
+    assert agent.extracted == 1
+
+
+def test_a_silent_scene_is_not_asked_about():
+    agent, chat = over(SummaryWriter)
+    assert agent.call([scene("")]) == ["Seen: person. Nothing is said."]
+    assert chat.asked == []
+
+
+def test_an_answer_rests_on_the_passage_it_used():
+    agent, _ = over(AnswerWriter, "The work will start in May.")
+    (answer,) = agent.call([question()])
+    assert answer.text == "The work will start in May."
+    assert [(e.start_s, e.end_s) for e in answer.evidence] == [(3.0, 5.0)]
+
+
+def test_an_invented_answer_is_replaced_by_the_best_sentence():
+    agent, _ = over(AnswerWriter, "It begins on 4 July at Wembley.")
+    (answer,) = agent.call([question()])
+    assert answer.text == "Work will start in May."
+    assert agent.extracted == 1
+
+
+def test_what_the_material_does_not_answer_is_not_asked_and_an_empty_question_fails():
+    agent, chat = over(AnswerWriter)
+    unknown, empty = agent.call([question("How do I reset my password?"), question("")])
+    assert unknown.evidence == ()
+    assert isinstance(empty, Failed)
+    assert chat.asked == []
+
+
+def test_material_too_long_for_the_model_is_shortened_and_counted():
+    chat = FakeChat("done", context=500)
+    agent = TextWriter(lambda options, cores: chat)
+    agent.load({"max_tokens": 10}, 1)
+    item = Inputs((), {"material": [("long", "x" * 3000), ("short", "Keep me.")]}, sentence="Write about it")
+    assert agent.call([item]) == ["done"]
+    assert "Keep me." in chat.asked[0]
+    assert "[…]" in chat.asked[0]
+    assert agent.shortened == 1
+
+
+def test_a_step_without_material_is_only_its_sentence():
+    agent, chat = over(TextWriter, "An old silent pond.")
+    assert agent.call([Inputs((), {}, sentence="Write a haiku")]) == ["An old silent pond."]
+    assert chat.asked == ["Write a haiku"]
+
+
+def test_a_file_that_is_missing_or_no_gguf_is_an_error(tmp_path):
+    with pytest.raises(AgentError, match="no GGUF file at"):
+        LlamaChat(tmp_path / "none.gguf")
+    (tmp_path / "text.gguf").write_text("hello")
+    with pytest.raises(AgentError, match="is no GGUF file"):
+        LlamaChat(tmp_path / "text.gguf")
+    with pytest.raises(AgentError, match="no GGUF file"):
+        register_gguf(tmp_path / "none.gguf", library=Library())
+
+
+def test_a_gguf_that_is_cut_short_is_an_error(tmp_path):
+    pytest.importorskip("xllamacpp")
+    (tmp_path / "cut.gguf").write_bytes(b"GGUF" + bytes(64))
+    with pytest.raises(AgentError, match="cannot load"):
+        LlamaChat(tmp_path / "cut.gguf")
+
+
+def test_the_gguf_agent_says_what_to_pin():
+    with pytest.raises(AgentError, match="gguf="):
+        GgufWriter("text-generation")().load({}, 1)
+
+
+@pytest.fixture(scope="module")
+def small():
+    pytest.importorskip("xllamacpp")
+    from murakkab_jupyter.agents.weights.resolver import resolve
+
+    return resolve("smollm2-135m-q4_1")
+
+
+@pytest.mark.media
+def test_a_real_model_writes_the_same_alone_and_in_a_batch_and_shortens_what_is_too_long(small):
+    chat = LlamaChat(small, context=512)
+    asks = [Request((), ("Say in one word what ", " is."), (thing,), 8) for thing in ("rain", "a dog")]
+    alone = [chat.complete([one])[0] for one in asks]
+    assert chat.complete(asks) == alone
+    assert all(reply.text and reply.read and reply.written for reply in alone)
+    (long,) = chat.complete([Request((), ("Summarise: ", ""), ("word and word " * 600,), 8)])
+    assert isinstance(long, Reply)
+    assert chat.shortened == 1
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{chat.server.listening_address}/v1/models", timeout=5)
+    chat.close()
+
+
+@pytest.mark.media
+def test_any_gguf_is_registered_in_one_line_and_answers(small):
+    library = Library()
+    library.load_entry_points()
+    specs = register_gguf(small, "mine", library=library)
+    assert [spec.name for spec in specs] == [f"mine{task.suffix}" for task in TASKS.values()]
+    assert specs[0].version == register_gguf(small, "mine", library=library)[0].version
+    spec = pickle.loads(pickle.dumps(library.agent("mine-qa")))
+    agent = spec.make()
+    agent.load(spec.settings({}), 1)
+    (answer,) = agent.call([question()])
+    assert "May" in answer.text
+    assert answer.evidence[-1].source == "/a.mp4"
+    assert agent.tokens().read > 0
+    agent.close()

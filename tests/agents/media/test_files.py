@@ -1,0 +1,344 @@
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from murakkab_jupyter.agents.media.files import RATE, guess_kind, probe, read_audio, read_frame, thumbnail
+from murakkab_jupyter.agents.media.pictures import CACHE, Cache
+from murakkab_jupyter.core.errors import InputError, UsageError
+from murakkab_jupyter.core.kinds import Audio, Document, Frame, Image, Video
+from tests.conftest import BLUE, GREEN, RED, coloured, scene_pictures, tone
+
+
+def near(pixel, colour, tolerance=40):
+    return bool(np.all(np.abs(pixel.astype(int) - np.array(colour)) < tolerance))
+
+
+def test_kinds_are_guessed_by_suffix_whatever_its_case():
+    assert guess_kind("a/b.MP4") == "video"
+    assert guess_kind(Path("x.flac")) == "audio"
+    assert guess_kind("x.jpeg") == "image"
+    assert guess_kind("notes.md") == "document"
+    assert guess_kind("x.unheard") is None
+    assert guess_kind("noname") is None
+
+
+def test_a_video_is_probed_for_length_size_rate_and_sound(three_scenes, silent_video):
+    video = probe(three_scenes, "video")
+    assert isinstance(video, Video)
+    assert video.duration_s == pytest.approx(6.0, abs=0.05)
+    assert (video.width, video.height, video.fps, video.has_audio) == (64, 48, 10.0, False)
+    assert probe(silent_video, "video").has_audio
+
+
+def test_a_video_of_one_picture_lasts_as_long_as_that_picture(one_frame_video):
+    video = probe(one_frame_video, "video")
+    assert video.duration_s == pytest.approx(0.1, abs=0.02)
+    assert near(read_frame(Frame(video, 0.0))[20, 20], BLUE)
+    assert near(read_frame(Frame(video, 5.0))[20, 20], BLUE)
+
+
+def test_a_4k_portrait_video_is_read_upright(portrait_4k):
+    video = probe(portrait_4k, "video")
+    assert (video.width, video.height) == (2160, 3840)
+    pixels = read_frame(Frame(video, 0.2))
+    assert pixels.shape == (3840, 2160, 3)
+    assert near(pixels[100, 1000], RED)
+    assert near(pixels[3700, 1000], BLUE)
+    CACHE.clear()
+
+
+def test_a_video_from_a_phone_held_upright_is_shown_upright(make_video, clips):
+    picture = np.concatenate([coloured(RED, 64, 24), coloured(BLUE, 64, 24)])
+    data = bytearray(make_video("lying.mp4", [picture] * 3).read_bytes())
+    matrix = data.find(b"tkhd") + 44  # the transformation in the header of its track
+    one = 1 << 16
+    data[matrix : matrix + 36] = struct.pack(">9i", 0, one, 0, -one, 0, 0, 0, 0, 1 << 30)
+    path = clips / "turned.mp4"
+    path.write_bytes(data)
+    video = probe(path, "video")
+    assert (video.width, video.height) == (48, 64)
+    pixels = read_frame(Frame(video, 0.1))
+    assert near(pixels[32, 42], RED)  # turned a quarter to the right: what was above is on the right
+    assert near(pixels[32, 6], BLUE)
+
+
+def test_turning_follows_the_frame_that_says_so():
+    from murakkab_jupyter.agents.media.pictures import pixels_of
+
+    class Turned:
+        """A fake decoded frame: red above blue, to be shown a quarter turned to the left."""
+
+        rotation = 90
+
+        def to_ndarray(self, format):  # noqa: A002 - PyAV's name
+            assert format == "rgb24"
+            return np.concatenate([coloured(RED, 64, 24), coloured(BLUE, 64, 24)])
+
+    pixels = pixels_of(Turned())
+    assert pixels.shape == (64, 48, 3)
+    assert near(pixels[32, 6], RED)
+
+
+def test_a_frame_is_the_picture_shown_at_its_time(three_scenes):
+    video = probe(three_scenes, "video")
+    for time_s, colour in (
+        (4.5, BLUE),
+        (0.0, RED),
+        (1.99, RED),
+        (2.0, GREEN),
+        (3.99, GREEN),
+        (5.95, BLUE),
+        (99.0, BLUE),
+    ):
+        assert near(read_frame(Frame(video, time_s))[20, 20], colour), time_s
+
+
+def test_frames_of_a_variable_rate_are_found_by_time_not_by_number(make_video):
+    path = make_video("variable.mp4", [coloured(c) for c in (RED, GREEN, BLUE)], pts=[0, 3, 30])
+    video = probe(path, "video")
+    assert near(read_frame(Frame(video, 0.29))[20, 20], RED)
+    assert near(read_frame(Frame(video, 2.9))[20, 20], GREEN)
+    assert near(read_frame(Frame(video, 3.0))[20, 20], BLUE)
+
+
+def test_decoded_frames_are_kept_within_a_budget(three_scenes):
+    video = probe(three_scenes, "video")
+    picture_bytes = 64 * 48 * 3
+    cache = Cache(max_bytes=2 * picture_bytes)
+    first = cache.frame(Frame(video, 0.0))
+    assert cache.frame(Frame(video, 0.0)) is first
+    for time_s in (1.0, 2.0, 3.0):
+        cache.frame(Frame(video, time_s))
+    assert cache.frame(Frame(video, 3.0)) is cache.frame(Frame(video, 3.0))
+    assert cache.frame(Frame(video, 0.0)) is not first
+    cache.clear()
+
+
+def test_a_decoded_frame_cannot_be_written_to(three_scenes):
+    pixels = read_frame(Frame(probe(three_scenes, "video"), 1.0))
+    with pytest.raises(ValueError):
+        pixels[0, 0] = 0
+
+
+def test_sound_is_read_as_mono_at_16_khz(humming_video):
+    video = probe(humming_video, "video")
+    whole = read_audio(video)
+    assert whole.dtype == np.float32
+    assert whole.size == pytest.approx(4 * RATE, abs=0.15 * RATE)
+    spectrum = np.abs(np.fft.rfft(whole[RATE : 2 * RATE]))
+    assert int(spectrum.argmax()) == 440
+
+
+def test_a_stretch_of_sound_is_the_same_as_that_part_of_the_whole(clips):
+    import wave
+
+    path = clips / "noise.wav"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 5 * 44_100)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(44_100)
+        file.writeframes((noise * 32767).astype("<i2").tobytes())
+    audio = probe(path, "audio")
+    whole, part = read_audio(audio), read_audio(audio, 2.0, 3.0)
+    assert part.size == RATE
+    lags = [
+        float(np.dot(part[100:-100], whole[2 * RATE + 100 + lag : 3 * RATE - 100 + lag]))
+        for lag in range(-40, 41)
+    ]
+    assert abs(int(np.argmax(lags)) - 40) <= 1  # a sample of rounding at the most
+
+
+def test_a_video_without_a_track_of_sound_gives_no_samples(three_scenes):
+    assert read_audio(probe(three_scenes, "video")).size == 0
+
+
+def test_a_stretch_after_the_end_gives_no_samples(sine_audio):
+    assert read_audio(probe(sine_audio, "audio"), 10.0, 11.0).size == 0
+
+
+def test_an_audio_file_is_probed_for_its_length(sine_audio):
+    audio = probe(sine_audio, "audio")
+    assert isinstance(audio, Audio)
+    assert audio.duration_s == pytest.approx(3.0, abs=0.01)
+    assert read_audio(audio, 1.0, 2.0).size == RATE
+
+
+def test_an_audio_file_is_no_video_and_a_silent_film_no_audio(sine_audio, three_scenes):
+    with pytest.raises(InputError, match=r"sine\.wav holds no picture"):
+        probe(sine_audio, "video")
+    with pytest.raises(InputError, match=r"three_scenes\.mp4 holds no sound"):
+        probe(three_scenes, "audio")
+
+
+@pytest.mark.parametrize(
+    ("fixture", "words"),
+    [
+        ("empty_file", "is empty"),
+        ("text_as_video", "cannot be read"),
+        ("truncated_video", "cannot be read"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_what_is_no_media_is_named(fixture, words, kind, request):
+    path = request.getfixturevalue(fixture)
+    with pytest.raises(InputError, match=words) as caught:
+        probe(path, kind)
+    assert path.name in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.mp4"):
+        probe(tmp_path / "nowhere.mp4", "video")
+
+
+def test_a_file_cut_short_after_its_index_counts_only_what_is_there(clips, three_scenes):
+    import av
+
+    whole = clips / "indexed.mkv"
+    with av.open(str(three_scenes)) as source, av.open(str(whole), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    cut = clips / "cut.mkv"
+    data = whole.read_bytes()
+    cut.write_bytes(data[: len(data) * 6 // 10])
+    video = probe(cut, "video")
+    assert 0.5 < video.duration_s < 5.0 < probe(whole, "video").duration_s
+    assert near(read_frame(Frame(video, 0.0))[20, 20], RED)
+    assert read_frame(Frame(video, 5.9)).shape == (48, 64, 3)
+
+
+def test_a_file_with_an_index_but_no_pictures_is_refused(clips, three_scenes):
+    data = bytearray(three_scenes.read_bytes())
+    start = data.find(b"mdat") + 4
+    end = data.find(b"moov") - 4
+    data[start:end] = bytes(end - start)
+    path = clips / "zeroed.mp4"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"No picture can be decoded from .*zeroed\.mp4"):
+        probe(path, "video")
+
+
+def test_a_playlist_that_poses_as_a_video_opens_nothing_else(clips):
+    path = clips / "playlist.mp4"
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(InputError):
+        probe(path, "video")
+
+
+def test_an_image_is_probed_read_and_turned_as_its_camera_says(clips):
+    from PIL import Image as Pillow
+
+    path = clips / "turned.jpg"
+    picture = Pillow.fromarray(coloured(GREEN, 40, 20))
+    exif = Pillow.Exif()
+    exif[0x0112] = 6  # show it a quarter turned
+    picture.save(path, exif=exif)
+    image = probe(path, "image")
+    assert isinstance(image, Image)
+    assert (image.width, image.height) == (20, 40)
+    pixels = read_frame(image)
+    assert pixels.shape == (40, 20, 3)
+    assert near(pixels[5, 5], GREEN)
+
+
+def test_what_is_no_image_is_named(text_as_video):
+    with pytest.raises(InputError, match=r"text\.mp4 cannot be read as an image"):
+        probe(text_as_video, "image")
+
+
+def test_an_image_that_would_fill_the_memory_is_refused(clips, monkeypatch):
+    from PIL import Image as Pillow
+
+    path = clips / "large.png"
+    Pillow.fromarray(coloured(RED, 100, 100)).save(path)
+    monkeypatch.setattr("murakkab_jupyter.agents.media.pictures.MAX_MEGAPIXELS", 0.001)
+    with pytest.raises(InputError, match="megapixels"):
+        probe(path, "image")
+
+
+def test_a_document_is_read_in_the_encodings_people_have(tmp_path):
+    for name, data in (
+        ("utf8.txt", "größer".encode()),
+        ("bom.txt", b"\xef\xbb\xbf" + "größer".encode()),
+        ("wide.txt", "größer".encode("utf-16")),
+        ("latin.txt", "größer".encode("latin-1")),
+    ):
+        (tmp_path / name).write_bytes(data)
+        document = probe(tmp_path / name, "document")
+        assert isinstance(document, Document)
+        assert document.text == "größer", name
+
+
+def test_a_binary_file_is_no_document_and_a_huge_one_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"ab\0cd")
+    with pytest.raises(InputError, match="no text file"):
+        probe(path, "document")
+    monkeypatch.setattr("murakkab_jupyter.agents.media.files.MAX_DOCUMENT_BYTES", 3)
+    with pytest.raises(InputError, match="at most"):
+        probe(path, "document")
+
+
+def test_an_unknown_kind_is_a_usage_error(three_scenes):
+    with pytest.raises(UsageError, match="smell"):
+        probe(three_scenes, "smell")
+
+
+def test_a_thumbnail_is_a_small_jpeg(three_scenes):
+    from io import BytesIO
+
+    from PIL import Image as Pillow
+
+    data = thumbnail(Frame(probe(three_scenes, "video"), 1.0), width=32)
+    picture = Pillow.open(BytesIO(data))
+    assert (picture.format, picture.size) == ("JPEG", (32, 24))
+    assert len(data) < 5000
+
+
+def test_importing_media_loads_no_heavy_library():
+    code = (
+        "import sys, murakkab_jupyter.agents.builtin\n"
+        "heavy = {'av', 'cv2', 'PIL', 'onnxruntime', 'faster_whisper', 'moonshine_voice', 'scenedetect', 'rapidocr'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_silence_between_two_pieces_of_sound_keeps_its_length(clips):
+    import av
+
+    path = clips / "gap.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        for start_s in (0.0, 2.0):
+            frame = av.AudioFrame.from_ndarray(
+                (tone(0.5) * 32767).astype(np.int16).reshape(1, -1), format="s16", layout="mono"
+            )
+            frame.sample_rate = RATE
+            frame.pts = round(start_s * RATE)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    samples = read_audio(probe(path, "audio"))
+    loud = np.flatnonzero(np.abs(samples) > 0.05)
+    assert samples.size == pytest.approx(2.5 * RATE, abs=0.1 * RATE)
+    assert not np.any((loud > 0.6 * RATE) & (loud < 1.9 * RATE))
+    assert np.any(loud > 2.1 * RATE)
+
+
+def test_pictures_of_many_scenes_are_what_was_drawn(make_video):
+    colours = [RED, GREEN, BLUE, RED]
+    video = probe(make_video("four.mp4", scene_pictures(*colours, each=5), gop=50), "video")
+    seen = [read_frame(Frame(video, 0.5 * index + 0.25))[20, 20] for index in (3, 1, 2, 0)]
+    assert [near(pixel, colours[index]) for pixel, index in zip(seen, (3, 1, 2, 0), strict=True)] == [
+        True
+    ] * 4

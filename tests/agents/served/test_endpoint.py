@@ -1,0 +1,62 @@
+"""What is known of a served model, as data."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from murakkab_jupyter.agents.served.endpoint import Endpoint
+from murakkab_jupyter.core.errors import AgentError
+
+
+def test_the_url_ends_before_the_path_of_a_call():
+    assert Endpoint("http://localhost:8000/v1/chat/completions", "m").url == "http://localhost:8000/v1"
+    assert Endpoint("http://localhost:8000/v1/", "m").root == "http://localhost:8000"
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000", "ftp://host/v1", "http://", "http://host:0/v1", "http://host:x/v1"]
+)
+def test_what_is_no_base_url_is_refused(url):
+    with pytest.raises(AgentError, match="starts with http"):
+        Endpoint(url, "m")
+
+
+@pytest.mark.parametrize("url", ["http://me:sk-secret@host/v1", "http://host/v1?key=sk-secret"])
+def test_a_secret_in_the_url_is_refused_and_not_repeated(url):
+    with pytest.raises(AgentError) as caught:
+        Endpoint(url, "m")
+    assert "sk-secret" not in str(caught.value)
+
+
+def test_the_key_itself_is_no_name_of_a_variable():
+    with pytest.raises(AgentError) as caught:
+        Endpoint("http://host/v1", "m", key_env="sk-secret-1")
+    assert "sk-secret-1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5, True])
+def test_a_limit_is_a_whole_number(limit):
+    with pytest.raises(AgentError, match="max_in_flight"):
+        Endpoint("http://host/v1", "m", max_in_flight=limit)
+
+
+def test_the_key_is_read_when_it_is_needed_and_travels_nowhere(monkeypatch):
+    endpoint = Endpoint("http://host/v1", "m", key_env="THEIR_KEY")
+    monkeypatch.setenv("THEIR_KEY", "sk-secret-2")
+    assert endpoint.key() == "sk-secret-2"
+    assert b"sk-secret-2" not in pickle.dumps(endpoint)
+    assert "sk-secret-2" not in repr(endpoint)
+
+
+def test_the_key_of_openai_goes_to_openai_alone(monkeypatch):
+    monkeypatch.delenv("MURAKKAB_API_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-3")
+    assert Endpoint("https://api.openai.com/v1", "m").key() == "sk-secret-3"
+    assert Endpoint("https://elsewhere.example/v1", "m").key() == ""
+
+
+def test_a_name_for_its_agents():
+    assert Endpoint("http://host:8000/v1", "Qwen/Qwen3-8B").slug() == "qwen3-8b"
+    assert Endpoint("http://host:8000/v1", "").slug() == "host-8000"
