@@ -21,9 +21,9 @@ __all__ = ["EngineCurve", "EnginePoint", "HeldOut"]
 
 MOST = 1e9
 AT = 0.10
-"""Band of a figure at a measured point: a guess of what repeating it changes."""
+"""Band of a figure at a measured point: the widest of three repeats lay 9 % from the median (`benchmarks/results/engine_curve.md`)."""
 BETWEEN = 0.20
-"""Band between two points: a guess until `benchmarks/engine_curve.py` has said how far left-out points are off."""
+"""Band between two points: left-out levels of one server were predicted within 5 % (same page); others may bend more."""
 FAR = 2.0
 
 
