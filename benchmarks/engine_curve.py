@@ -18,7 +18,7 @@ from statistics import median
 from common import RESULTS, header, table
 
 from murakkab_jupyter.agents.served.endpoint import Endpoint
-from murakkab_jupyter.cluster.measure_engine import Workload, measure_engine
+from murakkab_jupyter.cluster.measuring.engines import Workload, measure_engine
 from murakkab_jupyter.profiles.engine import EngineCurve, EnginePoint
 
 

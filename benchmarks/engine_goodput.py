@@ -25,7 +25,7 @@ from common import RESULTS, header, table
 
 from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.agents.served.endpoint import Endpoint
-from murakkab_jupyter.cluster.measure_engine import LoadChat, Workload
+from murakkab_jupyter.cluster.measuring.engines import LoadChat, Workload
 
 THEIRS = """
 import argparse, json

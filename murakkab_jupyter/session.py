@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from murakkab_jupyter.agents.language.chat import Chat
     from murakkab_jupyter.cluster.connect import Cluster
     from murakkab_jupyter.cluster.engines.roster import Roster
-    from murakkab_jupyter.cluster.measure import Measurement, Progress
+    from murakkab_jupyter.cluster.measuring.agents import Measurement, Progress
     from murakkab_jupyter.profiles.engine import EngineCurve
     from murakkab_jupyter.workflow.decompose import Draft
 
@@ -313,7 +313,7 @@ class Session:
             Told before each case: an agent, its levers and cores.
         """
         from murakkab_jupyter.agents.media.files import probe
-        from murakkab_jupyter.cluster.measure import measure_into
+        from murakkab_jupyter.cluster.measuring.agents import measure_into
         from murakkab_jupyter.demo import QUESTION, clips
 
         if self.address is not None:
@@ -359,7 +359,7 @@ class Session:
         """
         from murakkab_jupyter.agents.served.endpoint import Endpoint
         from murakkab_jupyter.agents.served.serving import endpoint_behind
-        from murakkab_jupyter.cluster.measure_engine import measure_engine
+        from murakkab_jupyter.cluster.measuring.engines import measure_engine
 
         if "://" in target:
             endpoint = Endpoint(target, "")

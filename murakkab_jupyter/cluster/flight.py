@@ -27,9 +27,9 @@ from murakkab_jupyter.cluster.host import (
     stop_run,
     topic,
 )
+from murakkab_jupyter.cluster.instances.pool import Recipe, Reply
+from murakkab_jupyter.cluster.instances.ship import pack_agent
 from murakkab_jupyter.cluster.media import MediaShipper, find_media
-from murakkab_jupyter.cluster.pool import Recipe, Reply
-from murakkab_jupyter.cluster.ship import pack_agent
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import InputError, MurakkabError
 from murakkab_jupyter.core.kinds import measure

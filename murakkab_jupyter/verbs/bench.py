@@ -15,7 +15,7 @@ from murakkab_jupyter.verbs.outcome import Outcome
 from murakkab_jupyter.verbs.table import Face, Request, help_text
 
 if TYPE_CHECKING:
-    from murakkab_jupyter.cluster.measure import Progress
+    from murakkab_jupyter.cluster.measuring.agents import Progress
     from murakkab_jupyter.core.hosts import ClusterView
     from murakkab_jupyter.planner.plan import Plan
     from murakkab_jupyter.run import Run

@@ -22,7 +22,7 @@ from murakkab_jupyter.agents.language.chat import Message, Request
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.loops import background
 from murakkab_jupyter.agents.served.openai import OpenAIChat
-from murakkab_jupyter.cluster.measure import Progress
+from murakkab_jupyter.cluster.measuring.agents import Progress
 from murakkab_jupyter.core.errors import ProfileError
 from murakkab_jupyter.energy.nvml import NvmlMeter
 from murakkab_jupyter.profiles.engine import EngineCurve, EnginePoint

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from murakkab_jupyter.agents.served.endpoint import Endpoint
-from murakkab_jupyter.cluster.measure_engine import Workload, levels, measure_engine
+from murakkab_jupyter.cluster.measuring.engines import Workload, levels, measure_engine
 from murakkab_jupyter.core.errors import AgentError, ProfileError
 from tests.agents.served.fake_openai import FakeServer, answers, error, fake_server
 
