@@ -149,7 +149,9 @@ class Estimator:
         self._steps = {step.name: step for step in workflow.steps}
         self._estimates: dict[tuple[int, ...], Estimate] = {}
         self._widths = {
-            name: tuple(m.configuration.cores * m.configuration.instances for m in some)
+            name: tuple(
+                max(one.cores, one.held_cores) * one.instances for one in (m.configuration for m in some)
+            )
             for name, some in self.modes.items()
         }
         self._factors = {

@@ -36,6 +36,8 @@ class Configuration:
         Whether a call holds all items of one parent (`batch` then does not apply).
     engine
         Model server that its agent calls, where the session may have to start one.
+    engine_cores
+        CPU cores that this server keeps busy while it answers, beside the caller; 0 for one with GPUs, or elsewhere.
     """
 
     agent: str
@@ -47,6 +49,12 @@ class Configuration:
     batch: int = 1
     siblings: bool = False
     engine: str = ""
+    engine_cores: int = 0
+
+    @property
+    def held_cores(self) -> int:
+        """Cores that a call holds: an instance's own, or those of the server that it asks; none of a server elsewhere."""
+        return self.engine_cores if self.device == "remote" else self.cores
 
     def __str__(self) -> str:
         words = [self.agent]
@@ -67,6 +75,7 @@ class Configuration:
             "batch": self.batch,
             "siblings": self.siblings,
             "engine": self.engine,
+            "engine_cores": self.engine_cores,
         }
 
     @classmethod
@@ -82,6 +91,7 @@ class Configuration:
             batch=int(data["batch"]),
             siblings=bool(data.get("siblings", False)),
             engine=str(data.get("engine", "")),
+            engine_cores=int(data.get("engine_cores", 0)),
         )
 
 

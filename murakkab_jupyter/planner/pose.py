@@ -135,6 +135,9 @@ def rich_mode(
     abreast = one.instances
     if not remote and one.cores:
         abreast = min(abreast, sum(worker.cores // one.cores for worker in cluster.workers))
+    engine = cluster.engine(one.engine) if one.engine else None
+    # One that is still to be started holds nothing before it answers.
+    held = one.held_cores if engine is None or (engine.warm and engine.host) else 0
     return RichMode(
         seconds=seconds.plus(costs.dispatch_s),
         busy_s=seconds,
@@ -142,7 +145,7 @@ def rich_mode(
         gpu_j=gpu,
         load_s=load_s,
         load_cpu_s=load_cpu_s,
-        cores=0 if remote else one.cores,
+        cores=held if remote else one.cores,
         instances=max(1, abreast),
         batch=max(1, one.batch),
         siblings=one.siblings,

@@ -85,11 +85,11 @@ class Search:
         one, most = mode.configuration, len(self.estimator.held) - 1
         if one.gpus:
             return most
-        if one.device == "remote":
-            return 0
-        wide = one.cores * one.instances
+        wide = one.held_cores * one.instances
         able = (
-            n for n, held in enumerate(self.estimator.held) if one.cores <= held.widest and wide <= held.cores
+            n
+            for n, held in enumerate(self.estimator.held)
+            if one.held_cores <= held.widest and wide <= held.cores
         )
         return min(able, default=most)
 

@@ -60,7 +60,9 @@ class StepState:
         self.step = step
         self.configuration = configuration
         self.upstream = upstream
-        cores = 0 if configuration.device == "remote" else configuration.cores
+        cores = (
+            0 if configuration.device == "remote" else configuration.cores
+        )  # of its engine's: once it answers
         limit = max(1, configuration.instances)
         self.demand = Demand(step.name, cores, configuration.gpus, limit)
         self.queue = ReadyQueue(siblings=configuration.siblings)

@@ -304,8 +304,8 @@ class VirtualDriver:
 
 
 def held_cores(batch: Batch) -> int:
-    """Cores that a batch keeps busy; one that waits for a server keeps none."""
-    return 0 if batch.configuration.device == "remote" else batch.configuration.cores
+    """Cores that a batch keeps busy; one that waits for a server elsewhere keeps none."""
+    return batch.configuration.held_cores
 
 
 def simulate(

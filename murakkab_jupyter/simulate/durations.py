@@ -17,10 +17,16 @@ GUESS_S = 1.0
 
 GUESS_BAND = 10.0
 
+LEAST_BUSY = 0.5
+"""The least share of a server's cores that is taken to be busy while it answers: a guess."""
+
 
 @dataclass(slots=True)
 class Span:
-    """Seconds, CPU-seconds and GPU joules, each with the ends of its band; adds up."""
+    """Seconds, CPU-seconds and GPU joules, each with the ends of its band; adds up.
+
+    `cpu_source` is where the CPU-seconds come from, where they are weaker than the seconds.
+    """
 
     seconds: float = 0.0
     low_s: float = 0.0
@@ -30,6 +36,7 @@ class Span:
     cpu_high_s: float = 0.0
     gpu_j: float | None = None
     source: Source = "measured"
+    cpu_source: Source = "measured"
 
     def add(self, other: Span) -> None:
         """Add another span: as weak as the weaker of both."""
@@ -43,6 +50,8 @@ class Span:
             self.gpu_j = (self.gpu_j or 0.0) + other.gpu_j
         if other.source != self.source:
             self.source = weakest((self.source, other.source))
+        if other.cpu_source != self.cpu_source:
+            self.cpu_source = weakest((self.cpu_source, other.cpu_source))
 
     def times(self, factor: float) -> Span:
         """So many times as long."""
@@ -55,12 +64,14 @@ class Span:
             self.cpu_high_s * factor,
             self.gpu_j,
             self.source,
+            self.cpu_source,
         )
 
     @property
     def cpu(self) -> Figure:
         """The CPU-seconds as a figure."""
-        return Figure(self.cpu_s, "s", self.cpu_low_s, self.cpu_high_s, self.source)
+        source = weakest((self.source, self.cpu_source))
+        return Figure(self.cpu_s, "s", self.cpu_low_s, self.cpu_high_s, source)
 
     def banded(self, seconds: float) -> Figure:
         """Other seconds that are as sure as these."""
@@ -68,6 +79,16 @@ class Span:
             return Figure(seconds, "s", seconds, seconds, self.source)
         low, high = self.low_s / self.seconds, self.high_s / self.seconds
         return Figure(seconds, "s", seconds * low, seconds * high, self.source)
+
+
+def answering(cores: int, call: Span) -> Span:
+    """What a server without a GPU spends on a call that it answers: all of its cores meanwhile (a prior)."""
+    return Span(
+        cpu_s=cores * call.seconds,
+        cpu_low_s=cores * call.low_s * LEAST_BUSY,
+        cpu_high_s=cores * call.high_s,
+        cpu_source="prior",
+    )
 
 
 class Durations:
@@ -107,7 +128,10 @@ class Durations:
             prediction = self._profiles.call(
                 one.agent, one.options, cores=cores, items=items, work=work, speed=speed
             )
-            span = self._calls[key] = self._span(one.agent, prediction, items * GUESS_S)
+            span = self._span(one.agent, prediction, items * GUESS_S)
+            if one.engine_cores:
+                span.add(answering(one.engine_cores, span))
+            self._calls[key] = span
         return span
 
     def load(self, step: str, speed: float) -> Span:

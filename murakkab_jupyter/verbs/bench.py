@@ -93,7 +93,9 @@ class Workbench:
 
     def session_of(self, request: Request) -> Session:
         """The session that a request's options ask for."""
-        return self.session(request.options.get("cluster"), request.cores)
+        # An engine's --cores are its own: they make no session.
+        cores = None if request.verb.name == "engine" else request.cores
+        return self.session(request.options.get("cluster"), cores)
 
     def close(self) -> None:
         """Let go of every session's cluster and files."""
