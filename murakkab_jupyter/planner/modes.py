@@ -17,7 +17,7 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView
-from murakkab_jupyter.planner.left_out import LeftOut
+from murakkab_jupyter.planner.left_out import LeftOut, ways_out
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.planner.unmeasured import lack
 from murakkab_jupyter.profiles.profile import Profiles
@@ -31,6 +31,8 @@ MOST_MODES = 48
 
 IN_FLIGHT = "in_flight"
 """The lever of agents that ask a server: requests in flight."""
+
+ADD = "Add one: a function of yours with @agent(capability=...), or a package that offers it (see `murakkab agents`)."
 
 SAME = 0.01
 SAME_S = 0.002
@@ -148,8 +150,8 @@ def load_of(
         wall_s=load_s + math.ceil(calls / used) * call.seconds.value,
         first_s=load_s + call.seconds.value,
         call_s=call.seconds.value,
-        core_s=mode.cores * (busy + used * load_s),
-        cpu_s=calls * (call.cpu_s.value or 0.0) + used * load_cpu_s,
+        core_s=max(mode.cores, mode.held_cores) * (busy + used * load_s),
+        cpu_s=calls * (call.cpu_s.value or 0.0) + used * load_cpu_s + mode.engine_cores * busy,
     )
 
 
@@ -270,7 +272,7 @@ def undominated(modes: Sequence[tuple[Mode, Load]]) -> list[Mode]:
 
     def figures(entry: tuple[Mode, Load]) -> tuple[float, ...]:
         mode, load = entry
-        held = mode.configuration.cores * mode.configuration.instances
+        held = max(mode.configuration.cores, mode.configuration.held_cores) * mode.configuration.instances
         return (load.wall_s, load.first_s, load.core_s, load.cpu_s, float(held))
 
     rows = sorted(((figures(entry), entry[0]) for entry in modes), key=lambda row: row[0])
@@ -300,6 +302,8 @@ def shapes(
     # One instance has in flight what the lever says; a second one would double what it means.
     alone = agent.option(IN_FLIGHT) is not None
     count = max(1, math.ceil(items))
+    engine = cluster.engine(agent.engine) if agent.engine else None
+    engine_cores = 0 if engine is None else min(engine.cores, cluster.most_cores)
     widest = 1 if agent.remote else max(1, min(agent.max_cores, cluster.most_cores))
     sizes = [b for b in ladder(max(1, agent.max_batch)) if b < 2 * count]
     for cores in ladder(widest):
@@ -321,6 +325,7 @@ def shapes(
                     batch,
                     siblings,
                     agent.engine,
+                    engine_cores,
                 )
 
 
@@ -375,6 +380,12 @@ def usable(
         hint = 'Install what is missing; `pip install "murakkab-jupyter[demo]"` brings the built-in agents.'
         if all(": weights " in one and "; " not in one for one in missing):
             hint = "Connect to the network or allow the hub, or put the weights into $MURAKKAB_WEIGHTS/NAME yourself."
+        if step.agent is None and (ways := ways_out(offered, lambda agent: lacking(agent, library))):
+            hint += "\nOr:\n" + "\n".join(f"  {way}" for way in ways)
+    elif offered and not stated:
+        message = f"Step {step.name}: nothing does {step.capability} here by itself."
+        ways = ways_out(offered, lambda agent: lacking(agent, library))
+        hint = "What would:\n" + "\n".join(f"  {way}" for way in ways) if ways else ADD
     elif offered:
         message = (
             f"Step {step.name}: no agent for {step.capability} has the option {', '.join(sorted(stated))}."
@@ -382,10 +393,7 @@ def usable(
         hint = f"There are: {', '.join(agent.name for agent in offered)}."
     else:
         message = f"Step {step.name} needs {what}, and none is known here."
-        hint = (
-            "Add one: a function of yours with @agent(capability=...), or a package that offers it "
-            "(see `murakkab agents`)."
-        )
+        hint = ADD
     raise InfeasibleError(message, binding=f"capability {step.capability}", hint=hint)
 
 
