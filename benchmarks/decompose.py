@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument("--on", choices=SETS, default="development")
     parser.add_argument("--model", action="store_true")
     parser.add_argument("--url", nargs="+", metavar=("URL", "NAME"))
+    parser.add_argument("--key-env", help="environment variable that holds the server's key")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
     from murakkab_jupyter.agents.library import default_library
@@ -155,9 +156,11 @@ def main() -> None:
 
         chats.append(("SmolLM2-135M in process", open_smollm2({"context": 4096}, 2)))
     if given.url:
+        from murakkab_jupyter.agents.served.endpoint import Endpoint
         from murakkab_jupyter.agents.served.openai import OpenAIChat
 
-        chats.append((given.url[1] if len(given.url) > 1 else given.url[0], OpenAIChat(*given.url[:2])))
+        served = Endpoint(given.url[0], given.url[1] if len(given.url) > 1 else "", given.key_env)
+        chats.append((served.model or served.url, OpenAIChat(served)))
     for name, chat in chats:
         rows.append(
             evaluate(

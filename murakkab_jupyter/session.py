@@ -258,7 +258,7 @@ class Session:
         """The plan with what it expects of the inputs and counts on, in words."""
         options = {name: dict(step.configuration.options) for name, step in plan.steps.items()}
         notes = count_notes(declaration.workflow, declaration.readable(), self.library, options)
-        return replace(plan, notes=(*plan.notes, *notes), cautions=self._cautions)
+        return replace(plan, notes=(*plan.notes, *declaration.roots.notes, *notes), cautions=self._cautions)
 
     @property
     def _cautions(self) -> tuple[str, ...]:
@@ -362,7 +362,7 @@ class Session:
         from murakkab_jupyter.cluster.measuring.engines import measure_engine
 
         if "://" in target:
-            endpoint = Endpoint(target, "")
+            endpoint = self.engines.endpoint_at(target) or Endpoint(target, "")
         else:
             known = {entry.name: entry for entry in self.engines.entries()}
             if target in known:

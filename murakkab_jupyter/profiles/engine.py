@@ -117,6 +117,8 @@ class EngineCurve:
         By requests in flight; at least one.
     boundary
         What the joules were counted around; empty where none were.
+    refused_at
+        Requests in flight at which the server turned some away (429): it takes fewer at once; None where it took all.
     """
 
     name: str
@@ -126,6 +128,7 @@ class EngineCurve:
     output_tokens: float
     points: tuple[EnginePoint, ...]
     boundary: str = ""
+    refused_at: int | None = None
 
     def __post_init__(self) -> None:
         if not self.points:
@@ -149,11 +152,13 @@ class EngineCurve:
         if not isinstance(listed, Sequence) or isinstance(listed, str):
             msg = f"The points of {words['name']} are a list, not {listed!r}."
             raise ProfileError(msg)
+        refused = data.get("refused_at")
         points = sorted((EnginePoint.from_json(one) for one in listed), key=lambda one: one.in_flight)
         return cls(
             prompt_tokens=number(data, "prompt_tokens", MOST),
             output_tokens=positive(data, "output_tokens"),
             points=tuple(points),
+            refused_at=None if refused is None else int(positive(data, "refused_at")),
             **words,
         )
 
@@ -166,6 +171,7 @@ class EngineCurve:
             "boundary": self.boundary,
             "prompt_tokens": self.prompt_tokens,
             "output_tokens": self.output_tokens,
+            **({} if self.refused_at is None else {"refused_at": self.refused_at}),
             "points": [one.to_json() for one in self.points],
         }
 

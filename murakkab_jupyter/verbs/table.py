@@ -88,6 +88,7 @@ OPTIONS: Mapping[str, Option] = {
     "key-env": of_engine(
         "value", "VAR", "attach: environment variable that holds the key; it is never stored"
     ),
+    "key-over-http": of_engine("flag", "", "attach: send its key also without encryption"),
     "keep": of_engine("flag", "", "attach: later sessions know it too", ("magic",)),
     # engine start
     "vllm-python": of_engine(
