@@ -51,6 +51,8 @@ UNREAD: dict[str, str] = {
     **dict.fromkeys((".heic", ".heif", ".avif", ".svg"), "save it as .jpg or .png"),
 }
 """Kinds of files that people have and that are not read, and what to do with one."""
+PLAIN = frozenset({".eml", ".ipynb"})
+"""Those of them that are plain text all the same, and read where one is named."""
 
 HTML = frozenset({".html", ".htm", ".xhtml"})
 MAX_DOCUMENT_BYTES = 64_000_000
@@ -74,12 +76,12 @@ def how_to_read(files: Iterable[Path], kind: str) -> str:
         for file in files
         if (what := unread(file)) and kind in ("document", "image")
     )
-    return f"{read_as(kind)} ({'; '.join(ways)})." if ways else ""
+    return f"{'; '.join(ways)}. {read_as(kind)}." if ways else ""
 
 
 def read_as(kind: str) -> str:
     """Which files are read as a kind, in words."""
-    return f"Read as {kind} are {', '.join(SUFFIXES[kind])}"
+    return f"What is read as {kind}: {', '.join(SUFFIXES[kind])}"
 
 
 def probe(path: str | Path, kind: str) -> Video | Audio | Image | Document:
@@ -151,15 +153,22 @@ def probe_document(media: Media) -> Document:
         return Document(media, pdf_text(path))
     if suffix == ".docx":
         return Document(media, docx_text(path))
+    if unread(media.path) and suffix not in PLAIN:
+        raise no_document(media)
     data = path.read_bytes()
     bom = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
     encoding = next((name for mark, name in bom.items() if data.startswith(mark)), "utf-8")
     if encoding != "utf-16" and b"\0" in data:
-        msg = f"{media.path} is no file that can be read as a document."
-        what = unread(media.path) or "turn it into plain text first"
-        raise InputError(msg, hint=f"{what[0].upper()}{what[1:]}. {read_as('document')}, and any plain text.")
+        raise no_document(media)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode("latin-1")  # every byte means something in it, so old files stay readable
     return Document(media, html_text(text) if suffix in HTML else text)
+
+
+def no_document(media: Media) -> InputError:
+    """What to do with a file that is not read as a document."""
+    msg = f"{media.path} is no file that can be read as a document."
+    what = unread(media.path) or "turn it into plain text first"
+    return InputError(msg, hint=f"{what[0].upper()}{what[1:]}. {read_as('document')}, and any plain text.")
