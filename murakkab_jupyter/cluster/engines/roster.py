@@ -363,7 +363,8 @@ class Roster:
                 ClusterError,
                 UsageError,
             ) as error:  # it is down, or its name has been taken since
-                self._entries[one.name] = replace(entry, problem=error.message)
+                advice = f" {endpoint.key_advice}" if isinstance(error, KeyWantedError) else ""
+                self._entries[one.name] = replace(entry, problem=f"{error.message}{advice}")
 
     def why_missing(self, said: str) -> str:
         """Which engine an error about a missing agent may mean, and why that cannot be used; empty for none."""

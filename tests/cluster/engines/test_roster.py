@@ -230,6 +230,16 @@ def test_the_next_session_knows_that_a_kept_model_sees(roster, library, tmp_path
     assert again.agents == entry.agents
 
 
+def test_a_kept_engine_whose_key_is_gone_says_how_to_give_it(roster, library, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("STANDIN_KEY", KEY)
+    with serving("keyed") as server:
+        variable = roster.attach(server.url, name="mine", ask_key=lambda _: KEY, keep=True).endpoint.key_env
+        monkeypatch.delenv(variable)
+        (kept,) = Roster(library, unconnected, lambda: None, kept=tmp_path / "engines.json").entries()
+    assert "wants a key" in kept.problem
+    assert f"Set a valid key in the environment variable {variable}" in kept.problem
+
+
 def test_a_kept_engine_whose_name_was_taken_since_is_there_with_the_reason(roster, tmp_path) -> None:
     with serving() as server:
         roster.attach(server.url, name="mine", keep=True)
