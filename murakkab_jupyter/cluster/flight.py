@@ -244,7 +244,7 @@ class Orders:
     def resources(self, worker: str, configuration: Configuration) -> dict[str, float] | None:
         """What the task takes of the resources that its worker declares; None where it declares none."""
         found = self.cluster.probes.get(worker)
-        if found is None or not found.declared or configuration.device == "remote":
+        if found is None or not found.declared or configuration.waits:
             return None
         wanted: dict[str, float] = {"cores": configuration.cores}
         if configuration.gpus:

@@ -92,6 +92,8 @@ class EngineView:
         Where instances that call it must be, because it listens on loopback there; empty when they may be anywhere.
     cores
         CPU cores of that host that it keeps busy while it answers; 0 for a server with GPUs, or elsewhere.
+    gpus, gpu_names
+        GPUs that one replica of it holds, all on one worker, and what such GPUs are called there; 0 where nobody said.
     """
 
     name: str
@@ -101,6 +103,8 @@ class EngineView:
     worker: str = ""
     host: str = ""
     cores: int = 0
+    gpus: int = 0
+    gpu_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class Span:
     cpu_low_s: float = 0.0
     cpu_high_s: float = 0.0
     gpu_j: float | None = None
+    gpu_low_j: float = 0.0
+    gpu_high_j: float = 0.0
     source: Source = "measured"
     cpu_source: Source = "measured"
 
@@ -48,6 +50,8 @@ class Span:
         self.cpu_high_s += other.cpu_high_s
         if other.gpu_j is not None:
             self.gpu_j = (self.gpu_j or 0.0) + other.gpu_j
+            self.gpu_low_j += other.gpu_low_j
+            self.gpu_high_j += other.gpu_high_j
         if other.source != self.source:
             self.source = weakest((self.source, other.source))
         if other.cpu_source != self.cpu_source:
@@ -63,9 +67,18 @@ class Span:
             self.cpu_low_s * factor,
             self.cpu_high_s * factor,
             self.gpu_j,
+            self.gpu_low_j,
+            self.gpu_high_j,
             self.source,
             self.cpu_source,
         )
+
+    @property
+    def gpu(self) -> Figure | None:
+        """The GPU's joules as a figure; None where no GPU is used."""
+        if self.gpu_j is None:
+            return None
+        return Figure(self.gpu_j, "J", self.gpu_low_j, self.gpu_high_j, self.source, "estimate")
 
     @property
     def cpu(self) -> Figure:
@@ -148,11 +161,13 @@ class Durations:
         if prediction is None or prediction.seconds.value is None:
             self.guessed[agent] = None
             low, high = guess_s / GUESS_BAND, guess_s * GUESS_BAND
-            return Span(guess_s, low, high, guess_s, low, high, None, "prior")
+            return Span(guess_s, low, high, guess_s, low, high, source="prior")
         seconds, cpu = prediction.seconds, prediction.cpu_s
         value = max(0.0, seconds.value or 0.0)
         # A call whose CPU time nobody knows keeps one core busy.
         cpu_value = value if cpu.value is None else max(0.0, cpu.value)
+        joules = prediction.energy_j
+        gpu_j = None if joules is None else joules.value
         return Span(
             value,
             value if seconds.low is None else seconds.low,
@@ -160,6 +175,8 @@ class Durations:
             cpu_value,
             cpu_value if cpu.low is None else cpu.low,
             cpu_value if cpu.high is None else cpu.high,
-            None if prediction.energy_j is None else prediction.energy_j.value,
+            gpu_j,
+            (gpu_j or 0.0) if joules is None or joules.low is None else joules.low,
+            (gpu_j or 0.0) if joules is None or joules.high is None else joules.high,
             "prior" if cpu.value is None else weakest((seconds.source, cpu.source)),
         )

@@ -182,7 +182,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb("history", "earlier runs", options=("json",), most_words=0),
     Verb("bill", "what a run used, predicted beside actual", "[RUN]", ("json",)),
-    Verb("agents", "capabilities, and the agents that offer them here", "[NAME]", ("json",)),
+    Verb("agents", "capabilities, and the agents that offer them here", "[NAME]", ("cluster", "json")),
     Verb("models", "weights: origin, licence, size, and whether they are here", "[NAME]", ("fetch", "json")),
     Verb(
         "profile",
