@@ -40,7 +40,11 @@ export class KernelLink {
   private session: ISessionContext | null = null;
   private kernel: Kernel.IKernelConnection | null = null;
   private comm: Kernel.IComm | null = null;
+  /** Whether the comm has been opened: the kernel knows of it, or will when it hears. */
+  private told = false;
   private ours = false;
+  /** Whether to ask again if the kernel closes the comm: a cell has named us since it was opened. */
+  private again = false;
   private readonly _changed = new Signal<this, void>(this);
 
   panel: NotebookPanel | null = null;
@@ -140,8 +144,11 @@ export class KernelLink {
       const parent = message.parent_header as Partial<KernelMessage.IHeader>;
       if (execution_state === 'idle' && parent.msg_type === 'execute_request') {
         this.ours = false;
-        this.drop();
-        this.ask(true);
+        if (this.comm) {
+          this.again = true; // it has been asked, and will answer
+        } else {
+          this.ask(true);
+        }
       }
     }
   }
@@ -158,6 +165,8 @@ export class KernelLink {
     this.set('asking');
     const comm = kernel.createComm(TARGET);
     this.comm = comm;
+    this.told = false;
+    this.again = false;
     const mine = (): boolean => this.comm === comm;
     comm.onMsg = message => {
       if (mine()) {
@@ -170,11 +179,16 @@ export class KernelLink {
       if (mine()) {
         this.comm = null;
         this.state = null;
-        this.set('not-loaded');
+        if (this.again) {
+          this.ask(true);
+        } else {
+          this.set('not-loaded');
+        }
       }
     };
     void opened(kernel, comm).then(() => {
       if (mine()) {
+        this.told = true;
         comm.open({});
       }
     });
@@ -196,14 +210,19 @@ export class KernelLink {
     }, PATIENCE_MS);
   }
 
+  /**
+   * Let the comm go. The kernel is asked to close it: closed from here, its subshell would end before the kernel has
+   * heard of it, and asyncio would complain ("Task was destroyed but it is pending!") in the output of some cell.
+   */
   private drop(): void {
     const comm = this.comm;
     this.comm = null;
     this.state = null;
     this.heard = null;
     if (comm && !comm.isDisposed) {
-      if (this.kernel && !this.kernel.isDisposed && this.kernel.connectionStatus === 'connected' && this.kernel.status !== 'restarting') {
-        comm.close();
+      const hears = this.kernel && !this.kernel.isDisposed && this.kernel.connectionStatus === 'connected' && this.kernel.status !== 'restarting';
+      if (hears && this.told) {
+        comm.send({ bye: true });
       } else {
         comm.dispose();
       }

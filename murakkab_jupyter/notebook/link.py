@@ -23,6 +23,7 @@ from murakkab_jupyter.core.version import VERSION
 from murakkab_jupyter.notebook.clusters import cluster_json, other_client
 from murakkab_jupyter.notebook.hub import apart
 from murakkab_jupyter.notebook.views.progress import StepMoment, eta_s
+from murakkab_jupyter.notebook.views.state import RunState
 
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["TARGET", "Link", "Watch", "connect"]
 
 TARGET = "murakkab"
-EVERY_S = 1.0
+EVERY_S = 0.5
 SHARE = 0.02
-"""Of its thread's time that a push may take: a long run's bill is made less often."""
+"""Of its thread's time that a push may take: a run that is slow to tell is told less often."""
+POWER_S = 1.0
+"""Between two readings of a meter: a shorter time says less of what is drawn."""
 MOST_RUNS = 20
 
 
@@ -46,6 +49,7 @@ class Watch:
         self.ended_s: float | None = None
         self.energy: Figure | None = None
         self._read = 0
+        self._state = RunState(run.workflow, run.plan, run.cluster)
         self._busy: dict[tuple[str, int], tuple[str, int]] = {}
         self._lost: set[str] = set()
         self.joined: dict[str, int] = {}
@@ -73,13 +77,11 @@ class Watch:
             self.energy = self.run.energy
 
     def weigh(self) -> None:
-        """Make the bill so far, for its energy."""
-        from murakkab_jupyter.runtime.bill import Bill
-
+        """What it has used so far, by what has come since the last time: the same energy as its view shows."""
+        self._state.read(self.run.events)
         if not self.run.ended:
-            seconds = time.monotonic() - self.begun
-            run = self.run
-            self.energy = Bill.of(tuple(run.events), run.plan, run.cluster, seconds=seconds).total.energy_j
+            self._state.seconds = max(self._state.seconds, time.monotonic() - self.begun)
+            self.energy = self._state.spent().energy_j
 
     def busy_cores(self, worker: str) -> int:
         """Cores of a worker that batches of this run hold."""
@@ -141,6 +143,7 @@ class Link:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._meter: Any = None
+        self._metered = 0.0
         self._power: tuple[Figure, ...] = ()
 
     # --- comms ------------------------------------------------------------------------------------------------
@@ -164,13 +167,27 @@ class Link:
         self._follow()
 
     def told(self, message: Any) -> None:
-        """A panel asks: `{"ask": "state"}`, or `{"stop": RUN}`."""
+        """A panel asks: `{"ask": "state"}`, or `{"stop": RUN}`; or it goes: `{"bye": true}`."""
         data = message["content"]["data"]
+        if isinstance(data, dict) and data.get("bye") is True:
+            self._part(message["content"]["comm_id"])
+            return
         wanted = data.get("stop") if isinstance(data, dict) else None
         run = self._bench.run_named(wanted) if isinstance(wanted, str) else None
         if run is not None:
             run.stop()
         self.tell()
+
+    def _part(self, comm_id: str) -> None:
+        """Close the comm of a panel that goes.
+
+        Were it closed by the front end, JupyterLab would end the comm's subshell in the same moment, and the
+        kernel drop the close message half read: asyncio complains of that in the output of some cell.
+        """
+        with self._lock:
+            comm = self._comms.pop(comm_id, None)
+        if comm is not None:
+            apart(comm.close)
 
     def follow(self, run: Run) -> None:
         """A run has begun."""
@@ -191,8 +208,6 @@ class Link:
         return [watch for watch in self._watches.values() if not watch.run.ended]
 
     def _push(self) -> None:
-        weighed = time.monotonic()
-        pause = EVERY_S
         while True:
             began = time.thread_time()
             with self._lock:
@@ -202,15 +217,13 @@ class Link:
                     self._thread = None
             if not running:
                 break
-            if time.monotonic() - weighed >= pause:
-                for watch in running:
-                    watch.weigh()
-                self._measure(running)
-                weighed = time.monotonic()
-                pause = max(EVERY_S, (time.thread_time() - began) / SHARE)
+            for watch in running:
+                watch.weigh()
+            self._measure(running)
             self.tell()
+            pause = max(EVERY_S, (time.thread_time() - began) / SHARE)
             with contextlib.suppress(Exception):
-                running[0].run.wait(EVERY_S)
+                running[0].run.wait(pause)
         self._meter, self._power = None, ()
         self.tell()
 
@@ -226,9 +239,13 @@ class Link:
         if self._meter is None:
             self._meter = best_meter(mine[0].power, view.cores)
             self._meter.start()
+            self._metered = time.monotonic()
+            return
+        if time.monotonic() - self._metered < POWER_S:
             return
         reading = self._meter.stop()
         self._meter.start()
+        self._metered = time.monotonic()
         self._power = tuple(
             Figure(
                 one.energy_j.value / one.seconds,

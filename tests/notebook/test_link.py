@@ -19,13 +19,16 @@ many = [f"w{i}" for i in range(200)]"""
 class Panel:
     """A front end's end of the comm."""
 
-    def __init__(self, kernel) -> None:
+    def __init__(self, kernel, subshell: str | None = None) -> None:
         self.client = kernel.client
+        self.subshell = subshell
         self.id = uuid4().hex
         self.send("comm_open", target_name="murakkab", data={})
 
     def send(self, kind, **content):
         message = self.client.session.msg(kind, {"comm_id": self.id, **content})
+        if self.subshell is not None:
+            message["header"]["subshell_id"] = self.subshell
         self.client.shell_channel.send(message)
 
     def wait(self, when, timeout_s=60):
@@ -36,6 +39,7 @@ class Panel:
                 message = self.client.get_iopub_msg(timeout=1)
             except queue.Empty:
                 continue
+            assert "Task" not in message["content"].get("text", ""), message["content"]
             if message["content"].get("comm_id") != self.id:
                 continue
             found = message["content"]["data"] if message["msg_type"] == "comm_msg" else "closed"
@@ -109,6 +113,45 @@ def test_a_panel_that_closes_is_told_no_more_and_nonsense_is_answered_with_the_s
         f"print({panel.id!r} in link._comms)"
     )
     assert reply.streams == ["False\n"]
+
+
+def test_a_panel_that_says_goodbye_is_closed_by_the_kernel_and_told_no_more(kernel):
+    panel = Panel(kernel)
+    panel.wait(lambda state: True)
+    panel.send("comm_msg", data={"bye": True})
+    assert panel.wait(lambda found: found == "closed") == "closed"
+    reply = kernel.run(
+        "link = get_ipython().magics_manager.registry['MurakkabMagics'].link\n"
+        f"print({panel.id!r} in link._comms)"
+    )
+    assert reply.streams == ["False\n"]
+
+
+def subshell_of(kernel, kind, **content):
+    """What the kernel answers on its control channel."""
+    client = kernel.client
+    client.control_channel.send(client.session.msg(kind, content))
+    return client.control_channel.get_msg(timeout=20)["content"]
+
+
+def test_a_subshell_that_ends_with_its_panel_leaves_no_complaint_in_an_output(kernel):
+    client = kernel.client
+    for _ in range(25):
+        subshell = subshell_of(kernel, "create_subshell_request")["subshell_id"]
+        panel = Panel(kernel, subshell)
+        panel.wait(lambda state: state != "closed")
+        panel.send("comm_msg", data={"bye": True})
+        panel.wait(lambda found: found == "closed")
+        # As JupyterLab does it, at once.
+        assert subshell_of(kernel, "delete_subshell_request", subshell_id=subshell)["status"] == "ok"
+    # What is pending and destroyed is told by the collector at the latest.
+    assert kernel.run("import gc\ngc.collect();").streams == []
+    while True:
+        try:
+            message = client.get_iopub_msg(timeout=0.2)
+        except queue.Empty:
+            break
+        assert message["msg_type"] != "stream", message["content"]
 
 
 def test_a_panel_is_told_of_a_dask_client_that_the_notebook_made_itself(kernel):
