@@ -18,6 +18,7 @@ sent as a real `error` message, so that a test of the notebook turns red. `%tb` 
 from __future__ import annotations
 
 import inspect
+import textwrap
 import traceback
 from typing import Any
 
@@ -35,6 +36,9 @@ __all__ = [
     "UsageError",
     "WeightsError",
 ]
+
+WIDTH = 78
+"""Characters of a line of an error in a notebook: front ends break longer ones within words."""
 
 
 class MurakkabError(Exception):
@@ -69,7 +73,7 @@ class MurakkabError(Exception):
     def _render_traceback_(self) -> list[str]:
         if stack_wanted():
             return traceback.format_exception(self)
-        return [f"{type(self).__name__}: {self}"]
+        return [folded(f"{type(self).__name__}: {self}")]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword arguments would be lost on the way from another process.
@@ -78,6 +82,16 @@ class MurakkabError(Exception):
 
 def _made_again(cls: type[MurakkabError], args: tuple[Any, ...]) -> MurakkabError:
     return cls.__new__(cls, *args)
+
+
+def folded(text: str, width: int = WIDTH) -> str:
+    """Long lines folded between words; code, carets under it, and what one is to paste stay as they are."""
+    return "\n".join(
+        line
+        if len(line) <= width or line[:1].isspace() or line.startswith("%") or "<-" in line
+        else "\n".join(textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False))
+        for line in text.split("\n")
+    )
 
 
 def stack_wanted() -> bool:

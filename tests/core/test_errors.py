@@ -7,6 +7,7 @@ import pytest
 
 from murakkab_jupyter.core import errors
 from murakkab_jupyter.core.errors import (
+    WIDTH,
     InfeasibleError,
     InputError,
     JournalError,
@@ -73,3 +74,21 @@ def test_an_error_comes_back_whole_from_another_process(error: MurakkabError) ->
     assert type(back) is type(error)
     assert back.lines() == error.lines()
     assert vars(back) == vars(error)
+
+
+def test_a_long_message_is_folded_between_words_in_a_notebook() -> None:
+    step = "answer <- answer {question} from {summary}, per video @question-answering question={question} paths=3"
+    error = LanguageError(
+        "The step " + "says many words " * 12,
+        line=1,
+        column=3,
+        source="x" * 120,
+        hint=f"Say it in one of these ways, whichever of the two of them you meant when you wrote the line:\n{step}",
+    )
+    (shown,) = error._render_traceback_()
+    assert "\n".join(error.lines()).split() == shown.removeprefix("LanguageError: ").split()
+    lines = shown.split("\n")
+    assert step in lines
+    assert f"  {'x' * 120}" in lines
+    assert max(len(line) for line in lines if line != step and "xxx" not in line) <= WIDTH
+    assert str(error) == "\n".join(error.lines()), "a terminal folds by itself"
