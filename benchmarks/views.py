@@ -16,12 +16,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from murakkab_jupyter.agents.library import default_library
 from murakkab_jupyter.core.events import BatchEnded, BatchStarted, RunEnded, RunStarted, Usage
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
 from murakkab_jupyter.notebook.hub import Hub
 from murakkab_jupyter.notebook.live import Shown, follow
 from murakkab_jupyter.planner.plan import Configuration, Plan, StepPlan
+from murakkab_jupyter.runtime.values import ValueStore
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
 
@@ -44,10 +46,11 @@ class Counted:
 
 
 class Told:
-    """As much of a run as a view reads: it has events, and it ends."""
+    """As much of a run as a view reads: it has events and values, and it ends."""
 
     def __init__(self, workflow: Workflow, plan: Plan, cluster: ClusterView) -> None:
         self.id = "benchmark"
+        self.store = ValueStore(workflow, default_library())
         self.workflow, self.plan, self.cluster = workflow, plan, cluster
         self.events: list[Any] = []
         self.status = "running"
@@ -72,6 +75,7 @@ class Told:
             time.sleep(max(0.0, begun + at - time.monotonic()))
             step, worker = STEPS[task % len(STEPS)], f"w{task % WORKERS}"
             self.events.append(BatchStarted(at, step, task, worker, 0, 1, 1))
+            self.store.put(step, (("things", task // len(STEPS)),), f"what {step} says of thing {task}")
             self.events.append(BatchEnded(at + 0.001, step, task, worker, 1, 0, usage=Usage(0.001, 0.001)))
         self.events.append(RunEnded(seconds, "done"))
         self._over.set()

@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from murakkab_jupyter.core.ancestry import format_ancestry
 from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.notebook.hub import Hub, slot
-from murakkab_jupyter.notebook.views.html import Bundle
+from murakkab_jupyter.notebook.views.html import Bundle, shorten
 from murakkab_jupyter.notebook.views.progress import steps_done
-from murakkab_jupyter.notebook.views.run import run_sheet, run_view
+from murakkab_jupyter.notebook.views.results import HIDDEN
+from murakkab_jupyter.notebook.views.run import Latest, run_sheet, run_view
 from murakkab_jupyter.notebook.views.state import RunState
+from murakkab_jupyter.notebook.views.values import value_words
 
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
@@ -24,7 +27,9 @@ EVERY_S = 0.25
 SHARE = 0.015
 """Of its thread's time that showing a run may take: a run that is slow to show is shown less often."""
 BARS_S = 1.0
-"""Between two time lines of a live view; counts move faster."""
+"""Between two time lines, and two looks at values, of a live view; counts move faster."""
+VALUE_CHARS = 160
+"""Characters of a value that is shown as it comes."""
 STATIC_S = 2.0
 """Between two static forms under a live view that nobody may be drawing."""
 HEARD_STATIC_S = 20.0
@@ -54,6 +59,18 @@ def state_of(run: Run, *, stopped: bool = False) -> RunState:
     elif stopped:
         state.end("stopped", "")
     return state
+
+
+def latest_of(run: Run) -> Latest:
+    """Of each step that says something in words, the value that came last; so much is done for it however many came."""
+    found = []
+    for step in run.workflow.steps:
+        one = None if step.kind in HIDDEN else run.store.latest(step.name)
+        if one is not None:
+            found.append(
+                (step.name, format_ancestry(one[0]), shorten(value_words(one[1], VALUE_CHARS), VALUE_CHARS))
+            )
+    return found
 
 
 def stopped_line(run: Run | None, total: int = 0, *, again: str = "run the cell again to go on") -> str:
@@ -182,14 +199,15 @@ class Shown:
         bars = now - self._drawn >= BARS_S
         self._drawn = now if bars else self._drawn
         still = now - self._static >= (HEARD_STATIC_S if self._hub.heard else STATIC_S)
-        self._hub.update(self._view, run_sheet(state, bars=bars), again=still)
+        latest = latest_of(self._run) if bars else None
+        self._hub.update(self._view, run_sheet(state, bars=bars, latest=latest), again=still)
         if still:
             self._static = now
             self._show(state)
 
     def _show(self, state: RunState) -> None:
         told = "" if state.status != "running" else f"As it stood at {time.strftime('%H:%M:%S')}."
-        bundle = run_view(state, told=told)
+        bundle = run_view(state, told=told, latest=latest_of(self._run))
         self._put(bundle if self._view is None else slot(bundle, self._view))
 
     def end(self, bundle: Bundle) -> None:

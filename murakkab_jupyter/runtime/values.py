@@ -5,6 +5,7 @@ Only what was done is here: a gather leaves out what failed, because it was neve
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -89,6 +90,13 @@ class ValueStore:
         """The values of a step or variable, read-only, in ancestry order."""
         found = self._values[name].copy()  # views read while the run goes on
         return MappingProxyType({key: found[key] for key in sorted(found)})
+
+    def latest(self, name: str) -> tuple[Ancestry, Any] | None:
+        """The value of a step that came last, and where it lies; as quick for many values as for few."""
+        # Views read while the run goes on: a value may come at this moment.
+        with contextlib.suppress(RuntimeError, StopIteration):
+            return next(reversed(self._values[name].items()))
+        return None
 
     # --- inputs -------------------------------------------------------------------------------------------------
 

@@ -120,6 +120,14 @@ def test_outputs_are_read_only_and_in_ancestry_order():
         outputs[key(0, 0, 0)] = None  # type: ignore[index]
 
 
+def test_the_latest_value_is_the_one_that_was_put_last():
+    store = ValueStore(workflow(), library())
+    store.put("videos", key(1), "second")
+    store.put("videos", key(0), "first")
+    assert store.latest("videos") == (key(0), "first")
+    assert ValueStore(workflow(), library()).latest("videos") is None
+
+
 def test_a_collection_may_be_put_as_a_list_at_the_root():
     store = ValueStore(workflow(), library())
     store.put("videos", ROOT, [CLIP, CLIP])
