@@ -19,9 +19,8 @@ from common import RESULTS, header, table
 from murakkab_jupyter.profiles.curve import Point, fit
 from murakkab_jupyter.profiles.observation import Observation
 from murakkab_jupyter.profiles.profile import options_key
-from murakkab_jupyter.profiles.published import shipped_published
 from murakkab_jupyter.profiles.reference import shipped_reference
-from murakkab_jupyter.profiles.served import ServedPoint, ServedProfile
+from murakkab_jupyter.profiles.served import ServedPoint, ServedProfile, shipped_published
 
 LEAST_S = 0.002
 """Calls shorter than this are noise of the clock: their relative error says nothing, and costs nobody anything."""

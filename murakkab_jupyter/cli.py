@@ -279,6 +279,7 @@ def watch(run: Run, request: Request) -> int:
     """Follow a run to its end and show what came of it."""
     from murakkab_jupyter.notebook.live import StoppedError, follow
     from murakkab_jupyter.notebook.show import run_bundle
+    from murakkab_jupyter.notebook.views.results import TERMINAL_LINES
 
     line = Line(sys.stderr)
     try:
@@ -295,7 +296,7 @@ def watch(run: Run, request: Request) -> int:
         print(write_json(run.report(), target))
         return run.exit_code
     with written(run.report() if target is not None else None, target):
-        print(run_bundle(run, pictures=False).text)
+        print(run_bundle(run, pictures=False, most_lines=TERMINAL_LINES).text)
         print(f"\nRun {run.id}: {run.status}{f'. {run.message}' if run.message else ''}", flush=True)
     return run.exit_code
 

@@ -17,10 +17,10 @@ from murakkab_jupyter.notebook.views.engines import engines_view
 from murakkab_jupyter.notebook.views.figures import figure, figure_text, legend
 from murakkab_jupyter.notebook.views.found import RESULTS_TYPE, results_json
 from murakkab_jupyter.notebook.views.frontier import frontier_view
-from murakkab_jupyter.notebook.views.html import Bundle, Cell, Html, tag
+from murakkab_jupyter.notebook.views.html import Bundle, Cell, Html, once, tag
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.progress import steps_done
-from murakkab_jupyter.notebook.views.results import Results, results_view
+from murakkab_jupyter.notebook.views.results import MOST_LINES, Results, results_view
 from murakkab_jupyter.notebook.views.run import run_view
 from murakkab_jupyter.notebook.views.slots import run_json
 from murakkab_jupyter.notebook.views.workers import WorkerNames
@@ -83,7 +83,7 @@ def show(outcome: Outcome) -> Bundle:
 
 def join(*bundles: Bundle) -> Bundle:
     """Several views, one below the other."""
-    return Bundle("".join(one.html for one in bundles), "\n\n".join(one.text for one in bundles))
+    return Bundle(once("".join(one.html for one in bundles)), "\n\n".join(one.text for one in bundles))
 
 
 # --- runs -----------------------------------------------------------------------------------------------------
@@ -110,13 +110,13 @@ def run_results(run: Run, *, pictures: bool = True) -> Results:
     return Results(run.workflow, values, errors, thumbnail if pictures else None)
 
 
-def run_bundle(run: Run, *, pictures: bool = True) -> Bundle:
-    """Results, then how the run went, then the bill."""
+def run_bundle(run: Run, *, pictures: bool = True, most_lines: int = MOST_LINES) -> Bundle:
+    """Results, then how the run went, then the bill; `most_lines` is of `results_view`."""
     from murakkab_jupyter.notebook.live import state_of
 
     title = f"Results ({run.status})"
     results = run_results(run, pictures=pictures)
-    shown = [results_view(results, title=title)]
+    shown = [results_view(results, title=title, most_lines=most_lines)]
     told = run_json(run)
     went = run_view(state_of(run))
     # The extension draws this part itself, and leaves ours out by its class.

@@ -38,10 +38,8 @@ class SimulatedStep:
         From its first start to its last end (s).
     cpu
         CPU-seconds of its calls and loads (s).
-    gpu
-        GPU energy of its calls (J), the GPUs' idle power included; None where it uses none.
-    called_s
-        Seconds that its calls took in all, one after another.
+    gpu_j
+        GPU energy of its calls (J), None where it uses none.
     cpu_by_worker, core_seconds
         By worker: CPU-seconds (s), and cores held times seconds.
     wasted_core_seconds
@@ -56,8 +54,7 @@ class SimulatedStep:
     end: Figure | None
     latency: Figure
     cpu: Figure
-    gpu: Figure | None
-    called_s: float
+    gpu_j: float | None
     cpu_by_worker: Mapping[str, Figure]
     core_seconds: Mapping[str, float]
     wasted_core_seconds: float

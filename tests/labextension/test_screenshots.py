@@ -105,7 +105,10 @@ class Camera:
             page.set_viewport_size({"width": self.width, "height": HEIGHT})
 
 
-@pytest.fixture(params=[(theme, width) for theme in ("Light", "Dark") for width in (1280, 800)], ids=str)
+@pytest.fixture(
+    params=[(theme, width) for theme in ("Light", "Dark") for width in (1280, 800)],
+    ids=lambda one: f"{one[0].lower()}-{one[1]}",
+)
 def camera(request, lab, plain_lab):
     theme, width = request.param
     with lab.theme(theme), plain_lab.theme(theme):
@@ -113,7 +116,7 @@ def camera(request, lab, plain_lab):
 
 
 def test_plan_run_frontier_errors_and_panel(desk, camera):
-    cells = (*FLOW, PROMPT, WRONG, TIGHT)
+    cells = (*FLOW, PROMPT, WRONG, TIGHT, "%murakkab agents", "%murakkab explain")
     desk.lab.write("shots.ipynb", *(code(one) for one in cells))
     camera.open(desk, "shots.ipynb")
     desk.panel()
@@ -131,7 +134,7 @@ def test_plan_run_frontier_errors_and_panel(desk, camera):
     camera.take(desk.cell(2), "run")
     frontier(desk, camera)
     camera.take(desk.cell(7), "cell")
-    for index, name in ((8, "error"), (9, "nearest")):
+    for index, name in ((8, "error"), (9, "nearest"), (10, "agents"), (11, "explain")):
         desk.run(index)
         camera.take(desk.cell(index), name)
     panel = desk.panel()
@@ -185,7 +188,16 @@ def test_the_video_tutorial_as_it_was_saved(newsroom, desk, browser, plain_lab, 
     plain_lab.write("video.ipynb", *newsroom.cells)
     plain, context = sit_down(plain_lab, browser)
     camera.open(plain, "video.ipynb")
-    for index, name in ((2, "video-plan-plain"), (3, "video-run-plain"), (8, "video-frontier-plain")):
+    for index, name in (
+        (2, "video-plan-stranger"),
+        (3, "video-run-stranger"),
+        (8, "video-frontier-stranger"),
+    ):
         plain.output(index).locator(".murakkab").first.wait_for()
+        camera.take(plain.cell(index), name)
+    plain_lab.trust("video.ipynb")
+    camera.open(plain, "video.ipynb")
+    for index, name in ((2, "video-plan-plain"), (3, "video-run-plain"), (8, "video-frontier-plain")):
+        plain.output(index).locator(".murakkab style").first.wait_for(state="attached")
         camera.take(plain.cell(index), name)
     context.close()

@@ -104,6 +104,18 @@ def test_static_and_live_view_are_drawn_from_one_sheet():
         assert mark["at"] in shown.html
 
 
+def test_the_values_that_came_last_stand_in_both_forms_and_a_sheet_without_them_says_nothing_of_them():
+    latest = [("transcript", "videos 0 / scenes 3", "The vote was nine to four.")]
+    state = samples.run_state()
+    shown = run_view(state, latest=latest)
+    for words in latest[0]:
+        assert words in shown.html
+        assert words in shown.text
+    assert run_sheet(state, latest=latest)["latest"] == [list(latest[0])]
+    assert "latest" not in run_sheet(state)
+    assert "Latest value" not in run_view(state).html
+
+
 def test_a_lost_worker_is_told_with_what_came_of_it():
     text = run_view(samples.run_state()).text
     assert "✕ 5.0 s  worker on right was lost" in text

@@ -31,7 +31,7 @@ from murakkab_jupyter.notebook.hub import KINDS, slot, source
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_view
 from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view
-from murakkab_jupyter.notebook.views.html import Bundle
+from murakkab_jupyter.notebook.views.html import STYLE, Bundle
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.plan_sheet import plan_sheet
 from murakkab_jupyter.notebook.views.results import Results, results_view
@@ -87,6 +87,7 @@ ALLOWED = {
         "rect",
         "path",
     ),
+    "small",
     *("line", "circle", "text", "details", "summary", "ul", "ol", "li", "pre", "br", "code", "p"),
 }
 
@@ -110,7 +111,7 @@ class Strict(HTMLParser):
 
 def check(bundle: Bundle) -> None:
     parser = Strict(convert_charrefs=False)
-    parser.feed(bundle.html)
+    parser.feed(bundle.html.replace(STYLE, "", 1))  # ours, and the only one
     for picture in re.findall(r"data:image/svg\+xml;base64,([\w+/=]+)", bundle.html):
         parser.feed(base64.b64decode(picture).decode())
     for text in (bundle.html, bundle.text):

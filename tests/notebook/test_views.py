@@ -16,15 +16,16 @@ from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_view
 from murakkab_jupyter.notebook.views.figures import amount, band, figure_text, timecode
 from murakkab_jupyter.notebook.views.frontier import frontier_view
-from murakkab_jupyter.notebook.views.html import Bundle, clean, shorten, tag, text_table
+from murakkab_jupyter.notebook.views.html import STYLE, Bundle, clean, once, shorten, tag, text_table
 from murakkab_jupyter.notebook.views.plan import plan_view
+from murakkab_jupyter.notebook.views.plan_sheet import plan_sheet
 from murakkab_jupyter.notebook.views.progress import (
     Moment,
     StepMoment,
     eta_s,
     progress_line,
 )
-from murakkab_jupyter.notebook.views.results import MOST_CARDS, Results, results_view
+from murakkab_jupyter.notebook.views.results import MOST_CARDS, MOST_LINES, MOST_ROWS, Results, results_view
 from murakkab_jupyter.notebook.views.run import run_view
 from murakkab_jupyter.notebook.views.tables import (
     Model,
@@ -73,7 +74,7 @@ def tags_of(bundle: Bundle) -> list[tuple[str, dict]]:
 
 
 def words_of(bundle: Bundle) -> str:
-    html = re.sub(r"<span>([$\\\\])</span>", r"\1", bundle.html)
+    html = re.sub(r"<span>([$\\\\])</span>", r"\1", bundle.html.replace(STYLE, ""))
     return " ".join(entities.unescape(re.sub(r"<[^>]+>", " ", html)).split())
 
 
@@ -105,8 +106,9 @@ def every_view() -> dict[str, Bundle]:
 def test_a_view_is_small_closed_and_asks_nothing_of_the_network_or_of_scripts(name):
     shown = every_view()[name]
     assert len(shown.html) < 100_000
+    assert re.findall(r"<style.*?</style>", shown.html) in ([], [STYLE])
     for tag_name, attributes in tags_of(shown):
-        assert tag_name not in {"script", "style", "link", "iframe", "object"}
+        assert tag_name not in {"script", "link", "iframe", "object"}
         assert not any(key.startswith("on") for key in attributes)
         for key in ("src", "href"):
             assert attributes.get(key, "data:").startswith("data:image/") if key in attributes else True
@@ -146,9 +148,12 @@ def test_text_of_svg_is_empty_so_that_a_page_that_strips_it_shows_no_scraps():
 
 def assert_inert(shown: Bundle) -> None:
     allowed = {
+        "style",
         "div",
         "span",
         "strong",
+        "small",
+        "br",
         "em",
         "table",
         "thead",
@@ -173,6 +178,7 @@ def assert_inert(shown: Bundle) -> None:
         if tag_name == "img":
             assert attributes["src"].startswith("data:image/jpeg")
     assert "<script" not in shown.html
+    assert "<style" not in shown.html.replace(STYLE, "")
     for text in (shown.html, shown.text):
         assert "\x1b" not in text
         assert "\u202e" not in text
@@ -257,8 +263,64 @@ def test_a_card_has_a_still_of_its_scene():
 def test_many_scenes_are_capped_and_counted_and_the_view_stays_small():
     shown = results_view(samples.results(MOST_CARDS + 40))
     assert len(shown.html) < 200_000
-    assert "40 more are in run.outputs" in words_of(shown)
-    assert "40 more are in run.outputs" in shown.text
+    assert "and 40 more: all are in run.outputs" in words_of(shown)
+    assert f"and {MOST_CARDS + 40 - MOST_LINES} more: all are in run.outputs" in shown.text
+
+
+def test_a_terminal_is_told_more_than_a_page_that_has_html_beside():
+    few = results_view(samples.results(MOST_CARDS))
+    all_of_it = results_view(samples.results(MOST_CARDS), most_lines=MOST_ROWS)
+    assert "more: all are in run.outputs" in few.text
+    assert "more: all are in run.outputs" not in all_of_it.text
+    assert few.html == all_of_it.html
+
+
+def test_views_in_one_output_share_one_style_sheet():
+    two = plan_view(samples.plan()).html + bill_view(samples.bill()).html
+    assert two.count(STYLE) == 2
+    assert once(two).count(STYLE) == 1
+    assert once(two).replace(STYLE, "") == two.replace(STYLE, "")
+    assert once("<div>none</div>") == "<div>none</div>"
+
+
+def test_a_table_costs_little_more_than_what_it_says():
+    value = "x" * 40
+    level = ("things",)
+    step = Step("said", "say {things}", "python", level, False, "text", (Input("things", "text", "same"),))
+    flow = Workflow("long", "", (Variable("things", "text", level),), (step,), Goal(), "")
+    made = {"said": {(("things", i),): value for i in range(80)}}
+    assert len(results_view(Results(flow, made)).html) < 80 * (40 + 110) + 3_000
+
+
+def test_the_static_plan_has_every_number_of_the_live_one():
+    plan, flow = samples.plan(), samples.newsroom()
+    html = entities.unescape(plan_view(plan, flow).html).replace("<span>$</span>", "$")
+    sheet = plan_sheet(plan, flow)
+    for step in sheet["steps"]:
+        said = [
+            step["items"].split()[0],
+            *step["time"].split(" – "),
+            step["agent"],
+            step["place"],
+            step["batch"],
+        ]
+        said += [part.rstrip(")") for _, text, _ in step["facts"] for part in text.split(" (")]
+        if step["second"]:
+            said += [step["second"]["agent"], step["second"]["reason"]]
+        assert [one for one in said if one not in html] == []
+    for label, text, _, _ in sheet["totals"]:
+        assert label in html
+        assert text in html
+
+
+def test_guesses_have_a_dashed_edge_in_a_plan():
+    html = plan_view(samples.plan(), samples.newsroom()).html
+    assert "dashed: a prior" in html
+    assert html.count("1px dashed") >= 6  # pills and bars
+    chosen = samples.plan()
+    sure = {key: replace(one, source="measured") for key, one in chosen.predicted.items() if one.known}
+    steps = {n: replace(s, predicted=sure) for n, s in chosen.steps.items()}
+    assert "dashed" not in plan_view(replace(chosen, predicted=sure, steps=steps)).html
 
 
 def test_a_still_that_cannot_be_read_hides_nothing():

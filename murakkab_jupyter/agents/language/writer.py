@@ -15,10 +15,6 @@ __all__ = ["Opener", "Task", "Writer"]
 Opener = Callable[[Mapping[str, Any], int], Chat]
 """`opener(options, cores)` loads a model."""
 
-REPLACED = (
-    "Some texts of the model did not stand in the material: sentences of the material are given instead."
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -73,8 +69,7 @@ class Writer(Agent):
 
     def notes(self) -> Sequence[str]:
         """What the model has to say beside its texts, each thing once."""
-        said = [] if self.model is None else list(self.model.notes)
-        return [*said, REPLACED] if self.extracted else said
+        return [] if self.model is None else list(self.model.notes)
 
     def close(self) -> None:
         """Let go of the model."""

@@ -36,30 +36,20 @@ TOO_LONG = re.compile(
 
 
 class Lost(Exception):  # noqa: N818 - not a fault: the call is tried again
-    """A call that came to nothing and may be tried again, after so many seconds where the server says so.
+    """A call that came to nothing and may be tried again, after so many seconds where the server says so."""
 
-    `crowded`: the server takes no more requests than it has.
-    """
-
-    def __init__(self, reason: str, after_s: float | None = None, *, crowded: bool = False) -> None:
+    def __init__(self, reason: str, after_s: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.after_s = after_s
-        self.crowded = crowded
 
 
 class Refused(Exception):  # noqa: N818 - an item's failure, told as one
-    """A call that no retry helps; other items may fare better. `advice` is what to do about it, in a run."""
+    """A call that no retry helps; other items may fare better."""
 
-    def __init__(self, what: str, advice: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.advice = advice
-
-    @property
-    def reason(self) -> str:
-        """What happened, and what to do about it."""
-        return f"{self.what} {self.advice}".rstrip()
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def raise_for(endpoint: Endpoint, status: int, headers: Mapping[str, str], raw: bytes) -> None:
@@ -78,10 +68,11 @@ def raise_for(endpoint: Endpoint, status: int, headers: Mapping[str, str], raw: 
     where = f"{endpoint.url} answered {status}"
     if status in AGAIN and "insufficient_quota" not in said:
         msg = f"answered {status} ({said})"
-        raise Lost(msg, after_s(headers.get("retry-after")), crowded=status == 429)
+        raise Lost(msg, after_s(headers.get("retry-after")))
     if status in {401, 403}:
         msg = f"{where}: {said}."
-        raise AgentError(msg, hint=endpoint.key_advice)
+        names = " or ".join(endpoint.key_names)
+        raise AgentError(msg, hint=f"Set a valid key in the environment variable {names} of the workers.")
     if status == 404:
         msg = f"{where}: {said}."
         raise AgentError(

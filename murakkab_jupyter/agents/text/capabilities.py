@@ -108,14 +108,10 @@ EXTRACTION = Capability(
 TRANSLATION = Capability(
     name="translation",
     summary="Translate a text into another language.",
-    ports=(
-        Port("text", TEXTUAL - {"boxes", "record"}),
-        Port("language", frozenset({"text"}), stated=True),
-        Port("source", frozenset({"text"}), optional=True, stated=True),
-    ),
+    ports=(Port("text", TEXTUAL - {"boxes", "record"}),),
     output="text",
     patterns=(
-        "translate [each|all] {text} [from (<source>|{source})] (into|to) (<language>|{language})",
+        "translate [each|all] {text} [from <source>] (into|to) <language>",
         "(put|turn) [each|all] {text} into the <language> language",
     ),
     slots=(Slot("language", str), Slot("source", str)),

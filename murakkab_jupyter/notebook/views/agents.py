@@ -6,6 +6,7 @@ from murakkab_jupyter.agents.agent import AgentSpec
 from murakkab_jupyter.agents.capability import Capability, Port
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.notebook.views.html import (
+    MUTED,
     Align,
     Bundle,
     Cell,
@@ -27,8 +28,8 @@ COLUMNS: tuple[tuple[str, Align], ...] = (
     ("Agent", "left"),
     ("Options", "left"),
     ("Here", "left"),
-    ("From", "left"),
 )
+FROM: tuple[str, Align] = ("From", "left")
 SLOTS = {int: "a whole number", float: "a number", str: "a word"}
 
 
@@ -36,23 +37,29 @@ def agents_view(library: Library, only: str | None = None) -> Bundle:
     """Every capability with its ports, sentences and slots, once, above the agents that offer it here."""
     html: list[Html] = []
     text = ["Agents"]
+    packages = {
+        library.package_of(one.name) for c in library.capabilities() for one in library.agents(c.name)
+    }
+    # Where all come from one package, it is said once.
+    columns = (*COLUMNS, FROM) if len(packages) > 1 else COLUMNS
     for capability in library.capabilities():
         known = list(library.agents(capability.name))
         agents = [one for one in known if only in (None, capability.name, one.name)]
         if not agents and only not in (None, capability.name):
             continue
-        rows = [row(one, library) for one in agents]
+        rows = [row(one, library)[: len(columns)] for one in agents]
         facts = facts_of(capability)
         html += [
             heading(capability.name, capability.summary),
-            *(fact_html(title, said) for title, said in facts),
-            table(COLUMNS, rows, caption=capability.name) if rows else note("No agent offers it yet."),
+            facts_html(facts),
+            table(columns, rows, caption=capability.name) if rows else note("No agent offers it yet."),
         ]
         text += ["", f"{capability.name}: {capability.summary}"]
         text += [line for title, said in facts for line in fact_text(title, said)]
-        shown = listing_text(COLUMNS, rows) if rows else "\nNo agent offers it yet."
+        shown = listing_text(columns, rows) if rows else "\nNo agent offers it yet."
         text += [f"  {line}".rstrip() for line in shown.split("\n")]
-    notes = [f"{name} could not be loaded: {why}" for name, why in library.broken.items()]
+    notes = [f"All are from {one}." for one in packages if len(packages) == 1]
+    notes += [f"{name} could not be loaded: {why}" for name, why in library.broken.items()]
     if not html:
         notes.insert(0, f"There is no capability or agent {only!r}." if only else "No agents are installed.")
     text += ["", *(wrap_text(one) for one in notes)] if notes else []
@@ -101,18 +108,16 @@ def fact_text(title: str, said: list[str]) -> list[str]:
     ]
 
 
-def fact_html(title: str, said: list[str]) -> Html:
+def facts_html(facts: list[tuple[str, list[str]]]) -> Html:
+    """Titles on the left, what is said of each below each other on the right."""
+    cells: list[Html] = []
+    for title, said in facts:
+        lines = [part for line in said for part in (tag("br"), line)][1:]
+        cells += [tag("span", title, style=MUTED), tag("span", *lines)]
     return tag(
         "div",
-        *(
-            tag(
-                "div",
-                tag("span", words, style="display:inline-block;min-width:4em;opacity:.74"),
-                tag("span", one),
-            )
-            for words, one in zip([title, *([""] * len(said))], said, strict=False)
-        ),
-        style="font-size:12px",
+        *cells,
+        style="display:grid;grid-template-columns:4em minmax(0,1fr);font-size:12px;margin:0 0 4px",
     )
 
 

@@ -43,9 +43,11 @@ def told(bill: Bill, name: str) -> Told:
     boundaries = sorted({boundary for line in bill.lines for boundary in line.counted})
     wasted = any(wasted_of(line) for line in bill.lines)
     tokens = any(line.tokens_in is not None or line.tokens_out is not None for line in bill.lines)
+    methods = {method_of(line) for line in bill.lines}
     columns: list[tuple[str, Align]] = [("Step", "left"), ("Items", "right")]
     columns += [(title, "right") for _, title in COLUMNS]
-    columns.append(("Energy by", "left"))
+    # A column of one word many times would cost the others their room.
+    columns += [("Energy by", "left")] if len(methods) > 1 else []
     columns += [(f"Counted: {boundary}", "right") for boundary in boundaries]
     columns += [("Tokens in / out", "right")] if tokens else []
     columns += [("Wasted", "right")] if wasted else []
@@ -53,7 +55,7 @@ def told(bill: Bill, name: str) -> Told:
     for line in bill.lines:
         row: list[Cell | object] = [Cell(line.name, line.agent), items_of(line)]
         row += [amount_cell(line, key) for key, _ in COLUMNS]
-        row.append(line.energy_j.method or line.energy_j.source)
+        row += [method_of(line)] if len(methods) > 1 else []
         row += [figure_text(line.counted.get(boundary)) for boundary in boundaries]
         row += [tokens_of(line)] if tokens else []
         row += [wasted_of(line)] if wasted else []
@@ -64,6 +66,7 @@ def told(bill: Bill, name: str) -> Told:
         else "what was used, and what the plan said"
     )
     notes = (
+        *([f"Energy: {methods.pop()}, of every line."] if len(methods) == 1 else []),
         *bill.notes,
         "Steps and idle add up to the total; steps run beside each other, so their times do not.",
     )
@@ -108,6 +111,11 @@ def words_of(value: Cell | object) -> list[str]:
     """What a cell says, and its quieter second line."""
     one = value if isinstance(value, Cell) else Cell(value)
     return [clean(one.text), clean(one.detail)]
+
+
+def method_of(line: Line) -> str:
+    """How its joules were got."""
+    return line.energy_j.method or line.energy_j.source
 
 
 def positive(one: Figure) -> bool:

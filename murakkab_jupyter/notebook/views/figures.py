@@ -13,6 +13,7 @@ __all__ = [
     "band",
     "figure",
     "figure_text",
+    "is_prior",
     "legend",
     "origin",
     "size_text",
@@ -108,11 +109,18 @@ def figure_text(one: Figure | None) -> str:
 
 
 def figure(one: Figure | None) -> Html:
-    """The same for HTML: the source is in the title too, and where there is a note, the note."""
+    """The same for HTML: the title has the band, the source, and where there is a note, the note."""
     if one is None or one.value is None:
         why = "" if one is None else one.note
         return tag("span", "unknown", title=why or None, style="opacity:.74;font-style:italic")
-    return tag("span", figure_text(one), title=origin(one))
+    return tag(
+        "span", figure_text(one), title="; ".join(part for part in (range_of(one), origin(one)) if part)
+    )
+
+
+def is_prior(one: Figure | None) -> bool:
+    """Whether a figure is a guess: a prior, or not known at all."""
+    return one is None or one.value is None or one.source == "prior"
 
 
 def origin(one: Figure | None) -> str:
@@ -128,10 +136,16 @@ def origin(one: Figure | None) -> str:
 def band(one: Figure | None) -> str:
     """A figure with the band it is expected in, where one is known."""
     text = figure_text(one)
+    wide = range_of(one)
+    return f"{text} ({wide})" if wide else text
+
+
+def range_of(one: Figure | None) -> str:
+    """The band that a figure is expected in, `2.00 s to 5.00 s`; empty where none is known."""
     if one is None or one.value is None or one.low is None or one.high is None:
-        return text
+        return ""
     low, high = amount(one.low, one.unit), amount(one.high, one.unit)
-    return text if low == high else f"{text} ({low} to {high})"
+    return "" if low == high else f"{low} to {high}"
 
 
 def legend(figures: Iterable[Figure | None]) -> str:

@@ -15,16 +15,20 @@ from murakkab_jupyter.core.kinds import Answer, Evidence, Scene
 from murakkab_jupyter.notebook.views.failures import MOST_FAILURES
 from murakkab_jupyter.notebook.views.html import clean, shorten
 from murakkab_jupyter.notebook.views.results import (
+    FEW_ROWS,
     HIDDEN,
     MISSING,
     MOST_CARDS,
     MOST_ROWS,
+    ROW_BYTES,
     Results,
     asked,
     by_level,
     card_level,
+    fitting,
     merged,
     owner,
+    share_of,
 )
 from murakkab_jupyter.notebook.views.values import evidence_words, value_words
 from murakkab_jupyter.workflow.model import Step
@@ -33,11 +37,13 @@ __all__ = ["RESULTS_TYPE", "results_json"]
 
 RESULTS_TYPE = "application/vnd.murakkab.results+json"
 FORMAT = 1
-ALL_CHARS = 60_000
+ALL_CHARS = 10_000
 """Characters that all values of a view share."""
 LONGEST = 4000
-SHORTEST = 200
+SHORTEST = 80
 MOST_EVIDENCE = 20
+ITEM_BYTES, VALUE_BYTES = 150, 100
+"""What an item and a value of it take in a saved notebook besides their words, indentation included."""
 
 
 def results_json(results: Results, *, title: str = "Results") -> dict[str, Any]:
@@ -49,7 +55,7 @@ def results_json(results: Results, *, title: str = "Results") -> dict[str, Any]:
     rest = [step for step in workflow.steps if step not in answers and step.kind not in HIDDEN]
     groups = grouped(results, cards, rest)
     values = sum(len(one.names) * len(one.shown) for one in groups)
-    longest = max(SHORTEST, min(LONGEST, ALL_CHARS // max(1, values)))
+    longest = share_of(ALL_CHARS, values, SHORTEST, LONGEST)
     places = {
         key: (number, index) for number, one in enumerate(groups) for index, key in enumerate(one.shown)
     }
@@ -104,13 +110,24 @@ def grouped(results: Results, cards: Level | None, steps: Sequence[Step]) -> lis
             for name in names
             if results.values.get(name) and name != level[-1] and workflow.kind_of(name) not in HIDDEN
         ]
-        # Ends say most, so they come first; the order of the workflow otherwise.
-        held.sort(key=lambda name: name not in sinks)
+        if level == cards:  # ends say most, so they come first on a card; the order of the workflow otherwise
+            held.sort(key=lambda name: name not in sinks)
         ordered = sorted(keys)
-        most = MOST_CARDS if level == cards else MOST_ROWS
+        most = MOST_CARDS if level == cards else rows_that_fit(results, held, ordered[:MOST_ROWS])
         if ordered:
             groups.append(Group(level, tuple(held), tuple(ordered[:most]), max(0, len(ordered) - most)))
     return groups
+
+
+def rows_that_fit(results: Results, names: Sequence[str], keys: Sequence[Ancestry]) -> int:
+    """How many items of a table are kept: many with short values, or fewer with long ones."""
+    longest = share_of(ALL_CHARS, FEW_ROWS * len(names), SHORTEST, LONGEST)
+    sizes = (
+        ITEM_BYTES
+        + sum(VALUE_BYTES + len(value_words(results.values[name].get(key), longest)) for name in names)
+        for key in keys
+    )
+    return fitting(sizes, ROW_BYTES, FEW_ROWS)
 
 
 def group_json(results: Results, one: Group, longest: int) -> dict[str, Any]:
@@ -128,7 +145,7 @@ def group_json(results: Results, one: Group, longest: int) -> dict[str, Any]:
         plain = format_ancestry(key)
         where = owner(results, key)
         if where == plain and source is not None:
-            where = shorten(value_words(source, 160), 160)
+            where = shorten(value_words(source, 160), min(160, longest))
         items.append({"item": plain, "where": where, "values": values})
     return {"level": format_level(one.level), "items": items, "left_out": one.left_out}
 

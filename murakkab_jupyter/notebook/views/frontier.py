@@ -25,6 +25,7 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
+from murakkab_jupyter.notebook.views.spread import spread
 from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.plan import Plan
 
@@ -41,7 +42,11 @@ COLUMNS = (
 UNITS = {"cost": "USD", "energy": "J", "latency": "s", "quality": "1"}
 AGAINST = " against the best in each respect."
 """Said once, below the table, instead of at each plan."""
-WIDTH, HEIGHT = 560, 250
+WIDTH, HEIGHT = 640, 300
+DISC = 9
+"""Radius of a plan's disc in the picture."""
+MOVED = 4
+"""From so far on, a disc that had to make room has a line to where it should be."""
 
 
 def same_plan(one: Plan, other: Plan | None) -> bool:
@@ -174,27 +179,20 @@ def ticks(low: float, high: float, unit: str, most: int = 5) -> dict[str, Any]:
 def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: str = "") -> Bundle:
     """A frontier as a picture, a table and text."""
     sheet = frontier_sheet(plans, chosen=chosen, name=name)
-    columns: list[tuple[str, Align]] = [
-        ("Plan", "left"),
-        *((title, "right") for _, title in COLUMNS),
-        ("What it gives up", "left"),
-        *((step, "left") for step in sheet["changing"]),
-    ]
+    figured: list[tuple[str, Align]] = [("Plan", "left"), *((title, "right") for _, title in COLUMNS)]
     rows = [
         [
             Cell(f"{point['number']}{' (chosen)' if point['chosen'] else ''}", strong=point["chosen"]),
-            *(
-                Cell(point["texts"][key], markup=tag("span", point["texts"][key], title=point["notes"][key]))
-                for key, _ in COLUMNS
-            ),
-            # Wide enough not to make its row tall, and in sight before the table scrolls.
-            Cell(point["gives"], markup=tag("div", point["gives"], style="min-width:230px")),
-            *(
-                Cell(agent, detail, markup=tag("div", agent, style="white-space:nowrap"))
-                for agent, detail in point["choices"]
-            ),
+            *(point["texts"][key] for key, _ in COLUMNS),
+            Cell(point["gives"] or "nothing", differs(sheet, point)),
         ]
         for point in sheet["points"]
+    ]
+    # Text has a column a step, and what each gives up on lines of its own; a page has less room across.
+    text_columns: list[tuple[str, Align]] = [*figured, *((step, "left") for step in sheet["changing"])]
+    text_rows = [
+        [*row[:-1], *(Cell(agent, detail) for agent, detail in point["choices"])]
+        for row, point in zip(rows, sheet["points"], strict=True)
     ]
     many = len(plans) > 1
     detail = (
@@ -207,13 +205,17 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
         "Frontier",
         heading("Frontier", f"{sheet['name']} · {detail}"),
         picture(sheet) if many else None,
-        table(columns, rows, caption="Frontier: one row a plan"),
+        table(
+            [*figured, ("What it gives up, and how it does what not all do alike", "left")],
+            rows,
+            caption="Frontier: one row a plan",
+        ),
         *(note(one) for one in notes if one),
     )
     text = "\n".join(
         [
             f"Frontier: {sheet['name']}: {detail}",
-            text_table(without(columns), [without(row) for row in rows], widest=48),
+            text_table(text_columns, text_rows, widest=48),
             *(wrap_text(f"{p['number']}: {p['gives']}", indent="  ") for p in sheet["points"] if p["gives"]),
             *(wrap_text(one) for one in notes if one),
         ]
@@ -221,10 +223,12 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
     return Bundle(markup, clean(text))
 
 
-def without(row: list[Any]) -> list[Any]:
-    """A row but for what its plan gives up, which text has on lines of its own."""
-    at = 1 + len(COLUMNS)
-    return [*row[:at], *row[at + 1 :]]
+def differs(sheet: dict[str, Any], point: dict[str, Any]) -> str:
+    """What a plan chose where not all plans chose the same."""
+    return " · ".join(
+        f"{step}: {' '.join(one for one in choice if one)}"
+        for step, choice in zip(sheet["changing"], point["choices"], strict=True)
+    )
 
 
 TAKE = "`%murakkab frontier --take N` takes plan N; `%murakkab run` then runs it."
@@ -268,10 +272,16 @@ def picture(sheet: dict[str, Any]) -> Html | None:
         marks.append(words(text, left - 8, up(value) + 4, "end"))
     marks.append(words(sheet["axes"][x]["title"], left + wide, HEIGHT - 3, "end"))
     marks.append(words(sheet["axes"][y]["title"], left, 9, "start"))
-    for point in sorted(sheet["points"], key=lambda one: one["chosen"]):
-        if point["values"][x] is None or point["values"][y] is None:
-            continue
-        at = {"cx": across(point["values"][x]), "cy": up(point["values"][y]), "r": 9}
+    known = [p for p in sheet["points"] if p["values"][x] is not None and p["values"][y] is not None]
+    true = [(across(point["values"][x]), up(point["values"][y])) for point in known]
+    room = (left + DISC, 14 + DISC), (left + wide - DISC, 14 + high - DISC)
+    places = spread(true, 2 * DISC + 2, *room)
+    for (x1, y1), (x2, y2) in zip(true, places, strict=True):
+        if math.hypot(x2 - x1, y2 - y1) > MOVED:
+            marks.append(line(x1, y1, round(x2, 1), round(y2, 1), ".9"))
+            marks.append(tag("circle", cx=x1, cy=y1, r=2, fill=GREY))
+    for point, (cx, cy) in zip(known, places, strict=True):
+        at = {"cx": round(cx, 1), "cy": round(cy, 1), "r": DISC}
         marks.append(
             tag("circle", **at, fill=ACCENT if point["chosen"] else "#fff", stroke=ACCENT, stroke_width="1.5")
         )
@@ -302,5 +312,5 @@ def words(text: str, x: float, y: float, anchor: str, fill: str = GREY) -> Html:
     )
 
 
-def line(x1: float, y1: float, x2: float, y2: float) -> Html:
-    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=GREY, stroke_opacity=".3")
+def line(x1: float, y1: float, x2: float, y2: float, opacity: str = ".3") -> Html:
+    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=GREY, stroke_opacity=opacity)

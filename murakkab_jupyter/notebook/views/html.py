@@ -1,10 +1,11 @@
 """Building safe HTML, and the bundle every view is: HTML and text that say the same.
 
 Whatever is not made by `tag` is escaped: what a model, a file name or a cell says is text, never markup.
-Styles stand inline, because saved notebooks are shown where style sheets are stripped, and they are
-such as JupyterLab leaves in a notebook that is not trusted: it strips theme variables and SVG. So lines
-and shades are greys that let the page shine through, and text has the page's own colour: right in light
-and dark themes alike.
+What gives a view its form stands inline, because saved notebooks are shown where style sheets are stripped,
+and is such as JupyterLab leaves in a notebook that is not trusted: it strips theme variables and SVG. So
+lines and shades are greys that let the page shine through, and text has the page's own colour: right in light
+and dark themes alike. What repeats for every cell of a table is said once, in the small style sheet that each
+view carries (`STYLE`): where that is stripped, a table has the page's own look, and reads as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import html
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ __all__ = [
     "BORDER",
     "HEAD_BACKGROUND",
     "MUTED",
+    "STYLE",
     "WARN",
     "Align",
     "Bundle",
@@ -33,6 +35,7 @@ __all__ = [
     "heading",
     "join",
     "note",
+    "once",
     "pills",
     "shorten",
     "table",
@@ -44,9 +47,33 @@ __all__ = [
 ACCENT = "#1976d2"
 WARN = "#c25700"
 BORDER = "1px solid #8887"
+GUESSED = "1px dashed #888b"
 HEAD_BACKGROUND = "#8882"
 MUTED = "opacity:.74"
 FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.45"
+
+STYLE = (
+    "<style>"
+    ".murakkab.murakkab{container-type:inline-size}"
+    ".murakkab.murakkab .ms-table tr{background:none;border-top:1px solid #8887}"
+    ".murakkab.murakkab .ms-table thead tr{background:#8882}"
+    ".murakkab.murakkab .ms-table :is(th,td){padding:4px 9px;vertical-align:top;max-width:none;line-height:1.45}"
+    ".murakkab.murakkab .ms-table .r{text-align:right;white-space:nowrap}"
+    ".murakkab.murakkab .ms-table th{font-weight:600}"
+    ".murakkab.murakkab small{font-size:12px;font-weight:400;opacity:.74}"
+    # A shade at the edge behind which there is more; it goes where one has scrolled to the end.
+    ".murakkab.murakkab .ms-scroll{--p:var(--jp-layout-color0,var(--vscode-editor-background,Canvas));background:"
+    "linear-gradient(90deg,var(--p) 40%,transparent) 0/30px 100% no-repeat local,"
+    "linear-gradient(270deg,var(--p) 40%,transparent) 100%/30px 100% no-repeat local,"
+    "linear-gradient(90deg,#8888,transparent) 0/12px 100% no-repeat scroll,"
+    "linear-gradient(270deg,#8888,transparent) 100%/12px 100% no-repeat scroll}"
+    ".murakkab.murakkab .ms-card>:first-child{padding:4px 10px;background:#8882}"
+    ".murakkab.murakkab .ms-card>:last-child{padding:6px 10px 4px;overflow:hidden}"
+    ".murakkab.murakkab .ms-field{margin:0 0 6px}"
+    "@container (max-width:720px){.murakkab.murakkab .ms-table :is(th,td){padding:4px 5px;font-size:12px}}"
+    "</style>"
+)
+"""What repeats in a view, once. The class twice, because pages have strong rules of their own for tables in outputs."""
 
 VOID = frozenset({"br", "img", "col", "rect", "path", "line", "circle"})
 
@@ -133,11 +160,18 @@ def plain(text: str) -> str:
     return re.sub(r"[$\\]", lambda found: f"<span>{found[0]}</span>", html.escape(text, quote=False))
 
 
+def once(markup: str) -> str:
+    """Views in one output, with one style sheet for all."""
+    before, sheet, after = markup.partition(STYLE)
+    return before + sheet + after.replace(STYLE, "")
+
+
 def frame(label: str, *children: object) -> str:
     """The outermost element of a view."""
     return str(
         tag(
             "div",
+            Html(STYLE),
             *children,
             class_="murakkab tex2jax_ignore mathjax_ignore",
             role="group",
@@ -162,8 +196,8 @@ def note(*children: object) -> Html:
     return tag("div", *children, style=f"font-size:12px;margin:4px 0;{MUTED}")
 
 
-def pills(pairs: Iterable[tuple[str, object]]) -> Html:
-    """A row of labelled numbers."""
+def pills(pairs: Iterable[tuple[str, object]], *, guessed: Container[str] = ()) -> Html:
+    """A row of labelled numbers; those `guessed`, by label, have a dashed edge."""
     return tag(
         "div",
         *(
@@ -171,7 +205,7 @@ def pills(pairs: Iterable[tuple[str, object]]) -> Html:
                 "span",
                 tag("span", f"{label} ", style=MUTED),
                 tag("strong", value),
-                style=f"display:inline-block;border:{BORDER};border-radius:6px;padding:2px 9px;margin:0 6px 6px 0;white-space:nowrap",
+                style=f"display:inline-block;border:{GUESSED if label in guessed else BORDER};border-radius:6px;padding:2px 9px;margin:0 6px 6px 0;max-width:100%;box-sizing:border-box",
             )
             for label, value in pairs
         ),
@@ -200,46 +234,27 @@ def table(
 ) -> Html:
     """A real table, with headers; the first cell of a row is the row's header."""
     listed = [list(row) for row in rows]
-    # Kept short: a plan has a hundred cells, and notebooks are kept in repositories.
-    base = "padding:4px 9px;vertical-align:top"
+
+    def look(index: int) -> dict[str, str]:
+        """To the right by the style sheet, to the left inline: pages that strip the sheet set cells to the right."""
+        return {"class_": "r"} if columns[index][1] == "right" else {"style": "text-align:left"}
 
     def cell(value: Cell | object, index: int, *, strong: bool) -> Html:
         one = value if isinstance(value, Cell) else Cell(value)
-        align = columns[index][1]
-        style = f"{base};text-align:{align}"
-        if align == "right":
-            style += ";white-space:nowrap"
-        inner: list[object] = [one.markup if one.markup is not None else one.text]
-        if one.detail:
-            inner.append(tag("div", one.detail, style=f"font-size:12px;font-weight:400;{MUTED}"))
-        if strong or one.strong or index == 0:
-            style += ";font-weight:600"
+        said: object = one.markup if one.markup is not None else one.text
+        if index and (strong or one.strong) and said != "":
+            said = tag("strong", said)
         return tag(
-            "th" if index == 0 else "td",
-            *inner,
-            scope="row" if index == 0 else None,
-            style=style,
+            "td" if index else "th",
+            said,
+            *([tag("br"), tag("small", one.detail)] if one.detail else []),
+            scope=None if index else "row",
+            **look(index),
         )
 
-    head = tag(
-        "tr",
-        *(
-            tag(
-                "th",
-                title,
-                scope="col",
-                style=f"{base};text-align:{align};font-weight:600;white-space:nowrap",
-            )
-            for title, align in columns
-        ),
-        style=f"background:{HEAD_BACKGROUND}",
-    )
+    head = tag("tr", *(tag("th", title, scope="col", **look(i)) for i, (title, _) in enumerate(columns)))
     body = [
-        tag(
-            "tr",
-            *(cell(v, i, strong=last_strong and number == len(listed) - 1) for i, v in enumerate(row)),
-            style=f"background:transparent;border-top:{BORDER}",
-        )
+        tag("tr", *(cell(v, i, strong=last_strong and number == len(listed) - 1) for i, v in enumerate(row)))
         for number, row in enumerate(listed)
     ]
     return tag(
@@ -249,12 +264,14 @@ def table(
             tag("thead", head),
             tag("tbody", *body),
             aria_label=caption,
+            class_="ms-table",
             style=f"border-collapse:collapse;border:{BORDER};margin:2px 0 6px;font-size:13px;table-layout:auto;font-variant-numeric:tabular-nums",
         ),
         # What scrolls is reached by the keyboard too.
         tabindex=0,
         role="group",
         aria_label=caption,
+        class_="ms-scroll",
         style="overflow-x:auto",
     )
 

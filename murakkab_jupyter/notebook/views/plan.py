@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from murakkab_jupyter.core.figure import Figure
-from murakkab_jupyter.notebook.views.figures import band, figure, figure_text, legend
+from murakkab_jupyter.notebook.views.figures import band, figure, figure_text, is_prior, legend
 from murakkab_jupyter.notebook.views.html import (
     Align,
     Bundle,
@@ -44,6 +44,8 @@ FIGURES = (
     ("quality", "Quality"),
 )
 
+DASHED = " · dashed: a prior"
+
 
 def agent_words(configuration: Configuration) -> tuple[str, str]:
     """The agent, and its options in words."""
@@ -56,9 +58,6 @@ def place_words(configuration: Configuration) -> tuple[str, str]:
     parts = "core" if one.cores == 1 else "cores"
     gpus = f" + {one.gpus} GPU{'s' if one.gpus > 1 else ''}" if one.gpus else ""
     batch = "all items of a parent in a call" if one.siblings else f"batch {one.batch}"
-    if one.engine_cores:
-        held = f"{one.engine_cores} {'core' if one.engine_cores == 1 else 'cores'}"
-        return f"{one.device}, holds {held} of {one.engine}", batch
     return f"{one.device}, {one.instances} × {one.cores} {parts}{gpus}", batch
 
 
@@ -84,12 +83,14 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
     title
         Heading.
     """
-    columns: list[tuple[str, Align]] = [
+    figured: list[tuple[str, Align]] = [("Items", "right"), *((name, "right") for _, name in FIGURES)]
+    # A page is narrower than a terminal is wide: there, where a step runs stands below its agent.
+    columns: list[tuple[str, Align]] = [("Step", "left"), ("Agent, and where it runs", "left"), *figured]
+    text_columns: list[tuple[str, Align]] = [
         ("Step", "left"),
         ("Agent", "left"),
         ("Runs on", "left"),
-        ("Items", "right"),
-        *((name, "right") for _, name in FIGURES),
+        *figured,
     ]
     rows = []
     text_rows = []
@@ -100,8 +101,7 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         rows.append(
             [
                 Cell(name),
-                Cell(agent, options),
-                Cell(place, batch),
+                Cell(agent, " · ".join(one for one in (options, f"{place}, {batch}") if one)),
                 items_text(step.items),
                 *(Cell(figure_text(one), markup=figure(one)) for one in figures),
             ]
@@ -129,18 +129,18 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
     html = frame(
         f"Plan of {name}",
         heading(title, detail),
-        pills(summed),
+        pills(summed, guessed={label for label, one in totals(plan) if is_prior(one)}),
         table(columns, rows, caption=f"Plan of {name}: one row a step"),
         timeline(plan, workflow),
         runners_up(lost),
         *(note("• ", remark) for remark in remarks),
-        note(marks) if marks else None,
+        note(f"{marks}{DASHED if any(is_prior(one) for _, one in totals(plan)) else ''}") if marks else None,
     )
     lines = [
         f"{title}: {detail}",
         "  ".join(f"{label} {value}" for label, value in summed),
         "",
-        text_table(columns, text_rows, widest=40),
+        text_table(text_columns, text_rows, widest=40),
         "",
         timeline_text(plan),
     ]

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from murakkab_jupyter.core.figure import Figure
-from murakkab_jupyter.notebook.views.figures import band, figure_text, legend, origin, time_text
+from murakkab_jupyter.notebook.views.figures import (
+    band,
+    figure_text,
+    is_prior,
+    legend,
+    origin,
+    time_text,
+)
 from murakkab_jupyter.notebook.views.html import cleaned
 from murakkab_jupyter.notebook.views.plan import (
     FIGURES,
@@ -70,11 +77,6 @@ def plan_sheet(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pl
     }
     checked: dict[str, Any] = cleaned(sheet)
     return checked
-
-
-def is_prior(one: Figure | None) -> bool:
-    """Whether a figure is a guess: a prior, or not known at all."""
-    return one is None or one.value is None or one.source == "prior"
 
 
 def choice(step: StepPlan) -> dict[str, str]:

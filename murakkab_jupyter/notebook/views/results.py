@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,6 @@ from murakkab_jupyter.notebook.views.answer import answer_html, answer_text
 from murakkab_jupyter.notebook.views.failures import failures_html, failures_text
 from murakkab_jupyter.notebook.views.html import (
     BORDER,
-    HEAD_BACKGROUND,
-    MUTED,
     Bundle,
     Cell,
     Html,
@@ -31,14 +29,24 @@ from murakkab_jupyter.notebook.views.html import (
 from murakkab_jupyter.notebook.views.values import place_of, value_html, value_words
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["MOST_CARDS", "Results", "results_view"]
+__all__ = ["MOST_CARDS", "MOST_LINES", "MOST_ROWS", "TERMINAL_LINES", "Results", "results_view"]
 
 MOST_CARDS = 60
 MOST_ROWS = 200
-THUMBNAIL_BYTES = 70_000
-"""Base64 bytes of all thumbnails of a view: a saved notebook stays small."""
-CARD_CHARS = 36_000
+FEW_ROWS = 30
+"""So many rows of a table are shown however long their values are."""
+ROW_BYTES = 16_000
+"""Bytes that the rows of a table may take: many short ones, or fewer long ones."""
+MOST_LINES = 12
+"""Cards or rows in the text beside the HTML, which front ends show that show no HTML."""
+TERMINAL_LINES = 200
+"""The same, where nothing stands beside the text."""
+THUMBNAIL_BYTES = 40_000
+"""Base64 bytes of all thumbnails of a view: a saved notebook of many runs stays small."""
+CARD_CHARS = 10_000
 """Characters of values that all cards share."""
+LINE_CHARS = 250
+"""Characters of values that each of these may take, were all alike."""
 LONGEST_CELL = 600
 LONGEST_TEXT_CELL = 60
 HIDDEN = frozenset({"vector", "frame"})
@@ -74,8 +82,11 @@ class Results:
         return [value for own, value in self.values.get(name, {}).items() if is_prefix(key, own)]
 
 
-def results_view(results: Results, *, title: str = "Results") -> Bundle:
-    """Answers, cards and tables of a run; failed items are listed by ancestry."""
+def results_view(results: Results, *, title: str = "Results", most_lines: int = MOST_LINES) -> Bundle:
+    """Answers, cards and tables of a run; failed items are listed by ancestry.
+
+    `most_lines` cards or rows stand in the text: few where HTML stands beside it, more for a terminal.
+    """
     workflow = results.workflow
     answers = [
         (step.name, key, value)
@@ -105,11 +116,11 @@ def results_view(results: Results, *, title: str = "Results") -> Bundle:
         parts += html
         lines += text
     for name_level, names in by_level(workflow, rest):
-        html_table, text = table_part(results, name_level, names)
+        html_table, text = table_part(results, name_level, names, most_lines)
         parts.append(html_table)
         lines += text
     if level is not None:
-        html_cards, text = cards_part(results, level, sorted_names(workflow, carded))
+        html_cards, text = cards_part(results, level, sorted_names(workflow, carded), most_lines)
         parts += html_cards
         lines += text
     if not made:
@@ -161,9 +172,9 @@ def answers_part(
         html.append(answer_html(said, head=head, question=question))
         lines += ["", *answer_text(said, head=head, question=question)]
     if len(answers) > MOST_ROWS:
-        more = f"{len(answers) - MOST_ROWS} more answers are in run.outputs."
-        html.append(note(more))
-        lines.append(more)
+        left = more(len(answers) - MOST_ROWS, "answers")
+        html.append(note(left))
+        lines.append(left)
     return html, lines
 
 
@@ -190,7 +201,9 @@ def owner(results: Results, key: Ancestry) -> str:
 # --- cards ----------------------------------------------------------------------------------------------------
 
 
-def cards_part(results: Results, level: Level, names: Sequence[str]) -> tuple[list[Html | None], list[str]]:
+def cards_part(
+    results: Results, level: Level, names: Sequence[str], most_lines: int
+) -> tuple[list[Html | None], list[str]]:
     opener = level[-1]
     keys = sorted(
         set(results.values.get(opener, {}))
@@ -208,20 +221,24 @@ def cards_part(results: Results, level: Level, names: Sequence[str]) -> tuple[li
     sinks = {step.name for step in results.workflow.sinks()}
     fields.sort(key=lambda name: name not in sinks)
     width = 144 if len(shown) <= 12 else 120 if len(shown) <= 24 else 96
-    longest = max(140, min(700, CARD_CHARS // max(1, len(shown) * max(1, len(fields)))))
+    longest = share_of(CARD_CHARS, len(shown) * len(fields), 100, 700)
     budget = THUMBNAIL_BYTES
     cards: list[Html] = []
     lines: list[str] = ["", f"{format_level(level)}: {len(keys)}"]
-    for key in shown:
+    told = shown[:most_lines]
+    brief = share_of(LINE_CHARS * most_lines, len(told) * len(fields), 60, 700)
+    for number, key in enumerate(shown):
         where = owner(results, key)
         picture, size = thumbnail_of(results, key, width, budget)
         budget -= size
         entries = [(name, merged(results, name, key)) for name in fields]
         scene = results.values.get(key[-1][0], {}).get(key)
         cards.append(card(where, format_ancestry(key), picture, entries, longest, scene))
+        if number >= len(told):
+            continue
         lines += ["", f"  {where}" if where else f"  {format_ancestry(key)}"]
         for name, value in entries:
-            words = "failed" if value is MISSING else value_words(value, longest)
+            words = "failed" if value is MISSING else value_words(value, brief)
             lines.append(wrap_text(f"{name}: {words}", indent="    "))
     html: list[Html | None] = [
         tag("div", format_level(level), f" ({len(keys)})", style="margin:8px 0 4px;font-weight:600"),
@@ -232,10 +249,36 @@ def cards_part(results: Results, level: Level, names: Sequence[str]) -> tuple[li
         ),
     ]
     if len(keys) > len(shown):
-        more = f"{len(keys) - len(shown)} more are in run.outputs and run.to_pandas()."
-        html.append(note(more))
-        lines += ["", f"  {more}"]
+        html.append(note(more(len(keys) - len(shown))))
+    if len(keys) > len(told):
+        lines += ["", f"  {more(len(keys) - len(told))}"]
     return html, lines
+
+
+def more(count: int, things: str = "") -> str:
+    """How many are not shown, and how to see them all."""
+    return f"and {count} more{f' {things}' if things else ''}: all are in run.outputs and run.to_pandas()."
+
+
+def fitting(sizes: Iterable[int], room: int, least: int) -> int:
+    """How many of the first rows fit into so many bytes; `least` are always shown."""
+    taken = count = 0
+    for size in sizes:
+        taken += size
+        if taken > room and count >= least:
+            break
+        count += 1
+    return count
+
+
+def row_bytes(cells: Sequence[Cell]) -> int:
+    """About what a row of a table takes."""
+    return 40 + sum(35 + len(str(cell.text)) + len(cell.detail) for cell in cells)
+
+
+def share_of(chars: int, parts: int, least: int, most: int) -> int:
+    """How long each of so many values may be, for all of them to share so many characters."""
+    return max(least, min(most, chars // max(1, parts)))
 
 
 MISSING = object()
@@ -269,26 +312,16 @@ def card(
         within = {"source": scene.media.media.name, "start": scene.start_s, "end": scene.end_s}
     for name, value in entries:
         shown = tag("em", "failed, see below") if value is MISSING else value_html(value, longest)
-        fields.append(
-            tag(
-                "div",
-                tag("div", name, style=f"font-size:11px;text-transform:none;{MUTED}"),
-                tag("div", shown),
-                style="margin:0 0 6px",
-            )
-        )
+        # Not `p`, which a value of several lines would close.
+        fields.append(tag("div", tag("small", name), tag("br"), shown, class_="ms-field"))
     return tag(
         "div",
-        tag(
-            "div",
-            where or ancestry,
-            style=f"font-weight:600;padding:4px 10px;background:{HEAD_BACKGROUND}",
-            title=ancestry,
-        ),
+        tag("div", tag("strong", where or ancestry), title=ancestry),
         picture,
-        tag("div", *fields, style="padding:6px 10px 4px;overflow:hidden"),
+        tag("div", *fields),
         role="group",
         aria_label=where or ancestry,
+        class_="ms-card",
         style=f"border:{BORDER};border-radius:8px;overflow:hidden",
         data_murakkab_card=True,
         **{f"data_{key}": value for key, value in within.items()},
@@ -320,7 +353,7 @@ def thumbnail_of(results: Results, key: Ancestry, width: int, budget: int) -> tu
             alt=f"A still of {place_of(value)}",
             data_murakkab_still=format_ancestry(key),
             width=width,
-            style=f"float:left;width:{width}px;max-width:45%;height:auto;margin:8px 0 8px 8px;border-radius:4px;display:block",
+            style="float:left;max-width:45%;height:auto;margin:8px 0 8px 8px;border-radius:4px",
         ),
         len(encoded),
     )
@@ -339,7 +372,9 @@ def listed(columns: Sequence[tuple[str, Any]], rows: Sequence[Sequence[Cell]]) -
     return lines
 
 
-def table_part(results: Results, level: Level, names: Sequence[str]) -> tuple[Html | None, list[str]]:
+def table_part(
+    results: Results, level: Level, names: Sequence[str], most_lines: int
+) -> tuple[Html | None, list[str]]:
     """One table for the steps that live at one level; the root's values stand below each other."""
     held = [name for name in names if results.values.get(name)]
     if not held:
@@ -359,12 +394,9 @@ def table_part(results: Results, level: Level, names: Sequence[str]) -> tuple[Ht
     columns = [(format_level(level), "left"), *((name, "left") for name in held)]
     source = results.values.get(level[-1], {})
 
-    def label(key: Ancestry) -> Cell:
-        words = value_words(source[key], 120) if key in source and level[-1] not in held else ""
-        return Cell(format_ancestry(key), words)
-
     def row(key: Ancestry, longest: int) -> list[Cell]:
-        cells = [label(key)]
+        of = value_words(source[key], min(120, longest)) if key in source and level[-1] not in held else ""
+        cells = [Cell(format_ancestry(key), of)]
         for name in held:
             value = results.values[name].get(key, MISSING)
             words = "–" if value is MISSING else value_words(value, longest)
@@ -372,17 +404,22 @@ def table_part(results: Results, level: Level, names: Sequence[str]) -> tuple[Ht
             cells.append(Cell(words, markup=markup))
         return cells
 
-    longest = max(120, min(LONGEST_CELL, CARD_CHARS // max(1, min(len(keys), MOST_ROWS) * len(held))))
-    shown = keys[:MOST_ROWS]
-    rows_html = [row(key, longest) for key in shown]
-    parts = [table(columns, rows_html, caption=f"Results at {format_level(level)}")]
-    widest = max((len(str(cell.text)) for row in rows_html for cell in row), default=0)
+    longest = share_of(CARD_CHARS, min(FEW_ROWS, len(keys)) * (len(held) + 1), 80, LONGEST_CELL)
+    rows_html = [row(key, longest) for key in keys[:MOST_ROWS]]
+    shown = rows_html[: fitting((row_bytes(one) for one in rows_html), ROW_BYTES, FEW_ROWS)]
+    parts = [table(columns, shown, caption=f"Results at {format_level(level)}")]
+    room = LINE_CHARS * most_lines
+    brief = share_of(room, min(most_lines, len(keys)) * (len(held) + 1), 60, LONGEST_CELL)
+    rows_text = [row(key, brief) for key in keys[:MOST_ROWS]]
+    told = fitting((sum(4 + len(str(one.text)) for one in cells) for cells in rows_text), room, most_lines)
+    rows_text = rows_text[:told]
+    widest = max((len(str(cell.text)) for row in rows_text for cell in row), default=0)
     if widest <= LONGEST_TEXT_CELL:
-        lines = ["", text_table(columns, rows_html, widest=LONGEST_TEXT_CELL)]
+        lines = ["", text_table(columns, rows_text, widest=LONGEST_TEXT_CELL)]
     else:
-        lines = ["", *listed(columns, rows_html)]
+        lines = ["", *listed(columns, rows_text)]
     if len(keys) > len(shown):
-        more = f"{len(keys) - len(shown)} more rows are in run.outputs and run.to_pandas()."
-        parts.append(note(more))
-        lines.append(more)
+        parts.append(note(more(len(keys) - len(shown), "rows")))
+    if len(keys) > told:
+        lines.append(more(len(keys) - told, "rows"))
     return tag("div", *parts), lines

@@ -6,7 +6,7 @@ from it, so they cannot say different things.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +34,7 @@ from murakkab_jupyter.notebook.views.progress import ICONS, count_words, eta_s, 
 from murakkab_jupyter.notebook.views.slots import Bar, joined
 from murakkab_jupyter.notebook.views.state import RunState
 
-__all__ = ["COLOURS", "run_section", "run_sheet", "run_view"]
+__all__ = ["COLOURS", "Latest", "run_section", "run_sheet", "run_view"]
 
 COLOURS = ("#1976d2", "#c25700", "#2e7d32", "#8e5bd0", "#b0386c", "#00838f", "#7a6a00", "#5f6b7a")
 """Of steps in time lines, in the workflow's order; legible on white and on black."""
@@ -47,7 +47,7 @@ MARKS = {
     "notice": ("•", "notice"),
 }
 SPENT = (("latency", "Time"), ("cpu", "CPU time"), ("energy", "Energy"), ("cost", "Cost"))
-MOST_STATIC_BARS = 160
+MOST_STATIC_BARS = 60
 MOST_LANES = 24
 STATUS = {
     "running": "◐",
@@ -58,7 +58,13 @@ STATUS = {
 }
 
 
-def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = True) -> dict[str, Any]:
+Latest = Sequence[tuple[str, str, str]]
+"""For each step, the value that came last: `(step, item, value)`, in words."""
+
+
+def run_sheet(
+    state: RunState, *, most_bars: int | None = None, bars: bool = True, latest: Latest | None = None
+) -> dict[str, Any]:
     """A run in words and numbers, as plain JSON.
 
     Parameters
@@ -69,6 +75,8 @@ def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = Tru
         Join neighbours until about so many are left; as they are by default.
     bars
         Whether to put the time line in.
+    latest
+        What came last of each step; None leaves what a view shows of it as it is.
     """
     running = state.status == "running"
     actual = state.spent().actual()
@@ -101,6 +109,8 @@ def run_sheet(state: RunState, *, most_bars: int | None = None, bars: bool = Tru
         "left_out": state.marks_left_out,
         "note": legend([*actual.values(), *state.plan.predicted.values()]),
     }
+    if latest is not None:
+        sheet["latest"] = [list(one) for one in latest]
     for name, moment in moments.items():
         word = state_word(moment, state.status)
         seconds = state.left_s(name)
@@ -132,7 +142,7 @@ def plan_words(state: RunState) -> str:
     for name, step in state.plan.steps.items():
         agent, options = agent_words(step.configuration)
         chosen.append(f"{name} by {agent}{f' ({options})' if options else ''}")
-    return shorten(f"By the plan: {state.plan.goal} · {', '.join(chosen)}", 300)
+    return shorten(f"By the plan: {state.plan.goal} · {', '.join(chosen)}", 800)
 
 
 def spent_rows(state: RunState, actual: Mapping[str, Figure]) -> list[dict[str, Any]]:
@@ -175,17 +185,18 @@ def lines_of(state: RunState, most: int | None) -> dict[str, Any]:
     """The time line: lanes by worker slot, bars on them, and where the axis ends."""
     if state.status == "running":
         state.slots.last_s = max(state.slots.last_s, state.seconds)
-    found = state.slots.bars()
-    if most is not None and len(found) > most:
-        found = joined([replace(bar) for bar in found], most)
+    every = state.slots.bars()
     planned = state.plan.predicted.get("latency")
     plan_s = planned.value if planned is not None and planned.value is not None else None
     end = max(state.seconds, 1e-9)
     if state.status == "running" and plan_s is not None:
         end = max(end * 1.02, min(plan_s, 3 * end))
     order = {worker: number for number, worker in enumerate(state.slots.workers)}
-    held = sorted({(order[bar.worker], bar.slot, bar.worker) for bar in found})
+    held = sorted({(order[bar.worker], bar.slot, bar.worker) for bar in every})
     places = {(worker, slot): number for number, (_, slot, worker) in enumerate(held)}
+    found = [bar for bar in every if places[bar.worker, bar.slot] < MOST_LANES]
+    if most is not None and len(found) > most:
+        found = joined([replace(bar) for bar in found], most)
     names = {step.name: index for index, step in enumerate(state.workflow.steps)}
     return {
         "end_s": round(end, 4),
@@ -207,7 +218,6 @@ def lines_of(state: RunState, most: int | None) -> dict[str, Any]:
                 int(bar.wasted) + 2 * int(bar.failed > 0),
             ]
             for bar in found
-            if places[bar.worker, bar.slot] < MOST_LANES
         ],
     }
 
@@ -231,9 +241,9 @@ def bar_words(bar: Bar) -> str:
 # --- drawn without scripts ----------------------------------------------------------------------------------------
 
 
-def run_view(state: RunState, *, told: str = "") -> Bundle:
-    """A run as HTML and text; `told` is a last quiet line."""
-    sheet = run_sheet(state, most_bars=MOST_STATIC_BARS)
+def run_view(state: RunState, *, told: str = "", latest: Latest = ()) -> Bundle:
+    """A run as HTML and text; `told` is a last quiet line, `latest` what came last of each step."""
+    sheet = run_sheet(state, most_bars=MOST_STATIC_BARS, latest=latest)
     html, text = run_section(sheet)
     extra = [note(told)] if told else []
     whole = frame(f"Run of {sheet['name']}", *html, *extra)
@@ -254,6 +264,10 @@ def run_section(sheet: dict[str, Any]) -> tuple[list[Html | None], list[str]]:
     ]
     html.append(spent_html(sheet))
     lines += ["", *spent_text(sheet)]
+    if sheet.get("latest"):
+        html.append(latest_html(sheet["latest"]))
+        lines += ["", "Latest values"]
+        lines += [wrap_text(f"{step}, {item}: {said}", indent="  ") for step, item, said in sheet["latest"]]
     html.append(lanes_html(sheet))
     marked, said = marks_parts(sheet)
     html += marked
@@ -270,7 +284,7 @@ LINE = "padding:2px 12px 2px 0;border:0;text-align:left;white-space:nowrap;verti
 def steps_html(sheet: dict[str, Any]) -> Html:
     rows = []
     for index, step in enumerate(sheet["steps"]):
-        colour = WARN if step["state"] == "with failures" else COLOURS[index % len(COLOURS)]
+        colour = COLOURS[index % len(COLOURS)]
         rows.append(
             tag(
                 "tr",
@@ -336,6 +350,14 @@ def spent_text(sheet: dict[str, Any]) -> list[str]:
     columns: list[tuple[str, Any]] = [("", "left"), (head[0], "right"), (head[1], "right"), ("How", "left")]
     rows = [[row["what"], row["used"], row["plan"], row["how"]] for row in sheet["spent"]]
     return [f"  {line}" for line in text_table(columns, rows).split("\n")]
+
+
+def latest_html(latest: list[list[str]]) -> Html:
+    return table(
+        [("Step", "left"), ("Item", "left"), ("Latest value", "left")],
+        latest,
+        caption="The value of each step that came last",
+    )
 
 
 def lanes_html(sheet: dict[str, Any]) -> Html | None:

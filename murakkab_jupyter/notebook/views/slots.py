@@ -22,12 +22,15 @@ from murakkab_jupyter.core.events import (
 from murakkab_jupyter.notebook.views.workers import WorkerNames
 
 if TYPE_CHECKING:
+    from murakkab_jupyter.core.figure import Figure
     from murakkab_jupyter.run import Run
 
 __all__ = ["MOST_BARS", "MOST_MARKS", "Bar", "Slots", "bars_of", "joined", "mark_of", "marks_of", "run_json"]
 
 FORMAT = 1
 MOST_BARS = 400
+MOST_SAVED = 80
+"""Bars of a run as a notebook keeps it: Jupyter writes each number of them on a line of its own."""
 MOST_MARKS = 60
 
 
@@ -168,10 +171,15 @@ def marks_of(events: Iterable[Event]) -> list[dict[str, Any]]:
     return [mark for event in events if (mark := mark_of(event)) is not None]
 
 
+def short_json(one: Figure) -> dict[str, Any]:
+    """A figure as JSON with no more digits than anybody reads."""
+    return {key: float(f"{v:.6g}") if isinstance(v, float) else v for key, v in one.to_json().items()}
+
+
 def run_json(run: Run) -> dict[str, Any]:
     """A run as compact JSON: how it stands, its steps with what was planned and used, its bars and marks."""
     events = tuple(run.events)
-    bars = joined(bars_of(events))
+    bars = joined(bars_of(events), MOST_SAVED)
     marks = marks_of(events)
     bill = run.bill
     lines = {} if bill is None else {line.name: line for line in bill.steps}
@@ -192,10 +200,10 @@ def run_json(run: Run) -> dict[str, Any]:
                 "failed": 0 if one is None else one.failed,
                 "skipped": 0 if one is None else one.skipped,
                 "reused": 0 if line is None else line.reused,
-                "predicted": {key: figure.to_json() for key, figure in step.predicted.items()},
+                "predicted": {key: short_json(figure) for key, figure in step.predicted.items()},
                 "actual": {}
                 if line is None
-                else {key: figure.to_json() for key, figure in line.actual().items()},
+                else {key: short_json(figure) for key, figure in line.actual().items()},
             }
         )
     return {
@@ -228,8 +236,8 @@ def run_json(run: Run) -> dict[str, Any]:
             for mark in marks[:MOST_MARKS]
         ],
         "marks_left_out": max(0, len(marks) - MOST_MARKS),
-        "predicted": {key: figure.to_json() for key, figure in run.plan.predicted.items()},
+        "predicted": {key: short_json(figure) for key, figure in run.plan.predicted.items()},
         "actual": {}
         if bill is None
-        else {key: figure.to_json() for key, figure in bill.total.actual().items()},
+        else {key: short_json(figure) for key, figure in bill.total.actual().items()},
     }

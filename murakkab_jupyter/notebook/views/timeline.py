@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from murakkab_jupyter.notebook.views.figures import time_text
+from murakkab_jupyter.notebook.views.figures import is_prior, time_text
 from murakkab_jupyter.notebook.views.html import ACCENT, BORDER, MUTED, Html, shorten, tag
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.workflow.model import Workflow
@@ -99,7 +99,7 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
                 tag(
                     "td",
                     arrows if marks and index == 0 else None,
-                    tag("div", "", style=bar_style(x(start), x(stop))),
+                    tag("div", "", style=bar_style(x(start), x(stop), guessed=guessed(plan, name))),
                     style=f"padding:{(ROW - BAR) // 2}px 0;border:0;border-left:{BORDER};vertical-align:top;width:100%",
                 ),
                 style=f"height:{ROW}px;background:transparent;border:0",
@@ -136,12 +136,16 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
     )
 
 
-def bar_style(left: float, right: float) -> str:
-    """A bar between two places of the axis."""
+def guessed(plan: Plan, name: str) -> bool:
+    """Whether the time of a step is a prior."""
+    return is_prior(plan.steps[name].predicted.get("latency"))
+
+
+def bar_style(left: float, right: float, *, guessed: bool) -> str:
+    """A bar between two places of the axis; of a prior it is paler, with a dashed edge."""
     start, wide = (f"{100 * part / WIDTH:.2f}%" for part in (left, right - left))
-    return (
-        f"margin-left:{start};width:{wide};min-width:3px;height:{BAR}px;background:{ACCENT};border-radius:4px"
-    )
+    look = f"background:{ACCENT}44;border:1px dashed {ACCENT}" if guessed else f"background:{ACCENT}"
+    return f"margin-left:{start};width:{wide};min-width:3px;height:{BAR}px;{look};border-radius:4px;box-sizing:border-box"
 
 
 def arrow(

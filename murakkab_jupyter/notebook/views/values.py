@@ -22,7 +22,7 @@ from murakkab_jupyter.core.kinds import (
     Video,
 )
 from murakkab_jupyter.notebook.views.figures import time_text, timecode
-from murakkab_jupyter.notebook.views.html import MUTED, Html, clean, tag
+from murakkab_jupyter.notebook.views.html import MUTED, Html, clean, join, tag
 
 __all__ = ["LONGEST", "evidence_words", "file_name", "place_of", "value_html", "value_words"]
 
@@ -124,7 +124,7 @@ def value_html(value: Any, longest: int = LONGEST) -> Html:
         return tag(
             "div",
             *(
-                tag("div", tag("span", f"{key}: ", style=MUTED), value_html(one, 200))
+                tag("div", tag("small", f"{key}: "), value_html(one, max(40, min(200, longest))))
                 for key, one in list(value.items())[:30]
             ),
         )
@@ -132,4 +132,5 @@ def value_html(value: Any, longest: int = LONGEST) -> Html:
         origin = value.origin
         place = evidence_words(Evidence(origin.source, origin.start_s, origin.end_s, place=origin.place))
         return tag("span", value_words(value, longest), " ", tag("span", f"({place})", style=MUTED))
-    return tag("span", value_words(value, longest), style="white-space:pre-line")
+    said = value_words(value, longest)
+    return tag("span", said, style="white-space:pre-line") if "\n" in said else join([said])

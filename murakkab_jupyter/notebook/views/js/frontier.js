@@ -2,6 +2,37 @@
 
 const HIGH = 330;
 const PAD = { left: 84, right: 24, top: 26, bottom: 44 };
+const DISC = 11; // radius: large enough to be hit with a finger
+const MOVED = 4; // from so far on, a disc that had to make room has a line to where it should be
+
+/** Discs that lie on each other are pushed apart; the same as the static picture's (spread.py). */
+function spread(points, gap, low, high) {
+  const places = points.map(point => [...point]);
+  for (let round = 0; round < 80; round += 1) {
+    let moved = false;
+    for (let one = 0; one < places.length; one += 1) {
+      for (let other = one + 1; other < places.length; other += 1) {
+        const [a, b] = [places[one], places[other]];
+        let [dx, dy] = [b[0] - a[0], b[1] - a[1]];
+        let apart = Math.hypot(dx, dy);
+        if (apart >= gap - 0.01) continue;
+        moved = true;
+        const missing = apart < 1e-6 ? gap : gap - apart;
+        if (apart < 1e-6) {
+          const turn = other * Math.PI * (3 - Math.sqrt(5));
+          [dx, dy, apart] = [Math.cos(turn), Math.sin(turn), 1];
+        }
+        [dx, dy].forEach((part, axis) => {
+          a[axis] -= ((part / apart) * missing) / 2;
+          b[axis] += ((part / apart) * missing) / 2;
+        });
+      }
+    }
+    for (const place of places) for (const axis of [0, 1]) place[axis] = Math.min(high[axis], Math.max(low[axis], place[axis]));
+    if (!moved) break;
+  }
+  return places;
+}
 
 export default function frontier({ el, say, rove }, root, act) {
   let wide = 720;
@@ -48,6 +79,8 @@ export default function frontier({ el, say, rove }, root, act) {
     act({ what: 'take', plan: point.number });
   };
 
+  const choices = point => sheet.changing.map((step, index) => `${step}: ${point.choices[index].filter(Boolean).join(' ')}`).join(' · ');
+
   const words = point => sheet.columns.map(([key, title]) => `${title} ${point.texts[key]}`).join(', ');
 
   const tell = point => {
@@ -55,11 +88,10 @@ export default function frontier({ el, say, rove }, root, act) {
     for (const node of points) node.classList.toggle('mk-this', node.dataset.number === String(point?.number));
     const one = point ?? sheet.points.find(other => other.chosen) ?? sheet.points[0];
     if (!one) return;
-    const choices = sheet.changing.map((step, index) => `${step}: ${one.choices[index].filter(Boolean).join(' ')}`);
     card.replaceChildren(
       el('div', {}, el('strong', {}, `Plan ${one.number}${one.chosen ? ', chosen' : ''}`), ` · ${one.gives}`),
       el('div', { class: 'mk-facts' }, ...sheet.columns.map(([key, title]) => el('span', { title: one.notes[key] }, el('small', {}, title), one.texts[key]))),
-      el('div', { class: 'mk-quiet' }, choices.join(' · '))
+      el('div', { class: 'mk-quiet' }, choices(one))
     );
   };
 
@@ -88,12 +120,15 @@ export default function frontier({ el, say, rove }, root, act) {
     made.push(el('text', { x: right, y: HIGH - 6, 'text-anchor': 'end' }, `${ax.title} (${better(x)})`));
     made.push(el('text', { x: PAD.left, y: 12 }, `${ay.title} (${better(y)})`));
     const known = sheet.points.filter(point => point.values[x] !== null && point.values[y] !== null);
-    // Plans that lie on each other in these two figures are set a little apart.
-    const held = [];
+    const wanted = known.map(point => [px(point.values[x]), py(point.values[y])]);
+    const places = spread(wanted, 2 * DISC + 2, [PAD.left + DISC, PAD.top + DISC], [right - DISC, bottom - DISC]);
+    wanted.forEach(([x1, y1], index) => {
+      const [x2, y2] = places[index];
+      if (Math.hypot(x2 - x1, y2 - y1) <= MOVED) return;
+      made.push(el('line', { class: 'mk-lead-line', x1, y1, x2, y2 }), el('circle', { class: 'mk-true', cx: x1, cy: y1, r: 2 }));
+    });
     points = known.map((point, index) => {
-      let [cx, cy] = [px(point.values[x]), py(point.values[y])];
-      while (held.some(([a, b]) => Math.hypot(a - cx, b - cy) < 15)) cx += 16;
-      held.push([cx, cy]);
+      const [cx, cy] = places[index];
       const node = el(
         'g',
         {
@@ -115,7 +150,7 @@ export default function frontier({ el, say, rove }, root, act) {
             } else rove(points, event, index);
           }
         },
-        el('circle', { cx, cy, r: 10 }),
+        el('circle', { cx, cy, r: DISC }),
         el('text', { x: cx, y: cy }, String(point.number))
       );
       return node;
@@ -150,7 +185,7 @@ export default function frontier({ el, say, rove }, root, act) {
         el('th', { scope: 'col' }, 'Plan'),
         el('th', { scope: 'col' }, 'Take'),
         ...sheet.columns.map(([, title]) => el('th', { scope: 'col', class: 'mk-num' }, title)),
-        ...sheet.changing.map(step => el('th', { scope: 'col' }, step))
+        sheet.changing.length ? el('th', { scope: 'col' }, 'Where it differs') : ''
       );
       body.replaceChildren(
         ...sheet.points.map(point =>
@@ -166,7 +201,7 @@ export default function frontier({ el, say, rove }, root, act) {
                 : el('button', { class: 'mk-button', type: 'button', 'data-number': point.number, 'aria-label': `Take plan ${point.number}`, click: () => take(point) }, 'Take')
             ),
             ...sheet.columns.map(([key]) => el('td', { class: 'mk-num', title: point.notes[key] }, point.texts[key])),
-            ...point.choices.map(([agent, detail]) => el('td', {}, agent, detail ? el('small', {}, detail) : ''))
+            sheet.changing.length ? el('td', { class: 'mk-wrap' }, el('small', {}, choices(point))) : ''
           )
         )
       );

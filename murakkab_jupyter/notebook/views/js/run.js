@@ -36,6 +36,13 @@ export default function run({ el, say, each, rove }, root, act) {
   const marked = el('div', { hidden: true }, el('div', { class: 'mk-title' }, 'What happened'), marks);
   const quiet = 'Point at a bar or a mark, or move there with Tab and the arrow keys, to see what it was.';
   const said = el('div', { class: 'mk-said' }, quiet);
+  const latest = el('tbody');
+  const came = el(
+    'div',
+    { hidden: true },
+    el('div', { class: 'mk-title' }, 'Latest values'),
+    el('table', { class: 'mk-latest', 'aria-label': 'The value of each step that came last' }, latest)
+  );
   const lanes = el('div', { class: 'mk-lanes', role: 'group', 'aria-label': 'What ran when, by worker slot' });
   const keys = el('div', { class: 'mk-keys' });
   const more = el('div', { class: 'mk-note' });
@@ -72,6 +79,7 @@ export default function run({ el, say, each, rove }, root, act) {
       ),
       marked
     ),
+    came,
     timeline,
     note
   );
@@ -104,13 +112,13 @@ export default function run({ el, say, each, rove }, root, act) {
     row.dataset.step = index;
     say(head, step.name);
     head.title = step.agent;
-    fill(bar.firstChild, step.share, `${step.name}: ${step.count}`, step.state === 'with failures' ? 'var(--mk-warn)' : colour(index));
+    fill(bar.firstChild, step.share, `${step.name}: ${step.count}`, colour(index));
     say(state, `${step.icon} ${step.state}`);
     say(count, step.count);
     say(left, step.left);
   };
 
-  const spentRow = () => el('tr', {}, el('th', { scope: 'row' }), el('td', { class: 'mk-num' }), el('td', { class: 'mk-num' }), el('td', { class: 'mk-quiet' }));
+  const spentRow = () => el('tr', {}, el('th', { scope: 'row' }), el('td', { class: 'mk-num' }), el('td', { class: 'mk-num mk-band' }), el('td', { class: 'mk-quiet' }));
   const showSpent = (row, one) => {
     [one.what, one.used, one.plan, one.how].forEach((words, index) => say(row.children[index], words));
   };
@@ -224,6 +232,13 @@ export default function run({ el, say, each, rove }, root, act) {
       marked.hidden = !sheet.marks.length;
       each(marks, sheet.marks, () => el('li', {}, el('span', { 'aria-hidden': 'true' }), el('span'), el('span')), showMark);
       say(note, sheet.note);
+      if (sheet.latest) {
+        came.hidden = !sheet.latest.length;
+        each(latest, sheet.latest, () => el('tr', {}, el('th', { scope: 'row' }), el('td', { class: 'mk-quiet' }), el('td')), (row, words) => {
+          words.forEach((text, index) => say(row.children[index], text));
+          row.children[2].title = words[2];
+        });
+      }
       if (sheet.bars) showLanes(sheet);
     },
     said(text) {

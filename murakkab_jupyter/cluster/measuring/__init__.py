@@ -1,1 +1,0 @@
-"""Measuring agents and model servers, for the profiles."""

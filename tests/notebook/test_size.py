@@ -1,0 +1,83 @@
+"""A notebook that has seen several runs stays small enough for a repository, with the extension's data in it too."""
+
+from __future__ import annotations
+
+import json
+import re
+
+SETUP = """%load_ext murakkab_jupyter
+from murakkab_jupyter.notebook import screen
+screen.has_extension = lambda: True  # its data is saved as well
+
+WORDS = "the council met and decided that the east pier of the harbour is to be rebuilt in stone "
+
+def first(text):
+    return text[:60]
+
+def longer(text):
+    return text * 3
+
+def told(text):
+    return {"what": text[:120], "length": len(text)}
+
+notes = [f"{i}: {WORDS * 4}" for i in range(80)]"""
+
+CELL = """%%murakkab many
+gist   <- summarise {notes} @python:first
+more   <- summarise {notes} @python:longer
+fields <- summarise {more} @python:told"""
+
+NOTES = """few = ["Monday. The council met for three hours.", "Tuesday. A storm closed the ferry."]"""
+
+DIGEST = """%%murakkab digest --minimize cost --quality basic
+gist <- summarise {few}"""
+
+RUN = "%murakkab run many --fresh"
+CELLS = (SETUP, CELL, RUN, RUN, RUN, NOTES, DIGEST, "%murakkab frontier")
+
+
+def saved(source: str, shown: list[dict]) -> int:
+    """Bytes of a cell in a notebook as Jupyter writes it: indented, a line of text a string."""
+    split = [
+        {
+            kind: said.splitlines(keepends=True) if isinstance(said, str) else said
+            for kind, said in data.items()
+        }
+        for data in shown
+    ]
+    outputs = [{"output_type": "display_data", "metadata": {}, "data": data} for data in split]
+    return len(
+        json.dumps({"source": source.splitlines(keepends=True), "outputs": outputs}, indent=1).encode()
+    )
+
+
+def test_plans_a_frontier_and_three_runs_of_eighty_items_fit_into_300_kb(kernel):
+    sizes = {}
+    for number, source in enumerate(CELLS):
+        reply = kernel.run(source, timeout_s=180)
+        assert reply.error is None, reply.error
+        sizes[number, source.split("\n")[0]] = saved(source, reply.shown)
+    assert "application/vnd.murakkab.results+json" in kernel.run(RUN).shown[-1]
+    assert sum(sizes.values()) < 300_000, sizes
+
+
+def test_all_agents_take_no_more_than_a_run(kernel):
+    assert saved("%murakkab agents", kernel.run("%murakkab agents").shown) < 75_000
+
+
+def test_what_is_not_shown_of_a_run_is_counted_and_where_it_is_found_is_said(kernel):
+    shown = kernel.run("%%murakkab long --run --fresh\ngist <- summarise {notes} @python:longer")
+    assert shown.error is None, shown.error
+    left = int(re.search(r"and (\d+) more rows: all are in run.outputs and run.to_pandas\(\)", shown.html)[1])
+    assert 0 < left <= 50
+    assert shown.html.count("<td") > 80 - left
+    assert int(re.search(r"and (\d+) more rows", shown.text)[1]) >= 60
+    assert kernel.run("len(long.outputs['gist'])").text == "80"
+
+
+def test_many_short_values_are_shown_in_full(kernel):
+    kernel.run("short = [f'n{i}' for i in range(80)]")
+    shown = kernel.run("%%murakkab brief --run --fresh\nsame <- repeat {short} @python:first")
+    assert shown.error is None, shown.error
+    assert "more rows" not in shown.html
+    assert ">n79<" in shown.html
