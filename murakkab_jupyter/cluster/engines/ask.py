@@ -83,6 +83,10 @@ class Server:
                 raw = answer.read(LARGEST_ANSWER).decode(errors="replace")
                 status = int(answer.status)
         except urllib.error.HTTPError as error:
+            if 300 <= error.code < 400:
+                error.close()
+                where = self._hidden(error.headers.get("Location") or "elsewhere")[:200]
+                return Answer(error.code, problem=f"answers {error.code}, a redirect to {where}")
             with error:
                 said = self._hidden(reason(error.read(65536).decode(errors="replace")))
             return Answer(error.code, problem=f"answers {error.code}: {said}")
@@ -105,6 +109,8 @@ class Server:
             )
         if answer.problem:
             hint = "Check that the server runs, and its address: it often ends in /v1."
+            if 300 <= answer.status < 400:  # it would take the key elsewhere
+                hint = "Redirects are not followed: give the final address, up to /v1."
             msg = f"{self.url} {answer.problem}."
             raise ClusterError(msg, hint=hint)
         listed = answer.body.get("data") if isinstance(answer.body, dict) else None

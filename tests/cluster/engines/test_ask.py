@@ -6,7 +6,7 @@ import pytest
 
 from murakkab_jupyter.cluster.engines.ask import Server, probe_server
 from murakkab_jupyter.core.errors import ClusterError
-from tests.agents.served.fake_openai import fake_server
+from tests.agents.served.fake_openai import answers, error, fake_server
 from tests.cluster.engines.parts import serving
 
 KEY = "sk-secret-of-the-test-0123456789"
@@ -72,6 +72,22 @@ def test_a_server_that_lists_a_model_but_cannot_answer_is_refused() -> None:
     ):
         probe_server(server.url)
     assert "no sign that it can answer" in str(caught.value)
+
+
+def test_a_redirect_is_not_followed_and_says_where_it_leads() -> None:
+    with fake_server() as fake:
+        fake.models_step = answers(301, {}, Location="https://elsewhere.example/v1/models")
+        with pytest.raises(ClusterError, match=r"a redirect to https://elsewhere\.example/v1") as caught:
+            probe_server(fake.url, key=KEY, key_env="MINE")
+    assert "give the final address" in str(caught.value)
+
+
+def test_one_that_takes_no_more_requests_now_says_to_wait() -> None:
+    with fake_server() as fake:
+        fake.script = [error(429, "rate limit reached")]
+        with pytest.raises(ClusterError, match="answers 429: rate limit reached") as caught:
+            probe_server(fake.url)
+    assert "wait" in str(caught.value)
 
 
 def test_a_model_that_is_not_there_is_said_with_those_that_are() -> None:
