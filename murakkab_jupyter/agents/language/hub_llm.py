@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Needs
-from murakkab_jupyter.agents.language.chat import Chat
+from murakkab_jupyter.agents.language.chat import TOO_LONG, Chat
 from murakkab_jupyter.agents.language.llm import CONTEXT, CONTEXT_OPTION, LlamaChat, gguf_in
 from murakkab_jupyter.agents.language.writing import TASKS, writer_of
 from murakkab_jupyter.agents.library import Library
@@ -127,7 +127,7 @@ def register(library: Library) -> None:
                     capability=capability,
                     summary=f"{task.summary} with {model.title}, a small language model from the hub (llama.cpp).",
                     factory=f"{__name__}:{model.makers[capability]}",
-                    options=(*task.options, CONTEXT_OPTION),
+                    options=(*task.options, CONTEXT_OPTION, TOO_LONG),
                     needs=Needs(
                         modules=("xllamacpp", *task.modules),
                         weights=(model.weights,),

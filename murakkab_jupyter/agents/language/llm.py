@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Needs, Option
-from murakkab_jupyter.agents.language.chat import Chat, Message, Reply, Request, TooLong
+from murakkab_jupyter.agents.language.chat import TOO_LONG, Chat, Message, Reply, Request, TooLong
 from murakkab_jupyter.agents.language.structured import ClassWriter, RecordWriter, TranslationWriter
 from murakkab_jupyter.agents.language.writing import TASKS, AnswerWriter, SummaryWriter, TextWriter, writer_of
 from murakkab_jupyter.agents.library import Library, default_library
@@ -255,7 +255,7 @@ def register_gguf(
             capability=capability,
             summary=f"{task.summary} with {file.name} (llama.cpp).",
             factory=GgufWriter(capability, str(file), context),
-            options=task.options,
+            options=(*task.options, TOO_LONG),
             needs=Needs(modules=("xllamacpp",), memory_bytes=int(size * 1.2) + 200_000_000),
             max_cores=8,
             max_batch=16,
@@ -282,7 +282,7 @@ def register(library: Library) -> None:
             capability=capability,
             summary=f"{task.summary} with SmolLM2-135M, a very small language model (llama.cpp).",
             factory=f"murakkab_jupyter.agents.language.llm:{makers[capability]}",
-            options=(*task.options, CONTEXT_OPTION),
+            options=(*task.options, CONTEXT_OPTION, TOO_LONG),
             needs=Needs(
                 modules=("xllamacpp", *task.modules),
                 weights=("smollm2-135m-q4_1",),
@@ -299,7 +299,7 @@ def register(library: Library) -> None:
                 name=f"gguf{task.suffix}",
                 summary=f"{task.summary} with the GGUF file that the step pins: gguf=PATH (llama.cpp).",
                 factory=GgufWriter(capability),
-                options=(*task.options, CONTEXT_OPTION, PORT),
+                options=(*task.options, CONTEXT_OPTION, TOO_LONG, PORT),
                 needs=Needs(modules=("xllamacpp", *task.modules), memory_bytes=2_000_000_000),
                 max_cores=8,
                 fixture="Needs a file: pin it with gguf=PATH, or call register_gguf(PATH).",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Agent, Failed, Option, Tokens
-from murakkab_jupyter.agents.language.chat import Chat, Reply, Request, total
+from murakkab_jupyter.agents.language.chat import TOO_LONG, Chat, Reply, Request, total
 from murakkab_jupyter.agents.language.paths import Similar, agreed, similarities, spread
 
 __all__ = ["Opener", "Task", "Writer"]
@@ -44,6 +44,7 @@ class Writer(Agent):
         """Load the model."""
         self.options = dict(options)
         self.model = self.opener(options, cores)
+        self.model.too_long = "fail" if options.get(TOO_LONG.name) == "fail" else "shorten"
 
     @property
     def chat(self) -> Chat:

@@ -98,7 +98,6 @@ def chat_of(endpoint: Endpoint | None, options: Mapping[str, Any]) -> OpenAIChat
         in_flight=int(options.get("in_flight") or IN_FLIGHT),
         deadline_s=float(options.get("timeout") or DEADLINE_S),
     )
-    chat.too_long = "fail" if options.get("too_long") == "fail" else "shorten"
     if chat.endpoint.model and chat.endpoint.kind == "openai":
         chat.probe()
     return chat

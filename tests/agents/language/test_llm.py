@@ -124,6 +124,22 @@ def test_material_too_long_for_the_model_is_shortened_and_counted():
     assert agent.shortened == 1
 
 
+def test_where_a_step_says_so_material_too_long_for_a_model_of_any_kind_fails():
+    class SmallChat(FakeChat):
+        def send(self, messages, request):
+            raise TooLong(900, 500)
+
+    agent = TextWriter(lambda options, cores: SmallChat("done", context=500))
+    agent.load({"max_tokens": 10, "too_long": "fail"}, 1)
+    (made,) = agent.call([Inputs((), {"material": [("long", "x" * 3000)]}, sentence="Write about it")])
+    assert "900 tokens, 500 fit" in made.reason
+    library = Library()
+    library.load_entry_points()
+    writers = [one for one in library.agents("summarisation") if one.option("max_tokens") is not None]
+    assert len(writers) > 3
+    assert all(one.option("too_long") is not None for one in writers)
+
+
 def test_a_step_without_material_is_only_its_sentence():
     agent, chat = over(TextWriter, "An old silent pond.")
     assert agent.call([Inputs((), {}, sentence="Write a haiku")]) == ["An old silent pond."]
