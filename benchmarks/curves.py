@@ -19,8 +19,9 @@ from common import RESULTS, header, table
 from murakkab_jupyter.profiles.curve import Point, fit
 from murakkab_jupyter.profiles.observation import Observation
 from murakkab_jupyter.profiles.profile import options_key
+from murakkab_jupyter.profiles.published import shipped_published
 from murakkab_jupyter.profiles.reference import shipped_reference
-from murakkab_jupyter.profiles.served import ServedPoint, ServedProfile, shipped_published
+from murakkab_jupyter.profiles.served import ServedPoint, ServedProfile
 
 LEAST_S = 0.002
 """Calls shorter than this are noise of the clock: their relative error says nothing, and costs nobody anything."""

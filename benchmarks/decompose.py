@@ -1,9 +1,10 @@
 """How well descriptions become steps: node and edge F1 on jobs of nine domains, with bootstrap intervals.
 
     python benchmarks/decompose.py                          without a language model, on the development set
-    python benchmarks/decompose.py --held                   on the half that was held apart (hash checked)
-    python benchmarks/decompose.py --held --model           also SmolLM2-135M in process
-    python benchmarks/decompose.py --held --url URL [NAME]  also a served model
+    python benchmarks/decompose.py --on held                on the half that was held apart (hash checked)
+    python benchmarks/decompose.py --on strangers           on the set of another hand (hash checked)
+    python benchmarks/decompose.py --on held --model        also SmolLM2-135M in process
+    python benchmarks/decompose.py --on held --url URL [NAME]  also a served model
     python benchmarks/decompose.py --verbose                shows what was wrong
 
 F1 over all jobs together (micro): a node is a capability of a job, an edge a pair of capabilities of which the one
@@ -24,8 +25,12 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent / "data" / "decompose"
-HELD_SHA256 = "d6fb939ad5e644a3141688029bc33c57dcb630eb7d8675ac824c1fe175178a67"
-"""Of `held.jsonl`, committed before any method was written."""
+SETS = {
+    "development": None,
+    "held": "d6fb939ad5e644a3141688029bc33c57dcb630eb7d8675ac824c1fe175178a67",
+    "strangers": "73874f470c74b4557868453a8200045c3f5947f58759017565d216255987c9ba",
+}
+"""Sets of jobs, with the SHA-256 of those that are only for judging: a file that differs is refused."""
 SAMPLES = {"video": "sample.mp4", "audio": "sample.wav", "image": "sample.png", "document": "sample.md"}
 RESAMPLES = 2000
 
@@ -33,11 +38,11 @@ Counts = tuple[int, int, int]
 """Right, proposed, gold."""
 
 
-def jobs(held: bool) -> list[dict[str, Any]]:
-    """One half of the set; the held-apart one only as it was committed."""
-    path = HERE / ("held.jsonl" if held else "development.jsonl")
+def jobs(name: str) -> list[dict[str, Any]]:
+    """One set; those for judging only as they were committed."""
+    path = HERE / f"{name}.jsonl"
     data = path.read_bytes()
-    if held and hashlib.sha256(data).hexdigest() != HELD_SHA256:
+    if SETS[name] not in (None, hashlib.sha256(data).hexdigest()):
         sys.exit(f"{path} differs from what was held apart.")
     return [json.loads(line) for line in data.decode().splitlines()]
 
@@ -79,7 +84,7 @@ def interval(counts: Sequence[Counts]) -> tuple[float, float]:
     return found[int(0.025 * RESAMPLES)], found[int(0.975 * RESAMPLES) - 1]
 
 
-def evaluate(name: str, method: Callable[[str, dict[str, Any]], Any], held: bool, verbose: bool) -> str:
+def evaluate(name: str, method: Callable[[str, dict[str, Any]], Any], on: str, verbose: bool) -> str:
     """One line of the table."""
     from murakkab_jupyter.agents.library import default_library
     from murakkab_jupyter.core.errors import MurakkabError
@@ -90,7 +95,7 @@ def evaluate(name: str, method: Callable[[str, dict[str, Any]], Any], held: bool
     free: list[Counts] = []
     refused, whole = 0, 0
     begin = time.perf_counter()
-    todo = jobs(held)
+    todo = jobs(on)
     for job in todo:
         values = values_of(job)
         gold_nodes, gold_edges = set(job["nodes"]), {tuple(edge) for edge in job["edges"]}
@@ -124,9 +129,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--held", action="store_true")
+    parser.add_argument("--on", choices=SETS, default="development")
     parser.add_argument("--model", action="store_true")
     parser.add_argument("--url", nargs="+", metavar=("URL", "NAME"))
+    parser.add_argument("--key-env", help="environment variable that holds the server's key")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
     from murakkab_jupyter.agents.library import default_library
@@ -140,7 +146,7 @@ def main() -> None:
             evaluate(
                 name,
                 lambda text, values: decompose(text, library=library, values=values, encoder=encoder),
-                given.held,
+                given.on,
                 given.verbose,
             )
         )
@@ -150,19 +156,21 @@ def main() -> None:
 
         chats.append(("SmolLM2-135M in process", open_smollm2({"context": 4096}, 2)))
     if given.url:
+        from murakkab_jupyter.agents.served.endpoint import Endpoint
         from murakkab_jupyter.agents.served.openai import OpenAIChat
 
-        chats.append((given.url[1] if len(given.url) > 1 else given.url[0], OpenAIChat(*given.url[:2])))
+        served = Endpoint(given.url[0], given.url[1] if len(given.url) > 1 else "", given.key_env)
+        chats.append((served.model or served.url, OpenAIChat(served)))
     for name, chat in chats:
         rows.append(
             evaluate(
                 name,
                 lambda text, values, chat=chat: ask(text, chat, library=library, values=values),
-                given.held,
+                given.on,
                 given.verbose,
             )
         )
-    print(f"\n{'held-apart' if given.held else 'development'} half, {len(jobs(given.held))} jobs\n")
+    print(f"\n{given.on}: {len(jobs(given.on))} jobs\n")
     print(
         "| method | node F1 (95 %) | edge F1 (95 %) | node F1, free of capability words | all right | refused | a job |"
     )

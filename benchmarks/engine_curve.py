@@ -18,7 +18,7 @@ from statistics import median
 from common import RESULTS, header, table
 
 from murakkab_jupyter.agents.served.endpoint import Endpoint
-from murakkab_jupyter.cluster.measure_engine import Workload, measure_engine
+from murakkab_jupyter.cluster.measuring.engines import Workload, measure_engine
 from murakkab_jupyter.profiles.engine import EngineCurve, EnginePoint
 
 
@@ -46,6 +46,7 @@ def main() -> None:
     given = parser.parse_args()
     # Whose machine it is does not belong in a page of results.
     sys.argv = [Path(w).name if "/" in w and "://" not in w else w for w in sys.argv]
+    head = header("The curve of a real server, levels left out")
     levels = sorted({int(word) for word in given.at.split(",")})
     curves: list[EngineCurve] = []
     for repeat in range(given.repeats):
@@ -79,7 +80,7 @@ def main() -> None:
             ]
         )
     text = [
-        *header("The curve of a real server, levels left out"),
+        *head,
         "",
         f"{curve.name.rpartition(' ')[2]}, {curve.prompt_tokens:.0f} tokens in and {curve.output_tokens:.0f} out, "
         f"{given.repeats} repeats, medians (range).\n",

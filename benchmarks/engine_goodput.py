@@ -25,7 +25,7 @@ from common import RESULTS, header, table
 
 from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.agents.served.endpoint import Endpoint
-from murakkab_jupyter.cluster.measure_engine import LoadChat, Workload
+from murakkab_jupyter.cluster.measuring.engines import LoadChat, Workload
 
 THEIRS = """
 import argparse, json
@@ -55,7 +55,9 @@ def ours(chat: LoadChat, load: Workload, count: int) -> float:
     return sum(one.written for one in replies) / seconds
 
 
-def theirs(given: argparse.Namespace, model: str, load: Workload, count: int, folder: Path) -> float:
+def theirs(
+    given: argparse.Namespace, in_flight: int, model: str, load: Workload, count: int, folder: Path
+) -> float:
     """Output tokens a second, as vLLM's own client counts them."""
     prompts = folder / "prompts.jsonl"
     with prompts.open("w") as file:
@@ -66,7 +68,7 @@ def theirs(given: argparse.Namespace, model: str, load: Workload, count: int, fo
         given.vllm_python, "-c", THEIRS, "--backend", "openai-chat", "--base-url", given.url.removesuffix("/v1"),
         "--endpoint", "/v1/chat/completions", "--model", model, "--tokenizer", given.tokenizer,
         "--dataset-name", "custom", "--dataset-path", str(prompts), "--custom-output-len", str(load.tokens),
-        "--skip-chat-template", "--disable-shuffle", "--num-prompts", str(count), "--max-concurrency", str(given.in_flight),
+        "--skip-chat-template", "--disable-shuffle", "--num-prompts", str(count), "--max-concurrency", str(in_flight),
         "--ignore-eos", "--temperature", "0", "--save-result", "--result-dir", str(folder), "--result-filename", result.name,
         "--disable-tqdm",
     ]  # fmt: skip
@@ -86,50 +88,59 @@ def main() -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--vllm-python", required=True)
     parser.add_argument("--tokenizer", required=True, help="folder or name, for vLLM's client")
-    parser.add_argument("--in-flight", type=int, default=8)
-    parser.add_argument("--requests", type=int, default=64)
+    parser.add_argument(
+        "--in-flight", type=int, nargs="+", default=[8], help="saturation is the server's own maximum"
+    )
+    parser.add_argument("--rounds", type=int, default=6, help="requests for each in flight")
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS / 'engine_goodput.md'}")
     given = parser.parse_args()
     # Whose machine it is does not belong in a page of results.
     sys.argv = [Path(w).name if "/" in w and "://" not in w else w for w in sys.argv]
-    chat = LoadChat(Endpoint(given.url, given.model), in_flight=given.in_flight, deadline_s=3600.0)
-    chat.probe()
-    model = chat.endpoint.model
+    asked = LoadChat(Endpoint(given.url, given.model), in_flight=1, deadline_s=3600.0)
+    asked.probe()
+    model = asked.endpoint.model
+    asked.close()
     seeds = itertools.count(1)
 
     def load() -> Workload:
         return Workload(tokens=given.tokens, seed=next(seeds))
 
-    ours(chat, load(), given.in_flight)  # the first answers of a server are slow: they do not count
-    rows: list[tuple[float, float]] = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for repeat in range(given.repeats):
-            if repeat % 2 == 0:
-                mine = ours(chat, load(), given.requests)
-                other = theirs(given, model, load(), given.requests, folder)
-            else:
-                other = theirs(given, model, load(), given.requests, folder)
-                mine = ours(chat, load(), given.requests)
-            rows.append((mine, other))
-            print(f"pair {repeat + 1}: {mine:.1f} and {other:.1f} tok/s, {mine / other:.3f}", file=sys.stderr)
-    chat.close()
-    ratios = [mine / other for mine, other in rows]
-    text = [
-        *header("Goodput of our calls against vLLM's own client"),
-        "",
-        f"{model}, {given.in_flight} in flight, {given.requests} requests of {given.tokens} tokens out.\n",
-        *table(
-            ["pair", "ours (tok/s)", "vllm bench serve (tok/s)", "ratio"],
-            [
-                [str(n + 1), f"{mine:.1f}", f"{other:.1f}", f"{mine / other:.3f}"]
-                for n, (mine, other) in enumerate(rows)
-            ],
-        ),
-        f"\nMedian ratio {median(ratios):.3f} (from {min(ratios):.3f} to {max(ratios):.3f}).",
-    ]
+    text = header("Goodput of our calls against vLLM's own client")
+    for in_flight in given.in_flight:
+        requests = given.rounds * in_flight
+        chat = LoadChat(Endpoint(given.url, model), in_flight=in_flight, deadline_s=3600.0)
+        ours(chat, load(), in_flight)  # the first answers of a server are slow: they do not count
+        rows: list[tuple[float, float]] = []
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for repeat in range(given.repeats):
+                if repeat % 2 == 0:
+                    mine = ours(chat, load(), requests)
+                    other = theirs(given, in_flight, model, load(), requests, folder)
+                else:
+                    other = theirs(given, in_flight, model, load(), requests, folder)
+                    mine = ours(chat, load(), requests)
+                rows.append((mine, other))
+                print(
+                    f"pair {repeat + 1}: {mine:.1f} and {other:.1f} tok/s, {mine / other:.3f}",
+                    file=sys.stderr,
+                )
+        chat.close()
+        ratios = [mine / other for mine, other in rows]
+        text += [
+            "",
+            f"{model}, {in_flight} in flight, {requests} requests of {given.tokens} tokens out.\n",
+            *table(
+                ["pair", "ours (tok/s)", "vllm bench serve (tok/s)", "ratio"],
+                [
+                    [str(n + 1), f"{mine:.1f}", f"{other:.1f}", f"{mine / other:.3f}"]
+                    for n, (mine, other) in enumerate(rows)
+                ],
+            ),
+            f"\nMedian ratio {median(ratios):.3f} (from {min(ratios):.3f} to {max(ratios):.3f}).",
+        ]
     print("\n".join(text))
     if given.write:
         (RESULTS / "engine_goodput.md").write_text("\n".join(text) + "\n", encoding="utf-8")

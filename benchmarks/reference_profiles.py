@@ -24,17 +24,17 @@ from typing import Any
 import murakkab_jupyter.profiles
 from murakkab_jupyter.agents.library import default_library
 from murakkab_jupyter.agents.media.files import probe
-from murakkab_jupyter.cluster.measure import (
-    CAPABILITIES,
+from murakkab_jupyter.cluster.measuring.agents import (
     Case,
     Progress,
-    Samples,
     Tempo,
     cases,
     chosen,
     measure,
     others_busy,
 )
+from murakkab_jupyter.cluster.measuring.loaded import CAPABILITIES
+from murakkab_jupyter.cluster.measuring.samples import Samples
 from murakkab_jupyter.core.errors import AgentError
 from murakkab_jupyter.core.kinds import Video
 from murakkab_jupyter.demo import QUESTION, clips

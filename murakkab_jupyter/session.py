@@ -32,6 +32,7 @@ from murakkab_jupyter.planner.unmeasured import predictable
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.described import find_cluster
 from murakkab_jupyter.profiles.hardware import beyond_host, host_cores, local_worker_view
+from murakkab_jupyter.profiles.offers import Offers, offers
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.runtime.journal import Journal
@@ -52,8 +53,9 @@ if TYPE_CHECKING:
     from murakkab_jupyter.agents.language.chat import Chat
     from murakkab_jupyter.cluster.connect import Cluster
     from murakkab_jupyter.cluster.engines.roster import Roster
-    from murakkab_jupyter.cluster.measure import Measurement, Progress
+    from murakkab_jupyter.cluster.measuring.agents import Measurement, Progress
     from murakkab_jupyter.profiles.engine import EngineCurve
+    from murakkab_jupyter.profiles.served import ServedProfile
     from murakkab_jupyter.workflow.decompose import Draft
 
 __all__ = ["Declaration", "Session"]
@@ -90,18 +92,40 @@ class Session:
         profiles: str | Path | None = None,
         cores: int | None = None,
     ) -> None:
-        self.library = library or default_library()
         self.address = cluster
+        self._described = None if cluster is None else find_cluster(cluster)
+        self.library = library or default_library()
+        if self._described is not None:
+            # What only this hardware could serve is not to be seen by other sessions.
+            self.library = self.library.copy()
         self.cores = cores
         self._journal_path = journal
         self.profiles = ProfileBook.open(profiles, self.library)
         self.runs: dict[str, Run] = {}
         """Runs of this session, by id."""
         self._cluster: Cluster | None = None
-        self._described: ClusterView | None = None
         self._lock = threading.Lock()
-        if cluster is not None:
-            self._described = find_cluster(cluster)
+        self._offers = Offers()
+        self._curves: tuple[ServedProfile, ...] = ()
+        self._offer()
+
+    def _offer(self) -> None:
+        """On a described cluster, let plans know every served model whose published curve is of one of its GPUs."""
+        if self._described is None:
+            return
+        curves = self.profiles.published_now()
+        if curves == self._curves:
+            return
+        self._curves = curves
+        for spec in self._offers.agents:
+            self.library.remove_agent(spec.name)
+        taken = {agent.name for agent in self.library.agents()}
+        found = offers(self._described, curves)
+        self._offers = replace(found, agents=tuple(one for one in found.agents if one.name not in taken))
+        offered = {capability.name for capability in self.library.capabilities()}
+        for spec in self._offers.agents:
+            if spec.capability in offered:
+                self.library.add_agent(spec)
 
     @functools.cached_property
     def journal(self) -> Journal:
@@ -148,6 +172,7 @@ class Session:
             if callable(value) and f"@python:{name}" in text:
                 self.library.add_agent(function_agent(value, name), replace=True)
         self.engines.recall()
+        self._offer()
         try:
             workflow = declare(text, library=self.library, values=given, goal=goal)
         except LanguageError as error:
@@ -211,7 +236,7 @@ class Session:
     def view(self) -> ClusterView:
         """The workers and engines a plan may use: of the cluster in use, of the described one, else of this host."""
         if self._described is not None:
-            return self._described
+            return replace(self._described, engines=self._offers.engines)
         if self._cluster is None and self.address is not None:
             self.connect()
         if self._cluster is not None:
@@ -251,14 +276,16 @@ class Session:
             cluster=view,
             evaluate=self.evaluator(declaration, view),
         )
-        made = predictable(with_starts(made, view), declaration.workflow, self.profiles, view)
+        made = with_starts(made, view)
+        made = replace(made, notes=(*made.notes, *self._offers.notes))
+        made = predictable(made, declaration.workflow, self.profiles, view)
         return self._counted(made, declaration)
 
     def _counted(self, plan: Plan, declaration: Declaration) -> Plan:
         """The plan with what it expects of the inputs and counts on, in words."""
         options = {name: dict(step.configuration.options) for name, step in plan.steps.items()}
         notes = count_notes(declaration.workflow, declaration.readable(), self.library, options)
-        return replace(plan, notes=(*plan.notes, *notes), cautions=self._cautions)
+        return replace(plan, notes=(*plan.notes, *declaration.roots.notes, *notes), cautions=self._cautions)
 
     @property
     def _cautions(self) -> tuple[str, ...]:
@@ -313,7 +340,7 @@ class Session:
             Told before each case: an agent, its levers and cores.
         """
         from murakkab_jupyter.agents.media.files import probe
-        from murakkab_jupyter.cluster.measure import measure_into
+        from murakkab_jupyter.cluster.measuring.agents import measure_into
         from murakkab_jupyter.demo import QUESTION, clips
 
         if self.address is not None:
@@ -359,10 +386,10 @@ class Session:
         """
         from murakkab_jupyter.agents.served.endpoint import Endpoint
         from murakkab_jupyter.agents.served.serving import endpoint_behind
-        from murakkab_jupyter.cluster.measure_engine import measure_engine
+        from murakkab_jupyter.cluster.measuring.engines import measure_engine
 
         if "://" in target:
-            endpoint = Endpoint(target, "")
+            endpoint = self.engines.endpoint_at(target) or Endpoint(target, "")
         else:
             known = {entry.name: entry for entry in self.engines.entries()}
             if target in known:
@@ -655,9 +682,10 @@ class Session:
 def with_starts(plan: Plan, view: ClusterView) -> Plan:
     """A plan with a note for each engine that its run has to start first."""
     used = {step.configuration.engine for step in plan.steps.values()}
+    kept = "and its GPUs are held to the end of the run" if view.described else "and it stays for later runs"
     notes = [
-        f"Engine {one.name} is not running: the run starts it, in about {one.start.value:.0f} s "
-        f"({one.start.source}{f', {one.start.note}' if one.start.note else ''}), and it stays for later runs."
+        f"Engine {one.name} is not running: {'a' if view.described else 'the'} run starts it, in about {one.start.value:.0f} s "
+        f"({one.start.source}{f', {one.start.note}' if one.start.note else ''}), {kept}."
         for one in view.engines
         if one.name in used and not one.warm
     ]

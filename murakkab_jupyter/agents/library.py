@@ -69,6 +69,15 @@ class Library:
         self._agents[agent.name] = agent
         self._packages[agent.name] = self._registering
 
+    def copy(self) -> Library:
+        """Another library with all that is in this one: what is added to it is not seen here."""
+        made = Library()
+        made._capabilities = dict(self._capabilities)
+        made._agents = dict(self._agents)
+        made._packages = dict(self._packages)
+        made.broken = dict(self.broken)
+        return made
+
     def remove_agent(self, name: str) -> None:
         """Take an agent out, if it is there: its server was let go."""
         self._agents.pop(name, None)

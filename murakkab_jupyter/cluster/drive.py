@@ -20,7 +20,7 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.cluster.connect import Cluster, Roll
 from murakkab_jupyter.cluster.engines.gate import ROUNDS, Checked, Gate
 from murakkab_jupyter.cluster.flight import Fault, Flight, Landed, Orders, Told, work_of
-from murakkab_jupyter.cluster.pool import Reply
+from murakkab_jupyter.cluster.instances.pool import Reply
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.events import BatchRetried, EngineUsed, Event, Notice, Usage

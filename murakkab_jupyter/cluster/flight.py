@@ -27,9 +27,9 @@ from murakkab_jupyter.cluster.host import (
     stop_run,
     topic,
 )
+from murakkab_jupyter.cluster.instances.pool import Recipe, Reply
+from murakkab_jupyter.cluster.instances.ship import pack_agent
 from murakkab_jupyter.cluster.media import MediaShipper, find_media
-from murakkab_jupyter.cluster.pool import Recipe, Reply
-from murakkab_jupyter.cluster.ship import pack_agent
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import InputError, MurakkabError
 from murakkab_jupyter.core.kinds import measure
@@ -244,7 +244,7 @@ class Orders:
     def resources(self, worker: str, configuration: Configuration) -> dict[str, float] | None:
         """What the task takes of the resources that its worker declares; None where it declares none."""
         found = self.cluster.probes.get(worker)
-        if found is None or not found.declared or configuration.device == "remote":
+        if found is None or not found.declared or configuration.waits:
             return None
         wanted: dict[str, float] = {"cores": configuration.cores}
         if configuration.gpus:

@@ -17,8 +17,8 @@ from typing import Any
 from distributed import Worker, WorkerPlugin, get_worker
 
 from murakkab_jupyter.cluster.gpus import GpuLeases, gpus_here
-from murakkab_jupyter.cluster.pool import Pool, Recipe, Reply
-from murakkab_jupyter.cluster.wire import Progressed
+from murakkab_jupyter.cluster.instances.pool import Pool, Recipe, Reply
+from murakkab_jupyter.cluster.instances.wire import Progressed
 from murakkab_jupyter.runtime.messages import InstanceId
 
 __all__ = [

@@ -21,7 +21,7 @@ import psutil
 from distributed import Nanny, Scheduler, SpecCluster
 from distributed.deploy.subprocess import Subprocess
 
-from murakkab_jupyter.cluster.parent import die_with
+from murakkab_jupyter.cluster.instances.parent import die_with
 
 __all__ = ["LocalWorker", "local_cluster", "main"]
 

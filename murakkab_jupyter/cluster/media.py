@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from distributed import Client
 
-from murakkab_jupyter.cluster.ship import limit_bytes
+from murakkab_jupyter.cluster.instances.ship import limit_bytes
 from murakkab_jupyter.core.errors import InputError
 from murakkab_jupyter.core.media import Media, hash_file
 

@@ -90,6 +90,10 @@ class EngineView:
         Worker that it runs on, or would; empty for a server elsewhere.
     host
         Where instances that call it must be, because it listens on loopback there; empty when they may be anywhere.
+    cores
+        CPU cores of that host that it keeps busy while it answers; 0 for a server with GPUs, or elsewhere.
+    gpus, gpu_names
+        GPUs that one replica of it holds, all on one worker, and what such GPUs are called there; 0 where nobody said.
     """
 
     name: str
@@ -98,6 +102,9 @@ class EngineView:
     start_cpu: Figure = field(default_factory=lambda: Figure(0.0, "s", source="measured"))
     worker: str = ""
     host: str = ""
+    cores: int = 0
+    gpus: int = 0
+    gpu_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.hosts import ClusterView, EngineView, allotted, host_cores
+from murakkab_jupyter.planner.cards import held_gpus, idle_w
 from murakkab_jupyter.planner.expect import Expectation, Mean, expect, means_of
 from murakkab_jupyter.planner.modes import Load, Mode, ladder, load_of
 from murakkab_jupyter.planner.quality import Judge
@@ -95,6 +96,7 @@ class Estimator:
         self.workflow = workflow
         self.means = means_of(workflow, roots, library) if means is None else means
         self.fluid = fluid
+        self.cluster = cluster
         self.names = tuple(modes)
         self.modes = {name: tuple(some) for name, some in modes.items()}
         self.roots = roots
@@ -148,8 +150,18 @@ class Estimator:
         self._loads: dict[int, dict[tuple[str, int], Load]] = {}
         self._steps = {step.name: step for step in workflow.steps}
         self._estimates: dict[tuple[int, ...], Estimate] = {}
+        self.gpus = sum(len(worker.gpus) for worker in cluster.workers)
+        self._held_gpus: dict[tuple[tuple[str, int], ...], int | None] = {}
+        self._engines = {
+            name: tuple((m.configuration.engine, m.configuration.gpus) for m in some)
+            for name, some in self.modes.items()
+        }
+        self.uses_gpus = any(gpus and engine for some in self._engines.values() for engine, gpus in some)
+        """Whether any mode has an engine that holds GPUs."""
         self._widths = {
-            name: tuple(m.configuration.cores * m.configuration.instances for m in some)
+            name: tuple(
+                max(one.cores, one.held_cores) * one.instances for one in (m.configuration for m in some)
+            )
             for name, some in self.modes.items()
         }
         self._factors = {
@@ -197,6 +209,7 @@ class Estimator:
                     work=here.work,
                     groups=groups_of(self._steps[name], expectation),
                     speed=self.speed,
+                    idle_w=idle_w(self.modes[name][pick].configuration, self.cluster),
                 )
                 or UNPROFILED
             )
@@ -220,6 +233,21 @@ class Estimator:
             found = self._estimates[picks] = self.compute(picks)
         return found
 
+    def gpus_held(self, picks: Sequence[int]) -> int | None:
+        """GPUs that engines hold under some modes; None where the cluster has not so many."""
+        if not self.uses_gpus:
+            return 0
+        some = zip(self.names, picks, strict=False)
+        wanted = {one for name, pick in some if (one := self._engines[name][pick])[0] and one[1]}
+        key = tuple(sorted(wanted))
+        if key not in self._held_gpus:
+            configurations = [
+                self.modes[name][pick].configuration for name, pick in zip(self.names, picks, strict=False)
+            ]
+            held = held_gpus(configurations, self.cluster)
+            self._held_gpus[key] = None if held is None else sum(held.values())
+        return self._held_gpus[key]
+
     @property
     def estimated(self) -> int:
         """How many different sets were estimated so far."""
@@ -233,7 +261,7 @@ class Estimator:
         known = self._loads.setdefault(id(expectation), {})
         first: dict[str, float] = {}
         end: dict[str, float] = {}
-        core_s = cpu_s = 0.0
+        core_s = cpu_s = gpu_j = 0.0
         score = 1.0
         free = [0.0] * held.cores if held.cores <= MOST_CORES and not self.fluid else []
         for name, inputs in self._order:
@@ -256,10 +284,17 @@ class Estimator:
             end[name] = max(start + load.wall_s, last + load.call_s)
             core_s += load.core_s
             cpu_s += load.cpu_s
+            gpu_j += load.gpu_j
             score *= self._factors[name][pick]
         path = max(end.values(), default=0.0)
         area = core_s / held.cores
         latency = max(path, area)
-        energy = self.active_w * cpu_s + held.idle_w * latency
-        cost = held.rent * latency if held.rent is not None else energy / 3.6e6 * self.kwh
+        idle_watts, rent = held.idle_w, held.rent
+        if self.uses_gpus:
+            gpus = self.gpus_held(picks)
+            share = (self.gpus if gpus is None else gpus) / max(1, self.gpus)
+            idle_watts = max(idle_watts, share * self.idle_w)
+            rent = None if rent is None or self.rent is None else max(rent, share * self.rent)
+        energy = self.active_w * cpu_s + gpu_j + idle_watts * latency
+        cost = rent * latency if rent is not None else energy / 3.6e6 * self.kwh
         return Estimate(latency, cpu_s, energy, cost, score)

@@ -81,7 +81,8 @@ def frontier(
         for objective in objectives:
             for floor in floors:
                 for picks in search.promising(Goal((objective, "quality"), floor))[:2]:
-                    search.exact(picks)
+                    if not search.crowded(picks):
+                        search.exact(picks)
     points = undominated(search, list(search.evaluations))
     kept = spread(search, points)
     kept.sort(key=lambda picks: (search.value(picks, "latency"), picks))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-__all__ = ["LeftOut", "left_out_notes"]
+from murakkab_jupyter.agents.agent import AgentSpec
+
+__all__ = ["LeftOut", "left_out_notes", "ways_out"]
 
 HUB = "their weights would come from a model hub (MURAKKAB_HUB=yes allows it)"
 WEIGHTS = re.compile(r"^weights \S+ ")
@@ -28,6 +30,34 @@ def left_out_notes(some: Iterable[LeftOut]) -> list[str]:
         why, name = reason_of(one)
         together.setdefault(why, {})[name] = None
     return [f"Not considered, because {why}: {', '.join(names)}." for why, names in together.items()]
+
+
+def ways_out(offered: Iterable[AgentSpec], lacking: Callable[[AgentSpec], tuple[str, ...]]) -> list[str]:
+    """What would do a step that nothing does unasked, one line a way: a server, agents that want to be told more, weak ones.
+
+    Parameters
+    ----------
+    offered
+        Agents of the step's capability.
+    lacking
+        What an agent lacks here; one that lacks anything is no way out.
+    """
+    lines: list[str] = []
+    told: list[str] = []
+    weak: list[str] = []
+    for agent in offered:
+        wants = " ".join(f"{one.name}={one.name.upper()}" for one in agent.options if one.required)
+        if agent.remote and wants:
+            lines.append("attach a model server: engine attach URL")
+        if not agent.remote and lacking(agent):
+            continue
+        if wants:
+            told.append(f"@{agent.name} {wants}")
+        elif agent.fixture:
+            weak.append(f"pin @{agent.name}, which is not chosen by itself: {agent.fixture}")
+    if told:
+        lines.append(f"pin one that is told what to load or to ask: {', '.join(told)}")
+    return [*dict.fromkeys(lines), *weak]
 
 
 def reason_of(one: LeftOut) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,7 +17,8 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView
-from murakkab_jupyter.planner.left_out import LeftOut
+from murakkab_jupyter.planner.cards import held_gpus, idle_w
+from murakkab_jupyter.planner.left_out import LeftOut, ways_out
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.planner.unmeasured import lack
 from murakkab_jupyter.profiles.profile import Profiles
@@ -31,6 +32,11 @@ MOST_MODES = 48
 
 IN_FLIGHT = "in_flight"
 """The lever of agents that ask a server: requests in flight."""
+
+ADD = "Add one: a function of yours with @agent(capability=...), or a package that offers it (see `murakkab agents`)."
+
+REPLICAS = "replicas"
+"""The lever of servers that are only described: how many of them share a step's requests."""
 
 SAME = 0.01
 SAME_S = 0.002
@@ -61,6 +67,8 @@ class Load:
         Core-seconds held.
     cpu_s
         CPU-seconds, with loading.
+    gpu_j
+        What its calls add to the energy of idle GPUs (J).
     """
 
     wall_s: float
@@ -68,6 +76,7 @@ class Load:
     call_s: float
     core_s: float
     cpu_s: float
+    gpu_j: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +90,18 @@ class Candidates:
 
 def fits(configuration: Configuration, memory_bytes: float, cluster: ClusterView) -> int:
     """How many instances of a configuration the whole cluster can hold at once."""
+    if configuration.engine and configuration.gpus and held_gpus([configuration], cluster) is None:
+        return 0
+    gpus = 0 if configuration.waits else configuration.gpus
     held = 0
     for worker in cluster.workers:
-        if configuration.cores > worker.cores or configuration.gpus > len(worker.gpus):
+        if configuration.cores > worker.cores or gpus > len(worker.gpus):
             continue
         room = worker.cores // configuration.cores
         if memory_bytes > 0:
             room = min(room, int(worker.memory_bytes // memory_bytes))
-        if configuration.gpus:
-            room = min(room, len(worker.gpus) // configuration.gpus)
+        if gpus:
+            room = min(room, len(worker.gpus) // gpus)
         held += room
     return held
 
@@ -127,8 +139,9 @@ def load_of(
     work: float,
     groups: float,
     speed: float,
+    idle_w: float = 0.0,
 ) -> Load | None:
-    """Estimate a mode's load; None when there is no profile at all."""
+    """Estimate a mode's load, its GPUs burning `idle_w` anyway; None when there is no profile at all."""
     if items <= 0:
         return Load(0.0, 0.0, 0.0, 0.0, 0.0)
     size = max(1.0, items / max(1.0, groups)) if mode.siblings else min(float(mode.batch), max(1.0, items))
@@ -144,12 +157,14 @@ def load_of(
     load_cpu_s = (start.cpu_s.value or 0.0) if start is not None else 0.0
     used = min(mode.instances, calls)
     busy = calls * call.seconds.value
+    joules = 0.0 if call.energy_j is None else call.energy_j.value or 0.0
     return Load(
         wall_s=load_s + math.ceil(calls / used) * call.seconds.value,
         first_s=load_s + call.seconds.value,
         call_s=call.seconds.value,
-        core_s=mode.cores * (busy + used * load_s),
-        cpu_s=calls * (call.cpu_s.value or 0.0) + used * load_cpu_s,
+        core_s=max(mode.cores, mode.held_cores) * (busy + used * load_s),
+        cpu_s=calls * (call.cpu_s.value or 0.0) + used * load_cpu_s + mode.engine_cores * busy,
+        gpu_j=max(0.0, calls * joules - idle_w * busy),
     )
 
 
@@ -196,11 +211,18 @@ def candidates(
         for options in settings(agent, step, profiles):
             quality = profiles.quality(agent.name, options)
             memory = profiles.memory(agent.name, options).value or float(agent.needs.memory_bytes)
-            # How many requests are in flight changes no answer: such modes compete with one another.
-            modes = sets.setdefault(tuple(pair for pair in options if pair[0] != IN_FLIGHT), [])
+            modes = sets.setdefault(answering(options), [])
             for shape in shapes(agent, options, step, cluster, memory, items):
                 fit_any = True
-                load = load_of(shape, profiles, items=items, work=each, groups=groups, speed=speed)
+                load = load_of(
+                    shape,
+                    profiles,
+                    items=items,
+                    work=each,
+                    groups=groups,
+                    speed=speed,
+                    idle_w=idle_w(shape, cluster),
+                )
                 if load is not None:
                     modes.append((Mode(shape, quality), load))
         for modes in sets.values():
@@ -212,8 +234,26 @@ def candidates(
     if cluster.described:
         kept, unknown = predicted(kept, profiles, cluster)
         left_out += unknown
-    ordered = sorted(kept, key=lambda mode: order(mode, profiles, items, each, groups, speed))
-    return Candidates(tuple(thin(ordered, most)), tuple(notes), tuple(left_out))
+    loads: dict[Mode, Load | None] = {
+        mode: load_of(
+            mode.configuration,
+            profiles,
+            items=items,
+            work=each,
+            groups=groups,
+            speed=speed,
+            idle_w=idle_w(mode.configuration, cluster),
+        )
+        for mode in kept
+    }
+    # Fastest first; the text makes it the same every time.
+    ordered = sorted(kept, key=lambda mode: (wall_s(loads[mode]), str(mode.configuration)))
+    return Candidates(tuple(thin(ordered, most, frugal(ordered, loads))), tuple(notes), tuple(left_out))
+
+
+def answering(options: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+    """The options that answers depend on: modes that differ in the others alone compete with one another."""
+    return tuple(pair for pair in options if pair[0] not in (IN_FLIGHT, REPLICAS))
 
 
 def predicted(
@@ -237,23 +277,32 @@ def predicted(
     )
 
 
-def order(
-    mode: Mode, profiles: Profiles, items: float, work: float, groups: float, speed: float
-) -> tuple[float, str]:
-    """Fastest first; the text makes it the same every time."""
-    load = load_of(mode.configuration, profiles, items=items, work=work, groups=groups, speed=speed)
-    return (load.wall_s if load is not None else math.inf, str(mode.configuration))
+def wall_s(load: Load | None) -> float:
+    return math.inf if load is None else load.wall_s
 
 
-def thin(modes: Sequence[Mode], most: int) -> list[Mode]:
-    """At most `most` modes: of each agent and set of options its fastest, then evenly through the rest."""
+def frugal(modes: Sequence[Mode], loads: Mapping[Mode, Load | None]) -> set[Mode]:
+    """Of each agent, answers alike, and each number of GPUs, the mode whose calls take least energy of them."""
+    best: dict[tuple[Any, ...], Mode] = {}
+    for mode in modes:
+        load, one = loads[mode], mode.configuration
+        if one.gpus and load is not None:
+            key = (one.agent, answering(one.options), one.gpus)
+            least = loads[best[key]] if key in best else None
+            if least is None or load.gpu_j < least.gpu_j:
+                best[key] = mode
+    return set(best.values())
+
+
+def thin(modes: Sequence[Mode], most: int, keep: Collection[Mode] = ()) -> list[Mode]:
+    """At most `most` modes: those to keep, of each agent and set of options its fastest, then evenly through the rest."""
     if len(modes) <= most:
         return list(modes)
     seen: set[tuple[str, tuple[tuple[str, Any], ...]]] = set()
     first: list[int] = []
     for index, mode in enumerate(modes):
-        key = (mode.configuration.agent, mode.configuration.options)
-        if key not in seen:
+        key = (mode.configuration.agent, answering(mode.configuration.options))
+        if key not in seen or mode in keep:
             seen.add(key)
             first.append(index)
     rest = [index for index in range(len(modes)) if index not in set(first)]
@@ -263,15 +312,16 @@ def thin(modes: Sequence[Mode], most: int) -> list[Mode]:
 
 
 def undominated(modes: Sequence[tuple[Mode, Load]]) -> list[Mode]:
-    """Modes of one agent and one set of options that no other beats in time, first result, and cores and CPU held.
+    """Modes of one agent and one set of options that no other beats in time, first result, GPU energy, and cores, CPU and GPUs held.
 
     Beaten by less than `SAME` (and `SAME_S`) counts: no profile is that exact, and a search among equals is long.
     """
 
     def figures(entry: tuple[Mode, Load]) -> tuple[float, ...]:
         mode, load = entry
-        held = mode.configuration.cores * mode.configuration.instances
-        return (load.wall_s, load.first_s, load.core_s, load.cpu_s, float(held))
+        one = mode.configuration
+        held = max(one.cores, one.held_cores) * one.instances
+        return (load.wall_s, load.first_s, load.core_s, load.cpu_s, float(held), load.gpu_j, float(one.gpus))
 
     rows = sorted(((figures(entry), entry[0]) for entry in modes), key=lambda row: row[0])
     kept: list[tuple[tuple[float, ...], Mode]] = []
@@ -293,17 +343,26 @@ def shapes(
 ) -> Iterator[Configuration]:
     """Cores, instances and batches that the cluster can hold and the items can fill."""
     device: Literal["cpu", "gpu", "remote"] = "cpu"
-    if agent.remote:
-        device = "remote"
-    elif agent.needs.gpus:
+    if agent.needs.gpus:
         device = "gpu"
+    elif agent.remote:
+        device = "remote"
+    chosen = dict(options)
+    replicas = int(chosen.get(REPLICAS, 1))
+    gpus = agent.needs.gpus * replicas
     # One instance has in flight what the lever says; a second one would double what it means.
     alone = agent.option(IN_FLIGHT) is not None
     count = max(1, math.ceil(items))
+    engine = cluster.engine(agent.engine) if agent.engine else None
+    engine_cores = 0 if engine is None else min(engine.cores, cluster.most_cores)
     widest = 1 if agent.remote else max(1, min(agent.max_cores, cluster.most_cores))
     sizes = [b for b in ladder(max(1, agent.max_batch)) if b < 2 * count]
+    if agent.remote and agent.needs.gpus:
+        # A call that fills the server, and one that does so four times over: what lies between is like them.
+        full = int(chosen.get(IN_FLIGHT, 1)) * replicas
+        sizes = sorted({min(full, count), min(4 * full, count)})
     for cores in ladder(widest):
-        one = Configuration(agent.name, options, device, cores, agent.needs.gpus, 1, 1)
+        one = Configuration(agent.name, options, device, cores, gpus, 1, 1, engine=agent.engine)
         room = fits(one, 0.0 if agent.remote else memory_bytes, cluster)
         for batch, siblings in [
             *((b, False) for b in sizes),
@@ -316,11 +375,12 @@ def shapes(
                     options,
                     device,
                     cores,
-                    agent.needs.gpus,
+                    gpus,
                     instances,
                     batch,
                     siblings,
                     agent.engine,
+                    engine_cores,
                 )
 
 
@@ -375,6 +435,12 @@ def usable(
         hint = 'Install what is missing; `pip install "murakkab-jupyter[demo]"` brings the built-in agents.'
         if all(": weights " in one and "; " not in one for one in missing):
             hint = "Connect to the network or allow the hub, or put the weights into $MURAKKAB_WEIGHTS/NAME yourself."
+        if step.agent is None and (ways := ways_out(offered, lambda agent: lacking(agent, library))):
+            hint += "\nOr:\n" + "\n".join(f"  {way}" for way in ways)
+    elif offered and not stated:
+        message = f"Step {step.name}: nothing does {step.capability} here by itself."
+        ways = ways_out(offered, lambda agent: lacking(agent, library))
+        hint = "What would:\n" + "\n".join(f"  {way}" for way in ways) if ways else ADD
     elif offered:
         message = (
             f"Step {step.name}: no agent for {step.capability} has the option {', '.join(sorted(stated))}."
@@ -382,10 +448,7 @@ def usable(
         hint = f"There are: {', '.join(agent.name for agent in offered)}."
     else:
         message = f"Step {step.name} needs {what}, and none is known here."
-        hint = (
-            "Add one: a function of yours with @agent(capability=...), or a package that offers it "
-            "(see `murakkab agents`)."
-        )
+        hint = ADD
     raise InfeasibleError(message, binding=f"capability {step.capability}", hint=hint)
 
 

@@ -184,5 +184,5 @@ def stages(estimator: Estimator, picks: tuple[int, ...], count: int) -> list[Sta
         load = estimator.load(name, pick, expectation)
         one = estimator.modes[name][pick].configuration
         busy_s = load.wall_s - (load.first_s - load.call_s)
-        found.append(Stage(name, count / busy_s if busy_s > 0 else None, one.cores * one.instances))
+        found.append(Stage(name, count / busy_s if busy_s > 0 else None, one.held_cores * one.instances))
     return sorted(found, key=lambda stage: float("inf") if stage.per_s is None else stage.per_s)

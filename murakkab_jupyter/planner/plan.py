@@ -27,7 +27,7 @@ class Configuration:
     device
         `cpu`, `gpu` or `remote`.
     cores, gpus
-        Of each instance.
+        Of each instance; of an engine, the GPUs that all its replicas hold.
     instances
         How many instances may run at once.
     batch
@@ -36,6 +36,8 @@ class Configuration:
         Whether a call holds all items of one parent (`batch` then does not apply).
     engine
         Model server that its agent calls, where the session may have to start one.
+    engine_cores
+        CPU cores that this server keeps busy while it answers, beside the caller; 0 for one with GPUs, or elsewhere.
     """
 
     agent: str
@@ -47,12 +49,27 @@ class Configuration:
     batch: int = 1
     siblings: bool = False
     engine: str = ""
+    engine_cores: int = 0
+
+    @property
+    def held_cores(self) -> int:
+        """Cores that a call holds: an instance's own, or those of the server that it asks; none of a server elsewhere."""
+        return self.engine_cores if self.waits else self.cores
+
+    @property
+    def waits(self) -> bool:
+        """Whether a server does its calls: an instance then holds neither cores nor GPUs, it only waits."""
+        return self.device == "remote" or bool(self.engine)
 
     def __str__(self) -> str:
         words = [self.agent]
         words += [f"{key}={value}" for key, value in self.options]
         batch = "all siblings in a call" if self.siblings else f"batch {self.batch}"
         place = f"{self.instances} x {self.cores} {'core' if self.cores == 1 else 'cores'}"
+        if self.gpus:
+            place = f"{self.gpus} {'GPU' if self.gpus == 1 else 'GPUs'}" + (
+                "" if self.waits else f", {place}"
+            )
         return f"{' '.join(words)} on {self.device} ({place}, {batch})"
 
     def to_json(self) -> dict[str, Any]:
@@ -67,6 +84,7 @@ class Configuration:
             "batch": self.batch,
             "siblings": self.siblings,
             "engine": self.engine,
+            "engine_cores": self.engine_cores,
         }
 
     @classmethod
@@ -82,6 +100,7 @@ class Configuration:
             batch=int(data["batch"]),
             siblings=bool(data.get("siblings", False)),
             engine=str(data.get("engine", "")),
+            engine_cores=int(data.get("engine_cores", 0)),
         )
 
 
@@ -97,13 +116,27 @@ class Reservation:
         Cores that each host has.
     reason
         Why not more or fewer, in one sentence with figures; empty where there was no choice.
+    gpus, gpus_of
+        Of each host, GPUs that engines hold for the plan, and GPUs that it has; hosts without either are left out.
     """
 
     cores: int
     hosts: Mapping[str, int]
     reason: str = ""
+    gpus: Mapping[str, int] = field(default_factory=dict)
+    gpus_of: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        cards = [
+            f"{held} of {self.gpus_of.get(host, held)} {'GPU' if self.gpus_of.get(host, held) == 1 else 'GPUs'} of host {host}"
+            for host, held in self.gpus.items()
+            if held
+        ]
+        return " and ".join([self.cores_words, *cards])
+
+    @property
+    def cores_words(self) -> str:
+        """`1 of 2 cores of host X`."""
         kept = {host: (min(self.cores, of), of) for host, of in self.hosts.items()}
         shares = set(kept.values())
         if len(kept) > 3 and len(shares) > 1:
@@ -124,10 +157,14 @@ class Reservation:
         return f"Reserves {self}{f': {self.reason}' if self.reason else ''}."
 
     def to_json(self) -> dict[str, Any]:
-        """`{cores, hosts: {HOST: {cores, of}}, reason}`."""
+        """`{cores, hosts: {HOST: {cores, of}}, reason}`, with `gpus` and `gpus_of` of hosts whose GPUs are held."""
         return {
             "cores": self.cores,
-            "hosts": {host: {"cores": min(self.cores, of), "of": of} for host, of in self.hosts.items()},
+            "hosts": {
+                host: {"cores": min(self.cores, of), "of": of}
+                | ({"gpus": self.gpus[host], "gpus_of": self.gpus_of[host]} if self.gpus.get(host) else {})
+                for host, of in self.hosts.items()
+            },
             "reason": self.reason,
         }
 
@@ -135,7 +172,14 @@ class Reservation:
     def from_json(cls, data: Mapping[str, Any]) -> Reservation:
         """Inverse of `to_json`."""
         hosts = {str(host): int(one["of"]) for host, one in data["hosts"].items()}
-        return cls(int(data["cores"]), hosts, str(data.get("reason", "")))
+        cards = {str(host): one for host, one in data["hosts"].items() if one.get("gpus")}
+        return cls(
+            int(data["cores"]),
+            hosts,
+            str(data.get("reason", "")),
+            {host: int(one["gpus"]) for host, one in cards.items()},
+            {host: int(one["gpus_of"]) for host, one in cards.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,9 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView, allotted, host_cores
 from murakkab_jupyter.energy.estimate import JOULES_PER_KWH, SECONDS_PER_HOUR
+from murakkab_jupyter.planner.cards import gpus_of_hosts, idle_w
 from murakkab_jupyter.planner.items import StepItems, walk
-from murakkab_jupyter.planner.modes import Mode
+from murakkab_jupyter.planner.modes import Mode, ladder
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.planner.quality import SHARES, Judge
 from murakkab_jupyter.planner.rich import (
@@ -84,13 +85,14 @@ def pose(
     """
     scenarios = Scenarios.of(workflow, modes, roots, library)
     speed = max((worker.speed.value or 1.0 for worker in cluster.workers), default=1.0)
-    costs = Costs(profiles, speed)
+    costs = Costs(profiles, speed, cluster)
     steps: list[RichStep] = []
     for step in workflow.steps:
         amounts = {
             options: scenarios.amount(step.name, options)
             for options in dict.fromkeys(mode.configuration.options for mode in modes[step.name])
         }
+        flows = scenarios.flows(step.name)
         some = [
             rich_mode(
                 mode,
@@ -98,17 +100,24 @@ def pose(
                 amounts[mode.configuration.options],
                 costs,
                 cluster,
+                first=not flows,
             )
             for mode in modes[step.name]
         ]
-        steps.append(RichStep(step.name, some, scenarios.flows(step.name)))
+        steps.append(RichStep(step.name, some, flows))
     sizes = {m.cores for step in steps for m in step.modes if m.cores}
     power = [worker.power for worker in {w.host: w for w in reversed(cluster.workers)}.values()]
     rented = any(one.price_usd_per_hour.known for one in power)
     kwh = [one.electricity_usd_per_kwh.value or 0.0 for one in power]
     return RichProblem(
         steps,
-        holdings(cluster, levels, sizes, getattr(profiles, "interference", None)),
+        holdings(
+            cluster,
+            levels,
+            sizes,
+            getattr(profiles, "interference", None),
+            least_gpus(modes, judge, limits_of(goal, judge).quality),
+        ),
         active_w=min((one.active_w_per_core.value or 0.0 for one in power), default=0.0),
         usd_per_j=0.0 if rented else min(kwh, default=0.0) / JOULES_PER_KWH,
         limits=limits_of(goal, judge),
@@ -121,20 +130,39 @@ def limits_of(goal: Goal, judge: Judge) -> Limits:
     return Limits(goal.deadline_s, goal.max_energy_j, goal.budget_usd, asked * (1 - 2e-9) if asked else None)
 
 
+def least_gpus(modes: Mapping[str, Sequence[Mode]], judge: Judge, floor: float | None) -> int:
+    """GPUs that engines hold in every plan that can keep the floor: those of a step that nothing else can do well enough."""
+    best = {name: max((judge.factor(name, one) for one in some), default=0.0) for name, some in modes.items()}
+    found = 0
+    for name, some in modes.items():
+        others = math.prod(value for other, value in best.items() if other != name)
+        able = [one.configuration for one in some if not floor or judge.factor(name, one) * others >= floor]
+        found = max(found, min((one.gpus if one.engine else 0 for one in able), default=0))
+    return found
+
+
 def rich_mode(
     mode: Mode,
     quality: float,
     amount: Amount,
     costs: Costs,
     cluster: ClusterView,
+    *,
+    first: bool = False,
 ) -> RichMode:
     one = mode.configuration
     seconds, cpu, gpu = costs.of(one, amount)
     load_s, load_cpu_s = costs.load(one)
-    remote = one.device == "remote"
+    engine = cluster.engine(one.engine) if one.engine else None
+    if first and engine is not None and not engine.warm:
+        # Nothing before it can have had its engine started.
+        load_s += engine.start.value or 0.0
+    remote = one.waits
     abreast = one.instances
     if not remote and one.cores:
         abreast = min(abreast, sum(worker.cores // one.cores for worker in cluster.workers))
+    # One that is still to be started holds nothing before it answers.
+    held = one.held_cores if engine is None or (engine.warm and engine.host) else 0
     return RichMode(
         seconds=seconds.plus(costs.dispatch_s),
         busy_s=seconds,
@@ -142,7 +170,7 @@ def rich_mode(
         gpu_j=gpu,
         load_s=load_s,
         load_cpu_s=load_cpu_s,
-        cores=0 if remote else one.cores,
+        cores=held if remote else one.cores,
         instances=max(1, abreast),
         batch=max(1, one.batch),
         siblings=one.siblings,
@@ -181,14 +209,25 @@ def crowding_of(
 
 
 def holdings(
-    cluster: ClusterView, levels: Sequence[int], sizes: Collection[int], interference: Figure | None
+    cluster: ClusterView,
+    levels: Sequence[int],
+    sizes: Collection[int],
+    interference: Figure | None,
+    gpus: int = 0,
 ) -> list[Host]:
     """What a run may hold: so many cores of each host, and it pays for the hosts that it uses.
 
-    For each number of hosts at most these cores and at least these watts; many numbers are taken together.
+    For each number of hosts at most these cores and at least these watts; many numbers are taken together. Whoever holds
+    `gpus` pays at least for the GPUs' share of the hosts where that is least.
     """
     whole = host_cores(cluster.workers)
     power = {worker.host: worker.power for worker in reversed(cluster.workers)}
+    cards = {host: count for host, count in gpus_of_hosts(cluster).items() if count}
+    gpu_idle = gpus * min(((power[h].idle_w.value or 0.0) / n for h, n in cards.items()), default=0.0)
+    gpu_rent = gpus * min(
+        ((power[h].price_usd_per_hour.value or 0.0) / n / SECONDS_PER_HOUR for h, n in cards.items()),
+        default=0.0,
+    )
     found: list[Host] = []
     below = 0
     for level in few(len(levels), MOST_LEVELS):
@@ -208,8 +247,8 @@ def holdings(
             found.append(
                 Host(
                     sum(cores[:number]),
-                    math.fsum(idle[: fewer + 1]),
-                    math.fsum(price[: fewer + 1]),
+                    max(math.fsum(idle[: fewer + 1]), gpu_idle),
+                    max(math.fsum(price[: fewer + 1]), gpu_rent),
                     crowding,
                     each,
                 )
@@ -294,8 +333,8 @@ def weaker(one: Flow, other: Flow) -> Flow:
 class Costs:
     """Profiles as `call + items x item + work x unit`, found by asking them."""
 
-    def __init__(self, profiles: Profiles, speed: float) -> None:
-        self.profiles, self.speed = profiles, speed
+    def __init__(self, profiles: Profiles, speed: float, cluster: ClusterView | None = None) -> None:
+        self.profiles, self.speed, self.cluster = profiles, speed, cluster
         self.dispatch_s = float(getattr(profiles, "dispatch_s", 0.0))
         self._known: dict[Any, tuple[CallCost, CallCost, CallCost]] = {}
 
@@ -316,11 +355,19 @@ class Costs:
         return self._known[key]
 
     def ask(self, one: Configuration, work: float, most: int) -> tuple[CallCost, CallCost, CallCost]:
+        # Idle watts are those of what is held for the whole run.
+        watts = idle_w(one, self.cluster) if self.cluster is not None else 0.0
+
         def at(items: float, amount: float) -> tuple[float, float, float]:
             found = self.profiles.call(
                 one.agent, one.options, cores=max(1, one.cores), items=items, work=amount, speed=self.speed
             )
-            return figures_of(found)
+            seconds, cpu, gpu = figures_of(found)
+            return seconds, cpu, max(0.0, gpu - watts * seconds)
+
+        if one.engine and one.gpus:
+            counts = ladder(most)
+            return tuple(tangent(lambda *p, n=n: at(*p)[n], counts, work) for n in range(3))  # type: ignore[return-value]  # as below
 
         sizes = sorted({1, 2, most, (1 + most) // 2})
         points = [(1.0, 0.0), *((float(n), n * work * share) for n in sizes for share in (0.5, 1.0, 2.0))]
@@ -340,6 +387,27 @@ def figures_of(found: Prediction | None) -> tuple[float, float, float]:
     cpu = seconds if found.cpu_s.value is None else max(0.0, found.cpu_s.value)
     gpu = 0.0 if found.energy_j is None else max(0.0, found.energy_j.value or 0.0)
     return seconds, cpu, gpu
+
+
+LEAN = 0.98
+"""Least cost of an item at a server, against the least of some numbers of items: between them a curve may dip a little."""
+
+
+def tangent(at: Callable[[float, float], float], counts: Sequence[int], work: float) -> CallCost:
+    """No more than a call to a busy server takes: `items x item + work x unit`.
+
+    Each item is cheaper beside others, and a call is convex in its work (answers have a length of their own, however short
+    the prompt), so what a large work adds is taken at each number of items, and the least of all.
+    """
+    far = 64.0 * work + 1000.0
+    slopes, items = [], []
+    for count in counts:
+        near, farther = at(count, count * far), at(count, 2 * count * far)
+        slopes.append((farther - near) / (count * far))
+        items.append((near - slopes[-1] * count * far) / count)
+    if min(items) < 0 or min(slopes) < 0:
+        return CallCost(min(at(1, 0.0), at(1, work)))
+    return CallCost(0.0, LEAN * min(items), LEAN * min(slopes))
 
 
 def fitted(

@@ -78,7 +78,11 @@ def loses(search: Search, picks: Picks, place: int, goal: Goal) -> Alternative |
     name = search.names[place]
     modes = search.modes[name]
     mine = modes[picks[place]].configuration
-    others = [other for other in range(len(modes)) if other != picks[place]]
+    others = [
+        other
+        for other in range(len(modes))
+        if other != picks[place] and not search.crowded(search.swapped(picks, place, other))
+    ]
     if not others:
         return None
     unlike = [other for other in others if modes[other].configuration.agent != mine.agent]
@@ -181,6 +185,8 @@ def difference(mine: Mode, theirs: Mode) -> str:
         words.append(f"{b.cores} cores" if b.cores > 1 else "1 core")
     if a.instances != b.instances:
         words.append(f"{b.instances} instances" if b.instances > 1 else "1 instance")
+    if a.gpus != b.gpus:
+        words.append(f"{b.gpus} GPUs" if b.gpus > 1 else "1 GPU")
     if a.siblings != b.siblings:
         words.append("all siblings in a call" if b.siblings else "without siblings in a call")
     if a.batch != b.batch and not (a.siblings or b.siblings):
@@ -370,6 +376,12 @@ def notes_of(
     )
     if guessed:
         notes.append(f"Nobody measured {', '.join(guessed)}: the first run does.")
+    notes += [
+        f"Step {name} is served by {mode.configuration.agent}: {note}."
+        for name, mode in chosen.items()
+        if mode.configuration.gpus and mode.configuration.engine
+        and not (note := note_of(calls.get(name))).startswith(NO_PROFILE)
+    ]  # fmt: skip
     priors = [name for name in chosen if is_prior(result.steps.get(name, {}).get("cpu"))]
     if priors and len(priors) == len(chosen):
         notes.append(

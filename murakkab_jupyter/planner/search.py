@@ -76,22 +76,28 @@ class Search:
             for level in range(self.sizes[-1])
         ]
         self.space = sum(math.prod(len(some) for some in each) for each in self.fitting)
+        if estimator.uses_gpus and self.space <= ESTIMATES:
+            self.space = sum(1 for _ in self.all())
         self.evaluations: dict[Picks, Evaluation] = {}
 
     # --- reservations -------------------------------------------------------------------------------------------
 
     def need(self, mode: Mode) -> int:
-        """The smallest reservation for a mode. A GPU burns with its host: whoever uses one reserves it whole."""
+        """The smallest reservation for a mode. Whose instances hold GPUs reserves hosts whole; an engine, its GPUs' share."""
         one, most = mode.configuration, len(self.estimator.held) - 1
-        if one.gpus:
+        if one.gpus and not one.waits:
             return most
-        if one.device == "remote":
-            return 0
-        wide = one.cores * one.instances
+        wide = one.held_cores * one.instances
         able = (
-            n for n, held in enumerate(self.estimator.held) if one.cores <= held.widest and wide <= held.cores
+            n
+            for n, held in enumerate(self.estimator.held)
+            if one.held_cores <= held.widest and wide <= held.cores
         )
         return min(able, default=most)
+
+    def crowded(self, picks: Picks) -> bool:
+        """Whether the engines of some modes need more GPUs than there are: such picks are never a plan."""
+        return self.estimator.gpus_held(picks) is None
 
     def settled(self, picks: Picks) -> Picks:
         """The same modes, with as many cores more reserved as they need."""
@@ -161,11 +167,15 @@ class Search:
 
     def key(self, picks: Picks, goal: Goal) -> Key:
         """Sorts sets of modes: limits kept first, then the objectives, then what breaks ties, fewer cores last of all."""
+        if self.crowded(picks):
+            return (math.inf, *picks)  # never simulated
         broken = math.fsum(min(1e6, share) for share in self.excess(picks, goal).values())
         return (broken, *ranked(goal, lambda objective: self.value(picks, objective)), picks[-1], *picks)
 
     def guess(self, picks: Picks, goal: Goal) -> Key:
         """The same by estimates."""
+        if self.crowded(picks):
+            return (math.inf, *picks)
         found = self.estimator.estimate(picks)
         broken = 0.0
         for name, _, limit in limits(goal):
@@ -195,7 +205,8 @@ class Search:
         """Every set of modes with every reservation that holds it."""
         for level, each in enumerate(self.fitting):
             for picks in itertools.product(*each):
-                yield (*picks, level)
+                if not self.crowded(picks):
+                    yield (*picks, level)
 
     def promising(self, goal: Goal) -> list[Picks]:
         """Sets of modes whose estimates are best, the best first."""

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.bound import EFFORT
+from murakkab_jupyter.planner.cards import gpus_of_hosts, held_gpus
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect, means_of
-from murakkab_jupyter.planner.modes import Candidates, candidates
+from murakkab_jupyter.planner.modes import Candidates, Mode, candidates
 from murakkab_jupyter.planner.pipeline import longest, regime_of, stages
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Regime, Reservation, StepPlan
 from murakkab_jupyter.planner.priors import priors_that_matter
@@ -94,6 +96,8 @@ def prepare(
     if effort is None:
         effort = max(8, int(EVALUATIONS * min(1.0, HEAVY_CALLS / max(1.0, calls))))
     search = Search(modes, estimator, judge, evaluate, effort=effort)
+    if search.space == 0:
+        raise too_few_gpus(modes, cluster)
     return Problem(workflow, found, estimator, judge, search, regime)
 
 
@@ -153,7 +157,10 @@ def make_plan(
             return picks, None  # its figures are those of a line, and so many items are not walked one by one
         return proven(workflow, search, problem.estimator, cluster, picks, goal, effort=proof_s)
 
-    picks, proof = closer(search.best(goal))
+    first = search.best(goal)
+    if search.crowded(first):
+        raise too_few_gpus(search.modes, cluster)
+    picks, proof = closer(first)
     if search.excess(picks, goal):
         limit, picks = unmet(search, picks, goal)
         if limit is not None:
@@ -173,6 +180,17 @@ def make_plan(
     objective = goal.objectives[0]
     sure = objective == "quality" or search.knows(picks, objective)
     return replace(made, bound=proof.bound if sure else None, gap=proof.gap, proof=proof.words)
+
+
+def too_few_gpus(modes: Mapping[str, Sequence[Mode]], cluster: ClusterView) -> InfeasibleError:
+    """The error of steps whose engines need more GPUs than there are, whichever modes are taken."""
+    steps = [name for name, some in modes.items() if all(one.configuration.gpus for one in some)]
+    there = sum(len(worker.gpus) for worker in cluster.workers)
+    return InfeasibleError(
+        f"The engines of {', '.join(steps)} need more GPUs together than the {there} that there are.",
+        binding="gpus",
+        hint="Pin the same model in several steps, so that they share its engine, or smaller ones.",
+    )
 
 
 def unmet(search: Search, picks: Picks, goal: Goal) -> tuple[str | None, Picks]:
@@ -276,11 +294,7 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
         workflow=problem.workflow.name,
         goal=goal,
         steps=steps,
-        reserves=Reservation(
-            search.reserved(picks),
-            problem.estimator.host_cores,
-            keeps(search, picks, goal) if alternatives else "",
-        ),
+        reserves=reservation(problem, picks, keeps(search, picks, goal) if alternatives else ""),
         predicted={**result.totals, "quality": product({name: m.quality for name, m in chosen.items()})},
         regime=problem.regime,
         notes=(
@@ -294,6 +308,20 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
                 goal,
             ),
         ),
+    )
+
+
+def reservation(problem: Problem, picks: Picks, reason: str) -> Reservation:
+    """What is kept of each host: cores, and the GPUs of the engines."""
+    cluster = problem.estimator.cluster
+    held = held_gpus(problem.search.configurations(picks).values(), cluster) or {}
+    gpus: dict[str, int] = {}
+    for worker in cluster.workers:
+        if worker.name in held:
+            gpus[worker.host] = gpus.get(worker.host, 0) + held[worker.name]
+    of = {host: count for host, count in gpus_of_hosts(cluster).items() if host in gpus}
+    return Reservation(
+        problem.search.reserved(picks), problem.estimator.host_cores, reason, gpus=gpus, gpus_of=of
     )
 
 

@@ -106,13 +106,13 @@ def elsewhere(note: str) -> str:
 def lack(configuration: Configuration, profiles: Profiles, cluster: ClusterView) -> str | None:
     """Why calls of a configuration cannot be predicted on a cluster; None where they can."""
     agent = configuration.agent
-    if configuration.gpus:
+    call = profiles.call(agent, configuration.options, cores=max(1, configuration.cores), items=1, work=1)
+    guessed = call is None or call.seconds.value is None or call.seconds.note.startswith(NO_PROFILE)
+    # What is known of an agent without an engine is what was seen of it on CPUs.
+    if configuration.gpus and (guessed or not configuration.engine):
         cards = ", ".join(dict.fromkeys(gpu.name for worker in cluster.workers for gpu in worker.gpus))
         return f"there is no profile of {agent} on a GPU ({cards or 'of any kind'})"
-    call = profiles.call(agent, configuration.options, cores=max(1, configuration.cores), items=1, work=1)
-    if call is None or call.seconds.value is None or call.seconds.note.startswith(NO_PROFILE):
-        return f"there is no profile of {agent}"
-    return None
+    return f"there is no profile of {agent}" if guessed else None
 
 
 def downstream(workflow: Workflow, names: Mapping[str, str]) -> set[str]:

@@ -22,6 +22,7 @@ from murakkab_jupyter.agents.functions.python import PickledFactory
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.figure import Figure, Source, unknown
+from murakkab_jupyter.profiles import inference
 from murakkab_jupyter.profiles.curve import Curve, Point, fit
 from murakkab_jupyter.profiles.engine import EngineCurve
 from murakkab_jupyter.profiles.exchange import Imported, export_profiles, import_profiles
@@ -29,6 +30,7 @@ from murakkab_jupyter.profiles.hardware import host_key, host_speed
 from murakkab_jupyter.profiles.interference import NO_INTERFERENCE, host_interference
 from murakkab_jupyter.profiles.observation import Observation, Quality
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction, options_key
+from murakkab_jupyter.profiles.published import shipped_published
 from murakkab_jupyter.profiles.reference import Reference, shipped_reference
 from murakkab_jupyter.profiles.remote import (
     ASSUMED,
@@ -41,7 +43,7 @@ from murakkab_jupyter.profiles.remote import (
     serve,
     shift,
 )
-from murakkab_jupyter.profiles.served import ServedProfile, shipped_published
+from murakkab_jupyter.profiles.served import ServedProfile
 from murakkab_jupyter.profiles.store import ProfileStore, user_store
 
 __all__ = ["ProfileBook"]
@@ -66,6 +68,8 @@ PRIOR_BAND = (0.6, 1.7)
 """The least band of a prior, as factors: hosts differ by more than their micro-benchmark says."""
 
 MEASURED_BAND = (0.95, 1.05)
+
+CLIENT_START = Figure(0.5, "s", 0.25, 1.5, "prior", note="the start of a process that asks a server, a guess")
 
 PROCESS_S = 0.25
 """Starting an instance's process, which happens before it can time its own loading: a prior."""
@@ -158,6 +162,7 @@ class ProfileBook:
         self._fitted: dict[tuple[str, str], Fitted] = {}
         self._calls: dict[tuple[Any, ...], Prediction] = {}
         self._engines: tuple[EngineCurve, ...] | None = None
+        self._published: dict[str, ServedProfile] | None = None
 
     @classmethod
     def open(
@@ -263,6 +268,7 @@ class ProfileBook:
     def take_in(self, what: str | Path) -> Imported:
         """Take in a file that another host exported (its observations are priors here), or `mlenergy`."""
         found = import_profiles(self.store, what)
+        self._engines = self._published = None
         self.forget()
         return found
 
@@ -295,10 +301,15 @@ class ProfileBook:
 
     def tells_apart(self, agent: str, option: str) -> bool:
         """Whether anything known says how a lever's values differ."""
-        return option != IN_FLIGHT or self.engine(agent) is not None
+        if self.published(agent) is not None:
+            return option != PATHS  # what it adds to quality nobody published
+        return option not in (IN_FLIGHT, inference.REPLICAS) or self.engine(agent) is not None
 
     def load(self, agent: str, options: Options, *, speed: float = 1.0) -> Prediction:
         """Predict loading an instance."""
+        if self.published(agent) is not None:
+            # What asks a server loads no weights; the server's own start is its engine's.
+            return Prediction(CLIENT_START.scaled(1 / speed), CLIENT_START.scaled(1 / speed))
         fitted = self.fitted(agent, options)
         inside = fitted.local_loads > 0 and abs(speed / self.host_speed - 1) < 0.02
         seconds, cpu = fitted.load_s, fitted.load_cpu_s
@@ -334,6 +345,9 @@ class ProfileBook:
             source: Source = "published" if one.source == "published" else "prior"
             note = one.note if exact else f"of other options ({options_key(one.options)}): {one.note}"
             return Figure(one.value, "1", one.low, one.high, source, note=note)
+        curve = self.published(agent)
+        if curve is not None and (guessed_quality := inference.quality(curve)) is not None:
+            return guessed_quality
         spec = self.spec(agent)
         if spec is not None and spec.quality is not None:
             stated = spec.quality
@@ -393,6 +407,24 @@ class ProfileBook:
 
         return tuple(one for one in known if same(one))
 
+    def published_now(self) -> tuple[ServedProfile, ...]:
+        """Published curves as they are at present: another session may have brought some in."""
+        curves = self.served()
+        known = {one.name: one for one in curves}
+        if known != self._published:
+            self._published = known
+            self.forget()
+        return curves
+
+    def published(self, agent: str) -> ServedProfile | None:
+        """The published curve that an agent's figures are made of; None for agents that have none."""
+        spec = self.spec(agent)
+        if spec is None or not spec.curve:
+            return None
+        if self._published is None:
+            self.published_now()
+        return (self._published or {}).get(spec.curve)
+
     # --- servers ------------------------------------------------------------------------------------------------
 
     def add_engine(self, curve: EngineCurve) -> None:
@@ -419,6 +451,19 @@ class ProfileBook:
         if spec is None or not spec.remote or spec.option(IN_FLIGHT) is None:
             return None
         chosen = self.full(agent, dict(options))
+        curve_of_others = self.published(agent)
+        if curve_of_others is not None:
+            read, written = inference.tokens_of(
+                self.library.capability(spec.capability), chosen, work / max(1.0, items)
+            )
+            return inference.call(
+                curve_of_others,
+                requests=items * max(1.0, float(chosen.get(PATHS, 1))),
+                read=read,
+                written=written,
+                in_flight=float(chosen[IN_FLIGHT]),
+                replicas=int(chosen.get(inference.REPLICAS, 1)),
+            )
         measured = self.engine(agent)
         curve = measured if measured is not None else ASSUMED
         calls = [

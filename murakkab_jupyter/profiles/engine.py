@@ -21,9 +21,9 @@ __all__ = ["EngineCurve", "EnginePoint", "HeldOut"]
 
 MOST = 1e9
 AT = 0.10
-"""Band of a figure at a measured point: a guess of what repeating it changes."""
+"""Band of a figure at a measured point: the widest of three repeats lay 9 % from the median (`benchmarks/results/engine_curve.md`)."""
 BETWEEN = 0.20
-"""Band between two points: a guess until `benchmarks/engine_curve.py` has said how far left-out points are off."""
+"""Band between two points: left-out levels of one server were predicted within 5 % (same page); others may bend more."""
 FAR = 2.0
 
 
@@ -117,6 +117,8 @@ class EngineCurve:
         By requests in flight; at least one.
     boundary
         What the joules were counted around; empty where none were.
+    refused_at
+        Requests in flight at which the server turned some away (429): it takes fewer at once; None where it took all.
     """
 
     name: str
@@ -126,6 +128,7 @@ class EngineCurve:
     output_tokens: float
     points: tuple[EnginePoint, ...]
     boundary: str = ""
+    refused_at: int | None = None
 
     def __post_init__(self) -> None:
         if not self.points:
@@ -149,11 +152,13 @@ class EngineCurve:
         if not isinstance(listed, Sequence) or isinstance(listed, str):
             msg = f"The points of {words['name']} are a list, not {listed!r}."
             raise ProfileError(msg)
+        refused = data.get("refused_at")
         points = sorted((EnginePoint.from_json(one) for one in listed), key=lambda one: one.in_flight)
         return cls(
             prompt_tokens=number(data, "prompt_tokens", MOST),
             output_tokens=positive(data, "output_tokens"),
             points=tuple(points),
+            refused_at=None if refused is None else int(positive(data, "refused_at")),
             **words,
         )
 
@@ -166,6 +171,7 @@ class EngineCurve:
             "boundary": self.boundary,
             "prompt_tokens": self.prompt_tokens,
             "output_tokens": self.output_tokens,
+            **({} if self.refused_at is None else {"refused_at": self.refused_at}),
             "points": [one.to_json() for one in self.points],
         }
 

@@ -103,9 +103,16 @@ def grouped(runs: Iterable[Any]) -> tuple[ServedProfile, ...]:
                 ),
                 engine="vLLM",
                 output_tokens=math.fsum(lengths) / len(lengths) if lengths else None,
+                params_b=billions(by_setting[key], "total_params_billions"),
+                active_params_b=billions(by_setting[key], "activated_params_billions"),
             )
         )
     return tuple(made)
+
+
+def billions(runs: Iterable[Any], of: str) -> float | None:
+    """Billions of parameters of the model that some runs are of; None where they do not say."""
+    return next((float(value) for run in runs if (value := getattr(run, of, None))), None)
 
 
 def load(run: Any) -> float:

@@ -7,28 +7,17 @@ outside their range a figure is a prior. Figures are of the GPUs alone, in stead
 
 from __future__ import annotations
 
-import functools
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
 from murakkab_jupyter.core.errors import ProfileError
-from murakkab_jupyter.core.figure import Figure, Source
+from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.profiles.observation import number
 
-__all__ = [
-    "CardPrice",
-    "CardWatts",
-    "Published",
-    "ServedPoint",
-    "ServedProfile",
-    "read_published",
-    "shipped_published",
-]
+__all__ = ["ServedPoint", "ServedProfile"]
 
 MOST = 1e9
 
@@ -110,6 +99,8 @@ class ServedProfile:
         How it was served; empty where that is not stated.
     output_tokens
         Tokens of an answer in that workload, on average; None where that is not stated.
+    params_b, active_params_b
+        Billions of parameters, all and those that a token goes through; None where that is not stated.
     """
 
     model: str
@@ -123,6 +114,8 @@ class ServedProfile:
     engine: str = ""
     engine_version: str = ""
     output_tokens: float | None = None
+    params_b: float | None = None
+    active_params_b: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.points) < 2:
@@ -158,17 +151,32 @@ class ServedProfile:
             msg = f"The points of {words['model']} are a list, not {listed!r}."
             raise ProfileError(msg)
         points = sorted((ServedPoint.from_json(one) for one in listed), key=lambda one: one.in_flight)
-        tokens = None if data.get("output_tokens") is None else positive(data, "output_tokens")
-        return cls(gpus=gpus, points=tuple(points), output_tokens=tokens, **words)
+
+        def maybe(key: str) -> float | None:
+            return None if data.get(key) is None else positive(data, key)
+
+        return cls(
+            gpus=gpus,
+            points=tuple(points),
+            output_tokens=maybe("output_tokens"),
+            params_b=maybe("params_b"),
+            active_params_b=maybe("active_params_b"),
+            **words,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; inverse of `from_json`."""
         made: dict[str, Any] = {key: word for key in WORDS if (word := getattr(self, key))}
         made["gpus"] = self.gpus
-        if self.output_tokens is not None:
-            made["output_tokens"] = self.output_tokens
+        made.update({key: number for key in NUMBERS if (number := getattr(self, key)) is not None})
         made["points"] = [one.to_json() for one in self.points]
         return made
+
+    @property
+    def name(self) -> str:
+        """What it is called where it is looked up: model, GPUs, how it is served, workload."""
+        words = (self.model, "on", str(self.gpus), "x", self.gpu, self.precision, self.parallel, self.task)
+        return " ".join(word for word in words if word)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -247,95 +255,7 @@ class ServedProfile:
 
 
 WORDS = ("model", "task", "gpu", "source", "precision", "parallel", "engine", "engine_version")
-
-
-@dataclass(frozen=True, slots=True)
-class CardWatts:
-    """Watts of a GPU as published: what its source calls a placeholder is a prior."""
-
-    gpu: str
-    idle_w: Figure
-    peak_w: Figure
-
-
-@dataclass(frozen=True, slots=True)
-class CardPrice:
-    """Rent of a machine with some GPUs: what it is, where, and where that was read."""
-
-    gpu: str
-    gpus: int
-    price_usd_per_hour: Figure
-    what: str
-    region: str
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What others published: served models, watts and prices of GPUs."""
-
-    served: tuple[ServedProfile, ...] = ()
-    watts: tuple[CardWatts, ...] = ()
-    prices: tuple[CardPrice, ...] = ()
-
-
-def read_published(text: str, where: str) -> Published:
-    """Read one file's text; raises `ProfileError` that names the file and the entry."""
-    try:
-        data: Any = json.loads(text)
-    except ValueError as error:
-        msg = f"The published profiles {where} do not parse: {error}."
-        raise ProfileError(msg) from error
-    if not isinstance(data, Mapping):
-        msg = f"The published profiles {where} are no JSON object."
-        raise ProfileError(msg)
-
-    def each(key: str, read: Callable[[Any], Any]) -> tuple[Any, ...]:
-        made = []
-        for index, raw in enumerate(data.get(key, ())):
-            try:
-                made.append(read(raw))
-            except ProfileError as error:
-                msg = f"Entry {index} of {key} in {where}: {error.message}"
-                raise ProfileError(msg) from error
-            except (KeyError, TypeError, AttributeError) as error:
-                msg = f"Entry {index} of {key} in {where} lacks {error}."
-                raise ProfileError(msg) from error
-        return tuple(made)
-
-    return Published(
-        each("served", ServedProfile.from_json), each("watts", card_watts), each("prices", card_price)
-    )
-
-
-def card_watts(raw: Mapping[str, Any]) -> CardWatts:
-    """One line of the watts."""
-
-    def figure(key: str, kind: str) -> Figure:
-        value = positive(raw, key)
-        source: Source = "published" if raw[kind] == "published" else "prior"
-        return Figure(value, "W", value, value, source, note=str(raw["source"]))
-
-    return CardWatts(str(raw["gpu"]), figure("idle_w", "idle_is"), figure("peak_w", "peak_is"))
-
-
-def card_price(raw: Mapping[str, Any]) -> CardPrice:
-    """One line of the prices."""
-    usd = positive(raw, "usd_per_hour")
-    note = f"{raw['what']}, {raw['region']}: {raw['source']}"
-    return CardPrice(
-        str(raw["gpu"]),
-        int(raw["gpus"]),
-        Figure(usd, "USD/h", usd, usd, "published", note=note),
-        str(raw["what"]),
-        str(raw["region"]),
-    )
-
-
-@functools.cache
-def shipped_published() -> Published:
-    """What ships with the package."""
-    file = files("murakkab_jupyter.profiles") / "published.json"
-    return read_published(file.read_text(encoding="utf-8"), file.name)
+NUMBERS = ("output_tokens", "params_b", "active_params_b")
 
 
 def positive(data: Mapping[str, Any], key: str) -> float:

@@ -13,6 +13,7 @@ from typing import Literal
 from murakkab_jupyter.core.events import Notice, Reconfigured
 from murakkab_jupyter.runtime.desk import Desk
 from murakkab_jupyter.runtime.messages import EngineLost, EngineReady, StartEngine, StopEngine
+from murakkab_jupyter.runtime.placement import Pool
 from murakkab_jupyter.runtime.steps import StepState
 
 __all__ = ["Engines"]
@@ -34,12 +35,15 @@ class Engines:
     ----------
     desk
         What is decided and told goes there.
+    pool
+        Where its calls hold the cores that it keeps busy, once it answers.
     steps
         The run's steps.
     """
 
-    def __init__(self, desk: Desk, steps: Iterable[StepState]) -> None:
+    def __init__(self, desk: Desk, pool: Pool, steps: Iterable[StepState]) -> None:
         self._desk = desk
+        self._pool = pool
         self._uses: dict[str, Use] = {}
         heralds: dict[str, dict[str, None]] = {}
         for state in steps:
@@ -66,9 +70,10 @@ class Engines:
         if use is None or use.state in ("ready", "let go"):
             return
         before, use.state = use.state, "ready"
-        if message.host:
-            for state in use.steps:
-                state.demand = replace(state.demand, host=message.host)
+        for state in use.steps:
+            cores = self._pool.most(state.configuration.held_cores, message.host)
+            state.demand = replace(state.demand, host=message.host or state.demand.host, cores=cores)
+            self._pool.widen(state.step.name, cores)
         if before == "lost":
             self._desk.tell(
                 Reconfigured(

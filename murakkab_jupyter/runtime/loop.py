@@ -127,8 +127,10 @@ class RunLoop:
         for state in self._steps.values():
             host = (hosts or {}).get(state.configuration.engine, "")
             held = (memory or {}).get(state.step.name, 0.0)
-            state.demand = replace(state.demand, host=host, memory_bytes=held)
-        self._engines = Engines(self._desk, self._steps.values())
+            # An engine that is still to be started keeps no cores busy before it answers.
+            cores = state.configuration.held_cores if host else state.demand.cores
+            state.demand = replace(state.demand, host=host, cores=cores, memory_bytes=held)
+        self._engines = Engines(self._desk, self._pool, self._steps.values())
         self.heralds = self._engines.heralds
         self._dispatcher = Dispatcher(self._desk, self._ledger, self._pool, self._steps, seconds or {})
         self._tasks = self._dispatcher.tasks

@@ -120,6 +120,12 @@ class Pool:
             for worker in self.workers.values()
         )
 
+    def most(self, cores: int, host: str = "") -> int:
+        """So many cores, or as many as the largest worker has (of that host, where one is named)."""
+        return min(
+            cores, max((w.view.cores for w in self.workers.values() if host in ("", w.view.host)), default=0)
+        )
+
     def room(self, demand: Demand, most: int) -> int:
         """How many more such calls could start now, at most `most`."""
         free = demand.limit - len(self.instances.get(demand.step, ())) + len(self.idle.get(demand.step, ()))
@@ -128,7 +134,7 @@ class Pool:
             return most
         found = 0
         for worker in self.workers.values():
-            found += worker.free_cores // demand.cores
+            found += max(0, worker.free_cores) // demand.cores
             if found >= most:
                 return most
         return found
@@ -294,6 +300,15 @@ class Pool:
         self._note(worker)
         instance.task, instance.cores = task, cores
         del self.idle[instance.id.step][instance.id.index]
+
+    def widen(self, step: str, cores: int) -> None:
+        """Calls of a step that are under way hold so many cores from now on; a worker may then have less than none free."""
+        for instance in self.of_step(step):
+            worker = self.workers.get(instance.id.worker)
+            if worker is not None and instance.task is not None and cores > instance.cores:
+                worker.free_cores -= cores - instance.cores
+                instance.cores = cores
+                self._note(worker)
 
     def release(self, instance: Instance) -> None:
         """A call has ended; the instance stays loaded."""

@@ -60,9 +60,11 @@ class StepState:
         self.step = step
         self.configuration = configuration
         self.upstream = upstream
-        cores = 0 if configuration.device == "remote" else configuration.cores
+        cores = 0 if configuration.waits else configuration.cores  # of its engine's: once it answers
         limit = max(1, configuration.instances)
-        self.demand = Demand(step.name, cores, configuration.gpus, limit)
+        # A server's GPUs are its engine's, whoever calls it.
+        gpus = 0 if configuration.waits else configuration.gpus
+        self.demand = Demand(step.name, cores, gpus, limit)
         self.queue = ReadyQueue(siblings=configuration.siblings)
         self.active = 0  # calls running or being recorded
         self.running = 0  # items in these

@@ -114,6 +114,8 @@ class VirtualDriver:
         self.engines = {view.name: view for view in engines}
         self.ready = {view.name for view in self.engines.values() if view.warm}
         self.waiting: list[Batch] = []
+        self.free_s: dict[str, float] = {}
+        """When each engine that holds GPUs has done what it was given."""
         for at_s, message in changes:
             self.later(at_s, message)
 
@@ -215,8 +217,22 @@ class VirtualDriver:
             self.loaded.add(batch.instance)
             load = self.durations.beside(self.durations.load(step, speed), share)
             took_s += load.seconds
-        self.running[batch.task] = Started(batch, self.now_s, load, work, span)
-        self.later(self.now_s + took_s, BatchDone(batch.task, ()))
+        begin_s = self.turn(batch, took_s)
+        self.running[batch.task] = Started(batch, begin_s, load, work, span)
+        self.later(begin_s + took_s, BatchDone(batch.task, ()))
+
+    def turn(self, batch: Batch, took_s: float) -> float:
+        """When a call begins: now, or when its engine is through with another step's.
+
+        Published curves say what a server does with so many requests of one kind. Two steps' calls at once would be more
+        of them and no slower together than one after the other, so that is what they are taken to be.
+        """
+        name = batch.configuration.engine
+        if not batch.configuration.gpus or not name:
+            return self.now_s
+        begin_s = max(self.now_s, self.free_s.get(name, 0.0))
+        self.free_s[name] = begin_s + took_s
+        return begin_s
 
     def share_beside(self, batch: Batch) -> float:
         """Share of a worker's other cores that are busy; the batch's own become busy."""
@@ -304,8 +320,8 @@ class VirtualDriver:
 
 
 def held_cores(batch: Batch) -> int:
-    """Cores that a batch keeps busy; one that waits for a server keeps none."""
-    return 0 if batch.configuration.device == "remote" else batch.configuration.cores
+    """Cores that a batch keeps busy; one that waits for a server elsewhere keeps none."""
+    return batch.configuration.held_cores
 
 
 def simulate(
@@ -379,7 +395,8 @@ def told(sums: Sums, whole: Span) -> SimulatedStep:
         end=end,
         latency=latency,
         cpu=all_of_it.cpu,
-        gpu_j=all_of_it.gpu_j,
+        gpu=all_of_it.gpu,
+        called_s=sums.span.seconds,
         cpu_by_worker={name: span.cpu for name, span in sums.cpu.items()},
         core_seconds=dict(sums.core_seconds),
         wasted_core_seconds=sums.wasted_core_seconds,

@@ -17,10 +17,16 @@ GUESS_S = 1.0
 
 GUESS_BAND = 10.0
 
+LEAST_BUSY = 0.5
+"""The least share of a server's cores that is taken to be busy while it answers: a guess."""
+
 
 @dataclass(slots=True)
 class Span:
-    """Seconds, CPU-seconds and GPU joules, each with the ends of its band; adds up."""
+    """Seconds, CPU-seconds and GPU joules, each with the ends of its band; adds up.
+
+    `cpu_source` is where the CPU-seconds come from, where they are weaker than the seconds.
+    """
 
     seconds: float = 0.0
     low_s: float = 0.0
@@ -29,7 +35,10 @@ class Span:
     cpu_low_s: float = 0.0
     cpu_high_s: float = 0.0
     gpu_j: float | None = None
+    gpu_low_j: float = 0.0
+    gpu_high_j: float = 0.0
     source: Source = "measured"
+    cpu_source: Source = "measured"
 
     def add(self, other: Span) -> None:
         """Add another span: as weak as the weaker of both."""
@@ -41,8 +50,12 @@ class Span:
         self.cpu_high_s += other.cpu_high_s
         if other.gpu_j is not None:
             self.gpu_j = (self.gpu_j or 0.0) + other.gpu_j
+            self.gpu_low_j += other.gpu_low_j
+            self.gpu_high_j += other.gpu_high_j
         if other.source != self.source:
             self.source = weakest((self.source, other.source))
+        if other.cpu_source != self.cpu_source:
+            self.cpu_source = weakest((self.cpu_source, other.cpu_source))
 
     def times(self, factor: float) -> Span:
         """So many times as long."""
@@ -54,13 +67,24 @@ class Span:
             self.cpu_low_s * factor,
             self.cpu_high_s * factor,
             self.gpu_j,
+            self.gpu_low_j,
+            self.gpu_high_j,
             self.source,
+            self.cpu_source,
         )
+
+    @property
+    def gpu(self) -> Figure | None:
+        """The GPU's joules as a figure; None where no GPU is used."""
+        if self.gpu_j is None:
+            return None
+        return Figure(self.gpu_j, "J", self.gpu_low_j, self.gpu_high_j, self.source, "estimate")
 
     @property
     def cpu(self) -> Figure:
         """The CPU-seconds as a figure."""
-        return Figure(self.cpu_s, "s", self.cpu_low_s, self.cpu_high_s, self.source)
+        source = weakest((self.source, self.cpu_source))
+        return Figure(self.cpu_s, "s", self.cpu_low_s, self.cpu_high_s, source)
 
     def banded(self, seconds: float) -> Figure:
         """Other seconds that are as sure as these."""
@@ -68,6 +92,16 @@ class Span:
             return Figure(seconds, "s", seconds, seconds, self.source)
         low, high = self.low_s / self.seconds, self.high_s / self.seconds
         return Figure(seconds, "s", seconds * low, seconds * high, self.source)
+
+
+def answering(cores: int, call: Span) -> Span:
+    """What a server without a GPU spends on a call that it answers: all of its cores meanwhile (a prior)."""
+    return Span(
+        cpu_s=cores * call.seconds,
+        cpu_low_s=cores * call.low_s * LEAST_BUSY,
+        cpu_high_s=cores * call.high_s,
+        cpu_source="prior",
+    )
 
 
 class Durations:
@@ -107,7 +141,10 @@ class Durations:
             prediction = self._profiles.call(
                 one.agent, one.options, cores=cores, items=items, work=work, speed=speed
             )
-            span = self._calls[key] = self._span(one.agent, prediction, items * GUESS_S)
+            span = self._span(one.agent, prediction, items * GUESS_S)
+            if one.engine_cores:
+                span.add(answering(one.engine_cores, span))
+            self._calls[key] = span
         return span
 
     def load(self, step: str, speed: float) -> Span:
@@ -124,11 +161,13 @@ class Durations:
         if prediction is None or prediction.seconds.value is None:
             self.guessed[agent] = None
             low, high = guess_s / GUESS_BAND, guess_s * GUESS_BAND
-            return Span(guess_s, low, high, guess_s, low, high, None, "prior")
+            return Span(guess_s, low, high, guess_s, low, high, source="prior")
         seconds, cpu = prediction.seconds, prediction.cpu_s
         value = max(0.0, seconds.value or 0.0)
         # A call whose CPU time nobody knows keeps one core busy.
         cpu_value = value if cpu.value is None else max(0.0, cpu.value)
+        joules = prediction.energy_j
+        gpu_j = None if joules is None else joules.value
         return Span(
             value,
             value if seconds.low is None else seconds.low,
@@ -136,6 +175,8 @@ class Durations:
             cpu_value,
             cpu_value if cpu.low is None else cpu.low,
             cpu_value if cpu.high is None else cpu.high,
-            None if prediction.energy_j is None else prediction.energy_j.value,
+            gpu_j,
+            (gpu_j or 0.0) if joules is None or joules.low is None else joules.low,
+            (gpu_j or 0.0) if joules is None or joules.high is None else joules.high,
             "prior" if cpu.value is None else weakest((seconds.source, cpu.source)),
         )

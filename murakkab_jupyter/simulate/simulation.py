@@ -38,8 +38,10 @@ class SimulatedStep:
         From its first start to its last end (s).
     cpu
         CPU-seconds of its calls and loads (s).
-    gpu_j
-        GPU energy of its calls (J), None where it uses none.
+    gpu
+        GPU energy of its calls (J), the GPUs' idle power included; None where it uses none.
+    called_s
+        Seconds that its calls took in all, one after another.
     cpu_by_worker, core_seconds
         By worker: CPU-seconds (s), and cores held times seconds.
     wasted_core_seconds
@@ -54,7 +56,8 @@ class SimulatedStep:
     end: Figure | None
     latency: Figure
     cpu: Figure
-    gpu_j: float | None
+    gpu: Figure | None
+    called_s: float
     cpu_by_worker: Mapping[str, Figure]
     core_seconds: Mapping[str, float]
     wasted_core_seconds: float

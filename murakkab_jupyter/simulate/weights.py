@@ -44,7 +44,7 @@ def step_memory(
     """Memory that an instance of each step holds while it is loaded (B): as profiled, else as its agent states; 0 of a server's client."""
     held: dict[str, float] = {}
     for name, one in configurations.items():
-        if one.device != "remote":
+        if not one.waits:
             known = profiles.memory(one.agent, one.options).value
             held[name] = float(library.agent(one.agent).needs.memory_bytes) if known is None else known
     return held

@@ -15,7 +15,7 @@ from murakkab_jupyter.verbs.outcome import Outcome
 from murakkab_jupyter.verbs.table import Face, Request, help_text
 
 if TYPE_CHECKING:
-    from murakkab_jupyter.cluster.measure import Progress
+    from murakkab_jupyter.cluster.measuring.agents import Progress
     from murakkab_jupyter.core.hosts import ClusterView
     from murakkab_jupyter.planner.plan import Plan
     from murakkab_jupyter.run import Run
@@ -93,7 +93,9 @@ class Workbench:
 
     def session_of(self, request: Request) -> Session:
         """The session that a request's options ask for."""
-        return self.session(request.options.get("cluster"), request.cores)
+        # An engine's --cores are its own: they make no session.
+        cores = None if request.verb.name == "engine" else request.cores
+        return self.session(request.options.get("cluster"), cores)
 
     def close(self) -> None:
         """Let go of every session's cluster and files."""

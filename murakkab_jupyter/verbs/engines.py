@@ -36,7 +36,7 @@ START = (
     "max-num-seqs", "memory-gb", "port", "quantization", "replicas", "tensor-parallel", "vllm-python", "when-needed",
     "worker",
 )  # fmt: skip
-ATTACH = ("keep", "key-env", "model")
+ATTACH = ("keep", "key-env", "key-over-http", "model")
 
 
 def engine(session: Session, request: Request, telling: Telling, *, keep: bool) -> Outcome:
@@ -77,11 +77,14 @@ def engine(session: Session, request: Request, telling: Telling, *, keep: bool) 
                 name=str(options.get("name") or ""),
                 model=str(options.get("model") or ""),
                 key_env=options.get("key-env"),
+                key_over_http=bool(options.get("key-over-http")),
                 ask_key=typed,
                 keep=keep or bool(options.get("keep")),
                 rated=rated(request),
             )
-            return listed([entry], f"Attached {entry.name}: plans may use {', '.join(entry.agents)}.")
+            notes = entry.found.notes if entry.found is not None else ()
+            said = f"Attached {entry.name}: plans may use {', '.join(entry.agents)}."
+            return listed([entry], " ".join((said, *notes)))
         case "start":
             config = config_of(word, request)
             if request.options.get("when-needed"):

@@ -10,7 +10,7 @@ from murakkab_jupyter.verbs.outcome import Outcome
 from murakkab_jupyter.verbs.table import Request
 
 if TYPE_CHECKING:
-    from murakkab_jupyter.cluster.measure import Measurement, Progress
+    from murakkab_jupyter.cluster.measuring.agents import Measurement, Progress
     from murakkab_jupyter.session import Session
 
 __all__ = ["profile"]

@@ -88,6 +88,7 @@ OPTIONS: Mapping[str, Option] = {
     "key-env": of_engine(
         "value", "VAR", "attach: environment variable that holds the key; it is never stored"
     ),
+    "key-over-http": of_engine("flag", "", "attach: send its key also without encryption"),
     "keep": of_engine("flag", "", "attach: later sessions know it too", ("magic",)),
     # engine start
     "vllm-python": of_engine(
@@ -181,7 +182,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb("history", "earlier runs", options=("json",), most_words=0),
     Verb("bill", "what a run used, predicted beside actual", "[RUN]", ("json",)),
-    Verb("agents", "capabilities, and the agents that offer them here", "[NAME]", ("json",)),
+    Verb("agents", "capabilities, and the agents that offer them here", "[NAME]", ("cluster", "json")),
     Verb("models", "weights: origin, licence, size, and whether they are here", "[NAME]", ("fetch", "json")),
     Verb(
         "profile",

@@ -39,11 +39,14 @@ class Roots:
         Items that cannot be read, by variable and ancestry, and why.
     sources
         For each collection, what each of its items was read from (a path, for media), readable or not.
+    notes
+        What the user should know of them: files of a folder that are left out.
     """
 
     values: Mapping[str, list[Any]]
     bad: Mapping[tuple[str, Ancestry], str] = field(default_factory=dict)
     sources: Mapping[str, list[Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
@@ -66,6 +69,7 @@ def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
     found: dict[str, list[Any]] = {}
     bad: dict[tuple[str, Ancestry], str] = {}
     read_from: dict[str, list[Any]] = {}
+    notes: list[str] = []
     for variable in workflow.variables:
         name = variable.name
         value = values.get(name)
@@ -75,7 +79,7 @@ def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
         if not variable.level:
             found[name] = [one(value, variable)]
             continue
-        sources = expanded(value, variable)
+        sources = expanded(value, variable, notes)
         items: list[Any] = []
         for index, source in enumerate(sources):
             try:
@@ -88,7 +92,7 @@ def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
             raise none_readable(variable, failed)
         found[name] = items
         read_from[name] = list(sources)
-    return Roots(found, bad, read_from)
+    return Roots(found, bad, read_from, tuple(notes))
 
 
 def none_readable(variable: Variable, failed: Sequence[str]) -> InputError:
@@ -107,13 +111,13 @@ def none_readable(variable: Variable, failed: Sequence[str]) -> InputError:
 # --- from a value to its sources -----------------------------------------------------------------------------
 
 
-def expanded(value: object, variable: Variable) -> list[object]:
-    """The sources of a collection: paths for media, items as they are for anything else."""
+def expanded(value: object, variable: Variable, notes: list[str]) -> list[object]:
+    """The sources of a collection: paths for media, items as they are for anything else; what is left out goes to `notes`."""
     many: Iterable[object] = value if isinstance(value, list | tuple) else [value]
     sources: list[object] = []
     for item in many:
         if variable.kind in MEDIA_KINDS and isinstance(item, str | os.PathLike):
-            sources += files(item, variable)
+            sources += files(item, variable, notes)
         else:
             sources.append(item)
     place = next((index for index, source in enumerate(sources) if source is None), None)
@@ -126,7 +130,7 @@ def expanded(value: object, variable: Variable) -> list[object]:
     return sources
 
 
-def files(item: str | os.PathLike[str], variable: Variable) -> list[object]:
+def files(item: str | os.PathLike[str], variable: Variable, notes: list[str]) -> list[object]:
     """The files that a path, folder or glob means."""
     text = os.fspath(item)
     if URL.match(text):
@@ -142,7 +146,7 @@ def files(item: str | os.PathLike[str], variable: Variable) -> list[object]:
     with contextlib.suppress(RuntimeError):  # no such user: the path is then missing, and said so below
         path = path.expanduser()
     if is_folder(path):
-        return list(in_folder(path, variable))
+        return list(in_folder(path, variable, notes))
     if exists(path):
         return [path]
     if is_glob(text):
@@ -164,19 +168,31 @@ def exists(path: Path) -> bool:
         return False
 
 
-def in_folder(folder: Path, variable: Variable) -> list[Path]:
-    """Files of a kind in a folder by name, hidden ones and folders inside left out."""
+def in_folder(folder: Path, variable: Variable, notes: list[str]) -> list[Path]:
+    """Files of a kind in a folder by name, hidden ones and folders inside left out; other files are told in `notes`."""
+    from murakkab_jupyter.agents.media.files import SUFFIXES, how_to_read
+
     try:
         inside = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         msg = f"{variable.name}: the folder {folder} cannot be read ({error.strerror})."
         raise InputError(msg, hint="Check its permissions.") from None
     kept = [entry for entry in inside if suffix_kind(entry) == variable.kind and not is_folder(entry)]
+    others = [entry for entry in inside if entry not in set(kept) and not is_folder(entry)]
+    shown = ", ".join(one.name for one in others[:MOST_SHOWN])
+    shown += f" and {len(others) - MOST_SHOWN} more" if len(others) > MOST_SHOWN else ""
     if not kept:
         what = "is empty" if not inside else f"holds no {variable.kind} files"
-        msg = f"{variable.name}: the folder {folder} {what}."
-        raise InputError(
-            msg, hint="Only the folder itself is searched; for folders inside, write a glob: **/*.mp4"
+        msg = f"{variable.name}: the folder {folder} {what}{f', only {shown}' if others else ''}."
+        hint = how_to_read(others, variable.kind) if others else ""
+        example = f"**/*{SUFFIXES[variable.kind][0]}"
+        hint += f" Only the folder itself is searched; for folders inside, write a glob: {example}"
+        raise InputError(msg, hint=hint.strip())
+    if others:
+        count = f"{len(others)} file{' is' if len(others) == 1 else 's are'}"
+        notes.append(
+            f"{variable.name}: {count} left out of {folder}, being no {variable.kind}: {shown}. "
+            f"{how_to_read(others, variable.kind)}".strip()
         )
     return kept
 

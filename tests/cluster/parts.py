@@ -309,7 +309,7 @@ def instance_pids(ancestor: int | None = None) -> set[int]:
 
     found = set()
     for process in psutil.process_iter(["pid", "cmdline"]):
-        if "murakkab_jupyter.cluster.instance" not in (process.info["cmdline"] or ()):
+        if "murakkab_jupyter.cluster.instances.instance" not in (process.info["cmdline"] or ()):
             continue
         try:
             if ancestor is None or ancestor in (parent.pid for parent in process.parents()):

@@ -16,7 +16,7 @@ from tests.agents.served.fake_openai import FakeServer, breaks_off, endless, err
 
 SECRET = "sk-very-secret-0123456789"
 CELL = """%%murakkab notes --minimize latency
-said <- write a note about {{words}} @openai url="{url}" model=fake-model in_flight=3
+said <- write a note about {{words}} @openai url="{url}" model=fake-model key_env=THEIR_KEY in_flight=3
 """
 
 
@@ -29,7 +29,7 @@ def server() -> Iterator[FakeServer]:
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch) -> Iterator[Session]:
     monkeypatch.setenv("MURAKKAB_ENGINES", str(tmp_path / "engines.json"))
-    monkeypatch.setenv("MURAKKAB_API_KEY", SECRET)
+    monkeypatch.setenv("THEIR_KEY", SECRET)
     library = Library()
     library.load_entry_points()
     with Session(

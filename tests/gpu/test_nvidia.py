@@ -15,9 +15,9 @@ import pytest
 
 from murakkab_jupyter.agents.agent import Agent, Inputs
 from murakkab_jupyter.cluster.gpus import GpuLeases, gpus_here
-from murakkab_jupyter.cluster.pool import Pool
+from murakkab_jupyter.cluster.instances.pool import Pool
 from murakkab_jupyter.energy.nvml import NvmlMeter
-from tests.cluster.test_instance import call, values
+from tests.cluster.instances.test_instance import call, values
 
 pytestmark = [
     pytest.mark.gpu,

@@ -1,6 +1,6 @@
 """The bar of measuring, and what a described cluster shows."""
 
-from murakkab_jupyter.cluster.measure import Progress
+from murakkab_jupyter.cluster.measuring.agents import Progress
 from murakkab_jupyter.notebook.show import show
 from murakkab_jupyter.notebook.views.measuring import measuring_line, measuring_view
 from murakkab_jupyter.notebook.views.tables import cluster_view

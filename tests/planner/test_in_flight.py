@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from murakkab_jupyter.agents.library import Library
@@ -9,8 +11,9 @@ from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.serving import register_endpoint
 from murakkab_jupyter.agents.text.capabilities import register as register_text
 from murakkab_jupyter.agents.text.retrieval import register as register_retrieval
-from murakkab_jupyter.core.hosts import ClusterView
-from murakkab_jupyter.planner.modes import candidates
+from murakkab_jupyter.core.hosts import ClusterView, EngineView
+from murakkab_jupyter.planner.modes import candidates, load_of
+from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.workflow.model import Step
 from tests.profiles.test_engine import curve
@@ -70,8 +73,6 @@ def test_what_calls_took_moves_the_whole_curve(book):
 
 
 def test_a_curve_of_another_server_says_nothing(book):
-    from dataclasses import replace
-
     book.add_engine(replace(curve(), name="http://other/v1 m"))
     assert book.engine("served") is None
 
@@ -115,6 +116,22 @@ def test_without_a_curve_larger_batches_are_quicker_as_long_as_all_of_them_are_i
     for _ in range(9):
         book.observe("served", options(book), cores=1, items=8, work=8 * 188.0, seconds=6.0, cpu_s=0.1)
     assert seconds(book, 8, items=1) > 3
+
+
+@pytest.mark.parametrize(("has", "held"), [(0, 0), (2, 2), (64, 4)])
+def test_calls_of_an_engine_without_a_gpu_hold_its_cores_and_spend_them(library, book, has, held):
+    """Of a worker with 4 cores no call holds more."""
+    library.add_agent(replace(library.agent("served"), engine="e"), replace=True)
+    view = ClusterView((worker(),), engines=(EngineView("e", host="127.0.0.1", cores=has),))
+    step = Step("reply", "write {notes}", "text-generation", ("notes",), False, "text", (), agent="served")
+    found = candidates(
+        step, library=library, profiles=book, cluster=view, items=64, work=188.0, groups=1, speed=1.0
+    )
+    assert {mode.configuration.held_cores for mode in found.modes} == {held}
+    one = found.modes[0].configuration
+    load = load_of(one, book, items=64, work=188.0, groups=1, speed=1.0)
+    assert load.cpu_s >= held * load.wall_s * 0.9
+    assert Configuration.from_json(one.to_json()) == one
 
 
 def test_what_a_step_pins_is_kept(library, book):

@@ -1,11 +1,21 @@
 """Agents that are not considered: one sentence for all that have the same reason."""
 
+from dataclasses import replace
+
+import pytest
+
+from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.weights import catalogue
 from murakkab_jupyter.agents.weights import resolver as weights
+from murakkab_jupyter.core.errors import InfeasibleError
+from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.planner import modes
 from murakkab_jupyter.planner.left_out import LeftOut, left_out_notes
 from murakkab_jupyter.planner.solve import make_plan
 from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.model import Step
 from tests.planner.synthetic import Made, world_of
+from tests.runtime.till import worker
 
 
 def test_agents_that_only_wait_for_consent_to_the_hub_share_a_line_with_their_sizes(monkeypatch):
@@ -23,6 +33,28 @@ def test_agents_that_only_wait_for_consent_to_the_hub_share_a_line_with_their_si
         "Not considered, because their weights would come from a model hub (MURAKKAB_HUB=yes allows it): "
         f"{agents}."
     )
+
+
+def test_a_step_that_nothing_does_by_itself_says_everything_that_would(monkeypatch):
+    """As on a default install: what translates well would come from a hub, and SmolLM2 is not chosen by itself."""
+    library = Library()
+    library.load_entry_points()
+    hub = ("weights w (0.6 GB from the hub) need MURAKKAB_HUB=yes",)
+    small = ("", "smollm2-135m-q4_1")
+    monkeypatch.setattr(
+        modes, "lacking", lambda agent, _: () if "".join(agent.needs.weights) in small else hub
+    )
+    step = Step("dutch", "translate {note} into Dutch", "translation", (), False, "text", ())
+    with pytest.raises(InfeasibleError) as caught:
+        modes.usable(step, library, ClusterView((worker(),)))
+    said = str(caught.value)
+    assert "attach a model server: engine attach URL" in said
+    assert "@gguf-translate gguf=GGUF" in said
+    assert "@openai-translate url=URL" in said
+    assert "pin @smollm2-translate, which is not chosen by itself: It did not translate" in said
+    for pinned in ("smollm2-translate", "gguf-translate", "openai-translate"):
+        found, _, _ = modes.usable(replace(step, agent=pinned), library, ClusterView((worker(),)))
+        assert [one.name for one in found] == [pinned]
 
 
 def test_other_reasons_have_lines_of_their_own():

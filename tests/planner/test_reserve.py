@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from murakkab_jupyter.core.figure import Figure, unknown
-from murakkab_jupyter.core.hosts import HostPower, WorkerView
+from murakkab_jupyter.core.hosts import ClusterView, EngineView, Gpu, HostPower, WorkerView
 from murakkab_jupyter.notebook.views.frontier import frontier_view
 from murakkab_jupyter.notebook.views.plan import PLAN_TYPE, plan_view
 from murakkab_jupyter.planner.explain import explain
@@ -67,11 +68,20 @@ def test_a_deadline_makes_a_frugal_plan_reserve_more():
     assert "it would miss a deadline" in bound.reserves.reason or "need them all" in bound.reserves.reason
 
 
+@pytest.mark.parametrize(("has", "reserved"), [(0, 1), (4, 4)])
+def test_who_calls_an_engine_on_a_cpu_reserves_its_cores(has, reserved):
+    made = world_of(
+        {"a": ["data"]}, [Made("served", "a", 1.0, max_cores=1, remote=True)], items=1, cluster=cluster_of(8)
+    )
+    made.library.add_agent(replace(made.library.agent("served"), engine="e"), replace=True)
+    made.cluster = replace(made.cluster, engines=(EngineView("e", host="h0", cores=has),))
+    plan = plan_for(made, "energy")
+    assert plan.reserves.cores == reserved
+    told = plan_view(plan, made.workflow).text
+    assert ("holds 4 cores of e" in told) is bool(has)
+
+
 def test_who_uses_a_gpu_reserves_the_host_whole():
-    from dataclasses import replace
-
-    from murakkab_jupyter.core.hosts import ClusterView, Gpu
-
     made = world_of({"a": ["data"]}, [Made("card", "a", 1.0, max_cores=1, gpus=1)], items=1)
     made.cluster = ClusterView(
         tuple(replace(one, gpus=(Gpu(0, "H100", 80 * 10**9),)) for one in cluster_of(8).workers)

@@ -10,8 +10,8 @@ from murakkab_jupyter.core.errors import ProfileError
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.exchange import export_profiles, import_profiles
 from murakkab_jupyter.profiles.observation import Observation
+from murakkab_jupyter.profiles.published import shipped_published
 from murakkab_jupyter.profiles.reference import Reference
-from murakkab_jupyter.profiles.served import shipped_published
 from murakkab_jupyter.profiles.store import ProfileStore
 
 CALL = {

@@ -14,14 +14,9 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import ProfileError
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.mlenergy import from_mlenergy, grouped
+from murakkab_jupyter.profiles.published import read_published, shipped_published
 from murakkab_jupyter.profiles.reference import Reference
-from murakkab_jupyter.profiles.served import (
-    ServedPoint,
-    ServedProfile,
-    monotone,
-    read_published,
-    shipped_published,
-)
+from murakkab_jupyter.profiles.served import ServedPoint, ServedProfile, monotone
 from murakkab_jupyter.profiles.store import ProfileStore
 
 SHIPPED = shipped_published()

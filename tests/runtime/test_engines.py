@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from murakkab_jupyter.core.events import Reconfigured
+from dataclasses import replace
+
+from murakkab_jupyter.core.events import BatchStarted, Reconfigured
 from murakkab_jupyter.core.hosts import WorkerView
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.loop import RunLoop
@@ -50,11 +52,14 @@ REMOTE = Configuration("served", device="remote", engine="e")
 class Play:
     """A loop that is told things; `out` is all it ever decided."""
 
-    def __init__(self, hosts: dict[str, str] | None = None) -> None:
-        configurations = {"heard": Configuration("local"), "said": REMOTE, "told": REMOTE}
+    def __init__(self, hosts: dict[str, str] | None = None, *, cores: int = 1, engine_cores: int = 0) -> None:
+        remote = replace(REMOTE, engine_cores=engine_cores)
+        configurations = {"heard": Configuration("local"), "said": remote, "told": remote}
         self.loop = RunLoop(FLOW, configurations, hosts=hosts)
         self.out: list[Decision] = []
-        self.say(Begin(ROOTS, (WorkerView("a", "host-a", 1, 10**9), WorkerView("b", "host-b", 1, 10**9))))
+        self.say(
+            Begin(ROOTS, (WorkerView("a", "host-a", cores, 10**9), WorkerView("b", "host-b", cores, 10**9)))
+        )
         self.say(TimerFired("begin"))
 
     def say(self, message: Message) -> None:
@@ -117,6 +122,37 @@ def test_calls_are_made_where_the_engine_listens() -> None:
         play.do()
         assert play.all(Submit)[-1].batch.step == "said"
         assert play.all(Submit)[-1].batch.instance.worker == host[-1]
+
+
+def held(play: Play, step: str) -> list[int]:
+    """Cores that calls of a step held when they began."""
+    return [
+        one.event.cores
+        for one in play.all(Tell)
+        if isinstance(one.event, BatchStarted) and one.event.step == step
+    ]
+
+
+def test_calls_of_a_warm_engine_hold_its_cores() -> None:
+    play = Play({"e": "host-b"}, cores=2, engine_cores=2)
+    play.do()
+    assert held(play, "said") == [2]
+    assert play.loop._pool.workers["b"].free_cores == 0
+    play.do()
+    play.do()
+    assert play.loop._pool.workers["b"].free_cores == 2
+
+
+def test_while_an_engine_starts_its_calls_hold_nothing_and_from_then_on_what_there_is() -> None:
+    play = Play(cores=2, engine_cores=64)
+    play.do()
+    assert held(play, "said") == [0]
+    (worker,) = {one.batch.instance.worker for one in play.all(Submit) if one.batch.step == "said"}
+    assert play.loop._pool.workers[worker].free_cores == 2
+    play.say(EngineReady("e"))
+    assert play.loop._pool.workers[worker].free_cores == 0
+    play.do()
+    assert held(play, "told") == [2]
 
 
 def test_its_death_and_its_return_are_told_as_a_story() -> None:

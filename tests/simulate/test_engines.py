@@ -32,14 +32,16 @@ def library():
     return default_library()
 
 
-def played(library, engine: EngineView | None, *, first: Configuration = REMOTE):
+def played(
+    library, engine: EngineView | None, *, first: Configuration | None = None, remote: Configuration = REMOTE
+):
     words = [f"word {n}" for n in range(4)]
     agent = next(iter(library.agents("text-generation"))).name
     flow = declare(CELL.replace("@extractive", f"@{agent}"), library=library, values={"words": words})
     view = ClusterView(
         (WorkerView("w", "h", 2, 8 * 10**9, power=POWER),), engines=() if engine is None else (engine,)
     )
-    configurations = {"heard": first, "said": REMOTE, "told": REMOTE}
+    configurations = {"heard": first or remote, "said": remote, "told": remote}
     profiles = RoundProfiles(load_s=0.0)
     made = simulate(
         flow, configurations, roots={"words": words}, library=library, profiles=profiles, cluster=view
@@ -56,6 +58,17 @@ def test_a_warm_engine_costs_nothing_and_a_cold_one_its_start_once(library) -> N
     assert of_cold.totals["cpu"].value == pytest.approx(of_warm.totals["cpu"].value + 50.0)
     assert of_cold.totals["energy"].value > of_warm.totals["energy"].value
     assert of_cold.totals["latency"].source == "prior"
+
+
+def test_what_an_engine_on_a_cpu_spends_on_its_answers_is_predicted_as_a_prior(library) -> None:
+    elsewhere, of_elsewhere = played(library, None)
+    here, of_here = played(library, None, remote=replace(REMOTE, engine_cores=2))
+    busy_s = sum(call.end_s - call.start_s for call in here.calls)
+    more = of_here.totals["cpu"].value - of_elsewhere.totals["cpu"].value
+    assert more == pytest.approx(2 * busy_s, rel=0.05)
+    assert of_here.totals["cpu"].source == "prior"
+    assert {call.cores for call in here.calls} == {2}
+    assert {call.cores for call in elsewhere.calls} == {0}
 
 
 def test_it_starts_beside_the_steps_before_it(library) -> None:

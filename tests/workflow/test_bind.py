@@ -44,6 +44,35 @@ def test_the_text_is_kept_as_written(bound):
 
 
 @pytest.mark.parametrize(
+    ("sentence", "ports", "options"),
+    [
+        ("translate {letter} into French", {"text": "letter"}, {"language": "French"}),
+        ("translate {letter} into {lang}", {"text": "letter", "language": "lang"}, {}),
+        (
+            "translate each {letter} from {q} to {lang}",
+            {"text": "letter", "source": "q", "language": "lang"},
+            {},
+        ),
+        ("translate {letter} from German to {lang}", {"text": "letter", "language": "lang"}, {"source": "German"}),
+        ('put {letter} in other words @translation language="Swiss German"', {"text": "letter"}, {"language": "Swiss German"}),
+        ("put {letter} in other words @translation text={letter} language={lang}", {"text": "letter", "language": "lang"}, {}),
+    ],
+)  # fmt: skip
+def test_a_language_is_said_or_comes_from_a_variable(bound, sentence, ports, options):
+    (step,) = bound(f"made <- {sentence}", letter="Good day.", lang="Dutch").steps
+    assert step.capability == "translation"
+    assert {one.port: one.source for one in step.inputs} == ports
+    assert {key: step.options[key] for key in ("language", "source") if key in step.options} == options
+
+
+def test_a_list_of_languages_is_gone_through_one_by_one(bound):
+    (step,) = bound(
+        "made <- translate {letter} into {langs}", letter="Good day.", langs=["Dutch", "Thai"]
+    ).steps
+    assert step.at == ("langs",)
+
+
+@pytest.mark.parametrize(
     ("sentence", "values", "told"),
     [
         ("classify {texts} into {said}", {"said": "x"}, "1 label to choose from"),

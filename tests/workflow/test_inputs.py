@@ -77,6 +77,46 @@ def test_a_folder_gives_its_files_of_the_kind_by_name(roots, tmp_path):
         assert names(roots(folder)) == ["a.wav", "b.wav"]
 
 
+def test_what_is_left_out_of_a_folder_is_said_with_what_to_do(roots, tmp_path):
+    (tmp_path / "a.txt").write_text("Some words.")
+    for name in ("b.odt", "c.pptx", "d.bin"):
+        (tmp_path / name).write_bytes(b"PK\3\4\0")
+    found = roots(f"{tmp_path}/", "summarise {v}")
+    assert [value.text for value in found.values["v"]] == ["Some words."]
+    (note,) = found.notes
+    assert "3 files are left out" in note
+    assert "b.odt, c.pptx, d.bin" in note
+    assert ".odt: save it as .docx, .pdf or .txt" in note
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(InputError, match=r"holds no document files, only b\.odt") as caught:
+        roots(f"{tmp_path}/", "summarise {v} @summarisation")
+    assert ".odt: save it" in str(caught.value)
+
+
+def test_a_folder_of_one_kind_has_nothing_to_say(roots, tmp_path):
+    write_sound(tmp_path / "a.wav")
+    assert roots(tmp_path).notes == ()
+
+
+@pytest.mark.parametrize("name", ["report.odt", "report.xlsx"])
+def test_a_file_that_is_not_read_is_no_text_and_says_how_to_convert_it(roots, tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"no file at {name}"):
+        roots(name, "summarise {v}")
+    (tmp_path / name).write_bytes(b"PK, whatever it holds")
+    with pytest.raises(InputError, match="no file that can be read as a document") as caught:
+        roots(name, "summarise {v}")
+    assert "Save" in str(caught.value)
+    assert ".docx" in str(caught.value)
+
+
+def test_a_file_of_an_unknown_kind_is_read_when_it_is_there_and_holds_words(roots, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.org").write_text("Words of a file.")
+    assert [value.text for value in roots("notes.org", "summarise {v}").values["v"]] == ["Words of a file."]
+    assert roots("gone.org", "summarise {v}").values["v"] == ["gone.org"]  # nothing says that it is a path
+
+
 def test_a_glob_gives_what_it_matches_by_name(roots, tmp_path):
     (tmp_path / "deep").mkdir()
     for name in ("b.wav", "a.wav", "deep/c.wav", "x.txt"):

@@ -27,6 +27,7 @@ __all__ = [
     "TooLong",
     "Unfit",
     "shorten",
+    "wrote_nothing",
 ]
 
 logger = logging.getLogger(__name__)
@@ -120,6 +121,13 @@ class Reply:
     written: int = 0
     complete: bool = True
     cached: int = 0
+
+
+def wrote_nothing(reply: Reply) -> Failed:
+    """Why a reply without a text fails its item: a model may have spent all its tokens on thinking."""
+    if not reply.complete:
+        return Failed("The model used up its tokens before it wrote anything. Give it more: max_tokens=N.")
+    return Failed("The model wrote nothing.")
 
 
 class TooLong(Exception):  # noqa: N818 - not a fault: the request is shortened and sent again

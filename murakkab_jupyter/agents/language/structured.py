@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed, Inputs, Tokens
-from murakkab_jupyter.agents.language.chat import Message, Reply, Request
+from murakkab_jupyter.agents.language.chat import Message, Reply, Request, wrote_nothing
 from murakkab_jupyter.agents.language.writer import Writer
 from murakkab_jupyter.agents.text.classify import stated_labels
 from murakkab_jupyter.agents.text.extract import stated_fields
@@ -164,26 +164,30 @@ class TranslationWriter(Writer):
 
     def call(self, batch: Sequence[Inputs]) -> list[str | Failed]:
         """One text for each item."""
-        language = str(self.options.get("language") or "").strip()
-        if not language:
-            why = "No language to translate into is named. Say it: translate {text} into French"
-            return [Failed(why)] * len(batch)
         requests: list[Request] = []
-        spans: list[tuple[int, int]] = []
+        spans: list[tuple[int, int] | Failed] = []
         for inputs in batch:
+            language, source = self.named(inputs, "language"), self.named(inputs, "source")
+            if not language:
+                why = "No language to translate into is named. Say it: translate {text} into French"
+                spans.append(Failed(why))
+                continue
             begin = len(requests)
             requests += [
-                self.request(part, language) for part in parts_of(text_of(inputs.values.get("text")))
+                self.request(part, language, source) for part in parts_of(text_of(inputs.values.get("text")))
             ]
             spans.append((begin, len(requests)))
         replies = self.ask(requests) if requests else []
         if not requests:
             self.last = Tokens()
-        return [self.whole(replies[begin:end]) for begin, end in spans]
+        return [span if isinstance(span, Failed) else self.whole(replies[slice(*span)]) for span in spans]
 
-    def request(self, text: str, language: str) -> Request:
+    def named(self, inputs: Inputs, which: str) -> str:
+        """A language of an item: of a variable, else as the step says it; empty for none."""
+        return text_of(inputs.values.get(which) or self.options.get(which) or "").strip()
+
+    def request(self, text: str, language: str, source: str = "") -> Request:
         """What to ask for one part."""
-        source = str(self.options.get("source") or "").strip()
         told = f"You translate {f'from {source} ' if source else ''}into {language}. Reply with the translation only."
         return Request(
             ({"role": "system", "content": told},),
@@ -200,6 +204,8 @@ class TranslationWriter(Writer):
                 return reply
             if not reply.complete:
                 return Failed("A part of the translation was cut off. Give a larger max_tokens.")
+            if not reply.text:
+                return wrote_nothing(reply)
             texts.append(reply.text)
         return "\n".join(texts)
 

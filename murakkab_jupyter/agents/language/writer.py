@@ -15,6 +15,10 @@ __all__ = ["Opener", "Task", "Writer"]
 Opener = Callable[[Mapping[str, Any], int], Chat]
 """`opener(options, cores)` loads a model."""
 
+REPLACED = (
+    "Some texts of the model did not stand in the material: sentences of the material are given instead."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -70,7 +74,8 @@ class Writer(Agent):
 
     def notes(self) -> Sequence[str]:
         """What the model has to say beside its texts, each thing once."""
-        return [] if self.model is None else list(self.model.notes)
+        said = [] if self.model is None else list(self.model.notes)
+        return [*said, REPLACED] if self.extracted else said
 
     def close(self) -> None:
         """Let go of the model."""

@@ -17,6 +17,7 @@ from murakkab_jupyter.agents.language.chat import (
     Message,
     Reply,
     Request,
+    wrote_nothing,
 )
 from murakkab_jupyter.agents.language.paths import PATHS
 from murakkab_jupyter.agents.language.structured import ClassWriter, RecordWriter, TranslationWriter, parts_of
@@ -81,8 +82,7 @@ class TextWriter(Writer):
         """One text for each item."""
         replies = self.ask([self.request(inputs) for inputs in batch])
         return [
-            reply if isinstance(reply, Failed) else reply.text or Failed("The model wrote nothing.")
-            for reply in replies
+            reply if isinstance(reply, Failed) else reply.text or wrote_nothing(reply) for reply in replies
         ]
 
     def request(self, inputs: Inputs) -> Request:

@@ -6,6 +6,7 @@ at once. Pixels and samples are read later, where the work is done.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from murakkab_jupyter.agents.media.container import (
@@ -16,7 +17,7 @@ from murakkab_jupyter.agents.media.container import (
     video_stream,
 )
 from murakkab_jupyter.agents.media.pictures import open_image, pixels_of, read_frame, thumbnail
-from murakkab_jupyter.agents.media.reading import html_text, pdf_text
+from murakkab_jupyter.agents.media.reading import docx_text, html_text, pdf_text
 from murakkab_jupyter.agents.media.sound import RATE, read_audio
 from murakkab_jupyter.core.errors import InputError, UsageError
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
@@ -34,10 +35,24 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "audio": (".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff"),
     "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"),
     "document": (
-        ".pdf", ".txt", ".md", ".rst", ".srt", ".vtt", ".csv", ".tsv", ".json", ".jsonl", ".html", ".htm", ".xhtml", ".xml",
+        ".pdf", ".docx", ".txt", ".md", ".rst", ".srt", ".vtt", ".csv", ".tsv", ".json", ".jsonl", ".html", ".htm", ".xhtml", ".xml",
         ".log", ".yaml", ".yml", ".tex",
     ),
 }  # fmt: skip
+
+UNREAD: dict[str, str] = {
+    **dict.fromkeys((".doc", ".odt", ".rtf", ".pages", ".wpd"), "save it as .docx, .pdf or .txt"),
+    **dict.fromkeys((".pptx", ".ppt", ".odp", ".key"), "save it as .pdf"),
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), "save each sheet as .csv"),
+    **dict.fromkeys((".epub", ".mobi", ".azw3", ".djvu"), "convert it to .pdf or .html"),
+    **dict.fromkeys((".eml", ".msg"), "save it as .txt"),
+    ".ipynb": "export it: jupyter nbconvert --to markdown",
+    **dict.fromkeys((".zip", ".tar", ".gz", ".7z", ".rar"), "unpack it, and give the folder"),
+    **dict.fromkeys((".heic", ".heif", ".avif", ".svg"), "save it as .jpg or .png"),
+}
+"""Kinds of files that people have and that are not read, and what to do with one."""
+PLAIN = frozenset({".eml", ".ipynb"})
+"""Those of them that are plain text all the same, and read where one is named."""
 
 HTML = frozenset({".html", ".htm", ".xhtml"})
 MAX_DOCUMENT_BYTES = 64_000_000
@@ -47,6 +62,26 @@ def guess_kind(path: str | Path) -> str | None:
     """`video`, `audio`, `image` or `document` by a file's suffix; None for any other."""
     suffix = Path(path).suffix.lower()
     return next((kind for kind, known in SUFFIXES.items() if suffix in known), None)
+
+
+def unread(path: str | Path) -> str:
+    """What to do with a file of a well-known kind that is not read; empty for any other."""
+    return UNREAD.get(Path(path).suffix.lower(), "")
+
+
+def how_to_read(files: Iterable[Path], kind: str) -> str:
+    """What to do so that some files are read after all, and which are; empty where nobody would want that."""
+    ways = dict.fromkeys(
+        f"{file.suffix.lower()}: {what}"
+        for file in files
+        if (what := unread(file)) and kind in ("document", "image")
+    )
+    return f"{'; '.join(ways)}. {read_as(kind)}." if ways else ""
+
+
+def read_as(kind: str) -> str:
+    """Which files are read as a kind, in words."""
+    return f"What is read as {kind}: {', '.join(SUFFIXES[kind])}"
 
 
 def probe(path: str | Path, kind: str) -> Video | Audio | Image | Document:
@@ -116,14 +151,24 @@ def probe_document(media: Media) -> Document:
     suffix = Path(media.path).suffix.lower()
     if suffix == ".pdf":
         return Document(media, pdf_text(path))
+    if suffix == ".docx":
+        return Document(media, docx_text(path))
+    if unread(media.path) and suffix not in PLAIN:
+        raise no_document(media)
     data = path.read_bytes()
     bom = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
     encoding = next((name for mark, name in bom.items() if data.startswith(mark)), "utf-8")
     if encoding != "utf-16" and b"\0" in data:
-        msg = f"{media.path} is no text file."
-        raise InputError(msg, hint="Turn it into plain text first.")
+        raise no_document(media)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode("latin-1")  # every byte means something in it, so old files stay readable
     return Document(media, html_text(text) if suffix in HTML else text)
+
+
+def no_document(media: Media) -> InputError:
+    """What to do with a file that is not read as a document."""
+    msg = f"{media.path} is no file that can be read as a document."
+    what = unread(media.path) or "turn it into plain text first"
+    return InputError(msg, hint=f"{what[0].upper()}{what[1:]}. {read_as('document')}, and any plain text.")

@@ -1,14 +1,15 @@
-"""Reading documents: HTML and PDF as text that keeps what a reader would cite, headings (`#`) and pages (form feeds)."""
+"""Reading documents: HTML, PDF and Word's as text that keeps what a reader would cite, headings (`#`) and pages (form feeds)."""
 
 from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 from murakkab_jupyter.core.errors import InputError
 
-__all__ = ["html_text", "pdf_text"]
+__all__ = ["docx_text", "html_text", "pdf_text"]
 
 HIDDEN = frozenset({"script", "style", "head", "template", "noscript", "svg", "nav"})
 BLOCK = frozenset(
@@ -32,6 +33,9 @@ BLOCK = frozenset(
     }
 )
 HEADING = re.compile(r"h([1-6])\Z")
+WORD_HEADING = re.compile(r"Heading ([1-6])\Z")
+MAX_DOCX_BYTES = 256_000_000
+"""What a Word document may hold in all, pictures too."""
 
 
 class Reader(HTMLParser):
@@ -101,3 +105,43 @@ def pdf_text(path: Path) -> str:
         msg = f"{path} holds no text, only pictures of its {len(pages)} pages."
         raise InputError(msg, hint="Save its pages as images, and read the text in them (ocr).")
     return "\f".join(pages)
+
+
+def docx_text(path: Path) -> str:
+    """The text of a Word document: headings marked, tables a line a row; raises `InputError` where there is none to be had."""
+    try:
+        import docx
+        from docx.opc.exceptions import PackageNotFoundError
+        from docx.table import Table
+    except ImportError:
+        msg = f"{path} is a Word document, and python-docx is not installed."
+        raise InputError(
+            msg, hint='pip install "murakkab-jupyter[demo]", or save it as .pdf or .txt first.'
+        ) from None
+    try:
+        if (size := unpacked_bytes(path)) > MAX_DOCX_BYTES:
+            msg = f"{path} unpacks to {size / 1e6:.0f} MB; at most {MAX_DOCX_BYTES / 1e6:.0f} MB are read."
+            raise InputError(msg, hint="Save it without its pictures, or split it.")
+        lines: list[str] = []
+        for part in docx.Document(str(path)).iter_inner_content():
+            if isinstance(part, Table):
+                lines += [" | ".join(dict.fromkeys(cell.text for cell in row.cells)) for row in part.rows]
+            else:
+                level = WORD_HEADING.match(part.style.name or "") if part.style is not None else None
+                lines.append(
+                    f"{'#' * int(level[1])} {part.text}" if level and part.text.strip() else part.text
+                )
+    except (PackageNotFoundError, BadZipFile, SyntaxError, ValueError, KeyError, OSError) as error:
+        msg = f"{path} cannot be read as a Word document ({type(error).__name__})."
+        raise InputError(msg, hint="The file is damaged or protected. Does it open elsewhere?") from None
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    if not text:
+        msg = f"{path} holds no text."
+        raise InputError(msg, hint="Save its pictures as images, and read the text in them (ocr).")
+    return text
+
+
+def unpacked_bytes(path: Path) -> int:
+    """Bytes of what is in a packed file: a small one may hold a very large one."""
+    with ZipFile(path) as packed:
+        return sum(one.file_size for one in packed.infolist())

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     import httpx2
 
 __all__ = ["ATTEMPTS", "DEADLINE_S", "Caller", "object_of", "read_events"]
-
-logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 DEADLINE_S = 120.0
@@ -56,7 +53,7 @@ class Caller:
     Raises
     ------
     AgentError
-        When the endpoint names a variable for its key that is not set here.
+        When the endpoint names a variable for its key that is not set here, or the key would be sent in the clear.
     """
 
     def __init__(
@@ -73,13 +70,14 @@ class Caller:
                 msg,
                 hint=f"Set {endpoint.key_env} before the workers start; keys are read from the environment only.",
             )
-        if endpoint.key() and not endpoint.url.startswith("https:") and not endpoint.loopback:
-            logger.warning("The key for %s is sent without encryption: use https.", endpoint.host)
+        endpoint.check_key()
         self.endpoint = endpoint
         self.deadline_s = deadline_s
         self.attempts = max(1, attempts)
         self.sleep = sleep
         self.pause_until_s = 0.0
+        self.crowded: Callable[[], None] = lambda: None
+        """Told when the server takes no more requests than it has (429), once for each call that it turned away."""
         self._client: httpx2.AsyncClient | None = None
 
     async def ask(
@@ -104,9 +102,9 @@ class Caller:
             async with asyncio.timeout(self.deadline_s):
                 return await self._tries(method, path, body, read)
         except TimeoutError:
-            reason = f"{self.endpoint.url} gave no whole answer within {self.deadline_s:g} s."
-            msg = f"{reason} Is the server busy, or stuck? Allow more with timeout=SECONDS."
-            raise Refused(msg) from None
+            msg = f"{self.endpoint.url} gave no whole answer within {self.deadline_s:g} s."
+            advice = "Is the server busy, or stuck? Allow more with timeout=SECONDS."
+            raise Refused(msg, advice) from None
 
     async def _tries(
         self,
@@ -125,6 +123,8 @@ class Caller:
                 return await self._once(method, path, body, read)
             except Lost as lost:
                 problem = lost.reason
+                if lost.crowded and attempt == 0:
+                    self.crowded()
                 if attempt + 1 == self.attempts:
                     break
                 # Jitter, so that many workers do not come back at once.
@@ -134,8 +134,8 @@ class Caller:
                     self.pause_until_s = max(self.pause_until_s, loop.time() + wait_s)
                 await self.sleep(wait_s)
         times = "once" if self.attempts == 1 else f"{self.attempts} times"
-        msg = f"{self.endpoint.url} {problem}, {times}. Check the server, then resume the run."
-        raise Refused(msg)
+        msg = f"{self.endpoint.url} {problem}, {times}."
+        raise Refused(msg, "Check the server, then resume the run.")
 
     async def _once(
         self,

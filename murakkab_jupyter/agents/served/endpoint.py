@@ -2,10 +2,13 @@
 
 Whoever attaches or starts a server makes one of these and hands it to `murakkab_jupyter.agents.served.serving.register_endpoint`,
 which turns it into agents. It holds the name of an environment variable, never a key.
+
+A key goes only to the server it was meant for: the one whose endpoint names its variable, or the one it was typed in for.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ from murakkab_jupyter.core.errors import AgentError
 __all__ = ["KEY", "OWN_KEY", "Ability", "Endpoint", "checked_url", "name_problem", "url_problem"]
 
 KEY = "MURAKKAB_API_KEY"
-"""Environment variable that holds the key, unless another is named."""
+"""What people often call the variable with their key. It is sent nowhere unless it is named for a server, as any other."""
 OWN_KEY = "OPENAI_API_KEY"
 """Used for api.openai.com alone, so that it is never sent to somebody else."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -37,8 +40,8 @@ class Endpoint:
     model
         Its name there; empty where the server has only one.
     key_env
-        Environment variable that holds the key, in the process that asks; None for `MURAKKAB_API_KEY` (and
-        `OPENAI_API_KEY` for api.openai.com alone).
+        Environment variable that holds the key, in the process that asks. None for no key but one that was typed in
+        for this very server (and `OPENAI_API_KEY` for api.openai.com alone).
     max_in_flight
         Requests the server works on at once (vLLM: `--max-num-seqs`); None when unknown.
     context_tokens
@@ -49,6 +52,8 @@ class Endpoint:
         What the model can do.
     known_as
         What its curve of speed is kept under, for servers that come back at another port; the URL when empty.
+    key_over_http
+        Whether the user agrees that the key is sent without encryption, where anybody on the way can read it.
 
     Raises
     ------
@@ -64,6 +69,7 @@ class Endpoint:
     kind: str = "openai"
     abilities: frozenset[Ability] = frozenset({"chat"})
     known_as: str = ""
+    key_over_http: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", checked_url(self.url))
@@ -91,15 +97,47 @@ class Endpoint:
         return self.host in LOOPBACK
 
     @property
+    def typed_key(self) -> str:
+        """Environment variable for a key that is typed in for this server: no other server's has that name."""
+        parts = urlsplit(self.url)
+        origin = f"{parts.scheme}://{parts.netloc.lower()}"
+        plain = re.sub(r"[^A-Z0-9]+", "_", parts.netloc.upper()).strip("_")
+        return f"MURAKKAB_KEY_{plain}_{hashlib.sha256(origin.encode()).hexdigest()[:8].upper()}"
+
+    @property
     def key_names(self) -> tuple[str, ...]:
         """Environment variables that may hold the key, in order."""
         if self.key_env:
             return (self.key_env,)
-        return (KEY, OWN_KEY) if self.host == "api.openai.com" else (KEY,)
+        return (self.typed_key, OWN_KEY) if self.host == "api.openai.com" else (self.typed_key,)
 
     def key(self) -> str:
         """The key, read from the environment when it is needed and kept nowhere; empty without one."""
         return next((value for name in self.key_names if (value := os.environ.get(name, "").strip())), "")
+
+    def check_key(self, *, wanted: bool = False) -> None:
+        """Refuse to send a key (one that is set, or one that is `wanted`) where others could read it; raises `AgentError`."""
+        if self.url.startswith("https:") or self.loopback or self.key_over_http:
+            return
+        if wanted or self.key():
+            msg = f"{self.url} is plain http: a key sent there can be read on the way."
+            port = urlsplit(self.url).port or 80
+            tunnel = f"ssh -L {port}:localhost:{port} {self.host}"
+            hint = (
+                f"Use https, or a tunnel ({tunnel}, then http://localhost:{port}). If the network is yours alone, say so: "
+                "--key-over-http (in a pin: key_over_http=true)."
+            )
+            raise AgentError(msg, hint=hint)
+
+    @property
+    def key_advice(self) -> str:
+        """What to do about a key that is missing or refused, in one sentence."""
+        if self.key_env:
+            return f"Set a valid key in the environment variable {self.key_env} of the process that asks (of workers, too)."
+        named = f" {KEY} is set, and goes only where it is named." if os.environ.get(KEY) else ""
+        return (
+            f"Name the environment variable that holds its key: --key-env VAR (in a pin: key_env=VAR).{named}"
+        )
 
     @property
     def curve(self) -> str:

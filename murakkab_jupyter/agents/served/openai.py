@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from murakkab_jupyter.agents.agent import Failed, Tokens
 from murakkab_jupyter.agents.language.chat import Chat, Message, Reply, Request, TooLong
 from murakkab_jupyter.agents.served.calls import ATTEMPTS, DEADLINE_S, Caller, object_of, read_events
+from murakkab_jupyter.agents.served.crowd import Crowd
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.loops import background
-from murakkab_jupyter.agents.served.refusals import Lost, Refused
+from murakkab_jupyter.agents.served.refusals import Lost, Refused, said_by
 from murakkab_jupyter.core.errors import AgentError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Heard:
     finish: str | None = None
     pieces: int = 0
     usage: Mapping[str, Any] | None = None
-    whole: bool = True
+    refusal: str = ""
 
     def take(self, event: Mapping[str, Any]) -> str:
         """Add an event of a stream (or a whole completion); the text that it brings."""
@@ -94,6 +95,7 @@ class Heard:
         choice = choices[0]
         said = choice.get("delta") or choice.get("message") or {}
         text = said.get("content") or ""
+        self.refusal += said.get("refusal") or ""
         if text or said.get("reasoning_content") or said.get("reasoning"):
             self.pieces += 1
         if text:
@@ -149,6 +151,8 @@ class OpenAIChat(Chat):
         super().__init__()
         self.caller = Caller(endpoint, deadline_s=deadline_s, attempts=attempts, sleep=sleep)
         self.parallel = max(1, in_flight)
+        self.crowd = Crowd(self.parallel)
+        self.caller.crowded = self.turned_away
         self.endpoint = endpoint
         self.context_tokens = endpoint.context_tokens
         self.legacy = True
@@ -171,7 +175,8 @@ class OpenAIChat(Chat):
             found = background().run(models_of(self.caller))
         except Refused as refused:
             if not self.endpoint.model:
-                raise AgentError(refused.reason, hint="Name the model: model=NAME.") from None
+                hint = "Check that the server runs, and its address: it often ends in /v1."
+                raise AgentError(refused.what, hint=hint) from None
             return
         except AgentError as error:
             if self.endpoint.model and " answered 404" in error.message:
@@ -200,10 +205,9 @@ class OpenAIChat(Chat):
 
     async def all(self, requests: Sequence[Request]) -> list[Reply | Failed]:
         """Ask everything; one reply for each request, in order."""
-        gate = asyncio.Semaphore(self.parallel)
 
         async def one(request: Request) -> Reply | Failed:
-            async with gate:
+            async with self.crowd:
                 return await self.fit(request)
 
         tasks = [asyncio.ensure_future(one(request)) for request in requests]
@@ -213,6 +217,13 @@ class OpenAIChat(Chat):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def turned_away(self) -> None:
+        """The server takes no more: fewer are in flight from now on, and whoever asked is told."""
+        self.crowd.fewer()
+        self.notes[
+            f"{self.endpoint.host} takes no more requests at times (429): fewer are in flight then."
+        ] = None
 
     async def fit(self, request: Request) -> Reply | Failed:
         """Ask once, with the material shortened until it fits."""
@@ -265,6 +276,10 @@ class OpenAIChat(Chat):
                     self.stream_usage = False
                     continue
                 return Failed(refused.reason)
+            if heard.finish == "content_filter" or heard.refusal:
+                # What came before a filter cut in is no answer.
+                why = said_by(self.endpoint, heard.refusal or "its filter held the answer back")
+                return Failed(f"{self.endpoint.url} declined to answer: {why}.")
             reply = heard.reply()
             if self.cut_by_context(reply, request):
                 self._ended = replace(self._ended, wasted=self._ended.wasted + reply.read + reply.written)

@@ -36,20 +36,30 @@ TOO_LONG = re.compile(
 
 
 class Lost(Exception):  # noqa: N818 - not a fault: the call is tried again
-    """A call that came to nothing and may be tried again, after so many seconds where the server says so."""
+    """A call that came to nothing and may be tried again, after so many seconds where the server says so.
 
-    def __init__(self, reason: str, after_s: float | None = None) -> None:
+    `crowded`: the server takes no more requests than it has.
+    """
+
+    def __init__(self, reason: str, after_s: float | None = None, *, crowded: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.after_s = after_s
+        self.crowded = crowded
 
 
 class Refused(Exception):  # noqa: N818 - an item's failure, told as one
-    """A call that no retry helps; other items may fare better."""
+    """A call that no retry helps; other items may fare better. `advice` is what to do about it, in a run."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.advice = advice
+
+    @property
+    def reason(self) -> str:
+        """What happened, and what to do about it."""
+        return f"{self.what} {self.advice}".rstrip()
 
 
 def raise_for(endpoint: Endpoint, status: int, headers: Mapping[str, str], raw: bytes) -> None:
@@ -68,11 +78,10 @@ def raise_for(endpoint: Endpoint, status: int, headers: Mapping[str, str], raw: 
     where = f"{endpoint.url} answered {status}"
     if status in AGAIN and "insufficient_quota" not in said:
         msg = f"answered {status} ({said})"
-        raise Lost(msg, after_s(headers.get("retry-after")))
+        raise Lost(msg, after_s(headers.get("retry-after")), crowded=status == 429)
     if status in {401, 403}:
         msg = f"{where}: {said}."
-        names = " or ".join(endpoint.key_names)
-        raise AgentError(msg, hint=f"Set a valid key in the environment variable {names} of the workers.")
+        raise AgentError(msg, hint=endpoint.key_advice)
     if status == 404:
         msg = f"{where}: {said}."
         raise AgentError(

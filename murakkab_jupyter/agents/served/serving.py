@@ -11,7 +11,7 @@ from murakkab_jupyter.agents.language.chat import TOO_LONG, Chat
 from murakkab_jupyter.agents.language.writing import TASKS, Writer, writer_of
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.agents.served.calls import DEADLINE_S
-from murakkab_jupyter.agents.served.endpoint import KEY, Ability, Endpoint, name_problem, url_problem
+from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint, name_problem, url_problem
 from murakkab_jupyter.agents.served.openai import IN_FLIGHT, OpenAIChat
 from murakkab_jupyter.agents.served.vectors import ServedVectors
 from murakkab_jupyter.agents.served.watching import SEEING, Describer, Witness
@@ -40,8 +40,11 @@ KEY_ENV = Option(
     "key_env",
     str,
     "",
-    help=f"Environment variable that holds the key ({KEY} by default).",
+    help="Environment variable that holds its key.",
     check=name_problem,
+)
+KEY_OVER_HTTP = Option(
+    "key_over_http", bool, False, help="Send the key also without encryption, where others can read it."
 )
 TIMEOUT = Option("timeout", float, DEADLINE_S, help="Seconds that an answer may take, with all its tries.")
 
@@ -111,7 +114,12 @@ def endpoint_of(endpoint: Endpoint | None, options: Mapping[str, Any]) -> Endpoi
     if not url:
         msg = "No server is named."
         raise AgentError(msg, hint="Pin it in the step: @openai url=http://localhost:8000/v1 model=NAME")
-    return Endpoint(url, str(options.get("model") or ""), str(options.get("key_env") or "") or None)
+    return Endpoint(
+        url,
+        str(options.get("model") or ""),
+        str(options.get("key_env") or "") or None,
+        key_over_http=bool(options.get("key_over_http")),
+    )
 
 
 def endpoint_behind(spec: AgentSpec) -> Endpoint:
@@ -209,6 +217,7 @@ def register_openai(
     name: str | None = None,
     *,
     key_env: str = "",
+    key_over_http: bool = False,
     abilities: Collection[Ability] = CHAT,
     timeout_s: float = DEADLINE_S,
     library: Library | None = None,
@@ -224,8 +233,10 @@ def register_openai(
     name, timeout_s, library
         As of `register_endpoint`.
     key_env
-        Environment variable that holds the key on the workers; `MURAKKAB_API_KEY` by default
-        (and `OPENAI_API_KEY` for api.openai.com alone).
+        Environment variable that holds its key, on the workers; a key goes nowhere but where it is named
+        (and `OPENAI_API_KEY` to api.openai.com).
+    key_over_http
+        Whether the key may be sent without encryption.
     abilities
         What the model can do: `chat`; `images` when it sees; `embeddings`.
 
@@ -234,14 +245,16 @@ def register_openai(
     tuple of AgentSpec
         The agents, one for each capability.
     """
-    endpoint = Endpoint(url, model, key_env or None, abilities=frozenset(abilities))
+    endpoint = Endpoint(
+        url, model, key_env or None, abilities=frozenset(abilities), key_over_http=key_over_http
+    )
     return register_endpoint(endpoint, name, timeout_s=timeout_s, library=library)
 
 
 def register(library: Library) -> None:
     """Register agents that ask whatever server a step pins."""
     lever = in_flight(None)
-    pinned = (URL, MODEL, KEY_ENV, TIMEOUT, TOO_LONG, lever)
+    pinned = (URL, MODEL, KEY_ENV, KEY_OVER_HTTP, TIMEOUT, TOO_LONG, lever)
     rows = [(name, task.suffix, task.summary, task.options, task.modules) for name, task in TASKS.items()]
     rows += [
         (name, suffix, summary, SEEING_TASK, ("PIL", "av"))

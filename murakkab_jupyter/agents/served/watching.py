@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed, Inputs, Option
-from murakkab_jupyter.agents.language.chat import Reply, Request
+from murakkab_jupyter.agents.language.chat import Reply, Request, wrote_nothing
 from murakkab_jupyter.agents.language.writing import Writer
 from murakkab_jupyter.agents.media.pictures import jpeg
 from murakkab_jupyter.agents.text.answering import question_of
@@ -199,7 +199,7 @@ class Describer(Watcher):
 def described(reply: Reply | Failed) -> str | Failed:
     if isinstance(reply, Failed):
         return reply
-    return reply.text or Failed("The model wrote nothing.")
+    return reply.text or wrote_nothing(reply)
 
 
 class Witness(Watcher):
@@ -236,7 +236,7 @@ def answered(reply: Reply | Failed, shown: Sequence[Shown]) -> Answer | Failed:
     if isinstance(reply, Failed):
         return reply
     if not reply.text:
-        return Failed("The model wrote nothing.")
+        return wrote_nothing(reply)
     text, named = reply.text, list[int]()
     try:
         found = json.loads(reply.text.removeprefix("```json").strip("`\n "))

@@ -108,10 +108,14 @@ EXTRACTION = Capability(
 TRANSLATION = Capability(
     name="translation",
     summary="Translate a text into another language.",
-    ports=(Port("text", TEXTUAL - {"boxes", "record"}),),
+    ports=(
+        Port("text", TEXTUAL - {"boxes", "record"}),
+        Port("language", frozenset({"text"}), stated=True),
+        Port("source", frozenset({"text"}), optional=True, stated=True),
+    ),
     output="text",
     patterns=(
-        "translate [each|all] {text} [from <source>] (into|to) <language>",
+        "translate [each|all] {text} [from (<source>|{source})] (into|to) (<language>|{language})",
         "(put|turn) [each|all] {text} into the <language> language",
     ),
     slots=(Slot("language", str), Slot("source", str)),

@@ -16,6 +16,7 @@ from http.client import HTTPException
 from typing import Any
 
 from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint, checked_url
+from murakkab_jupyter.cluster.engines.limits import limits_of
 from murakkab_jupyter.core.errors import ClusterError
 
 __all__ = ["Answer", "Found", "KeyWantedError", "Server", "probe_server"]
@@ -105,7 +106,7 @@ class Server:
             msg = f"{self.url} wants a key, or another one ({answer.problem})."
             raise KeyWantedError(
                 msg,
-                hint="Set it in an environment variable and name that: --key-env VAR. It is not stored.",
+                hint="Set it in an environment variable and name that: --key-env VAR. It is sent there alone, and not stored.",
             )
         if answer.problem:
             hint = "Check that the server runs, and its address: it often ends in /v1."
@@ -152,17 +153,29 @@ class Server:
 
     def metrics(self) -> dict[str, float] | None:
         """Counters and gauges of `/metrics` by name, summed over their labels; None where there are none."""
+        return counted(self.page()) or None
+
+    def page(self) -> str:
+        """`/metrics` as it stands; empty where there is none."""
         answer = self.ask(f"{self.root}/metrics")
-        if answer.problem or not isinstance(answer.body, str):
-            return None
-        found: dict[str, float] = {}
-        for name, _, value in SAMPLE.findall(answer.body):
-            with suppress(ValueError):  # many servers answer every path with a web page
-                found[name] = found.get(name, 0.0) + float(value)
-        return found or None
+        return "" if answer.problem or not isinstance(answer.body, str) else answer.body
+
+    def told(self, path: str) -> Any:
+        """The JSON at a path of its root; None where there is none."""
+        answer = self.ask(f"{self.root}{path}")
+        return None if answer.problem or isinstance(answer.body, str) else answer.body
 
     def _hidden(self, said: str) -> str:
         return said.replace(self._key, "***") if self._key else said
+
+
+def counted(page: str) -> dict[str, float]:
+    """Samples of a page of metrics by name, summed over their labels."""
+    found: dict[str, float] = {}
+    for name, _, value in SAMPLE.findall(page):
+        with suppress(ValueError):  # many servers answer every path with a web page
+            found[name] = found.get(name, 0.0) + float(value)
+    return found
 
 
 def tokens_read(answer: Answer) -> int | None:
@@ -208,6 +221,8 @@ class Found:
         Whether it has `/metrics`.
     busy
         Requests it is working on now; None where it does not say.
+    notes
+        What else it said, in sentences.
     """
 
     endpoint: Endpoint
@@ -219,7 +234,13 @@ class Found:
 
 
 def probe_server(
-    url: str, *, model: str = "", key: str = "", key_env: str | None = None, answer: bool = True
+    url: str,
+    *,
+    model: str = "",
+    key: str = "",
+    key_env: str | None = None,
+    key_over_http: bool = False,
+    answer: bool = True,
 ) -> Found:
     """Look at a server, up to a real answer of one token.
 
@@ -229,8 +250,8 @@ def probe_server(
         Base URL.
     model
         Which of its models; may be left out where it has one.
-    key, key_env
-        The key itself, for asking now, and the name of the variable that will hold it.
+    key, key_env, key_over_http
+        The key itself, for asking now; the name of the variable that will hold it; whether it may go without encryption.
     answer
         Whether to have it answer; without, its list of models is believed.
 
@@ -238,7 +259,10 @@ def probe_server(
     ------
     ClusterError
         It cannot be reached, is no such server, refuses the key, has no such model, or cannot answer.
+    AgentError
+        The key would be sent where others can read it.
     """
+    Endpoint(url, model, key_env, key_over_http=key_over_http).check_key(wanted=bool(key))
     server = Server(url, key)
     listed = server.models()
     names = tuple(str(one["id"]) for one in listed)
@@ -260,30 +284,37 @@ def probe_server(
                 hint = "Set a valid key in an environment variable and name that: --key-env VAR."
                 raise KeyWantedError(msg, hint=hint)
             hint = "Look at the server's log; a list of models is no sign that it can answer."
+            if came.status == 429:
+                hint = "It takes no more requests now: wait, or look at the limits of your account, and attach it again."
             raise ClusterError(msg, hint=hint)
         abilities = {ability}
         if ability == "chat" and server.sees(chosen, came):
             abilities.add("images")
-    length = next((one.get("max_model_len") for one in listed if one["id"] == chosen), None)
+    row = next(one for one in listed if one["id"] == chosen)
     version = server.ask(f"{server.root}/version")
     told = version.body.get("version") if isinstance(version.body, dict) else None
-    counters = server.metrics()
-    vllm = bool(counters and any(name.startswith("vllm:") for name in counters)) or any(
+    page = server.page()
+    counters = counted(page)
+    vllm = any(name.startswith("vllm:") for name in counters) or any(
         one.get("owned_by") == "vllm" for one in listed
     )
-    running = (counters or {}).get("vllm:num_requests_running")
+    running = counters.get("vllm:num_requests_running")
+    limits = limits_of(server.told, row, page)
     endpoint = Endpoint(
         server.url,
         chosen,
         key_env=key_env,
-        context_tokens=length if isinstance(length, int) and length > 0 else None,
+        max_in_flight=limits.max_in_flight,
+        context_tokens=limits.context_tokens,
         kind="vllm" if vllm else "openai",
         abilities=frozenset(abilities),
+        key_over_http=key_over_http,
     )
     return Found(
         endpoint,
         names,
         str(told) if vllm and told else "",
-        counters is not None,
+        bool(counters),
         None if running is None else int(running),
+        limits.notes,
     )

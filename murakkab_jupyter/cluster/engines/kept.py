@@ -16,7 +16,7 @@ __all__ = ["Kept", "kept_path", "read_kept", "write_kept"]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One of them; `rated` as the user states it, `abilities` as they were found when it was attached."""
+    """One of them; `rated` and `key_over_http` as the user states it, `abilities` as they were found when it was attached."""
 
     name: str
     url: str
@@ -24,6 +24,7 @@ class Kept:
     key_env: str | None = None
     rated: float | None = None
     abilities: tuple[str, ...] = ("chat",)
+    key_over_http: bool = False
 
 
 def kept_path() -> Path:

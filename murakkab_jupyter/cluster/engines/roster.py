@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import get_args
 
 from murakkab_jupyter.agents.language.writing import TASKS
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint
+from murakkab_jupyter.agents.served.endpoint import LOOPBACK, Ability, Endpoint
 from murakkab_jupyter.agents.served.serving import register_endpoint
 from murakkab_jupyter.cluster.connect import Cluster, is_private
 from murakkab_jupyter.cluster.engines.ask import Found, KeyWantedError, Server, probe_server
@@ -19,9 +20,10 @@ from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.fleet import Fleet
 from murakkab_jupyter.cluster.engines.kept import Kept, kept_path, read_kept, write_kept
 from murakkab_jupyter.cluster.engines.status import EngineStatus
-from murakkab_jupyter.core.errors import ClusterError, UsageError
+from murakkab_jupyter.core.errors import AgentError, ClusterError, UsageError
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import EngineView
+from murakkab_jupyter.profiles.hardware import host_cores
 
 __all__ = ["Entry", "Roster"]
 
@@ -126,6 +128,7 @@ class Roster:
         name: str = "",
         model: str = "",
         key_env: str | None = None,
+        key_over_http: bool = False,
         ask_key: Callable[[str], str] | None = None,
         keep: bool = False,
         rated: float | None = None,
@@ -142,9 +145,11 @@ class Roster:
             Which of its models; may be left out where it has one.
         key_env
             Environment variable that holds its key.
+        key_over_http
+            Whether the key may be sent without encryption, where others can read it.
         ask_key
             Asked for the key, with a text to show, when the server wants one and no variable has it. The key
-            then stays in this process's environment, and is neither shown nor written down.
+            then stays in this process's environment, for this server alone, and is neither shown nor written down.
         keep
             Whether later sessions of this user know it too (never its key).
         rated
@@ -155,26 +160,36 @@ class Roster:
         ------
         ClusterError
             It cannot be reached, is no such server, refuses the key, or cannot answer.
+        AgentError
+            Its key would be sent where others can read it; none is asked for then.
         """
         check_name(name)
         self.recall()  # or what was kept before would be forgotten below
-        wanted = Endpoint(url, model, key_env)
+        wanted = Endpoint(url, model, key_env, key_over_http=key_over_http)
+        wanted.check_key()
         if not wanted.url.endswith("/v1"):
             first = Server(wanted.url, wanted.key()).ask(f"{wanted.url}/models")
             # Some answer every path with a page, or with an error of status 200.
             other = first.status == 200 and not (isinstance(first.body, dict) and "data" in first.body)
             if first.status == 404 or other:
-                wanted = Endpoint(f"{wanted.url}/v1", model, key_env)
+                wanted = replace(wanted, url=f"{wanted.url}/v1")
+        probe = functools.partial(probe_server, wanted.url, model=model, key_over_http=key_over_http)
+        # A key that was typed in before for this server serves again.
+        typed = os.environ.get(wanted.typed_key, "").strip()
+        variable = key_env or (wanted.typed_key if typed else None)
         try:
-            found = probe_server(wanted.url, model=model, key=wanted.key(), key_env=key_env)
-        except KeyWantedError:
-            if ask_key is None or wanted.key():
+            found = probe(key=wanted.key(), key_env=variable)
+        except KeyWantedError as error:
+            wanted.check_key(wanted=True)
+            if ask_key is None or (wanted.key() and not (typed and key_env is None)):
+                error.hint = wanted.key_advice
                 raise
-            variable = key_env or f"MURAKKAB_KEY_{re.sub(r'[^A-Z0-9]+', '_', wanted.host.upper())}"
-            key = ask_key(f"Key for {wanted.host} (kept in this process only, as {variable}): ").strip()
+            variable = key_env or wanted.typed_key
+            key = ask_key(f"Key for {wanted.url} (kept in this process only, as {variable}): ").strip()
             if not key:
+                error.hint = wanted.key_advice
                 raise
-            found = probe_server(wanted.url, model=model, key=key, key_env=variable)
+            found = probe(key=key, key_env=variable)
             os.environ[variable] = key
             self._prompted.add(variable)
             try:
@@ -194,10 +209,21 @@ class Roster:
         if known is not None and known.config is not None:
             msg = f"{called} is an engine that is started here."
             raise UsageError(msg, hint="Give this one another name: --name NAME, or detach the other.")
+        notes = [one.replace("{name}", called) for one in found.notes]
+        if known is not None and known.endpoint is not None and not at(known, found.endpoint.url):
+            notes.insert(0, f"{called} was {known.endpoint.url} before: plans ask this server now.")
+        keep = keep or (known is not None and known.kept)
+        found = replace(found, notes=tuple(notes))
         entry = self._add(Entry(called, found.endpoint, found=found, kept=keep, rated=rated))
         if keep:
             self._write()
         return entry
+
+    def endpoint_at(self, url: str) -> Endpoint | None:
+        """What is known of a server that was attached at an address, its key's variable among it; None of others."""
+        self.recall()
+        bare = Endpoint(url, "").url
+        return next((e.endpoint for e in self._entries.values() if e.config is None and at(e, bare)), None)
 
     def detach(self, name: str) -> Entry:
         """Forget an engine; one that was started here is stopped."""
@@ -316,17 +342,29 @@ class Roster:
         self._read = True
         for one in read_kept(self._kept):
             abilities = frozenset(get_args(Ability)) & frozenset(one.abilities)
-            endpoint = Endpoint(one.url, one.model, one.key_env, abilities=abilities)
+            endpoint = Endpoint(
+                one.url, one.model, one.key_env, abilities=abilities, key_over_http=one.key_over_http
+            )
             entry = Entry(one.name, endpoint, kept=True, rated=one.rated)
             try:
                 found = probe_server(
-                    endpoint.url, model=one.model, key=endpoint.key(), key_env=one.key_env, answer=False
+                    endpoint.url,
+                    model=one.model,
+                    key=endpoint.key(),
+                    key_env=one.key_env,
+                    key_over_http=one.key_over_http,
+                    answer=False,
                 )
                 # What it can do was found out by asking it, when it was attached.
                 endpoint = replace(found.endpoint, abilities=abilities)
                 self._add(replace(entry, endpoint=endpoint, found=replace(found, endpoint=endpoint)))
-            except (ClusterError, UsageError) as error:  # it is down, or its name has been taken since
-                self._entries[one.name] = replace(entry, problem=error.message)
+            except (
+                AgentError,
+                ClusterError,
+                UsageError,
+            ) as error:  # it is down, or its name has been taken since
+                advice = f" {endpoint.key_advice}" if isinstance(error, KeyWantedError) else ""
+                self._entries[one.name] = replace(entry, problem=f"{error.message}{advice}")
 
     def why_missing(self, said: str) -> str:
         """Which engine an error about a missing agent may mean, and why that cannot be used; empty for none."""
@@ -387,12 +425,25 @@ class Roster:
             warm = entry.state == "ready"
             start, cpu = self._starts.get(entry.name, (START, START_CPU))
             worker = entry.status.worker if entry.status is not None else ""
+            cores = self._cores_of(entry.config, entry.status if warm else None)
             found.append(
-                EngineView(entry.name, warm, worker=worker, host=self.host_of(entry))
+                EngineView(entry.name, warm, worker=worker, host=self.host_of(entry), cores=cores)
                 if warm
-                else EngineView(entry.name, False, start, cpu)
+                else EngineView(entry.name, False, start, cpu, cores=cores)
             )
         return tuple(found)
+
+    def _cores_of(self, config: EngineConfig, status: EngineStatus | None) -> int:
+        """CPU cores that a started engine keeps busy while it answers; 0 where GPUs do the work, or others may call it."""
+        cluster = self._connected()
+        probes = list(cluster.probes.values()) if cluster is not None else []
+        if config.host not in LOOPBACK or (status is not None and status.gpus):
+            return 0
+        if config.gpus or (config.gpus is None and any(one.gpu_slots for one in probes)):
+            return 0
+        here = [one.cores for one in probes if status is None or one.address == status.worker]
+        whole = max(here, default=0) or host_cores()
+        return min(config.cores or whole, whole)
 
     def close(self) -> None:
         """Let go of what was started here."""
@@ -476,6 +527,7 @@ class Roster:
                 e.endpoint.key_env,
                 e.rated,
                 tuple(sorted(e.endpoint.abilities)),
+                e.endpoint.key_over_http,
             )
             for e in self._entries.values()
             if e.kept and e.endpoint is not None

@@ -19,7 +19,7 @@ from murakkab_jupyter.cluster.engines.checks import check_program, free_port, po
 from murakkab_jupyter.cluster.engines.config import EngineConfig, argv, server_environment
 from murakkab_jupyter.cluster.engines.status import EngineState, EngineStatus
 from murakkab_jupyter.cluster.group import ProcessGroup, last_lines
-from murakkab_jupyter.cluster.parent import bound
+from murakkab_jupyter.cluster.instances.parent import bound
 from murakkab_jupyter.core.errors import ClusterError
 
 __all__ = ["Engine", "own_cpus"]

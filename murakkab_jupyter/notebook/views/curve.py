@@ -16,6 +16,11 @@ def curve_view(curve: EngineCurve) -> Bundle:
         f"Measured from {curve.host} on {curve.date}; {curve.prompt_tokens:.0f} tokens in and "
         f"{curve.output_tokens:.0f} out a request. Plans choose from it how many requests are in flight."
     ]
+    if curve.refused_at is not None:
+        notes.append(
+            f"With {curve.refused_at} in flight the server turned requests away (429): more than "
+            f"{curve.range[1]} are not planned."
+        )
     if held := curve.held_out():
         worst = max(held, key=lambda one: abs(one.error))
         notes.append(

@@ -69,9 +69,9 @@ def limits(entry: Entry) -> str:
     if entry.endpoint is None:
         return ""
     tokens, flight = entry.endpoint.context_tokens, entry.endpoint.max_in_flight
-    words = [f"{tokens} tokens"] if tokens else []
-    words += [f"{flight} at once"] if flight else []
-    return ", ".join(words) or "not stated"
+    words = [f"{tokens} tokens" if tokens else "context not stated"]
+    words += [f"{flight} at once" if flight else "at once not stated"]
+    return ", ".join(words) if tokens or flight else "not stated"
 
 
 def holds(entry: Entry) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from murakkab_jupyter.cluster.measure import Progress
+from murakkab_jupyter.cluster.measuring.agents import Progress
 from murakkab_jupyter.notebook.views.html import ACCENT, BORDER, Bundle, clean, frame, shorten, tag
 
 __all__ = ["measuring_line", "measuring_view"]

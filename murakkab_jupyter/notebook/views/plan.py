@@ -58,6 +58,9 @@ def place_words(configuration: Configuration) -> tuple[str, str]:
     parts = "core" if one.cores == 1 else "cores"
     gpus = f" + {one.gpus} GPU{'s' if one.gpus > 1 else ''}" if one.gpus else ""
     batch = "all items of a parent in a call" if one.siblings else f"batch {one.batch}"
+    if one.engine_cores:
+        held = f"{one.engine_cores} {'core' if one.engine_cores == 1 else 'cores'}"
+        return f"{one.device}, holds {held} of {one.engine}", batch
     return f"{one.device}, {one.instances} × {one.cores} {parts}{gpus}", batch
 
 

@@ -306,8 +306,16 @@ class Binder:
             if port is None or not port.stated or name in self.nodes:
                 continue
             place = next(ref.place for ref in node.all_refs() if ref.name == name)
-            if isinstance(value, list | tuple) and all(
-                isinstance(one, str) and "," not in one for one in value
+            # Of labels and fields a list is one value; of languages it is one after another.
+            whole = any(
+                option.name == key and option.check is not None
+                for agent in self.library.agents(meaning.capability.name)
+                for option in agent.options
+            )
+            if (
+                whole
+                and isinstance(value, list | tuple)
+                and all(isinstance(one, str) and "," not in one for one in value)
             ):
                 msg = f"`{name}` is a list, which is gone through one by one; {key} are one text, or a dict."
                 raise place.error(msg, f'Write {name} = ", ".join({name}) before this cell.')

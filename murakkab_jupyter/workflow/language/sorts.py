@@ -74,6 +74,13 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def means_file(text: str) -> bool:
+    """Whether a text of no known kind is the path of a file all the same: one that is there, or one of an office suite's."""
+    from murakkab_jupyter.agents.media.files import unread
+
+    return is_file(Path(text)) or (not any(c.isspace() for c in text) and bool(unread(text)))
+
+
 def is_folder(path: Path) -> bool:
     """Whether there is a folder (never raises)."""
     try:
@@ -83,13 +90,15 @@ def is_folder(path: Path) -> bool:
 
 
 def kinds_in(folder: Path) -> tuple[str, ...]:
-    """Kinds of media among a folder's files, the first by name first."""
+    """Kinds of media among a folder's files, the first by name first; files that are not read are taken for documents."""
+    from murakkab_jupyter.agents.media.files import unread
+
     try:
         names = sorted(entry.name for entry in os.scandir(folder.expanduser()) if entry.is_file())
     except OSError:
         return ()
     found = dict.fromkeys(kind for name in names if (kind := suffix_kind(name)))
-    return tuple(found)
+    return tuple(found) or (("document",) if any(map(unread, names)) else ())
 
 
 def as_media(kind: str) -> tuple[str, ...]:
@@ -111,6 +120,8 @@ def of_text(text: str) -> Sort:
     if text.endswith(("/", os.sep)):
         return Sort((*of_path(Path(text)).likely, "text"), MEDIA_KINDS)
     kind = suffix_kind(text)
+    if kind is None and means_file(text):
+        return Sort(("document", "text"), MEDIA_KINDS)
     if kind is None:
         inside = kinds_in(Path(text)) if is_folder(Path(text)) else ()
         return Sort(("text",), (*inside, *(k for k in MEDIA_KINDS if k not in inside)))

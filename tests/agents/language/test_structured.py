@@ -116,6 +116,27 @@ def test_a_part_that_is_cut_off_or_fails_fails_the_translation():
         assert isinstance(agent.call([Inputs((), {"text": "Good day."})])[0], Failed)
 
 
+def test_the_language_may_come_from_a_variable_of_each_item():
+    agent, chat = opened(TranslationWriter, lambda _r, words: words.split(":", 1)[0])
+    items = [Inputs((), {"text": "Good day.", "language": one}) for one in ("French", "Dutch", "")]
+    french, dutch, none = agent.call(items)
+    assert (french, dutch) == ("Translate into French", "Translate into Dutch")
+    assert isinstance(none, Failed)
+    assert len(chat.asked) == 2
+
+
+def test_an_empty_translation_fails():
+    agent, _ = opened(TranslationWriter, lambda _r, _w: Reply("", 3, 0), language="French")
+    assert agent.call([Inputs((), {"text": "Good day."})]) == [Failed("The model wrote nothing.")]
+
+
+def test_a_text_that_was_replaced_by_the_material_is_said():
+    agent, _ = opened(SummaryWriter, lambda _r, _w: "Elephants rule Mars.")
+    (made,) = agent.call([Inputs((), {"material": [("notes", "The council decided to build a bridge.")]})])
+    assert "council" in made
+    assert any("did not stand in the material" in note for note in agent.notes())
+
+
 def test_without_a_language_it_is_said_what_to_type():
     agent, chat = opened(TranslationWriter, lambda _r, _w: "x")
     (made,) = agent.call([Inputs((), {"text": "Good day."})])

@@ -281,10 +281,55 @@ def test_a_document_is_read_in_the_encodings_people_have(tmp_path):
 def test_a_binary_file_is_no_document_and_a_huge_one_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "x.txt"
     path.write_bytes(b"ab\0cd")
-    with pytest.raises(InputError, match="no text file"):
+    with pytest.raises(InputError, match="no file that can be read as a document"):
         probe(path, "document")
     monkeypatch.setattr("murakkab_jupyter.agents.media.files.MAX_DOCUMENT_BYTES", 3)
     with pytest.raises(InputError, match="at most"):
+        probe(path, "document")
+
+
+def word_document(path: Path) -> Path:
+    import docx
+
+    made = docx.Document()
+    made.add_heading("The bridge", 2)
+    made.add_paragraph("The council decided to build it.")
+    table = made.add_table(1, 2)
+    table.cell(0, 0).text, table.cell(0, 1).text = "Length", "140 m"
+    made.save(str(path))
+    return path
+
+
+def test_a_word_document_is_read_with_its_headings_and_tables(tmp_path):
+    found = probe(word_document(tmp_path / "a.docx"), "document")
+    assert found.text == "## The bridge\nThe council decided to build it.\nLength | 140 m"
+
+
+@pytest.mark.parametrize(
+    "data", [b"PK\3\4 no zip", b"no zip at all", b"\xd0\xcf\x11\xe0 an old .doc, or a protected one"]
+)
+def test_what_is_no_word_document_is_named(tmp_path, data):
+    path = tmp_path / "a.docx"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.docx cannot be read as a Word document"):
+        probe(path, "document")
+
+
+def test_a_word_document_that_unpacks_to_too_much_or_to_nothing_is_refused(tmp_path, monkeypatch):
+    import docx
+
+    docx.Document().save(str(tmp_path / "empty.docx"))
+    with pytest.raises(InputError, match="holds no text"):
+        probe(tmp_path / "empty.docx", "document")
+    monkeypatch.setattr("murakkab_jupyter.agents.media.reading.MAX_DOCX_BYTES", 100)
+    with pytest.raises(InputError, match="unpacks to"):
+        probe(word_document(tmp_path / "a.docx"), "document")
+
+
+def test_without_the_library_a_word_document_says_what_to_install(tmp_path, monkeypatch):
+    path = word_document(tmp_path / "a.docx")
+    monkeypatch.setitem(sys.modules, "docx", None)
+    with pytest.raises(InputError, match="python-docx is not installed"):
         probe(path, "document")
 
 

@@ -27,6 +27,7 @@ class FakeServer(ThreadingHTTPServer):
         self.keys: list[str | None] = []
         self.models: list[dict[str, Any]] = [{"id": "fake-model"}]
         self.models_step: Step | None = None
+        self.pages: dict[str, object] = {}
         self.streams = True
         self.sees = False
         self.most_characters = 10**9
@@ -36,6 +37,11 @@ class FakeServer(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.over = threading.Event()
         self.slots: threading.Semaphore | None = None
+        self.turns_away_above = 10**9
+
+    def turn_away_above(self, count: int) -> None:
+        """Answer 429 to calls beyond so many at once."""
+        self.turns_away_above = count
 
     def most_at_once(self, count: int) -> None:
         """Work on so many calls at once; others wait."""
@@ -86,6 +92,8 @@ class Handler(BaseHTTPRequestHandler):
             self.server.models_step(self, {})
         elif self.path == "/v1/models":
             self.answer(200, {"object": "list", "data": self.server.models})
+        elif self.path in self.server.pages:
+            self.answer(200, self.server.pages[self.path])
         else:
             self.answer(404, {"error": {"message": "no such page"}})
 
@@ -98,8 +106,11 @@ class Handler(BaseHTTPRequestHandler):
             server.in_flight += 1
             server.most_in_flight = max(server.most_in_flight, server.in_flight)
             step = server.script.pop(0) if server.script else None
+            crowded = server.in_flight > server.turns_away_above
+            if crowded:
+                step = error(429, "too many at once")
         try:
-            if server.hold_s:
+            if server.hold_s and not crowded:
                 with server.slots or contextlib.nullcontext():
                     server.over.wait(server.hold_s)
             if step is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -50,8 +51,48 @@ def test_the_key_is_read_when_it_is_needed_and_travels_nowhere(monkeypatch):
     assert "sk-secret-2" not in repr(endpoint)
 
 
+def test_no_key_goes_where_it_was_not_named(monkeypatch):
+    monkeypatch.setenv("MURAKKAB_API_KEY", "sk-secret-4")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-3")
+    assert Endpoint("http://localhost:8000/v1", "m").key() == ""
+    assert Endpoint("https://elsewhere.example/v1", "m").key() == ""
+    assert Endpoint("https://elsewhere.example/v1", "m", "MURAKKAB_API_KEY").key() == "sk-secret-4"
+
+
+def test_a_typed_key_is_of_one_server_alone(monkeypatch):
+    urls = [
+        "https://a-b.example/v1", "https://a.b.example/v1", "http://a-b.example/v1", "https://a-b.example:8443/v1",
+    ]  # fmt: skip
+    names = [Endpoint(url, "m").typed_key for url in urls]
+    assert len(set(names)) == len(urls)
+    monkeypatch.setenv(names[0], "sk-secret-5")
+    assert [Endpoint(url, "m").key() for url in urls] == ["sk-secret-5", "", "", ""]
+    assert Endpoint("https://A-B.example/v1/", "another").key() == "sk-secret-5"
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://gpu-host:8000/v1", True),
+        ("https://gpu-host/v1", False),
+        ("http://localhost:8000/v1", False),
+        ("http://[::1]:8000/v1", False),
+        ("http://127.0.0.1.evil.example/v1", True),
+    ],
+)
+def test_a_key_goes_over_plain_http_to_this_very_host_only(monkeypatch, url, refused):
+    monkeypatch.setenv("THEIR_KEY", "sk-secret-6")
+    endpoint = Endpoint(url, "m", "THEIR_KEY")
+    if refused:
+        with pytest.raises(AgentError, match="plain http") as caught:
+            endpoint.check_key()
+        assert "sk-secret-6" not in str(caught.value)
+        replace(endpoint, key_over_http=True).check_key()
+        monkeypatch.delenv("THEIR_KEY")
+    endpoint.check_key()
+
+
 def test_the_key_of_openai_goes_to_openai_alone(monkeypatch):
-    monkeypatch.delenv("MURAKKAB_API_KEY", raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-3")
     assert Endpoint("https://api.openai.com/v1", "m").key() == "sk-secret-3"
     assert Endpoint("https://elsewhere.example/v1", "m").key() == ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -41,18 +41,28 @@ def waits() -> list[float]:
     return []
 
 
-def chat_at(url: str, waits: list[float] | None = None, **options) -> OpenAIChat:
-    async def wait(seconds: float) -> None:
-        (waits if waits is not None else []).append(seconds)
+@pytest.fixture
+def chat_at() -> Iterator[Callable[..., OpenAIChat]]:
+    """Opens chats, and closes their connections at the end."""
+    made: list[OpenAIChat] = []
 
-    return OpenAIChat(Endpoint(url, "fake-model"), sleep=wait, **options)
+    def opened(
+        url: str, waits: list[float] | None = None, *, model="fake-model", key_env=None, **options
+    ) -> OpenAIChat:
+        async def wait(seconds: float) -> None:
+            (waits if waits is not None else []).append(seconds)
+
+        made.append(OpenAIChat(Endpoint(url, model, key_env), sleep=wait, **options))
+        return made[-1]
+
+    yield opened
+    for chat in made:
+        chat.close()
 
 
 @pytest.fixture
-def chat(server, waits) -> Iterator[OpenAIChat]:
-    made = chat_at(server.url, waits)
-    yield made
-    made.close()
+def chat(chat_at, server, waits) -> OpenAIChat:
+    return chat_at(server.url, waits)
 
 
 def request(text: str = "hello") -> Request:
@@ -91,7 +101,7 @@ def test_a_server_that_stays_down_fails_the_item_in_words(chat, server):
     assert "overloaded" in failed.reason
 
 
-def test_nobody_listening_fails_the_item_in_words(waits):
+def test_nobody_listening_fails_the_item_in_words(chat_at, waits):
     gone = FakeServer()
     url = gone.url
     gone.server_close()
@@ -99,30 +109,47 @@ def test_nobody_listening_fails_the_item_in_words(waits):
     assert "cannot be reached" in failed.reason
 
 
-def test_a_wrong_key_is_an_error_for_all_and_is_never_shown(server, monkeypatch, caplog):
-    monkeypatch.setenv("MURAKKAB_API_KEY", SECRET)
+def test_a_wrong_key_is_an_error_for_all_and_is_never_shown(chat_at, server, monkeypatch, caplog):
+    monkeypatch.setenv("THEIR_KEY", SECRET)
     server.script = [error(401, f"Incorrect API key provided: {SECRET}")]
-    chat = chat_at(server.url)
+    chat = chat_at(server.url, key_env="THEIR_KEY")
     with pytest.raises(AgentError) as caught:
         chat.complete([request()])
     assert server.keys[-1] == f"Bearer {SECRET}"
     shown = f"{caught.value} {caught.value!r} {caught.value.__cause__} {chat!r} {vars(chat)} {caplog.text}"
     assert SECRET not in shown
-    assert "MURAKKAB_API_KEY" in str(caught.value)
+    assert "THEIR_KEY" in str(caught.value)
 
 
-def test_the_key_of_one_service_is_not_sent_to_another(server, monkeypatch):
-    monkeypatch.delenv("MURAKKAB_API_KEY", raising=False)
-    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+def test_the_key_of_one_service_is_not_sent_to_another(chat_at, server, monkeypatch):
+    for variable in ("OPENAI_API_KEY", "MURAKKAB_API_KEY"):
+        monkeypatch.setenv(variable, SECRET)
     chat_at(server.url).complete([request()])
     assert server.keys[-1] is None
 
 
-def test_a_redirect_is_not_followed_with_the_key(server, monkeypatch):
+def test_a_server_that_wants_a_key_says_how_to_name_one(chat_at, server, monkeypatch):
     monkeypatch.setenv("MURAKKAB_API_KEY", SECRET)
+    server.script = [error(401, "who are you")]
+    with pytest.raises(AgentError, match="key_env=VAR") as caught:
+        chat_at(server.url).complete([request()])
+    assert "MURAKKAB_API_KEY is set, and goes only where it is named" in str(caught.value)
+
+
+def test_a_key_is_never_sent_in_the_clear_to_another_host_unasked(chat_at, monkeypatch):
+    monkeypatch.setenv("THEIR_KEY", SECRET)
+    with pytest.raises(AgentError, match="plain http") as caught:
+        chat_at("http://gpu-host.invalid:8000/v1", key_env="THEIR_KEY")
+    assert "ssh -L 8000:localhost:8000 gpu-host.invalid" in str(caught.value)
+    agreed = Endpoint("http://gpu-host.invalid:8000/v1", "m", "THEIR_KEY", key_over_http=True)
+    OpenAIChat(agreed).close()
+
+
+def test_a_redirect_is_not_followed_with_the_key(chat_at, server, monkeypatch):
+    monkeypatch.setenv("THEIR_KEY", SECRET)
     server.script = [answers(307, {}, Location="http://127.0.0.1:9/v1")]
     with pytest.raises(AgentError, match="redirect"):
-        chat_at(server.url).complete([request()])
+        chat_at(server.url, key_env="THEIR_KEY").complete([request()])
 
 
 def test_a_key_that_was_named_and_is_not_set_is_an_error(server, monkeypatch):
@@ -160,11 +187,11 @@ def test_an_unknown_model_is_an_error(chat, server):
         chat.complete([request()])
 
 
-def test_the_only_model_need_not_be_named(server):
-    assert OpenAIChat(Endpoint(server.url, "")).endpoint.model == "fake-model"
+def test_the_only_model_need_not_be_named(chat_at, server):
+    assert chat_at(server.url, model="").endpoint.model == "fake-model"
     server.models = [{"id": "a"}, {"id": "b"}]
     with pytest.raises(AgentError, match="2 models"):
-        OpenAIChat(Endpoint(server.url, ""))
+        chat_at(server.url, model="")
 
 
 def test_newer_parameters_are_used_where_the_old_are_refused(chat, server):
@@ -177,13 +204,12 @@ def test_newer_parameters_are_used_where_the_old_are_refused(chat, server):
 # --- bad input, and what becomes of it ------------------------------------------------------------------------------
 
 
-def test_no_more_are_in_flight_than_planned(server):
+def test_no_more_are_in_flight_than_planned(chat_at, server):
     server.hold_s = 0.03
     chat = chat_at(server.url, in_flight=3)
     replies = chat.complete([request(f"number {n}") for n in range(12)])
     assert [reply.text for reply in replies] == [f"heard: number {n}" for n in range(12)]
     assert server.most_in_flight == 3
-    chat.close()
 
 
 def test_a_server_that_is_gone_in_the_middle_of_an_answer_is_asked_again_and_the_waste_is_counted(
@@ -217,31 +243,42 @@ def test_an_answer_that_falls_silent_is_given_up_and_asked_again(chat, server, m
     assert chat.spent().wasted == 1
 
 
-def test_a_server_that_never_answers_fails_the_item_at_its_deadline(server):
+def test_a_server_that_never_answers_fails_the_item_at_its_deadline(chat_at, server):
     server.script = [never]
     chat = chat_at(server.url, deadline_s=0.2)
     (failed,) = chat.complete([request()])
     assert "within 0.2 s" in failed.reason
     assert "timeout=" in failed.reason
-    chat.close()
 
 
-def test_a_storm_of_refusals_loses_and_doubles_nothing(server, waits):
+def test_a_storm_of_refusals_loses_and_doubles_nothing(chat_at, server, waits):
     chat = chat_at(server.url, waits, in_flight=4)
     server.script = [error(429, "slow down", Retry_After="2")] * 9
     replies = chat.complete([request(f"number {n}") for n in range(20)])
     assert [reply.text for reply in replies] == [f"heard: number {n}" for n in range(20)]
     assert len(server.asked) == 29
     assert all(wait <= 2.2 for wait in waits)
-    chat.close()
 
 
-def test_a_server_that_only_refuses_fails_every_item_and_says_which_way_on(server):
+def test_a_server_that_takes_three_at_once_soon_gets_three_and_the_user_is_told(chat_at, server):
+    """Real waits: they are what keeps requests apart."""
+    server.hold_s = 0.02
+    chat = OpenAIChat(Endpoint(server.url, "fake-model"), in_flight=12)
+    server.turn_away_above(3)
+    try:
+        replies = chat.complete([request(f"number {n}") for n in range(60)])
+    finally:
+        chat.close()
+    assert [reply.text for reply in replies] == [f"heard: number {n}" for n in range(60)]
+    assert 1 <= chat.crowd.limit <= 5
+    assert any("no more requests at times (429)" in note for note in chat.notes)
+
+
+def test_a_server_that_only_refuses_fails_every_item_and_says_which_way_on(chat_at, server):
     chat = chat_at(server.url, attempts=3)
     server.script = [error(429, "rate limit")] * 12
     failed = chat.complete([request(str(n)) for n in range(4)])
     assert all("answered 429 (rate limit), 3 times" in one.reason for one in failed)
-    chat.close()
 
 
 def test_retry_after_may_be_a_date(chat, server, waits):
@@ -271,6 +308,20 @@ def test_an_answer_of_nothing_is_an_empty_reply(chat, server):
     assert chat.complete([request()])[0].text == ""
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        piece("", "content_filter"),
+        {"choices": [{"delta": {"refusal": "I cannot."}, "finish_reason": "stop"}]},
+    ],
+)
+def test_an_answer_that_is_held_back_is_none(chat, server, last):
+    server.script = [lambda handler, _: handler.stream(piece("Half an"), last, "[DONE]")]
+    (failed,) = chat.complete([request()])
+    assert isinstance(failed, Failed)
+    assert "declined to answer" in failed.reason
+
+
 def test_a_server_that_does_not_stream_serves_as_well(chat, server):
     server.streams = False
     assert chat.complete([request()])[0].text == "heard: hello"
@@ -297,13 +348,12 @@ def test_giving_up_closes_the_connection(chat, server):
     assert wait_until(lambda: chat.spent().wasted >= 3)
 
 
-def test_one_wrong_key_stops_the_others_too(server):
+def test_one_wrong_key_stops_the_others_too(chat_at, server):
     chat = chat_at(server.url, in_flight=2)
     server.script = [endless, error(401, "no")]
     with pytest.raises(AgentError, match="401"):
         chat.complete([request("a"), request("b")])
     assert server.over.wait(5)
-    chat.close()
 
 
 def test_a_schema_goes_with_the_request(chat, server):
@@ -334,6 +384,16 @@ def test_what_was_shortened_is_said(chat, server):
     assert any("shortened" in note for note in chat.notes)
 
 
+def test_nobody_there_is_said_with_what_to_check_when_it_is_probed(chat_at):
+    gone = FakeServer()
+    url = gone.url
+    gone.server_close()
+    with pytest.raises(AgentError, match="cannot be reached") as caught:
+        chat_at(url, model="")
+    assert "Check that the server runs" in str(caught.value)
+    assert "model=" not in str(caught.value)
+
+
 def test_a_probe_learns_what_is_served(chat, server):
     server.models = [{"id": "fake-model", "owned_by": "vllm", "max_model_len": 2048}]
     chat.probe()
@@ -349,9 +409,9 @@ def test_what_is_no_openai_server_is_told_apart_when_it_is_probed(chat, server, 
         chat.probe()
 
 
-def test_a_model_that_is_not_served_is_told_when_it_is_probed(server):
+def test_a_model_that_is_not_served_is_told_when_it_is_probed(chat_at, server):
     with pytest.raises(AgentError, match="fake-model"):
-        OpenAIChat(Endpoint(server.url, "another")).probe()
+        chat_at(server.url, model="another").probe()
 
 
 def test_a_server_without_a_list_of_models_serves_as_well(chat, server):
@@ -361,12 +421,11 @@ def test_a_server_without_a_list_of_models_serves_as_well(chat, server):
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
-def test_a_key_that_a_server_repeats_is_shown_nowhere(server, monkeypatch, caplog, status):
-    monkeypatch.setenv("MURAKKAB_API_KEY", SECRET)
+def test_a_key_that_a_server_repeats_is_shown_nowhere(chat_at, server, monkeypatch, caplog, status):
+    monkeypatch.setenv("THEIR_KEY", SECRET)
     caplog.set_level(logging.DEBUG)
-    chat = chat_at(server.url, attempts=2)
+    chat = chat_at(server.url, key_env="THEIR_KEY", attempts=2)
     server.script = [error(status, f"bad: {SECRET}"), lambda h, _: h.stream({"error": {"message": SECRET}})]
     (failed,) = chat.complete([request()])
     assert isinstance(failed, Failed)
     assert SECRET not in f"{failed} {caplog.text} {chat.notes}"
-    chat.close()

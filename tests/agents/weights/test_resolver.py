@@ -434,7 +434,7 @@ def test_every_weight_states_origin_and_licence_and_is_pinned():
 
 
 def test_the_table_in_the_docs_names_every_weight_and_its_licence():
-    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "models.md").read_text()
     for known in weights.catalogue():
         row = next((line for line in text.splitlines() if line.startswith(f"| `{known.name}`")), "")
         assert row, f"{known.name} has no row"

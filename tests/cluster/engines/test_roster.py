@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ import pytest
 from murakkab_jupyter.agents.agent import AgentSpec
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.perception.eyes import register as register_eyes
+from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.text.capabilities import register as register_text
 from murakkab_jupyter.agents.text.retrieval import register as register_retrieval
 from murakkab_jupyter.cluster.connect import Cluster, connect
+from murakkab_jupyter.cluster.engines.ask import KeyWantedError
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.roster import Roster
-from murakkab_jupyter.core.errors import ClusterError, UsageError
+from murakkab_jupyter.core.errors import AgentError, ClusterError, UsageError
 from tests.agents.served.fake_openai import error, fake_server
 from tests.cluster.engines.parts import config, serving
 
@@ -77,6 +80,16 @@ def test_the_same_model_on_another_server_is_another_engine(roster) -> None:
     assert names == ["stand-in", "stand-in-2", "stand-in", "stand-in-2"]
 
 
+def test_a_name_that_stood_for_another_server_is_taken_over_with_a_word(roster, library, tmp_path) -> None:
+    with serving() as one, serving() as other:
+        roster.attach(one.url, name="mine", keep=True)
+        again = roster.attach(other.url, name="mine")
+        assert again.found.notes[0] == f"mine was {one.url} before: plans ask this server now."
+        assert library.agent("mine").url == other.url
+        assert other.url in (tmp_path / "engines.json").read_text()  # what was kept stays kept
+        assert not any("before" in note for note in roster.attach(other.url, name="mine").found.notes)
+
+
 def test_a_typed_key_stays_in_this_process_and_is_written_nowhere(roster, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("STANDIN_KEY", KEY)
     asked = []
@@ -88,11 +101,67 @@ def test_a_typed_key_stays_in_this_process_and_is_written_nowhere(roster, monkey
     with serving("keyed") as server:
         entry = roster.attach(server.url, name="mine", ask_key=ask, keep=True)
         variable = entry.endpoint.key_env
+        # The next commands of this process have it: of this server, and of no other.
+        assert roster.attach(server.url, name="again", ask_key=ask).state == "attached"
+        assert Endpoint(server.url, "").key() == KEY
+        with serving("keyed") as other:
+            with pytest.raises(KeyWantedError):
+                roster.attach(other.url, name="other", ask_key=lambda _: "")
+            assert set(other.seen) == {None}
         monkeypatch.delenv(variable)
     assert len(asked) == 1
     assert variable in asked[0]
     assert KEY not in repr(entry)
     assert KEY not in (tmp_path / "engines.json").read_text()
+
+
+def test_a_typed_key_that_is_no_longer_right_is_asked_for_again(roster, monkeypatch) -> None:
+    monkeypatch.setenv("STANDIN_KEY", KEY)
+    with serving("keyed") as server:
+        monkeypatch.setenv(Endpoint(server.url, "").typed_key, "an old one")
+        assert roster.attach(server.url, name="mine", ask_key=lambda _: KEY).state == "attached"
+
+
+def test_a_key_that_nobody_named_for_a_server_is_not_sent_there(roster, monkeypatch) -> None:
+    monkeypatch.setenv("STANDIN_KEY", KEY)
+    monkeypatch.setenv("MURAKKAB_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with serving("keyed") as server:
+        with pytest.raises(KeyWantedError) as caught:
+            roster.attach(server.url, ask_key=lambda _: "")
+        assert set(server.seen) == {None}
+        assert "--key-env VAR" in str(caught.value)
+        assert "MURAKKAB_API_KEY is set, and goes only where it is named" in str(caught.value)
+        assert roster.attach(server.url, key_env="MURAKKAB_API_KEY").state == "attached"
+
+
+def test_nothing_is_asked_or_sent_in_the_clear(roster, monkeypatch) -> None:
+    """`here.test` is this host by a name that does not say so."""
+    monkeypatch.setenv("STANDIN_KEY", KEY)
+    monkeypatch.setenv("MY_KEY", KEY)
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: real("127.0.0.1" if host == "here.test" else host, *rest, **more),
+    )
+
+    def ask(text: str) -> str:
+        raise AssertionError(text)
+
+    with serving("keyed") as server:
+        url = server.url.replace("127.0.0.1", "here.test")
+        with pytest.raises(AgentError, match="plain http"):
+            roster.attach(url, key_env="MY_KEY")
+        assert server.seen == []
+        with pytest.raises(AgentError, match="plain http") as caught:
+            roster.attach(url, ask_key=ask)
+        assert set(server.seen) == {None}
+        assert "--key-over-http" in str(caught.value)
+        entry = roster.attach(url, key_env="MY_KEY", key_over_http=True, keep=True)
+        assert entry.endpoint.key_over_http
+        (again,) = Roster(roster.library, unconnected, lambda: None, kept=roster._kept).entries()
+        assert (again.state, again.endpoint.key_over_http) == ("attached", True)
 
 
 def test_a_key_is_asked_for_also_where_the_list_of_models_is_open_to_all(roster, monkeypatch) -> None:
@@ -159,6 +228,16 @@ def test_the_next_session_knows_that_a_kept_model_sees(roster, library, tmp_path
         (again,) = Roster(library, unconnected, lambda: None, kept=tmp_path / "engines.json").entries()
     assert "mine-eyes" in again.agents
     assert again.agents == entry.agents
+
+
+def test_a_kept_engine_whose_key_is_gone_says_how_to_give_it(roster, library, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("STANDIN_KEY", KEY)
+    with serving("keyed") as server:
+        variable = roster.attach(server.url, name="mine", ask_key=lambda _: KEY, keep=True).endpoint.key_env
+        monkeypatch.delenv(variable)
+        (kept,) = Roster(library, unconnected, lambda: None, kept=tmp_path / "engines.json").entries()
+    assert "wants a key" in kept.problem
+    assert f"Set a valid key in the environment variable {variable}" in kept.problem
 
 
 def test_a_kept_engine_whose_name_was_taken_since_is_there_with_the_reason(roster, tmp_path) -> None:

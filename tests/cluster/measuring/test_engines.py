@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from murakkab_jupyter.agents.served.endpoint import Endpoint
-from murakkab_jupyter.cluster.measure_engine import Workload, levels, measure_engine
+from murakkab_jupyter.cluster.measuring.engines import Workload, levels, measure_engine
 from murakkab_jupyter.core.errors import AgentError, ProfileError
+from murakkab_jupyter.notebook.views.curve import curve_view
+from murakkab_jupyter.profiles.engine import EngineCurve
 from tests.agents.served.fake_openai import FakeServer, answers, error, fake_server
 
 SHORT = Workload(words=8, tokens=4, rounds=2, least=4)
@@ -64,6 +66,21 @@ def test_a_server_that_fails_requests_has_no_curve(server):
     server.script = [answers(400, {"error": {"message": "no"}})]
     with pytest.raises(ProfileError, match="1 of 1 requests failed"):
         measure_engine(Endpoint(server.url, "fake-model"), host="here", at=[1], workload=SHORT)
+
+
+def test_a_server_that_turns_requests_away_is_not_planned_with_so_many(server):
+    server.hold_s = 0.02
+    server.turn_away_above(2)
+    found = measure_engine(Endpoint(server.url, "fake-model"), host="here", most=8, workload=SHORT)
+    assert ([one.in_flight for one in found.points], found.refused_at) == ([1, 2], 4)
+    assert EngineCurve.from_json(found.to_json()) == found
+    assert "With 4 in flight the server turned requests away" in curve_view(found).text
+
+
+def test_nobody_there_is_told_with_what_to_check():
+    with pytest.raises(AgentError, match="cannot be reached") as caught:
+        measure_engine(Endpoint("http://127.0.0.1:9/v1", ""), host="here", workload=SHORT)
+    assert "Check that the server runs" in str(caught.value)
 
 
 def test_a_wrong_key_is_told_before_anything_is_measured(server):

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Tokens
 from murakkab_jupyter.agents.weights.resolver import reporting
-from murakkab_jupyter.cluster import pool as pools
-from murakkab_jupyter.cluster.contract import check_values, fits
 from murakkab_jupyter.cluster.gpus import GpuLeases
+from murakkab_jupyter.cluster.instances import pool as pools
+from murakkab_jupyter.cluster.instances.contract import check_values, fits
+from murakkab_jupyter.cluster.instances.pool import Pool, Recipe, Reply
+from murakkab_jupyter.cluster.instances.process import environment
+from murakkab_jupyter.cluster.instances.ship import limit_bytes, own_modules, pack_agent
+from murakkab_jupyter.cluster.instances.wire import Progressed, Returned, receive, send
 from murakkab_jupyter.cluster.media import find_media, readable
 from murakkab_jupyter.cluster.memory import free_bytes
-from murakkab_jupyter.cluster.pool import Pool, Recipe, Reply
-from murakkab_jupyter.cluster.process import environment
-from murakkab_jupyter.cluster.ship import limit_bytes, own_modules, pack_agent
-from murakkab_jupyter.cluster.wire import Progressed, Returned, receive, send
 from murakkab_jupyter.core.errors import AgentError, UsageError
 from murakkab_jupyter.core.events import Usage
 from murakkab_jupyter.core.kinds import Frame, Scene, Transcript, Video

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from murakkab_jupyter.cluster.gpus import GpuLeases
+from murakkab_jupyter.cluster.instances.process import InstanceProcess, LostError
+from murakkab_jupyter.cluster.instances.wire import Load, Progressed, Raised, Returned, Unloadable
 from murakkab_jupyter.cluster.memory import free_bytes
-from murakkab_jupyter.cluster.process import InstanceProcess, LostError
-from murakkab_jupyter.cluster.wire import Load, Progressed, Raised, Returned, Unloadable
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.events import Usage
 from murakkab_jupyter.runtime.messages import InstanceId

@@ -10,17 +10,17 @@ import pytest
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Needs, Option
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.media.files import probe
-from murakkab_jupyter.cluster import measure as measuring
-from murakkab_jupyter.cluster.measure import (
+from murakkab_jupyter.cluster.measuring import agents as measuring
+from murakkab_jupyter.cluster.measuring.agents import (
     Progress,
-    Samples,
     Tempo,
-    able,
     batches,
     cases,
     chosen,
     measure_into,
 )
+from murakkab_jupyter.cluster.measuring.loaded import able
+from murakkab_jupyter.cluster.measuring.samples import Samples
 from murakkab_jupyter.core.errors import AgentError, UsageError
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.store import ProfileStore
@@ -29,7 +29,7 @@ from murakkab_jupyter.verbs import Workbench, parse_request
 from tests.conftest import scene_pictures, write_video
 
 QUICK = Tempo(call_s=5.0, case_s=1.0, rounds=3)
-HERE = "tests.cluster.test_measure"
+HERE = "tests.cluster.measuring.test_agents"
 
 
 class Steady(Agent):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.cluster.group import ProcessGroup, last_lines
-from murakkab_jupyter.cluster.wire import (
+from murakkab_jupyter.cluster.instances.wire import (
     Call,
     Close,
     Load,
@@ -62,7 +62,7 @@ def environment(cores: int, gpus: tuple[str, ...], base: Mapping[str, str] | Non
     made["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     made["TOKENIZERS_PARALLELISM"] = "true" if cores > 1 else "false"
     # The same package as the worker's, and the same places to look for others.
-    home = str(Path(__file__).parents[2])
+    home = str(Path(__file__).parents[3])
     paths = [home, *(path for path in sys.path if path and path != home)]
     made["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     return made
@@ -98,7 +98,7 @@ class InstanceProcess:
                     [
                         sys.executable,
                         "-m",
-                        "murakkab_jupyter.cluster.instance",
+                        "murakkab_jupyter.cluster.instances.instance",
                         str(os.getpid()),
                         str(child_reads),
                         str(child_writes),

@@ -22,7 +22,7 @@ from murakkab_jupyter.agents.language.chat import Message, Request
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.loops import background
 from murakkab_jupyter.agents.served.openai import OpenAIChat
-from murakkab_jupyter.cluster.measure import Progress
+from murakkab_jupyter.cluster.measuring.agents import Progress
 from murakkab_jupyter.core.errors import ProfileError
 from murakkab_jupyter.energy.nvml import NvmlMeter
 from murakkab_jupyter.profiles.engine import EngineCurve, EnginePoint
@@ -106,7 +106,13 @@ class Workload:
 
 
 class LoadChat(OpenAIChat):
-    """Asks for answers of a stated length, where the server knows how."""
+    """Asks for answers of a stated length, where the server knows how; counts the requests that it turned away."""
+
+    refused = 0
+
+    def turned_away(self) -> None:
+        """The server takes no more than it has."""
+        self.refused += 1
 
     def body(self, messages: Sequence[Message], request: Request) -> dict[str, Any]:
         """The request as the API wants it."""
@@ -185,15 +191,27 @@ def measure_engine(
         run_level(chat, 1, 1, requests, clock)  # the first answer of a server is slow: it does not count
         points: list[EnginePoint] = []
         read = written = 0
+        refused_at: int | None = None
         for done, n in enumerate(steps):
             progress(Progress(done, len(steps), f"{n} in flight"))
             count = max(load.least, load.rounds * n)
+            chat.refused = 0
             if meter is not None:
                 meter.start()
             began = clock()
-            seen = run_level(chat, n, count, requests, clock)
+            try:
+                seen = run_level(chat, n, count, requests, clock)
+            except ProfileError:
+                if not chat.refused or n == 1:
+                    raise
             seconds = clock() - began
             joules = meter.stop().energy_j.value if meter is not None else None
+            if chat.refused and n > 1:
+                # Some waited to be asked again: that is no speed of so many in flight.
+                refused_at = n if refused_at is None else min(n, refused_at)
+                if at is None:
+                    break
+                continue
             points.append(point_of(n, seen, seconds, joules))
             read, written = read + seen.read, written + seen.written
             if at is None and len(points) > 1 and points[-1].tokens_per_s < GAIN * points[-2].tokens_per_s:
@@ -201,6 +219,9 @@ def measure_engine(
         progress(Progress(len(steps), len(steps), ""))
     finally:
         chat.close()
+    if not points:
+        msg = f"{endpoint.url} turned requests away (429) with {refused_at} in flight already."
+        raise ProfileError(msg, hint="Measure fewer: --in-flight 1, or look at the limits of your account.")
     total = sum(one.requests for one in points)
     return EngineCurve(
         chat.endpoint.curve,
@@ -210,6 +231,7 @@ def measure_engine(
         written / total,
         tuple(sorted(points, key=lambda one: one.in_flight)),
         "gpu" if all(one.j_per_token is not None for one in points) else "",
+        refused_at,
     )
 
 

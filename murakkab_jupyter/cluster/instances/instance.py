@@ -1,6 +1,6 @@
 """An instance: the main program of a loaded agent's own process.
 
-    python -m murakkab_jupyter.cluster.instance PARENT_PID READ_FD WRITE_FD
+    python -m murakkab_jupyter.cluster.instances.instance PARENT_PID READ_FD WRITE_FD
 
 The Dask worker starts it with its thread counts and GPUs already in the environment, talks to it over two
 pipes, and owns it: it ends when the worker's process ends, however that ends. What agents print goes to a
@@ -26,9 +26,9 @@ import cloudpickle
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs, Tokens
 from murakkab_jupyter.agents.weights.resolver import reporting
-from murakkab_jupyter.cluster.contract import check_values
-from murakkab_jupyter.cluster.parent import die_with
-from murakkab_jupyter.cluster.wire import (
+from murakkab_jupyter.cluster.instances.contract import check_values
+from murakkab_jupyter.cluster.instances.parent import die_with
+from murakkab_jupyter.cluster.instances.wire import (
     Call,
     Close,
     Load,

@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import itertools
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
-
-import cloudpickle
 
 from murakkab_jupyter.agents.agent import AgentSpec, Failed, Inputs
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.weights.resolver import state
-from murakkab_jupyter.cluster.process import InstanceProcess, LostError
-from murakkab_jupyter.cluster.wire import Load, Loaded, Returned
-from murakkab_jupyter.core.ancestry import Ancestry, child
+from murakkab_jupyter.cluster.instances.wire import Loaded
+from murakkab_jupyter.cluster.measuring.loaded import CAPABILITIES, Instance, able, reason_against
+from murakkab_jupyter.cluster.measuring.samples import Samples
 from murakkab_jupyter.core.errors import AgentError, UsageError
 from murakkab_jupyter.core.events import Usage
-from murakkab_jupyter.core.kinds import Scene, Video, origin_of
-from murakkab_jupyter.planner.modes import lacking, ladder
+from murakkab_jupyter.core.kinds import Video
+from murakkab_jupyter.planner.modes import ladder
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.hardware import host_cores
 from murakkab_jupyter.profiles.profile import options_key
@@ -34,14 +29,10 @@ from murakkab_jupyter.profiles.store import today
 from murakkab_jupyter.runtime.observe import work_of
 
 __all__ = [
-    "CAPABILITIES",
     "Case",
-    "Instance",
     "Measurement",
     "Progress",
-    "Samples",
     "Tempo",
-    "able",
     "cases",
     "chosen",
     "measure",
@@ -49,41 +40,8 @@ __all__ = [
     "others_busy",
 ]
 
-Made = list[tuple[Ancestry, Any]]
-
 SIZES = (1, 4, 16, 64)
 """Items of the calls that are timed."""
-
-NEEDS: Mapping[str, tuple[str, ...]] = {
-    "scene-detection": (),
-    "frame-extraction": ("scene-detection",),
-    "speech-to-text": ("scene-detection",),
-    "object-detection": ("frame-extraction",),
-    "ocr": ("frame-extraction",),
-    "summarisation": ("speech-to-text", "object-detection"),
-    "text-generation": ("speech-to-text", "object-detection"),
-    "embedding": ("summarisation",),
-    "retrieval": ("summarisation",),
-    "question-answering": ("summarisation",),
-    "chunking": ("summarisation",),
-    "classification": ("summarisation",),
-    "extraction": ("summarisation",),
-    "translation": ("summarisation",),
-}
-"""For each capability, those that make its inputs."""
-
-CAPABILITIES = tuple(NEEDS)
-"""Capabilities for which inputs are known, in an order in which each comes after what it needs."""
-
-SOURCES: Mapping[str, str] = {"speech-to-text": "moonshine-tiny", "summarisation": "extractive-summary"}
-"""Which agent makes inputs for others, where the first one at hand would take long."""
-
-MOST_ASKED = 8
-LABELS = "speech, nature, sport, news"
-FIELDS = "name, date: date, place, amount: number"
-
-PARTS_S = (1.0, 2.0, 1.5, 3.0, 6.0)
-"""Lengths of the parts that scenes are cut into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,78 +90,6 @@ class Progress:
     doing: str
 
 
-class Instance:
-    """One agent, loaded in a process of its own; raises `AgentError` when it does not load."""
-
-    def __init__(self, library: Library, spec: AgentSpec, options: Mapping[str, Any], cores: int) -> None:
-        self.spec = spec
-        self.folder = tempfile.TemporaryDirectory(prefix="murakkab-measure-")
-        self.process = InstanceProcess(spec.name, cores=cores, gpus=(), log=Path(self.folder.name) / "log")
-        try:
-            capability = library.capability(spec.capability)
-            order = Load(
-                spec.name, cloudpickle.dumps(spec), dict(options), cores, capability.output, capability.opens
-            )
-            loaded = self.process.load(order, lambda _: None)
-            if not isinstance(loaded, Loaded):
-                raise AgentError(loaded.error)
-        except LostError as error:
-            self.close()
-            msg = f"{spec.name} does not load: {error.args[0]}"
-            raise AgentError(msg) from error
-        except BaseException:
-            self.close()
-            raise
-        self.loaded = loaded
-
-    def call(self, batch: Sequence[Inputs]) -> tuple[list[Any], Usage]:
-        """The values of a batch, and what it used."""
-        try:
-            answer = self.process.call(cloudpickle.dumps(tuple(batch)), lambda _: None)
-        except LostError as error:
-            msg = f"{self.spec.name} died while it was measured: {error.args[0]}"
-            raise AgentError(msg) from error
-        if not isinstance(answer, Returned):
-            msg = f"{self.spec.name} failed while it was measured: {answer.error}"
-            raise AgentError(msg)
-        return list(cloudpickle.loads(answer.values)), answer.usage
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.close()
-        self.folder.cleanup()
-
-    def __enter__(self) -> Instance:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def able(library: Library, capability: str) -> list[AgentSpec]:
-    """Agents of a capability that can be measured here: neither served elsewhere nor lacking anything."""
-    return [
-        spec
-        for spec in library.agents(capability)
-        if not spec.fixture and not reason_against(spec, library) and isinstance(spec.factory, str)
-    ]
-
-
-def reason_against(spec: AgentSpec, library: Library) -> str | None:
-    """Why an agent cannot be measured here; None where it can."""
-    if spec.remote:
-        return "its work is done by a server: runs observe it"
-    if spec.needs.gpus:
-        return "it needs a GPU: runs on one observe it"
-    if spec.capability not in NEEDS:
-        return f"no sample inputs are known for {spec.capability}: runs observe it"
-    missing = lacking(spec, library)
-    if missing:
-        return f"it lacks {'; '.join(missing)}"
-    absent = [name for name in spec.needs.weights if not (state(name).here or state(name).where == "index")]
-    return f"weights are not here: {', '.join(absent)}" if absent else None
-
-
 def chosen(library: Library, names: Sequence[str]) -> list[AgentSpec]:
     """The agents of some names (of agents or capabilities), all that can be measured when there are none.
 
@@ -242,143 +128,6 @@ def cases(specs: Sequence[AgentSpec], most_cores: int) -> list[Case]:
         for values in itertools.product(*(one.choices for one in levers)):
             options = spec.settings({one.name: v for one, v in zip(levers, values, strict=True)})
             made += [Case(spec, options, cores) for cores in ladder(min(spec.max_cores, most_cores))]
-    return made
-
-
-class Samples:
-    """Inputs for each capability, made when first asked for by the agents of those before it."""
-
-    def __init__(
-        self, library: Library, videos: Sequence[Video], question: str, *, told: Callable[[str], None]
-    ) -> None:
-        self.library = library
-        self.question = question
-        self.told = told
-        self.made: dict[str, Made] = {"videos": [((("videos", n),), video) for n, video in enumerate(videos)]}
-
-    def inputs(self, capability: str) -> list[Inputs]:
-        """The items of a step of this capability."""
-        for name in NEEDS[capability]:
-            if name not in self.made:
-                self.made[name] = self.make(name)
-        return inputs_of(capability, self.made, self.question)
-
-    def make(self, capability: str) -> Made:
-        """What a capability makes of its own inputs."""
-        items = self.inputs(capability)
-        agents = able(self.library, capability)
-        if not agents:
-            msg = f"No agent of {capability} can be used here, and it makes the inputs of what is measured."
-            raise UsageError(msg, hint='`pip install "murakkab-jupyter[demo]"` brings the built-in agents.')
-        spec = next((one for one in agents if one.name == SOURCES.get(capability)), agents[0])
-        self.told(f"inputs by {spec.name}")
-        opens = self.library.capability(capability).opens
-        made: Made = []
-        with Instance(self.library, spec, spec.settings({}), 1) as instance:
-            for start in range(0, len(items), spec.max_batch):
-                batch = items[start : start + spec.max_batch]
-                for item, value in zip(batch, instance.call(batch)[0], strict=True):
-                    if isinstance(value, Failed):
-                        continue
-                    if opens:
-                        made += [(child(item.ancestry, capability, n), part) for n, part in enumerate(value)]
-                    else:
-                        made.append((item.ancestry, value))
-        if not made:
-            msg = f"{spec.name} made nothing of these videos, so what comes after it cannot be measured."
-            raise UsageError(msg, hint="Give longer videos: --input videos=clip.mp4")
-        return made
-
-
-def inputs_of(capability: str, made: Mapping[str, Made], question: str) -> list[Inputs]:
-    """What a capability's items are, from what the capabilities before it made."""
-
-    def one(ancestry: Ancestry, values: dict[str, Any]) -> Inputs:
-        return Inputs(
-            ancestry, values, {port: origin_of(value) for port, value in values.items()}, sentence=capability
-        )
-
-    def below(name: str, ancestry: Ancestry) -> list[Any]:
-        return [value for key, value in made[name] if key[: len(ancestry)] == ancestry]
-
-    match capability:
-        case "scene-detection":
-            return [one(key, {"video": video}) for key, video in made["videos"]]
-        case "frame-extraction":
-            return [one(key, {"scene": scene}) for key, scene in made["scene-detection"]]
-        case "speech-to-text":
-            return [one(key, {"speech": part}) for key, part in cut(made["scene-detection"])]
-        case "object-detection" | "ocr":
-            return [one(key, {"picture": frame}) for key, frame in made["frame-extraction"]]
-        case "summarisation" | "text-generation":
-            items = [
-                one(
-                    key,
-                    {"material": [("objects", below("object-detection", key)), ("transcript", transcript)]},
-                )
-                for key, transcript in made["speech-to-text"]
-            ]
-            if capability == "summarisation":
-                items += [
-                    one((("long", n),), {"material": [("text", text)]}) for n, text in enumerate(long_texts())
-                ]
-            return items
-        case "embedding":
-            return [one(key, {"text": text}) for key, text in made["summarisation"]]
-        case "retrieval":
-            passages = [text for _, text in made["summarisation"]]
-            return [
-                one((("asked", n),), {"passages": passages[: n + 1], "question": question})
-                for n in range(len(passages))
-            ]
-        case "question-answering":
-            texts = [text for _, text in made["summarisation"]]
-            return [
-                one((("asked", n),), {"question": question, "context": [("summary", texts[: n + 1])]})
-                for n in range(min(MOST_ASKED, len(texts)))
-            ]
-        case "chunking":
-            texts = [str(text) for _, text in made["summarisation"]]
-            texts = ["\n".join(texts[: n + 1]) for n in range(len(texts))]
-            return [one((("cut", n),), {"document": text}) for n, text in enumerate([*texts, *long_texts()])]
-        case "classification":
-            return [
-                one(key, {"text": [("summary", text)], "labels": LABELS})
-                for key, text in made["summarisation"]
-            ]
-        case "extraction":
-            return [
-                one(key, {"text": [("summary", text)], "fields": FIELDS})
-                for key, text in made["summarisation"]
-            ]
-        case "translation":
-            return [one(key, {"text": text}) for key, text in made["summarisation"]]
-    msg = f"No sample inputs are known for {capability}."
-    raise UsageError(msg)
-
-
-def long_texts() -> list[str]:
-    """Texts of two to ten thousand words: chapters of the language reference that comes with Python.
-
-    Clips say little; what shortens or cuts a text costs most where the text is long.
-    """
-    from pydoc_data.topics import topics
-
-    return [str(topics[name]) for name in ("formatstrings", "types", "specialnames")]
-
-
-def cut(scenes: Made) -> Made:
-    """Scenes and parts of them: whoever transcribes one long scene would not show how time grows with its length."""
-    made = list(scenes)
-    for key, scene in scenes:
-        if not isinstance(scene, Scene):
-            continue
-        start = scene.start_s
-        for n, length_s in enumerate(PARTS_S):
-            if start + length_s >= scene.end_s:
-                break
-            made.append((child(key, "part", n), replace(scene, start_s=start, end_s=start + length_s)))
-            start += length_s
     return made
 
 

@@ -1,0 +1,1 @@
+"""Measuring agents and model servers, for the profiles."""
