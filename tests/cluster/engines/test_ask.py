@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from murakkab_jupyter.cluster.engines.ask import Server, probe_server
-from murakkab_jupyter.core.errors import ClusterError
+from murakkab_jupyter.core.errors import AgentError, ClusterError
 from tests.agents.served.fake_openai import answers, error, fake_server
 from tests.cluster.engines.parts import serving
 
@@ -88,6 +88,11 @@ def test_one_that_takes_no_more_requests_now_says_to_wait() -> None:
         with pytest.raises(ClusterError, match="answers 429: rate limit reached") as caught:
             probe_server(fake.url)
     assert "wait" in str(caught.value)
+
+
+def test_a_key_is_not_sent_in_the_clear_by_whoever_probes() -> None:
+    with pytest.raises(AgentError, match="plain http"):
+        probe_server("http://gpu-host.invalid:8000/v1", key=KEY, key_env="MINE")
 
 
 def test_a_model_that_is_not_there_is_said_with_those_that_are() -> None:
