@@ -66,6 +66,8 @@ class Configuration:
         words += [f"{key}={value}" for key, value in self.options]
         batch = "all siblings in a call" if self.siblings else f"batch {self.batch}"
         place = f"{self.instances} x {self.cores} {'core' if self.cores == 1 else 'cores'}"
+        if self.engine_cores:
+            place = f"{self.engine_cores} {'core' if self.engine_cores == 1 else 'cores'} of {self.engine}"
         if self.gpus:
             place = f"{self.gpus} {'GPU' if self.gpus == 1 else 'GPUs'}" + (
                 "" if self.waits else f", {place}"

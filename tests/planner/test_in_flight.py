@@ -132,6 +132,7 @@ def test_calls_of_an_engine_without_a_gpu_hold_its_cores_and_spend_them(library,
     load = load_of(one, book, items=64, work=188.0, groups=1, speed=1.0)
     assert load.cpu_s >= held * load.wall_s * 0.9
     assert Configuration.from_json(one.to_json()) == one
+    assert (f"({held} cores of e, " in str(one)) is bool(held)
 
 
 def test_what_a_step_pins_is_kept(library, book):
