@@ -160,10 +160,18 @@ class OpenAIChat(Chat):
         self._ended = Tokens()
         self._open: dict[int, Heard] = {}
         if not endpoint.model:
-            self.probe()
+            self.probe_or_close()
 
     def __repr__(self) -> str:
         return f"OpenAIChat({self.endpoint.url!r}, {self.endpoint.model!r})"
+
+    def probe_or_close(self) -> None:
+        """Probe; where that fails, no connection stays open."""
+        try:
+            self.probe()
+        except BaseException:
+            self.close()
+            raise
 
     def probe(self) -> None:
         """Ask what is served: fills in the only model's name, the context, and what serves.

@@ -102,7 +102,7 @@ def chat_of(endpoint: Endpoint | None, options: Mapping[str, Any]) -> OpenAIChat
         deadline_s=float(options.get("timeout") or DEADLINE_S),
     )
     if chat.endpoint.model and chat.endpoint.kind == "openai":
-        chat.probe()
+        chat.probe_or_close()
     return chat
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from murakkab_jupyter.agents.agent import Failed, Tokens
 from murakkab_jupyter.agents.language.chat import Request
+from murakkab_jupyter.agents.served.calls import Caller
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.loops import background
 from murakkab_jupyter.agents.served.openai import OpenAIChat
@@ -192,6 +193,21 @@ def test_the_only_model_need_not_be_named(chat_at, server):
     server.models = [{"id": "a"}, {"id": "b"}]
     with pytest.raises(AgentError, match="2 models"):
         chat_at(server.url, model="")
+
+
+def test_one_that_cannot_be_opened_leaves_no_connection(server, monkeypatch):
+    closed = []
+    close = Caller.close
+
+    async def watched(caller: Caller) -> None:
+        closed.append(caller._client is not None)
+        await close(caller)
+
+    monkeypatch.setattr(Caller, "close", watched)
+    server.models = [{"id": "a"}, {"id": "b"}]
+    with pytest.raises(AgentError, match="2 models"):
+        OpenAIChat(Endpoint(server.url, ""))
+    assert closed == [True]
 
 
 def test_newer_parameters_are_used_where_the_old_are_refused(chat, server):
