@@ -1,9 +1,11 @@
-"""A video for benchmarks that gave no profile: shots and narration put together the same way every time.
+"""Videos for benchmarks: shots and narration put together the same way every time.
 
     python benchmarks/clip.py OUT.mp4
 
-Pictures are those of the demo's clips, in other sizes, orders and speeds than any profile was measured on; the speech
-is the president's own and two readings that come inside the wheel of `moonshine-voice`. Only PyAV is needed.
+`clip` gave no profile. Pictures are those of the demo's clips, in other sizes, orders and speeds than any profile was measured on;
+the speech is the president's own and two readings that come inside the wheel of `moonshine-voice`. `dense_clip` is for
+measuring profiles: half a minute in which somebody speaks nearly all the time, from a part of a reading that `clip` does not have. Only
+PyAV is needed.
 """
 
 from __future__ import annotations
@@ -22,9 +24,9 @@ import numpy as np
 from murakkab_jupyter.agents.weights.resolver import resolve
 from murakkab_jupyter.core.media import cache_dir
 
-__all__ = ["QUESTION", "clip", "compose"]
+__all__ = ["QUESTION", "clip", "compose", "dense_clip"]
 
-WIDTH, HEIGHT, FPS, RATE = 512, 288, 20, 16_000
+RATE = 16_000
 VERSION = 1
 QUESTION = "What should one do after failing?"
 
@@ -41,26 +43,44 @@ class Shot:
     sound_start_s: float = 0.0
 
 
-SHOTS = (
+@dataclass(frozen=True)
+class Film:
+    """Shots in their order, and the size and rate of the pictures."""
+
+    width: int
+    height: int
+    fps: int
+    shots: tuple[Shot, ...]
+
+
+CLIP = Film(512, 288, 20, (
     Shot("obama-speech", 0.0, 8.6, False, "obama-speech"),
     Shot("bikes", 3.0, 6.0, True, "beckett"),
     Shot("obama-speech", 2.0, 4.0, True, "beckett", 6.0),
     Shot("bikes", 0.5, 9.0, True, "two_cities"),
     Shot("bikes", 0.0, 2.8, False, "two_cities", 9.0),
-)
+))  # fmt: skip
+
+DENSE = Film(640, 360, 25, (
+    Shot("bikes", 1.0, 7.0, False, "two_cities", 12.0),
+    Shot("obama-speech", 1.0, 5.0, False, "two_cities", 19.0),
+    Shot("bikes", 0.0, 9.5, True, "two_cities", 24.0),
+    Shot("obama-speech", 0.0, 3.0, True, "two_cities", 33.5),
+    Shot("bikes", 2.0, 7.5, False, "two_cities", 36.5),
+))  # fmt: skip
 
 
-def frames_of(path: Path) -> list[tuple[float, Any]]:
+def frames_of(path: Path, film: Film) -> list[tuple[float, Any]]:
     """Every picture of a clip with its time, at the size of the made video (black at the sides)."""
     import av
 
     found = []
     with av.open(str(path)) as opened:
         for frame in opened.decode(video=0):
-            scale = min(WIDTH / frame.width, HEIGHT / frame.height)
+            scale = min(film.width / frame.width, film.height / frame.height)
             width, height = int(frame.width * scale) // 2 * 2, int(frame.height * scale) // 2 * 2
-            picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-            top, left = (HEIGHT - height) // 2, (WIDTH - width) // 2
+            picture = np.zeros((film.height, film.width, 3), np.uint8)
+            top, left = (film.height - height) // 2, (film.width - width) // 2
             picture[top : top + height, left : left + width] = frame.to_ndarray(
                 format="rgb24", width=width, height=height
             )
@@ -72,7 +92,7 @@ def sound_of(name: str) -> Any:
     """Speech as mono float at `RATE`: of a clip, or of a reading in the wheel of `moonshine-voice`."""
     import av
 
-    if name in {shot.source for shot in SHOTS}:
+    if name in {shot.source for shot in CLIP.shots}:
         path = resolve(name)
     else:
         spec = importlib.util.find_spec("moonshine_voice")
@@ -91,34 +111,37 @@ def sound_of(name: str) -> Any:
     return np.concatenate(parts) / np.float32(32768)
 
 
-def pictures(shots: tuple[Shot, ...]) -> Iterator[Any]:
+def pictures(film: Film) -> Iterator[Any]:
     """The pictures of the made video in order."""
-    known = {name: frames_of(resolve(name)) for name in {shot.source for shot in shots}}
-    for shot in shots:
+    known = {name: frames_of(resolve(name), film) for name in {shot.source for shot in film.shots}}
+    for shot in film.shots:
         frames = known[shot.source]
         times = np.array([time for time, _ in frames])
-        for n in range(round(shot.seconds * FPS)):
-            index = int(np.searchsorted(times, shot.start_s + n / FPS, side="right")) - 1
+        for n in range(round(shot.seconds * film.fps)):
+            index = int(np.searchsorted(times, shot.start_s + n / film.fps, side="right")) - 1
             picture = frames[max(0, index)][1]
             yield np.ascontiguousarray(picture[:, ::-1]) if shot.mirrored else picture
 
 
-def compose(path: Path, shots: tuple[Shot, ...] = SHOTS) -> Path:
+def compose(path: Path, film: Film = CLIP) -> Path:
     """Write the video."""
     import av
 
-    speech = {name: sound_of(name) for name in {shot.sound for shot in shots}}
+    speech = {name: sound_of(name) for name in {shot.sound for shot in film.shots}}
     track = np.concatenate(
-        [padded(speech[s.sound][round(s.sound_start_s * RATE) :], round(s.seconds * RATE)) for s in shots]
+        [
+            padded(speech[s.sound][round(s.sound_start_s * RATE) :], round(s.seconds * RATE))
+            for s in film.shots
+        ]
     )
     part = path.with_suffix(".part.mp4")
     with av.open(str(part), "w") as out:
         video = out.add_stream(
-            "libx264", rate=FPS, options={"preset": "veryfast", "threads": "1", "crf": "24"}
+            "libx264", rate=film.fps, options={"preset": "veryfast", "threads": "1", "crf": "24"}
         )
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        video.width, video.height, video.pix_fmt = film.width, film.height, "yuv420p"
         audio = out.add_stream("aac", rate=RATE, layout="mono")
-        for picture in pictures(shots):
+        for picture in pictures(film):
             out.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         out.mux(video.encode(None))
         for start in range(0, len(track), 1024):
@@ -137,10 +160,20 @@ def padded(sound: Any, size: int) -> Any:
 
 
 def clip() -> Path:
-    """The video, made once and kept in the cache."""
-    path = cache_dir() / f"benchmark-clip-{VERSION}.mp4"
+    """The video that gave no profile, made once and kept in the cache."""
+    return made("benchmark-clip", CLIP)
+
+
+def dense_clip() -> Path:
+    """A video to measure profiles with, in which somebody speaks nearly all the time."""
+    return made("dense-clip", DENSE)
+
+
+def made(name: str, film: Film) -> Path:
+    """A video in the cache, made when it is not there."""
+    path = cache_dir() / f"{name}-{VERSION}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path if path.exists() else compose(path)
+    return path if path.exists() else compose(path, film)
 
 
 if __name__ == "__main__":

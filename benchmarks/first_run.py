@@ -55,11 +55,16 @@ def main() -> int:
                 e for e in events if isinstance(e, BatchEnded) and e.step == name and e.usage is not None
             ]
             counted = 0.0
-            for call in calls:
+            # What the session's profiles were told of these calls: how much work they turned out to be.
+            for _, _, _, told_of in session.profiles.store.rows(one.agent):
                 said = shipped.call(
-                    one.agent, one.options, cores=one.cores, items=call.done + call.failed,
-                    work=call.usage.work, speed=speed,
-                )  # fmt: skip
+                    one.agent,
+                    one.options,
+                    cores=one.cores,
+                    items=told_of.items,
+                    work=told_of.work,
+                    speed=speed,
+                )
                 counted += said.cpu_s.value or 0.0
             loads = sum(call.usage.load_cpu_s > 0 for call in calls)
             counted += loads * (shipped.load(one.agent, one.options, speed=speed).cpu_s.value or 0.0)

@@ -21,6 +21,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from clip import dense_clip
+
 import murakkab_jupyter.profiles
 from murakkab_jupyter.agents.library import default_library
 from murakkab_jupyter.agents.media.files import probe
@@ -38,7 +42,7 @@ from murakkab_jupyter.cluster.measuring.samples import Samples
 from murakkab_jupyter.core.errors import AgentError
 from murakkab_jupyter.core.kinds import Video
 from murakkab_jupyter.demo import QUESTION, clips
-from murakkab_jupyter.profiles.hardware import cpu_model, host_cores
+from murakkab_jupyter.profiles.hardware import benchmark, cpu_model, host_cores
 from murakkab_jupyter.profiles.reference import read_reference
 
 SHIPPED = Path(murakkab_jupyter.profiles.__file__).parent
@@ -49,7 +53,26 @@ FILES = {
 }
 """Which capabilities each shipped file holds."""
 
+MACHINE = "machine.json"
+"""What speeds are relative to: the machine that all these files were made on."""
+
 Observations = list[dict[str, Any]]
+
+
+def state_machine(folder: Path, *, everything: bool) -> None:
+    """Write down the machine, or make sure that it is still the one of the files that are kept in part."""
+    file = folder / MACHINE
+    known = json.loads(file.read_text()) if file.is_file() else {}
+    if not everything and known.get("cpu") != cpu_model():
+        msg = f"{folder} holds profiles of {known.get('cpu')}, and this is {cpu_model()}: measure all of them, with --all alone."
+        raise SystemExit(msg)
+    if everything:
+        rates = {name: round(rate, 1) for name, rate in benchmark(6.0).items()}
+        date = datetime.datetime.now(datetime.UTC).date().isoformat()
+        file.write_text(
+            json.dumps({"cpu": cpu_model(), "cores": host_cores(), "date": date, "rates": rates}, indent=1)
+            + "\n"
+        )
 
 
 class Page:
@@ -91,7 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--capabilities", nargs="+", default=list(CAPABILITIES), choices=CAPABILITIES)
     parser.add_argument("--agents", nargs="+", help="only these agents")
     parser.add_argument(
-        "--videos", nargs="+", type=Path, help="videos to work on; the demo's clips by default"
+        "--videos",
+        nargs="+",
+        type=Path,
+        help="videos to work on; by default the demo's clips, and one in which somebody speaks all the time",
     )
     parser.add_argument("--question", default=QUESTION)
     parser.add_argument(
@@ -114,13 +140,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         one = Page(asked.out, command)
         pages = dict.fromkeys(CAPABILITIES, one)
 
+    if asked.all:
+        state_machine(asked.folder, everything=not asked.agents and asked.capabilities == list(CAPABILITIES))
     library = default_library()
     specs = [
         spec
         for spec in chosen(library, asked.agents or ())
         if spec.capability in asked.capabilities and library.is_builtin(spec.name)
     ]
-    videos = [v for path in (asked.videos or clips()) if isinstance(v := probe(path, "video"), Video)]
+    films = asked.videos or [*clips(), dense_clip()]
+    videos = [v for path in films if isinstance(v := probe(path, "video"), Video)]
     samples = Samples(library, videos, asked.question, told=lambda _: None)
     todo = cases(specs, host_cores())
     tempo = Tempo(call_s=asked.call_s, case_s=asked.case_s)

@@ -1,12 +1,14 @@
 """How much worse is the plan chosen from profiles than the best that could have been chosen? On a real video job.
 
-    python benchmarks/regret.py [VIDEO] [--configurations 36] [--repeats 2] [--limit N] [--out benchmarks/results/regret.md]
+    python benchmarks/regret.py [VIDEO] [--configurations 36] [--repeats 2] [--limit N] [--minutes M] [--out benchmarks/results/regret.md]
 
 Takes the steps that matter most (by predicted core-seconds), some modes of each (agents, levers, cores, instances and
 batches as unlike each other as can be) for every number of reserved cores, runs every combination for real with nothing reused, and compares the plan that
 each goal chose from profiles that have not seen the video with the best combination that met the goal in truth. Quality is
 the planner's prior in both. Every finished run is appended to `regret.json` beside the page, which a later call goes on from
-(`--limit` says how many runs to make in this call). Meant for an idle machine.
+(`--limit` says how many runs to make in this call, `--minutes` how long it may take). The plans that goals chose come first, then
+the others in turn, and each repeat goes through all of them before the next begins. On two cores a repeat takes some five minutes. Meant for
+an idle machine.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import itertools
 import json
 import math
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -142,6 +145,7 @@ def main() -> int:
     parser.add_argument("--configurations", type=int, default=36)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--limit", type=int, default=None, help="most runs to make in this call")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no run later than this")
     parser.add_argument("--cores", type=int, default=None)
     parser.add_argument("--fresh", action="store_true", help="forget the results of earlier calls")
     parser.add_argument("--out", type=Path, default=RESULTS / "regret.md")
@@ -172,11 +176,12 @@ def main() -> int:
         judge = Judge(modes)
         chosen = {name: choice_of(plan) for name, plan in plans.items()}
         everything = list({key_of(one): one for one in [*chosen.values(), *made]}.items())
+        until_s = time.monotonic() + 60.0 * args.minutes
         left = args.limit if args.limit is not None else len(everything) * args.repeats
         warm = False
         for repeat in range(args.repeats):
             for number, (key, choice) in enumerate(everything):
-                if left <= 0 or len(known.get(key, ())) > repeat:
+                if left <= 0 or time.monotonic() > until_s or len(known.get(key, ())) > repeat:
                     continue
                 if not warm:
                     # Not counted: it brings weights and libraries into the file cache.
@@ -268,7 +273,13 @@ def judged(
         return [name, "", "not run yet", "", "", ""], float("inf")
     able = [(key, one) for key, one in done if meets(key, one)]
     here = key_of(chosen)
-    limit = f" (deadline {goal.deadline_s:g} s)" if goal.deadline_s is not None else ""
+    limit = ""
+    if goal.deadline_s is not None:
+        took, margin = plan.predicted["latency"].value or 0.0, plan.margins.get("deadline", 0.0)
+        limit = (
+            f" (deadline {goal.deadline_s:g} s: predicted {took:.2f} s, with {margin:.0%} margin; "
+            f"actual {actual(here, 'latency'):.2f} s)"
+        )
     mine = value(here, chosen)
     predicted = plan.predicted[objective].value or 0.0
     if not able:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import threading
@@ -15,7 +16,7 @@ from uuid import uuid4
 from murakkab_jupyter.agents.functions.python import function_agent
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.core.ancestry import Ancestry
-from murakkab_jupyter.core.errors import JournalError, LanguageError, UsageError
+from murakkab_jupyter.core.errors import JournalError, LanguageError, MurakkabError, UsageError
 from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, Event, Notice, RunStatus
 from murakkab_jupyter.core.hosts import ClusterView, HostPower
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
@@ -39,7 +40,6 @@ from murakkab_jupyter.runtime.journal import Journal
 from murakkab_jupyter.runtime.loop import RunLoop
 from murakkab_jupyter.runtime.messages import Begin, Outcome, Restored
 from murakkab_jupyter.runtime.observe import Observing
-from murakkab_jupyter.runtime.recorder import Recorder
 from murakkab_jupyter.runtime.values import ValueStore
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
@@ -580,6 +580,7 @@ class Session:
         message = ""
         bill: Bill | None = None
         error: BaseException | None = None
+        recorder: Observing | None = None
         earlier = self._earlier(run, cluster) if restored else []
 
         def publish(event: Event) -> None:
@@ -627,6 +628,11 @@ class Session:
             error = error or caught
         finally:
             run.end(status, message, bill, error)
+        if recorder is not None and recorder.unsettled:
+            # Hosts that joined in mid-run are measured now, as they would be for the next plan.
+            with contextlib.suppress(MurakkabError):
+                cluster.view()
+                recorder.settle()
 
     def _earlier(self, run: Run, cluster: Cluster) -> list[Event]:
         """The events of a resumed run's earlier parts; on this host, its worker had another address then."""
@@ -649,15 +655,15 @@ class Session:
         *,
         reuse: bool,
         notify: Callable[[str], None],
-    ) -> Recorder:
+    ) -> Observing:
         media = [
             value.media
             for _, _, value in declaration.items()
             if isinstance(value, Video | Audio | Image | Document)
         ]
         kept = self.journal.recorder(run.id, library=self.library, media=media, reuse=reuse, notify=notify)
-        # What is observed on other hosts is filed under them.
-        workers = None if cluster.local else lambda: run.cluster.workers
+        # What is observed on other hosts is filed under them, also under those that joined since.
+        workers = None if cluster.local else lambda: cluster.seen().workers
         return Observing(kept, self.library, self.profiles, workers)
 
     def close(self) -> None:

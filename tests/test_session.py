@@ -23,9 +23,10 @@ from murakkab_jupyter.core.errors import (
     LanguageError,
     UsageError,
 )
-from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, RunEnded, RunStarted
+from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, Event, RunEnded, RunStarted
 from murakkab_jupyter.session import Session
 from murakkab_jupyter.workflow.goal import Goal
+from tests.cluster.hosts import Place
 
 CELL = """%%murakkab shouting --minimize latency
 Shout.
@@ -294,3 +295,36 @@ def test_a_run_whose_process_was_killed_is_resumed_with_what_it_had_finished(tmp
         assert run.outputs["held"] == "A-B"
         with pytest.raises(JournalError, match="no unfinished run"):
             session.resume()
+
+
+def test_calls_on_a_worker_that_joined_in_mid_run_teach_the_profiles_too(tmp_path: Path) -> None:
+    place = Place()
+    joined: list[object] = []
+    used: list[str] = []
+
+    def slow(word: str) -> str:
+        time.sleep(0.15)
+        return word
+
+    def join(event: Event) -> None:
+        if isinstance(event, BatchEnded):
+            used.append(event.worker)
+            if not joined:
+                joined.append(place.worker("west"))
+
+    try:
+        place.scheduler()
+        place.worker("east")
+        library = Library()
+        library.load_entry_points()
+        with Session(
+            library=library, cluster=place.address, journal=tmp_path / "j.db", profiles=tmp_path / "p.db"
+        ) as session:
+            given = {"words": [str(n) for n in range(40)], "slow": slow}
+            declaration = session.declare("loud <- shout {words} @python:slow\n", given)
+            run = session.run(declaration, on_event=join)
+            assert run.status == "done"
+            assert len(set(used)) == 2, "the worker that joined worked too"
+            assert len(session.profiles.store.rows("slow")) == len(used)
+    finally:
+        place.close()

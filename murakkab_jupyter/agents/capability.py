@@ -113,6 +113,9 @@ class Capability:
         `yields(inputs, options) -> Yield`: what one item is expected to make. A prior, for planning only.
     prompted
         Whether a step of it may have a body (a prompt).
+    worked
+        `worked(inputs, options, made) -> float`: the same of an item that is done, where what it made tells more than its inputs
+        did (of a transcript, in how many seconds somebody speaks). For profiles.
     looks
         `looks(value) -> Measure`: what a cheap look at one input of a step says beyond its measures, for `yields` and
         `work` to rest on (of a video, `scenes`); amounts that grow with `duration_s`, empty where nothing can be
@@ -130,6 +133,7 @@ class Capability:
     work: Callable[[Mapping[str, Measure], Mapping[str, Any]], float] = field(default=one_of_everything)
     yields: Callable[[Mapping[str, Measure], Mapping[str, Any]], Yield] = field(default=same_size)
     prompted: bool = False
+    worked: Callable[[Mapping[str, Measure], Mapping[str, Any], Any], float] | None = None
     looks: Callable[[Any], Measure] | None = None
 
     def port(self, name: str) -> Port | None:

@@ -22,6 +22,7 @@ from murakkab_jupyter.core.media import Media
 
 __all__ = [
     "KINDS",
+    "REACH_S",
     "Answer",
     "Audio",
     "Box",
@@ -48,7 +49,12 @@ __all__ = [
 ]
 
 Measure = Mapping[str, float]
-"""Natural units of a value: `duration_s`, `audio_s` (0 without a track of sound), `megapixels` (of one frame), `tokens`, `bytes`, `count`, `boxes`."""
+"""Natural units of a value: `duration_s`, `audio_s` (0 without a track of sound), `megapixels` (of one frame), `decoded_megapixels`
+(to reach it), `tokens`, `bytes`, `count`, `boxes`."""
+
+REACH_S = 1.5
+"""So much of a video (s) is decoded to reach a picture of it: the pictures that are looked at lie a second or two apart, and whoever
+reads one goes on from the last, or from a key frame; a prior."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,9 +272,15 @@ def measure(value: object) -> Measure:
             audio = length if whole["audio_s"] > 0 else 0.0
             return {**whole, "duration_s": length, "audio_s": audio, "count": 1.0}
         case Frame():
-            return {"megapixels": value.video.width * value.video.height / 1e6, "count": 1.0}
+            size = value.video.width * value.video.height / 1e6
+            return {
+                "megapixels": size,
+                "decoded_megapixels": size * max(1.0, value.video.fps * REACH_S),
+                "count": 1.0,
+            }
         case Image():
-            return {"megapixels": value.width * value.height / 1e6, "count": 1.0}
+            size = value.width * value.height / 1e6
+            return {"megapixels": size, "decoded_megapixels": size, "count": 1.0}
         case Boxes():
             return {"boxes": float(len(value.boxes)), "tokens": count_tokens(text_of(value)), "count": 1.0}
         case list() | tuple():

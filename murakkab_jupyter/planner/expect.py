@@ -170,9 +170,13 @@ def root_measures(workflow: Workflow, name: str, values: Sequence[Any], library:
 
 
 def lookers(workflow: Workflow, name: str, library: Library) -> list[Callable[[Any], Measure]]:
-    """How the steps that take a variable can look at its values."""
-    taking = [step for step in workflow.steps if any(one.source == name for one in step.inputs)]
-    looks = [library.capability(step.capability).looks for step in taking]
+    """How the steps that take a variable, or what others make of it, can look at its values."""
+    derived = {name}
+    looks = []
+    for step in workflow.steps:  # in topological order
+        if any(one.source in derived for one in step.inputs):
+            derived.add(step.name)
+            looks.append(library.capability(step.capability).looks)
     return [look for look in dict.fromkeys(looks) if look is not None]
 
 
@@ -197,12 +201,15 @@ def count_notes(
     library: Library,
     options: Mapping[str, Mapping[str, Any]],
 ) -> tuple[str, ...]:
-    """For each step that opens a level, how many are expected and why, where its capability says so."""
+    """How many are expected of each step that opens a level, and what is expected of others, where their capabilities say why."""
     expected = expect(workflow, roots, library, options).steps
     notes = []
     for step in workflow.steps:
         made = expected[step.name].made
-        if made.value is None or made.low is None or made.high is None or not made.note:
+        if made.value is None or not made.note:
+            continue
+        if made.low is None or made.high is None:
+            notes.append(f"{step.name}: {made.note}.")
             continue
         most = max((len(roots.get(one.source, ())) for one in step.inputs), default=0)
         some = f", {MOST_LOOKS} of {most} looked at" if most > MOST_LOOKS else ""

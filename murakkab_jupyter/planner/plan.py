@@ -250,6 +250,9 @@ class Plan:
         What the user should know: substitutes, priors that matter, what is not installed.
     cautions
         What to know before all else, where the figures count on something that is not there.
+    margins
+        For each limit, the share by which a run may exceed what is expected with the goal's confidence: what the limit was
+        planned with, as far as there was room.
     """
 
     workflow: str
@@ -266,6 +269,7 @@ class Plan:
     notes: tuple[str, ...] = field(default=())
     reserves: Reservation | None = None
     cautions: tuple[str, ...] = ()
+    margins: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: `steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`, and `reserves`."""
@@ -281,6 +285,7 @@ class Plan:
             "priors": list(self.priors),
             "notes": list(self.notes),
             "cautions": list(self.cautions),
+            "margins": dict(self.margins),
             "reserves": None if self.reserves is None else self.reserves.to_json(),
             "predicted": {name: figure.to_json() for name, figure in self.predicted.items()},
             "steps": {
@@ -329,6 +334,7 @@ class Plan:
             priors=tuple(data.get("priors", ())),
             notes=tuple(data["notes"]),
             cautions=tuple(data.get("cautions", ())),
+            margins={str(name): float(share) for name, share in data.get("margins", {}).items()},
             # Plans of earlier versions reserved whole hosts.
             reserves=None if data.get("reserves") is None else Reservation.from_json(data["reserves"]),
         )

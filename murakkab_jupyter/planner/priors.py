@@ -42,7 +42,7 @@ class Shifted:
         found = self.base.call(agent, options, cores=cores, items=items, work=work, speed=speed)
         if found is None or agent != self.agent:
             return found
-        return Prediction(at_end(found.seconds, self.end), at_end(found.cpu_s, self.end), found.energy_j)
+        return replace(found, seconds=at_end(found.seconds, self.end), cpu_s=at_end(found.cpu_s, self.end))
 
 
 def at_end(figure: Figure, end: End) -> Figure:

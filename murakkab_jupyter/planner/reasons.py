@@ -10,6 +10,7 @@ from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure, money
 from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.left_out import left_out_notes
+from murakkab_jupyter.planner.margin import margin_note, margin_of
 from murakkab_jupyter.planner.modes import Candidates, Mode
 from murakkab_jupyter.planner.plan import Alternative, Plan
 from murakkab_jupyter.planner.quality import SHARES, Judge
@@ -126,6 +127,8 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
         fault += f", over your {limit} of {of(FIGURES[limit], dict_of(goal)[limit])}"
         if not search.knows(rival, FIGURES[limit]):
             fault = f"nobody can say whether it keeps your {limit}: its {FIGURES[limit]} is unknown"
+    elif doubt := doubts(search, picks, rival, goal):
+        fault = doubt
     elif first == "quality":
         drop = (there - here) * 100
         if drop > 0.05:
@@ -167,6 +170,8 @@ def fault_of(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
     first = shown(search, picks, objective)
     here, there = search.value(picks, objective), search.value(rival, objective)
     broken = search.excess(rival, goal)
+    if not broken and (doubt := doubts(search, picks, rival, goal)):
+        return f"it {doubt}"
     if broken:
         limit = max(broken, key=lambda one: broken[one])
         return (
@@ -175,6 +180,23 @@ def fault_of(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
     if first != "quality" and worse(first, here, there):
         return f"{called(first)} would be {of(first, there)} instead of {of(first, here)}"
     return f"it would be {tie(search, picks, rival, goal)}"
+
+
+def doubts(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str | None:
+    """Which limit a rival keeps less surely than the plan, in words; None where it keeps all as surely."""
+    here, there = search.risk(picks, goal), search.risk(rival, goal)
+    less = {limit: share for limit, share in there.items() if share > here.get(limit, 0.0)}
+    if not less:
+        return None
+    limit = max(less, key=lambda one: less[one])
+    totals = search.exact(rival).totals
+    value = search.value(rival, FIGURES[limit])
+    most = value * (1.0 + margin_of(totals, limit, goal.confidence))
+    verb = "take" if limit == "deadline" else "need"
+    return (
+        f"may {verb} {of(FIGURES[limit], most)} ({of(FIGURES[limit], value)} expected), "
+        f"too unsure for your {limit} of {of(FIGURES[limit], dict_of(goal)[limit])}"
+    )
 
 
 def difference(mine: Mode, theirs: Mode) -> str:
@@ -366,7 +388,12 @@ def notes_of(
     result, goal
         True figures, and what the plan is for.
     """
-    notes = [note for some in found.values() for note in some.notes]
+    notes = [
+        note
+        for limit, value in dict_of(goal).items()
+        if (note := margin_note(result.totals, goal, limit, value)) is not None
+    ]
+    notes += [note for some in found.values() for note in some.notes]
     guessed = sorted(
         {
             f"{mode.configuration.agent} ({note.removeprefix(NO_PROFILE).lstrip(': ')})"

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from murakkab_jupyter.planner.estimate import Estimate, Estimator
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
+from murakkab_jupyter.planner.margin import margin_of
 from murakkab_jupyter.planner.modes import Mode
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.planner.quality import Judge
@@ -79,6 +80,7 @@ class Search:
         if estimator.uses_gpus and self.space <= ESTIMATES:
             self.space = sum(1 for _ in self.all())
         self.evaluations: dict[Picks, Evaluation] = {}
+        self.margins: dict[tuple[str, float], float] = {}
 
     # --- reservations -------------------------------------------------------------------------------------------
 
@@ -165,26 +167,62 @@ class Search:
             broken["quality"] = short
         return broken
 
+    def risk(self, picks: Picks, goal: Goal) -> dict[str, float]:
+        """By how much each limit that is expected to be kept is broken with its margin, as a share of it; only those that are."""
+        totals = self.exact(picks).totals
+        doubtful: dict[str, float] = {}
+        for name, key, limit in limits(goal):
+            figure = totals.get(key)
+            if figure is None or figure.value is None or figure.value > limit * (1 + 1e-9):
+                continue
+            careful = figure.value * (1.0 + margin_of(totals, name, goal.confidence))
+            if careful > limit * (1 + 1e-9):
+                doubtful[name] = careful / limit - 1.0
+        return doubtful
+
     def key(self, picks: Picks, goal: Goal) -> Key:
-        """Sorts sets of modes: limits kept first, then the objectives, then what breaks ties, fewer cores last of all."""
+        """Sorts sets of modes: limits kept first, surely kept next, then the objectives and what breaks ties, fewer cores last of all."""
         if self.crowded(picks):
             return (math.inf, *picks)  # never simulated
         broken = math.fsum(min(1e6, share) for share in self.excess(picks, goal).values())
-        return (broken, *ranked(goal, lambda objective: self.value(picks, objective)), picks[-1], *picks)
+        doubt = math.fsum(self.risk(picks, goal).values())
+        return (
+            broken,
+            doubt,
+            *ranked(goal, lambda objective: self.value(picks, objective)),
+            picks[-1],
+            *picks,
+        )
 
     def guess(self, picks: Picks, goal: Goal) -> Key:
         """The same by estimates."""
         if self.crowded(picks):
             return (math.inf, *picks)
         found = self.estimator.estimate(picks)
-        broken = 0.0
+        broken = doubt = 0.0
         for name, _, limit in limits(goal):
             value = {"deadline": found.latency_s, "budget": found.cost_usd, "max-energy": found.energy_j}[
                 name
             ]
             broken += max(0.0, value / limit - 1.0)
+            if value <= limit:
+                doubt += max(0.0, value * (1.0 + self.usual_margin(name, goal.confidence)) / limit - 1.0)
         broken += self.judge.shortfall(found.score, goal.floor)
-        return (broken, *ranked(goal, lambda objective: estimated(found, objective)), picks[-1], *picks)
+        return (
+            broken,
+            doubt,
+            *ranked(goal, lambda objective: estimated(found, objective)),
+            picks[-1],
+            *picks,
+        )
+
+    def usual_margin(self, limit: str, confidence: float) -> float:
+        """The margin of plans here as far as one of them tells: estimates have no bands."""
+        key = (limit, confidence)
+        if key not in self.margins:
+            picks = next(iter(self.evaluations), None) or self.starts()[0]
+            self.margins[key] = margin_of(self.exact(picks).totals, limit, confidence)
+        return self.margins[key]
 
     # --- search -------------------------------------------------------------------------------------------------
 

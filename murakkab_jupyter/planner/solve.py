@@ -14,6 +14,7 @@ from murakkab_jupyter.planner.cards import gpus_of_hosts, held_gpus
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect, means_of
+from murakkab_jupyter.planner.margin import margin_of
 from murakkab_jupyter.planner.modes import Candidates, Mode, candidates
 from murakkab_jupyter.planner.pipeline import longest, regime_of, stages
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Regime, Reservation, StepPlan
@@ -259,6 +260,7 @@ def closest_to(goal: Goal, limit: str) -> Goal:
     """The goal whose best plan comes closest to a limit, the other limits kept."""
     objective = {"deadline": "latency", "budget": "cost", "max-energy": "energy", "quality": "quality"}[limit]
     kept: dict[str, Any] = {
+        "confidence": goal.confidence,
         "deadline_s": goal.deadline_s,
         "budget_usd": goal.budget_usd,
         "max_energy_j": goal.max_energy_j,
@@ -297,6 +299,9 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
         reserves=reservation(problem, picks, keeps(search, picks, goal) if alternatives else ""),
         predicted={**result.totals, "quality": product({name: m.quality for name, m in chosen.items()})},
         regime=problem.regime,
+        margins={
+            name: round(margin_of(result.totals, name, goal.confidence), 4) for name, _, _ in limits(goal)
+        },
         notes=(
             *paced_note(problem, picks, result),
             *notes_of(

@@ -98,8 +98,10 @@ def predictable(
 
 def elsewhere(note: str) -> str:
     """A note about this host as one about hardware that is only written down: no run will correct it."""
-    return note.replace("scaled to this host", "scaled to the described one").replace(
-        "; a run corrects them", ""
+    return (
+        note.replace("scaled to this host", "scaled to the described one")
+        .replace("; a run corrects them", "")
+        .replace("; runs here make them measured, and the margin smaller", "")
     )
 
 

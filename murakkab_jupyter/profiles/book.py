@@ -12,7 +12,7 @@ import logging
 import math
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,12 +23,14 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.figure import Figure, Source, unknown
 from murakkab_jupyter.profiles import inference
-from murakkab_jupyter.profiles.curve import Curve, Point, fit
+from murakkab_jupyter.profiles.curve import Curve
 from murakkab_jupyter.profiles.engine import EngineCurve
 from murakkab_jupyter.profiles.exchange import Imported, export_profiles, import_profiles
+from murakkab_jupyter.profiles.fitting import ENOUGH_CALLS, NOWHERE, Fitted, combine, normal
 from murakkab_jupyter.profiles.hardware import host_key, host_speed
 from murakkab_jupyter.profiles.interference import NO_INTERFERENCE, host_interference
-from murakkab_jupyter.profiles.observation import Observation, Quality
+from murakkab_jupyter.profiles.observation import Observation
+from murakkab_jupyter.profiles.options import Options, as_many_paths, distance, nearest
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction, options_key
 from murakkab_jupyter.profiles.published import shipped_published
 from murakkab_jupyter.profiles.reference import Reference, shipped_reference
@@ -50,26 +52,16 @@ __all__ = ["ProfileBook"]
 
 LOG = logging.getLogger(__name__)
 
-Options = tuple[tuple[str, Any], ...]
-
-REFERENCE_CALLS = 3.0
-"""How many calls of this host the reference is worth: its weight when both are fitted together."""
-
-ENOUGH_CALLS = 3
-"""Fewer calls of this host than this leave a figure a prior."""
-
-TINY_S = 0.002
-"""Calls are compared as if each took so much longer: of shorter ones nobody knows how fast they are."""
-
-STRETCH = 1.25
-"""How far beyond the observed range a figure still counts as measured."""
-
-PRIOR_BAND = (0.6, 1.7)
-"""The least band of a prior, as factors: hosts differ by more than their micro-benchmark says."""
+PRIOR_BAND = (0.8, 1.25)
+"""The least band of a prior, as factors, on the host that it was made on: other inputs take other times for the same work. What a
+host's speed may be misjudged by comes on top (`ProfileBook.host_band`)."""
 
 MEASURED_BAND = (0.95, 1.05)
 
 CLIENT_START = Figure(0.5, "s", 0.25, 1.5, "prior", note="the start of a process that asks a server, a guess")
+
+NOTHING_BANDS = ((0.5, 2.0), (0.1, 5.0))
+"""Of a call with nothing to do: as seen here, and as a prior."""
 
 PROCESS_S = 0.25
 """Starting an instance's process, which happens before it can time its own loading: a prior."""
@@ -78,49 +70,10 @@ DISPATCH_S = 0.012
 """What a batch takes beside its call (its way to the instance and back, and being recorded): measured on the
 reference machine, on a local cluster."""
 
-PATHS = "paths"
-"""The option that says how often everything is done."""
-
 FUNCTION_ITEM_S = 0.01
 GUESS_ITEM_S = 0.1
 GUESS_LOAD_S = 1.0
 GUESS_BAND = (0.05, 20.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """What this host's observations cover."""
-
-    calls: int
-    cores: frozenset[int]
-    items: tuple[float, float]
-    work: tuple[float, float]
-
-    def covers(self, cores: int, items: float, work: float) -> bool:
-        """Whether a call lies within it."""
-        return (
-            self.calls >= ENOUGH_CALLS
-            and cores in self.cores
-            and self.items[0] / STRETCH <= items <= self.items[1] * STRETCH
-            and self.work[0] / STRETCH <= work <= self.work[1] * STRETCH
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """The curves of one agent with one set of options, at speed 1."""
-
-    seconds: Curve
-    cpu: Curve
-    load_s: float | None
-    load_cpu_s: float | None
-    memory_bytes: float | None
-    range: Range
-    source: Source
-    note: str
-    spread: tuple[float, float] = (1.0, 1.0)
-    """Extra band for what the curves stand in for (other options, other agents)."""
-    local_loads: int = 0
 
 
 class ProfileBook:
@@ -156,7 +109,7 @@ class ProfileBook:
         self.store = store if store is not None else ProfileStore(None)
         self.reference = reference if reference is not None else shipped_reference()
         self.host = host if host is not None else host_key()
-        self._host_speed = host_speed
+        self._speed = None if host_speed is None else Figure(host_speed, "1", source="measured")
         # Whoever states the speed plans for a made-up host, not for this one.
         self._interference: Figure | None = NO_INTERFERENCE if host_speed is not None else None
         self._fitted: dict[tuple[str, str], Fitted] = {}
@@ -185,9 +138,16 @@ class ProfileBook:
     @property
     def host_speed(self) -> float:
         """Speed of this host against the reference machine."""
-        if self._host_speed is None:
-            self._host_speed = host_speed().value or 1.0
-        return self._host_speed
+        if self._speed is None:
+            self._speed = host_speed()
+        return self._speed.value or 1.0
+
+    @property
+    def host_band(self) -> tuple[float, float]:
+        """By which factors times may be off because the speed of a host is misjudged, for all its agents alike."""
+        speed = self.host_speed
+        low, high = (None, None) if self._speed is None else (self._speed.low, self._speed.high)
+        return speed / high if high else 1.0, speed / low if low else 1.0
 
     @property
     def interference(self) -> Figure:
@@ -288,13 +248,19 @@ class ProfileBook:
             if served is not None:
                 self._calls[key] = served
                 return served
+            if work <= 0 and fitted.nothing_s is not None:
+                seen = own and fitted.nothings >= ENOUGH_CALLS
+                idle = nothing(items * fitted.nothing_s / speed, fitted.nothings if seen else 0)
+                self._calls[key] = idle
+                return idle
 
             def figure(curve: Curve) -> Figure:
                 return self.figure(
                     curve.at(cores, items, work) / speed, "s", fitted, inside, (curve.low, curve.high)
                 )
 
-            found = self._calls[key] = Prediction(figure(fitted.seconds), figure(fitted.cpu))
+            shared = self.misjudged(fitted, inside)
+            found = self._calls[key] = Prediction(figure(fitted.seconds), figure(fitted.cpu), shared=shared)
             if len(self._calls) > 200_000:
                 self._calls.clear()
         return found
@@ -322,6 +288,7 @@ class ProfileBook:
         return Prediction(
             self.figure((seconds + PROCESS_S) / speed, "s", fitted, inside, (0.8, 1.5)),
             self.figure((cpu if cpu is not None else seconds) / speed, "s", fitted, inside, (0.8, 1.5)),
+            shared=self.misjudged(fitted, inside),
         )
 
     def memory(self, agent: str, options: Options) -> Figure:
@@ -495,14 +462,19 @@ class ProfileBook:
         spec = self.spec(agent)
         return {**spec.settings(options), **options} if spec is not None else dict(options)
 
-    @staticmethod
+    def misjudged(self, fitted: Fitted, inside: bool) -> tuple[float, float]:
+        """`host_band`, where nothing that was seen of an agent here has corrected what is thought of this host's speed."""
+        return (1.0, 1.0) if inside or fitted.range.calls else self.host_band
+
     def figure(
-        value: float, unit: str, fitted: Fitted, inside: bool, residuals: tuple[float, float]
+        self, value: float, unit: str, fitted: Fitted, inside: bool, residuals: tuple[float, float]
     ) -> Figure:
         """A figure with the band of its residuals, at least as wide as its source deserves."""
         least = MEASURED_BAND if inside else PRIOR_BAND
-        low = min(residuals[0], least[0]) * (1.0 if inside else fitted.spread[0])
-        high = max(residuals[1], least[1]) * (1.0 if inside else fitted.spread[1])
+        low, high = min(residuals[0], least[0]), max(residuals[1], least[1])
+        if not inside:
+            host = self.misjudged(fitted, inside)
+            low, high = both(low, host[0]) * fitted.spread[0], both(high, host[1]) * fitted.spread[1]
         value = max(0.0, value)
         source: Source = "measured" if inside else "prior"
         note = f"{fitted.range.calls} calls on this host" if inside else fitted.note
@@ -524,8 +496,9 @@ class ProfileBook:
             rows = [row for row in rows if row[2] in ("", spec.version)]
         wanted = self.full(agent, dict(options))
         here = [
-            normal(one, speed)
-            for host, speed, _, one in rows
+            # As it took, whatever the micro-benchmark said of this host then: it is asked about this host again.
+            normal(one, self.host_speed)
+            for host, _, _, one in rows
             if host == self.host and self.full(agent, dict(one.options)) == wanted
         ]
         elsewhere = [one for one in self.reference.observations if one.agent == agent]
@@ -536,7 +509,7 @@ class ProfileBook:
         if not near and not here:
             # Nothing with these options, perhaps something of this host with others.
             near, exact = self.alike(
-                agent, [normal(one, speed) for host, speed, _, one in rows if host == self.host], wanted
+                agent, [normal(one, self.host_speed) for host, _, _, one in rows if host == self.host], wanted
             )
             note = "this host, with other options"
         near = [as_many_paths(one, self.full(agent, dict(one.options)), wanted) for one in near]
@@ -564,7 +537,6 @@ class ProfileBook:
 
     def guess(self, agent: str, spec: AgentSpec | None) -> Fitted:
         """Curves of an agent that nobody measured: like its capability's other agents, else a round number."""
-        nothing = Range(0, frozenset(), (0.0, 0.0), (0.0, 0.0))
         item, cpu = GUESS_ITEM_S, GUESS_ITEM_S
         note = f"{NO_PROFILE}: {GUESS_ITEM_S:g} s an item, a guess"
         if spec is not None and spec.remote:
@@ -586,7 +558,7 @@ class ProfileBook:
                 return replace(fitted, memory_bytes=None)
         load = 0.05 if spec is not None and isinstance(spec.factory, PickledFactory) else None
         return Fitted(
-            Curve(0.0, item, 0.0), Curve(0.0, cpu, 0.0, shrinks=False), load, load, None, nothing, "prior",
+            Curve(0.0, item, 0.0), Curve(0.0, cpu, 0.0, shrinks=False), load, load, None, NOWHERE, "prior",
             note, GUESS_BAND,
         )  # fmt: skip
 
@@ -600,104 +572,15 @@ def can_keep(path: Path) -> bool:
     return os.access(path.parent, os.W_OK)
 
 
-def normal(one: Observation, speed: float) -> Observation:
-    """An observation as it would have been at speed 1."""
-    return replace(
-        one,
-        seconds=one.seconds * speed,
-        cpu_s=one.cpu_s * speed,
-        load_s=one.load_s * speed,
-        load_cpu_s=one.load_cpu_s * speed,
-    )
+def both(one: float, other: float) -> float:
+    """The end of a band that two independent errors make together; each is a factor on the same side of 1."""
+    return math.exp(math.copysign(math.hypot(math.log(one), math.log(other)), math.log(one)))
 
 
-def as_many_paths(one: Observation, have: Mapping[str, Any], wanted: Mapping[str, Any]) -> Observation:
-    """An observation as it would have been with the wanted number of paths: each does all of the work again."""
-    there, here = have.get(PATHS, 1), wanted.get(PATHS, 1)
-    if there == here or there < 1:
-        return one
-    factor = here / there
-    return replace(one, seconds=one.seconds * factor, cpu_s=one.cpu_s * factor, work=one.work * factor)
-
-
-def distance(have: Mapping[str, Any], wanted: Mapping[str, Any]) -> float:
-    """How unlike two sets of options are; 0 when every option that both have is equal."""
-    gap = 0.0
-    for key in have.keys() & wanted.keys():
-        a, b = have[key], wanted[key]
-        if a == b:
-            continue
-        numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in (a, b))
-        gap += min(1.0, abs(a - b) / (abs(a) + abs(b))) if numbers and (abs(a) + abs(b)) > 0 else 1.0
-    return gap
-
-
-def nearest(known: Sequence[Quality], options: Options) -> tuple[Quality, bool] | None:
-    """The quality whose options are nearest, and whether they are the same."""
-    best: tuple[float, int, str, Quality] | None = None
-    for one in known:
-        # Of equally near ones, the one that says most about its options.
-        rank = (distance(one.options, dict(options)), -len(one.options), options_key(one.options))
-        if best is None or rank < best[:3]:
-            best = (*rank, one)
-    return None if best is None else (best[3], best[0] == 0.0)
-
-
-def combine(
-    here: Sequence[Observation], near: Sequence[Observation], note: str, spread: tuple[float, float]
-) -> Fitted:
-    """One fit of this host's observations and the reference's, which are first shifted to agree as a whole."""
-    # A call that had nothing to do (a silent video) says nothing of how fast work is done.
-    worked = any(one.work > 0 for one in near)
-    busy = [one for one in here if one.work > 0 or not worked]
-
-    def curve(name: str, *, shrinks: bool) -> Curve:
-        def points(some: Sequence[Observation], weight: float, factor: float = 1.0) -> list[Point]:
-            return [
-                Point(one.cores, one.items, one.work, getattr(one, name) * factor, weight) for one in some
-            ]
-
-        if not near:
-            return fit(points(busy, 1.0), shrinks=shrinks)
-        prior = fit(points(near, 1.0), shrinks=shrinks)
-        if not busy:
-            return prior
-        logs = [
-            math.log((getattr(one, name) + TINY_S) / (prior.at(one.cores, one.items, one.work) + TINY_S))
-            for one in busy
-        ]
-        # One pseudo-observation of "no shift" keeps a single odd call from moving everything.
-        factor = math.exp(math.fsum(logs) / (len(logs) + 1))
-        return fit(
-            points(busy, 1.0) + points(near, REFERENCE_CALLS / len(near), factor),
-            shrinks=shrinks,
-        )
-
-    def middle(name: str) -> float | None:
-        for some in (here, near):
-            found = [getattr(one, name) for one in some if getattr(one, name) > 0]
-            if found:
-                return float(median(found))
-        # The reference writes down every loading: all of them 0 means that there is nothing to load.
-        return 0.0 if near else None
-
-    cover = Range(0, frozenset(), (0.0, 0.0), (0.0, 0.0))
-    if busy:
-        cover = Range(
-            len(busy),
-            frozenset(one.cores for one in busy),
-            (min(one.items for one in busy), max(one.items for one in busy)),
-            (min(one.work for one in busy), max(one.work for one in busy)),
-        )
-    return Fitted(
-        seconds=curve("seconds", shrinks=True),
-        cpu=curve("cpu_s", shrinks=False),
-        load_s=middle("load_s"),
-        load_cpu_s=middle("load_cpu_s"),
-        memory_bytes=max((one.memory_bytes for one in (here or near) if one.memory_bytes > 0), default=None),
-        range=cover,
-        source="measured" if len(busy) >= ENOUGH_CALLS else "prior",
-        note=note if not busy else f"{len(busy)} calls on this host and the reference; outside their range",
-        spread=spread if not busy else (1.0, 1.0),
-        local_loads=sum(1 for one in here if one.load_s > 0),
-    )
+def nothing(seconds: float, calls: int) -> Prediction:
+    """A call with nothing to do, seen so often on this host."""
+    low, high = NOTHING_BANDS[0 if calls else 1]
+    note = f"nothing to do; {calls} calls on this host" if calls else "nothing to do; a guess"
+    source: Source = "measured" if calls else "prior"
+    figure = Figure(seconds, "s", seconds * low, seconds * high, source, note=note)
+    return Prediction(figure, figure)

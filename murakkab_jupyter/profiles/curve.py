@@ -22,6 +22,8 @@ __all__ = ["Curve", "Point", "amdahl", "fit", "quantile"]
 REWEIGHTINGS = 4
 """Rounds in which errors are weighed anew by what the last round predicts."""
 
+LEAST_WORK = 1e-12
+
 PARALLEL_SHARE = 0.6
 """Share of a call assumed to gain from cores where only one number of cores was measured: a prior."""
 
@@ -123,7 +125,8 @@ def parameters(points: Sequence[Point], scale: Mapping[int, float]) -> tuple[flo
     """
     y = np.array([max(p.y, 1e-9) / scale.get(p.cores, 1.0) for p in points])
     weight = np.array([p.weight for p in points])
-    matrix = np.array([[1.0, p.items, p.work] for p in points])
+    # Work too small for arithmetic is none.
+    matrix = np.array([[1.0, p.items, p.work if p.work > LEAST_WORK else 0.0] for p in points])
     distinct = len({(round(p.items, 6), round(p.work, 6)) for p in points})
     found = (float(np.average(y, weights=weight)), 0.0, 0.0)
     unit = np.maximum(y, 0.5 * found[0])

@@ -18,7 +18,7 @@ from statistics import median
 
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.media import cache_dir
-from murakkab_jupyter.profiles.hardware import PARTS, VALID_DAYS, cpu_model, host_cores
+from murakkab_jupyter.profiles.hardware import PARTS, VALID_DAYS, busy, cpu_model, host_cores
 
 __all__ = ["GUESS", "NO_INTERFERENCE", "host_interference", "slowdown"]
 
@@ -29,12 +29,6 @@ GUESS = Figure(
 )
 """Of a host whose factor is not known. It lies in the middle of its band: the runs of `benchmarks/results/goals.md` used 1.3
 times the CPU-seconds that the same calls use alone, and a plan that takes it for 1 promises too much."""
-
-IDLE_SHARE = 0.2
-"""Share of the host's CPU time in use above which it is too busy to learn from."""
-
-WATCH_S = 0.3
-"""How long it is watched for that. The load average would not do: for minutes it counts what has ended already."""
 
 ALONE_S = 0.5
 SLICE_S = 0.02
@@ -123,16 +117,6 @@ def host_interference(*, cache: Path | None = None, today: datetime.date | None 
         factor, "1", 1.0 + (factor - 1.0) * 0.5, 1.0 + (factor - 1.0) * 2.0, "measured", "estimate",
         "micro-benchmark of one core alone and beside busy ones",
     )  # fmt: skip
-
-
-def busy() -> bool:
-    """Whether anything uses this host now."""
-    import psutil
-
-    try:
-        return float(psutil.cpu_percent(WATCH_S)) > 100.0 * IDLE_SHARE
-    except (OSError, psutil.Error):  # not known on this system
-        return False
 
 
 def cached(file: Path, day: datetime.date, cores: int) -> float | None:

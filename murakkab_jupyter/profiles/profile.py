@@ -39,11 +39,15 @@ class Prediction:
         CPU time of the call (s).
     energy_j
         GPU energy of the call (J); None where no GPU is used.
+    shared
+        The part of the bands that all calls of a host have in common, as factors: its speed may be misjudged. The rest is
+        each agent's own, and evens out over the steps of a workflow.
     """
 
     seconds: Figure
     cpu_s: Figure
     energy_j: Figure | None = None
+    shared: tuple[float, float] = (1.0, 1.0)
 
 
 class Profiles(Protocol):

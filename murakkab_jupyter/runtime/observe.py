@@ -17,7 +17,7 @@ from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.recorder import Recorder
 from murakkab_jupyter.workflow.model import Step
 
-__all__ = ["Observed", "Observing", "measures_of", "place_of", "work_of"]
+__all__ = ["Observed", "Observing", "measures_of", "place_of", "work_of", "worked"]
 
 
 class Observed(Protocol):
@@ -62,6 +62,14 @@ def work_of(capability: Capability, inputs: Inputs, options: Mapping[str, Any]) 
     return capability.work(measures_of(capability, inputs), options)
 
 
+def worked(capability: Capability, inputs: Inputs, options: Mapping[str, Any], value: Any) -> float:
+    """The work that one item turned out to be: as what it made tells, where the capability knows, else as its inputs do."""
+    measures = measures_of(capability, inputs)
+    if capability.worked is not None:
+        return capability.worked(measures, options, value)
+    return capability.work(measures, options)
+
+
 def place_of(view: WorkerView) -> tuple[str | None, float | None] | None:
     """The host and speed that calls on a worker are filed under: None and None for this very host.
 
@@ -78,6 +86,8 @@ def place_of(view: WorkerView) -> tuple[str | None, float | None] | None:
 class Observing:
     """A recorder that tells the profiles of each call once its items are recorded.
 
+    Calls on a host that joined on the way, whose speed nobody has measured yet, are kept until `settle`.
+
     Parameters
     ----------
     recorder
@@ -85,8 +95,8 @@ class Observing:
     library, profiles
         Where capabilities are looked up, and who learns.
     workers
-        The workers as they are now, for a cluster of other hosts: a call is filed under its worker's host and
-        speed, and a call of which neither is known teaches nothing. None for a cluster of this host alone.
+        The workers as they are now, those that joined included, for a cluster of other hosts: a call is filed under its
+        worker's host and speed. None for a cluster of this host alone.
     """
 
     def __init__(
@@ -100,6 +110,7 @@ class Observing:
         self._library = library
         self._profiles = profiles
         self._workers = workers
+        self._unsettled: list[tuple[str, dict[str, Any]]] = []
 
     def lookup(self, step: Step, configuration: Configuration, inputs: Inputs) -> Any:
         """Ask the recorder underneath."""
@@ -118,28 +129,45 @@ class Observing:
             return
         capability = self._library.capability(step.capability)
         options = dict(configuration.options)
-        works = [work_of(capability, inputs, options) for _, inputs, _ in items if inputs is not None]
+        works = [
+            worked(capability, inputs, options, value) for _, inputs, value in items if inputs is not None
+        ]
         if len(works) != len(items):
             return
-        host: str | None = None
-        speed: float | None = None
-        if self._workers is not None:
-            view = next((one for one in self._workers() if one.name == usage.worker), None)
-            place = None if view is None else place_of(view)
-            if place is None:
-                return
-            host, speed = place
-        self._profiles.observe(
-            configuration.agent,
-            configuration.options,
-            cores=configuration.cores,
-            items=len(items),
-            work=sum(works),
-            seconds=usage.seconds,
-            cpu_s=usage.cpu_s,
-            load_s=usage.load_s,
-            load_cpu_s=usage.load_cpu_s,
-            memory_bytes=usage.memory_bytes,
-            host=host,
-            speed=speed,
-        )
+        call = {
+            "agent": configuration.agent,
+            "options": configuration.options,
+            "cores": configuration.cores,
+            "items": len(items),
+            "work": sum(works),
+            "seconds": usage.seconds,
+            "cpu_s": usage.cpu_s,
+            "load_s": usage.load_s,
+            "load_cpu_s": usage.load_cpu_s,
+            "memory_bytes": usage.memory_bytes,
+        }
+        if self._workers is None:
+            self._profiles.observe(**call)
+        elif not self._file(usage.worker, call):
+            self._unsettled.append((usage.worker, call))
+
+    @property
+    def unsettled(self) -> int:
+        """Calls on hosts whose speed is not known yet."""
+        return len(self._unsettled)
+
+    def settle(self) -> None:
+        """File the calls that were kept, under the workers as they are now; those of hosts still unknown teach nothing."""
+        kept, self._unsettled = self._unsettled, []
+        for worker, call in kept:
+            self._file(worker, call)
+
+    def _file(self, worker: str, call: Mapping[str, Any]) -> bool:
+        """Observe a call under its worker's host; says whether that host and its speed are known."""
+        view = next((one for one in self._workers() if one.name == worker), None) if self._workers else None
+        place = None if view is None else place_of(view)
+        if place is None:
+            return False
+        host, speed = place
+        self._profiles.observe(**call, host=host, speed=speed)
+        return True

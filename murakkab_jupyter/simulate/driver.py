@@ -45,7 +45,7 @@ from murakkab_jupyter.runtime.messages import (
     WorkerLost,
 )
 from murakkab_jupyter.runtime.reserve import reserved_core_s
-from murakkab_jupyter.simulate.durations import Durations, Span
+from murakkab_jupyter.simulate.durations import Durations, Span, together
 from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.simulate.simulation import Call, SimulatedStep, Simulation
 from murakkab_jupyter.simulate.weights import step_memory, step_seconds
@@ -79,6 +79,13 @@ class Sums:
     calls: int = 0
     items: int = 0
     wasted_core_seconds: float = 0.0
+
+    def spent(self) -> Span:
+        """CPU-seconds on all workers."""
+        whole = Span()
+        for span in self.cpu.values():
+            whole.add(span)
+        return whole
 
 
 class VirtualDriver:
@@ -359,16 +366,22 @@ def simulate(
     driver = VirtualDriver(loop, measures, durations, cluster.workers, changes, cluster.engines)
     driver.run(Begin(measures.roots, cluster.workers))
     whole = Span()
+    parts = []
     for sums in driver.sums.values():
-        whole.add(sums.span)
-        whole.add(sums.loading)
+        part = Span()
+        part.add(sums.span)
+        part.add(sums.loading)
+        parts.append(part)
+        whole.add(part)
+    low, high = together(parts)
     makespan_s = max((call.end_s for call in driver.calls), default=0.0)
     steps = {name: told(sums, whole) for name, sums in driver.sums.items()}
     status: RunStatus = "failed" if driver.finish is None else driver.finish.status
     return Simulation(
         steps=steps,
         makespan_s=makespan_s,
-        makespan=whole.banded(makespan_s),
+        makespan=Figure(makespan_s, "s", makespan_s * low, makespan_s * high, whole.source),
+        cpu_band=together((sums.spent() for sums in driver.sums.values()), cpu=True),
         calls=tuple(driver.calls),
         events=tuple(driver.events),
         status=status,
@@ -381,9 +394,7 @@ def simulate(
 def told(sums: Sums, whole: Span) -> SimulatedStep:
     """The sums of one step as figures."""
     start_s = sums.first_s
-    all_of_it = Span()
-    for span in sums.cpu.values():
-        all_of_it.add(span)
+    all_of_it = sums.spent()
     start = None if start_s is None else whole.banded(start_s)
     end = None if start_s is None else whole.banded(sums.last_s)
     timed = sums.span if sums.span.seconds else whole

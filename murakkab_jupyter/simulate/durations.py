@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from murakkab_jupyter.core.figure import Figure, Source, weakest
@@ -10,7 +11,7 @@ from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.profiles.interference import slowdown
 from murakkab_jupyter.profiles.profile import Prediction, Profiles
 
-__all__ = ["GUESS_S", "Durations", "Span"]
+__all__ = ["GUESS_S", "Durations", "Span", "together"]
 
 GUESS_S = 1.0
 """A call or load of an agent that no profile knows is guessed to take this long for each item (a `prior`)."""
@@ -26,6 +27,7 @@ class Span:
     """Seconds, CPU-seconds and GPU joules, each with the ends of its band; adds up.
 
     `cpu_source` is where the CPU-seconds come from, where they are weaker than the seconds.
+    `shared_low` and `shared_high` are the part of the band that all calls of a host have in common, as factors.
     """
 
     seconds: float = 0.0
@@ -39,10 +41,17 @@ class Span:
     gpu_high_j: float = 0.0
     source: Source = "measured"
     cpu_source: Source = "measured"
+    shared_low: float = 1.0
+    shared_high: float = 1.0
 
     def add(self, other: Span) -> None:
         """Add another span: as weak as the weaker of both."""
-        self.seconds += other.seconds
+        whole = self.seconds + other.seconds
+        if other.shared_low != self.shared_low or other.shared_high != self.shared_high:
+            share = other.seconds / whole if whole else 0.0
+            self.shared_low += (other.shared_low - self.shared_low) * share
+            self.shared_high += (other.shared_high - self.shared_high) * share
+        self.seconds = whole
         self.low_s += other.low_s
         self.high_s += other.high_s
         self.cpu_s += other.cpu_s
@@ -71,6 +80,8 @@ class Span:
             self.gpu_high_j,
             self.source,
             self.cpu_source,
+            self.shared_low,
+            self.shared_high,
         )
 
     @property
@@ -179,4 +190,40 @@ class Durations:
             (gpu_j or 0.0) if joules is None or joules.low is None else joules.low,
             (gpu_j or 0.0) if joules is None or joules.high is None else joules.high,
             "prior" if cpu.value is None else weakest((seconds.source, cpu.source)),
+            shared_low=prediction.shared[0],
+            shared_high=prediction.shared[1],
         )
+
+
+def together(parts: Iterable[Span], *, cpu: bool = False) -> tuple[float, float]:
+    """The band of the sum of some steps' seconds (or CPU-seconds), as factors on it.
+
+    What is a step's own (its agent, its inputs) is independent of the other steps: it adds up by squares. What the steps share (how
+    fast their host is) does not even out, and is one more error independent of those.
+    """
+    whole = own_low = own_high = shared_low = shared_high = 0.0
+    for part in parts:
+        value, low, high = (
+            (part.cpu_s, part.cpu_low_s, part.cpu_high_s) if cpu else (part.seconds, part.low_s, part.high_s)
+        )
+        if value <= 0:
+            continue
+        whole += value
+        own_low += (value * (1.0 - own(low / value, part.shared_low))) ** 2
+        own_high += (value * (own(high / value, part.shared_high) - 1.0)) ** 2
+        shared_low += value * (1.0 - part.shared_low)
+        shared_high += value * (part.shared_high - 1.0)
+    if whole <= 0:
+        return 1.0, 1.0
+    return (
+        max(0.0, 1.0 - math.hypot(math.sqrt(own_low), shared_low) / whole),
+        1.0 + math.hypot(math.sqrt(own_high), shared_high) / whole,
+    )
+
+
+def own(end: float, shared: float) -> float:
+    """The end of a band without the part that is shared: the inverse of two independent errors put together."""
+    if shared == 1.0 or end <= 0:
+        return end
+    left = math.log(end) ** 2 - math.log(shared) ** 2
+    return math.exp(math.copysign(math.sqrt(max(0.0, left)), math.log(end)))

@@ -138,9 +138,13 @@ def totals(
     covers = boundary_words(held, sum(sizes[host] for host in power))
     if any(gpus.values()):
         covers += f", of GPUs {sum(gpus.values())}/{sum(gpus_of_hosts(cluster)[host] for host in power)}"
+    cpu = total((step["cpu"] for step in steps.values()), "s")
+    if cpu.value is not None:
+        low, high = simulation.cpu_band
+        cpu = replace(cpu, low=cpu.value * low, high=cpu.value * high)
     return {
         "latency": simulation.makespan,
-        "cpu": total((step["cpu"] for step in steps.values()), "s"),
+        "cpu": cpu,
         "energy": total(
             energies,
             "J",

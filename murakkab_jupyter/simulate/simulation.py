@@ -85,6 +85,8 @@ class Simulation:
         How it ended.
     reserved_core_s
         Core-seconds that were reserved of each worker; None for whole hosts.
+    cpu_band
+        Band of all CPU-seconds together, as factors: steps' errors even out in part.
     guessed
         Agents that no profile knows: a guess stands for their durations.
     """
@@ -97,6 +99,7 @@ class Simulation:
     status: RunStatus
     message: str
     guessed: tuple[str, ...] = ()
+    cpu_band: tuple[float, float] = (1.0, 1.0)
     reserved_core_s: Mapping[str, float] | None = None
 
     def timeline(self) -> dict[str, list[Call]]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from murakkab_jupyter.core.errors import UsageError
 
 __all__ = [
+    "CONFIDENCE",
     "MAX_QUALITY",
     "MIN_COST",
     "MIN_ENERGY",
@@ -28,6 +29,13 @@ TIERS: tuple[str, ...] = ("best", "good", "fair", "basic")
 (named after the SLO tiers of arXiv 2508.18298, which uses p95, p80 and p50 of all configurations)."""
 
 
+CONFIDENCE = 0.9
+"""A limit is a promise: unless told otherwise a plan is made so that nine runs of ten keep it. Bands go from the 10th to the 90th
+percentile, so that this is the upper end of the band, without an assumption on how errors are distributed."""
+
+LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.99
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """What a plan is for.
@@ -41,6 +49,8 @@ class Goal:
         Minimising without a floor means `good`.
     deadline_s, budget_usd, max_energy_j
         Limits on the whole run, None for none.
+    confidence
+        How surely these limits are to be kept: in so many of 1 runs, as far as figures are known; 0.5 goes by what is expected.
     """
 
     objectives: tuple[Objective, ...] = ("cost",)
@@ -48,6 +58,7 @@ class Goal:
     deadline_s: float | None = None
     budget_usd: float | None = None
     max_energy_j: float | None = None
+    confidence: float = CONFIDENCE
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -67,6 +78,11 @@ class Goal:
         elif self.quality is not None and not 0 <= self.quality <= 1:
             msg = f"A quality floor lies between 0 and 1, not {self.quality!r}."
             raise UsageError(msg)
+        if not LEAST_CONFIDENCE <= self.confidence <= MOST_CONFIDENCE:
+            msg = f"A confidence lies between {LEAST_CONFIDENCE:g} and {MOST_CONFIDENCE:g}, not {self.confidence!r}."
+            raise UsageError(
+                msg, hint="0.5 plans by what is expected, 0.9 so that nine runs of ten keep a limit."
+            )
         for name, value in (
             ("deadline", self.deadline_s),
             ("budget", self.budget_usd),
@@ -83,6 +99,11 @@ class Goal:
             return self.quality
         return None if self.objectives[0] == "quality" else "good"
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is a deadline, a budget or a limit on energy."""
+        return not (self.deadline_s is None and self.budget_usd is None and self.max_energy_j is None)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         return {
@@ -91,6 +112,7 @@ class Goal:
             "deadline_s": self.deadline_s,
             "budget_usd": self.budget_usd,
             "max_energy_j": self.max_energy_j,
+            "confidence": self.confidence,
         }
 
     @classmethod
@@ -108,6 +130,8 @@ class Goal:
             words.append(f"budget ${self.budget_usd:g}".replace("e-0", "e-"))
         if self.max_energy_j is not None:
             words.append(f"max energy {self.max_energy_j:g} J")
+        if self.confidence != CONFIDENCE and self.limited:
+            words.append(f"limits kept with confidence {self.confidence:g}")
         return ", ".join(words)
 
 

@@ -31,8 +31,8 @@ def filled():
     return store
 
 
-def book(store, host="here"):
-    return ProfileBook(Library(), store, reference=Reference("", "", (), ()), host=host, host_speed=1.0)
+def book(store, host="here", speed=1.0):
+    return ProfileBook(Library(), store, reference=Reference("", "", (), ()), host=host, host_speed=speed)
 
 
 def test_what_is_exported_is_imported_with_host_speed_date_and_version(tmp_path):
@@ -63,8 +63,7 @@ def test_what_another_host_observed_is_a_prior_here_and_scaled_by_its_speed(tmp_
     figure = here.call("a", (("beam", 5),), cores=1, items=2, work=3.0).seconds
     assert figure.source == "prior"
     assert figure.value == pytest.approx(3.0)
-    own = book(filled(), host="elsewhere | cpu | 8 cores")
-    own._host_speed = 2.0
+    own = book(filled(), host="elsewhere | cpu | 8 cores", speed=2.0)
     assert own.call("a", (("beam", 5),), cores=1, items=2, work=3.0, speed=2.0).seconds.source == "measured"
 
 

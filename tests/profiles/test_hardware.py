@@ -48,7 +48,7 @@ def test_the_speed_is_measured_once_and_then_read_from_the_cache(tmp_path, monke
 
     def fake_benchmark():
         asked.append(1)
-        return {name: 2.0 * rate for name, rate in hardware.REFERENCE_RATES.items()}
+        return {name: 2.0 * rate for name, rate in hardware.reference_rates().items()}
 
     monkeypatch.setattr(hardware, "benchmark", fake_benchmark)
     first = host_speed(cache=tmp_path)
@@ -74,7 +74,7 @@ def test_an_odd_cache_is_measured_again(tmp_path, text):
 
 def test_another_cpus_cache_does_not_count(tmp_path):
     file = tmp_path / "host_speed.json"
-    data = {"cpu": "another", "date": "2026-01-01", "rates": dict(hardware.REFERENCE_RATES)}
+    data = {"cpu": "another", "date": "2026-01-01", "rates": dict(hardware.reference_rates())}
     file.write_text(json.dumps(data))
     assert cached_rates(file, datetime.date(2026, 1, 1)) is None
     file.write_text(json.dumps({**data, "cpu": cpu_model()}))

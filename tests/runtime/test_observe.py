@@ -97,3 +97,31 @@ def test_a_failed_item_teaches_nothing(book):
 
 def test_what_was_reused_teaches_nothing(book):
     assert observe(book, None) == []
+
+
+def test_calls_on_a_host_that_joined_on_the_way_are_kept_until_its_speed_is_known(book):
+    """What the cluster says of a worker that has just joined, and later, once it was measured."""
+    now = [worker("tcp://9", "late", unknown("1"))]
+    observing = Observing(Shelf(), book.library, book, lambda: tuple(now))
+    for where in ("tcp://9", "tcp://9", "tcp://gone"):
+        observing.record(STEP, HOW, [((), Inputs((), {"x": "words"}, {}), "heard")], used(where))
+    assert (observing.unsettled, book.store.dump()) == (3, [])
+    now[:] = [worker("tcp://9", "late", MEASURED)]
+    observing.settle()
+    assert [row["host"] for row in book.store.dump()] == ["late | 8 cores"] * 2
+    assert observing.unsettled == 0
+
+
+def test_work_is_what_an_item_turned_out_to_be_where_its_capability_knows(book):
+    heard = Capability(
+        "see",
+        "for a test",
+        (Port("x", frozenset({"any"})),),
+        "text",
+        worked=lambda inputs, options, made: float(len(made)),
+    )
+    book.library.add_capability(heard)
+    observing = Observing(Shelf(), book.library, book)
+    step = Step("s", "see it", "see", (), opens=False, kind="text", inputs=())
+    observing.record(step, HOW, [((), Inputs((), {"x": "words"}, {}), "heard")], used())
+    assert book.store.dump()[0]["work"] == 5.0

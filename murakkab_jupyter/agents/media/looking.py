@@ -9,22 +9,19 @@ length. What was seen is kept by the file's hash.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from murakkab_jupyter.agents.media.container import decoded, open_container, origin_s, pyav, video_stream
+from murakkab_jupyter.agents.media.noted import note, noted
 from murakkab_jupyter.agents.media.scenes import keep_apart, out_of_turn
 from murakkab_jupyter.core.kinds import Video
-from murakkab_jupyter.core.media import cache_dir
 
 __all__ = ["SCENE_S", "Look", "look_at"]
 
@@ -114,26 +111,17 @@ def look_at(video: object) -> Look | None:
     return _known[key]
 
 
-def place(key: str) -> Path:
-    return cache_dir() / "looks" / f"{key}-{VERSION}.json"
-
-
 def kept(key: str) -> Look | None:
+    found = noted(f"{key}-{VERSION}")
     try:
-        return Look(**{name: float(value) for name, value in json.loads(place(key).read_text()).items()})  # type: ignore[arg-type]  # two are whole numbers, which only a person reads
-    except (OSError, ValueError, TypeError, AttributeError):
+        return None if found is None else Look(**found)  # type: ignore[arg-type]  # two are whole numbers, which only a person reads
+    except TypeError:
         return None  # a cache: anything odd is looked at again
 
 
 def keep(key: str, found: Look | None) -> None:
-    if found is None:
-        return
-    with contextlib.suppress(OSError):  # a cache that cannot be written only costs the next look
-        file = place(key)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(asdict(found)))
-        part.replace(file)
+    if found is not None:
+        note(f"{key}-{VERSION}", asdict(found))
 
 
 def look(video: Video) -> Look | None:

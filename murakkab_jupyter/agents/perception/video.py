@@ -9,7 +9,7 @@ from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.agents.capability import Capability, Port, Slot, Yield
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.media.looking import SCENE_S, look_at
-from murakkab_jupyter.core.kinds import Measure
+from murakkab_jupyter.core.kinds import REACH_S, Measure
 
 __all__ = [
     "CONTENT_SCENES",
@@ -49,7 +49,7 @@ def scenes(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> Yield:
             band = (count / 2, count * 2)
     count = max(1.0, count)
     each = {**video, "duration_s": length_s / count, "count": 1.0}
-    for shared in ("frames", "audio_s"):
+    for shared in ("frames", "audio_s", "speech_s"):
         if shared in each:
             each[shared] /= count
     return Yield(count, each, (max(1.0, band[0]), max(count, band[1])), why)
@@ -65,7 +65,10 @@ def seen_scenes(value: object) -> Measure:
 def frames(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> Yield:
     scene = inputs.get("scene", {})
     count = float(options.get("count", DEFAULT_FRAMES))
-    return Yield(count, {"megapixels": scene.get("megapixels", 0.0), "count": 1.0})
+    size, length_s = scene.get("megapixels", 0.0), scene.get("duration_s", 0.0)
+    fps = scene.get("frames", 0.0) / length_s if length_s else 0.0
+    decoded = size * max(1.0, fps * REACH_S)
+    return Yield(count, {"megapixels": size, "decoded_megapixels": decoded, "count": 1.0})
 
 
 SCENE_DETECTION = Capability(

@@ -26,7 +26,7 @@ from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.hardware import host_cores
 from murakkab_jupyter.profiles.profile import options_key
 from murakkab_jupyter.profiles.store import today
-from murakkab_jupyter.runtime.observe import work_of
+from murakkab_jupyter.runtime.observe import work_of, worked
 
 __all__ = [
     "Case",
@@ -134,18 +134,19 @@ def cases(specs: Sequence[AgentSpec], most_cores: int) -> list[Case]:
 def batches(size_of: Callable[[Inputs], float], items: Sequence[Inputs], most: int) -> list[list[Inputs]]:
     """The calls to time: single items from the least work to the most, then batches of ordinary and of much work.
 
-    The spread of work is what tells a call's overhead from its rate.
+    The spread of work is what tells a call's overhead from its rate. A batch holds neighbours, as in a run: whoever hears scenes
+    that follow each other hears them as one.
     """
-    ordered = sorted(items, key=size_of)
-    # A silent scene takes a transcriber no time: it tells nothing, as long as there are others.
-    ordered = [item for item in ordered if size_of(item) > 0] or ordered
+    # A scene without sound takes a transcriber no time: it tells nothing, as long as there are others.
+    some = [item for item in items if size_of(item) > 0] or list(items)
     made: list[list[Inputs]] = []
     for size in SIZES:
-        if size > 1 and size > min(most, len(ordered)):
+        if size > 1 and size > min(most, len(some)):
             break
-        last = len(ordered) - size
-        starts = (0, len(ordered) // 2, last) if size == 1 else (last // 2, last)
-        made += [ordered[start : start + size] for start in sorted(set(starts))]
+        rows = [some[start : start + size] for start in range(len(some) - size + 1)]
+        rows.sort(key=lambda row: sum(map(size_of, row)))
+        last = len(rows) - 1
+        made += [rows[place] for place in sorted({0, last // 2, last} if size == 1 else {last // 2, last})]
     return made
 
 
@@ -192,7 +193,11 @@ def timed(library: Library, case: Case, items: Sequence[Inputs], tempo: Tempo) -
             """Time one call, and keep it if it took so long and nothing failed; the seconds it took."""
             values, used = instance.call(batch)
             if used.seconds >= least_s and not any(isinstance(value, Failed) for value in values):
-                found.append(seen(case, instance.loaded, len(batch), sum(map(work, batch)), used))
+                done = sum(
+                    worked(capability, item, case.options, value)
+                    for item, value in zip(batch, values, strict=True)
+                )
+                found.append(seen(case, instance.loaded, len(batch), done, used))
             return float(used.seconds)
 
         began = time.monotonic()

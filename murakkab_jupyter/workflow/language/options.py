@@ -9,7 +9,14 @@ from dataclasses import replace
 from typing import Any, Literal, cast
 
 from murakkab_jupyter.core.errors import UsageError
-from murakkab_jupyter.workflow.goal import OBJECTIVES, TIERS, Goal, Objective
+from murakkab_jupyter.workflow.goal import (
+    LEAST_CONFIDENCE,
+    MOST_CONFIDENCE,
+    OBJECTIVES,
+    TIERS,
+    Goal,
+    Objective,
+)
 from murakkab_jupyter.workflow.language.suggest import near, suggestion
 
 __all__ = [
@@ -34,6 +41,10 @@ GOAL_OPTIONS: Mapping[str, tuple[str, str]] = {
     "deadline": ("DURATION", "longest time for the whole run: 90s, 2min, 1.5h"),
     "budget": ("MONEY", "most money for the whole run, in dollars: 0.05usd, $0.05, 0.05"),
     "max-energy": ("ENERGY", "most energy for the whole run: 500J, 2kJ, 1Wh"),
+    "confidence": (
+        "SHARE",
+        "how surely these limits are to be kept: 0.9 or 90% (as without it), 50% by what is expected",
+    ),
 }
 """For each option of a goal: what it takes, and what it does."""
 
@@ -119,6 +130,21 @@ def parse_quality(text: str) -> str | float:
     return value
 
 
+def parse_confidence(text: str) -> float:
+    """A share from 0.5 to 0.99 (`90%` is 0.9)."""
+    try:
+        value = float(text.removesuffix("%")) if len(text) <= LONGEST_NUMBER else math.nan
+    except ValueError:
+        value = math.nan
+    value = value / 100 if text.endswith("%") else value
+    if not LEAST_CONFIDENCE <= value <= MOST_CONFIDENCE:
+        msg = f"--confidence cannot be {text[:LONGEST_NUMBER]!r}."
+        raise UsageError(
+            msg, hint="Say a share from 50% (by what is expected) to 99%, for example --confidence 90%."
+        )
+    return value
+
+
 def parse_objectives(text: str, option: str) -> list[Objective]:
     found: list[Objective] = []
     fits = ("quality",) if option == "maximize" else tuple(o for o in OBJECTIVES if o != "quality")
@@ -175,6 +201,7 @@ def parse_goal_options(
         "deadline": ("deadline_s", parse_seconds),
         "budget": ("budget_usd", parse_money),
         "max-energy": ("max_energy_j", parse_energy),
+        "confidence": ("confidence", parse_confidence),
     }
     while index < len(words):
         word, at = words[index], index
@@ -245,4 +272,6 @@ def goal_words(goal: Goal) -> list[str]:
         words += ["--budget", f"{number(goal.budget_usd)}usd"]
     if goal.max_energy_j is not None:
         words += ["--max-energy", f"{number(goal.max_energy_j)}J"]
+    if goal.confidence != plain.confidence:
+        words += ["--confidence", number(goal.confidence)]
     return words

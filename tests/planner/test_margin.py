@@ -1,0 +1,128 @@
+"""A limit is a promise: plans are made against the upper end of what a run may take."""
+
+from dataclasses import replace
+
+import pytest
+
+from murakkab_jupyter.core.errors import InfeasibleError
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.planner.evaluate import Evaluation
+from murakkab_jupyter.planner.explain import explain
+from murakkab_jupyter.planner.margin import margin_of, stretch
+from murakkab_jupyter.planner.plan import Plan
+from murakkab_jupyter.planner.solve import make_plan
+from murakkab_jupyter.workflow.goal import Goal
+from tests.planner.synthetic import Made, world_of
+
+AGENTS = (
+    Made("best", "only", 4.0, 0.95, parallel=0.0, load_s=0.0),
+    Made("middle", "only", 3.0, 0.9, parallel=0.0, load_s=0.0),
+    Made("quick", "only", 1.0, 0.6, parallel=0.0, load_s=0.0),
+)
+
+
+def world(share, agents=AGENTS, source="prior"):
+    """A world of one step in which everything may take so much longer than expected."""
+    made = world_of({"only": ["data"]}, agents, items=1)
+    plain = made.evaluate
+
+    def banded(configurations, reserve=None):
+        found = plain(configurations, reserve)
+        totals = {
+            key: Figure(one.value, one.unit, one.value * 0.9, one.value * (1 + share), source)
+            if key in ("latency", "cpu")
+            else one
+            for key, one in found.totals.items()
+        }
+        return Evaluation(found.steps, totals)
+
+    return {**made.arguments(), "evaluate": banded, "workflow": made.workflow}
+
+
+def plan_for(goal, share=0.3, **more) -> Plan:
+    arguments = world(share, **more)
+    return make_plan(arguments.pop("workflow"), goal, **arguments)
+
+
+def agent(plan):
+    return plan.steps["only"].configuration.agent
+
+
+def test_a_deadline_is_planned_against_what_a_run_may_take():
+    goal = Goal(("quality",), deadline_s=4.2)
+    plan = plan_for(goal)
+    assert agent(plan) == "middle", "4 s are expected of the best, and may be 5.2 s"
+    assert plan.margins == {"deadline": pytest.approx(0.3)}
+    (said,) = [note for note in plan.notes if "margin" in note]
+    assert said.startswith(
+        "Planned with 30% margin to the deadline, so that 90% of runs keep it: times are priors"
+    )
+    assert said in explain(plan)
+    (best,) = plan_for(goal, agents=AGENTS[:2]).steps.values()
+    assert "may take 5.2 s (4 s expected), too unsure for your deadline of 4.2 s" in best.runner_up.reason
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_with_a_confidence_of_one_half_what_is_expected_decides():
+    assert agent(plan_for(Goal(("quality",), deadline_s=4.2, confidence=0.5))) == "best"
+
+
+def test_more_confidence_takes_more_margin():
+    assert [agent(plan_for(Goal(("quality",), deadline_s=4.2, confidence=c))) for c in (0.5, 0.9, 0.99)] == [
+        "best",
+        "middle",
+        "quick",
+    ]
+    assert stretch(0.5) == 0.0
+    assert stretch(0.9) == pytest.approx(1.0)
+
+
+def test_what_was_measured_has_its_own_spread():
+    plan = plan_for(Goal(("quality",), deadline_s=4.2), share=0.04, source="measured")
+    assert agent(plan) == "best"
+    assert any("measured on this host" in note for note in plan.notes)
+
+
+def test_a_deadline_that_only_the_margin_breaks_is_planned_for_as_surely_as_can_be_and_the_risk_is_said():
+    plan = plan_for(Goal(("quality",), deadline_s=1.1))
+    assert agent(plan) == "quick"
+    (said,) = [note for note in plan.notes if "at risk" in note]
+    assert "10% to spare, and 30% would be needed for 90% of runs to keep it" in said
+
+
+def test_the_surest_plan_is_taken_where_all_are_at_risk():
+    agents = (AGENTS[0], Made("nearly", "only", 3.9, 0.94, parallel=0.0, load_s=0.0))
+    assert agent(plan_for(Goal(("quality",), deadline_s=4.2), agents=agents)) == "nearly"
+
+
+def test_what_is_expected_to_break_a_deadline_is_infeasible_as_ever():
+    with pytest.raises(InfeasibleError, match="No plan meets the deadline"):
+        plan_for(Goal(("quality",), deadline_s=0.9))
+
+
+def test_energy_and_budget_have_the_margin_of_the_times_they_are_made_of():
+    free = plan_for(Goal(("quality",)))
+    energy = free.predicted["energy"].value
+    assert agent(plan_for(Goal(("quality",), max_energy_j=energy * 1.2))) != agent(free)
+    kept = plan_for(Goal(("quality",), max_energy_j=energy * 1.31))
+    assert agent(kept) == agent(free)
+    assert kept.margins == {"max-energy": pytest.approx(0.3)}
+
+
+def test_without_a_limit_there_is_no_margin_and_nothing_is_said():
+    plan = plan_for(Goal(("energy",), "basic"))
+    assert plan.margins == {}
+    assert not any("margin" in note for note in plan.notes)
+
+
+def test_a_total_without_a_band_has_no_margin():
+    assert margin_of({"latency": Figure(3.0, "s")}, "deadline", 0.99) == 0.0
+    assert margin_of({}, "deadline", 0.9) == 0.0
+
+
+def test_a_plan_of_an_earlier_version_is_read():
+    data = plan_for(Goal(("quality",), deadline_s=4.2)).to_json()
+    data.pop("margins")
+    data["goal"].pop("confidence")
+    assert Plan.from_json(data).margins == {}
+    assert replace(Plan.from_json(data).goal, deadline_s=None).confidence == 0.9
