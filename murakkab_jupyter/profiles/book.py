@@ -30,7 +30,7 @@ from murakkab_jupyter.profiles.fitting import ENOUGH_CALLS, NOWHERE, Fitted, com
 from murakkab_jupyter.profiles.hardware import host_key, host_speed
 from murakkab_jupyter.profiles.interference import NO_INTERFERENCE, host_interference
 from murakkab_jupyter.profiles.observation import Observation
-from murakkab_jupyter.profiles.options import Options, as_many_paths, distance, nearest
+from murakkab_jupyter.profiles.options import PATHS, Options, as_many_paths, distance, nearest
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction, options_key
 from murakkab_jupyter.profiles.published import shipped_published
 from murakkab_jupyter.profiles.reference import Reference, shipped_reference

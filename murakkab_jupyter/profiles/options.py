@@ -9,7 +9,7 @@ from typing import Any
 from murakkab_jupyter.profiles.observation import Observation, Quality
 from murakkab_jupyter.profiles.profile import options_key
 
-__all__ = ["Options", "as_many_paths", "distance", "nearest"]
+__all__ = ["PATHS", "Options", "as_many_paths", "distance", "nearest"]
 
 Options = tuple[tuple[str, Any], ...]
 

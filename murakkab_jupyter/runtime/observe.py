@@ -134,7 +134,7 @@ class Observing:
         ]
         if len(works) != len(items):
             return
-        call = {
+        call: dict[str, Any] = {
             "agent": configuration.agent,
             "options": configuration.options,
             "cores": configuration.cores,

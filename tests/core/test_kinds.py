@@ -262,7 +262,12 @@ def test_sizes_of_a_list_add_up_and_its_largest_picture_counts() -> None:
     five = measure(Scene(VIDEO, 0.0, 5.0))
     assert (five["duration_s"], five["count"]) == (5.0, 1.0)
     assert (five["megapixels"], five["frames"]) == (pytest.approx(2.0736), pytest.approx(125.0))
-    assert measure([small, Frame(VIDEO, 1.0)]) == {"count": 2.0, "megapixels": pytest.approx(2.0736)}
+    assert measure([small, Frame(VIDEO, 1.0)]) == {
+        "count": 2.0,
+        "megapixels": pytest.approx(2.0736),
+        # A second and a half of the video is decoded to reach its picture.
+        "decoded_megapixels": pytest.approx(1.0 + 2.0736 * 25 * 1.5),
+    }
     assert measure([Scene(VIDEO, 0.0, 2.0), Scene(VIDEO, 2.0, 5.0)])["duration_s"] == 5.0
     assert measure([]) == {"count": 0.0}
     assert measure("four") == {"tokens": 1.0, "count": 1.0}

@@ -11,6 +11,7 @@ from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.messages import StopRequested, WorkerJoined, WorkerLost
 from murakkab_jupyter.simulate.driver import Simulation, simulate
+from murakkab_jupyter.simulate.durations import Span, together
 from tests.simulate.samples import RoundProfiles, cluster, configurations, library, video, video_flow, view
 
 ROOTS = {"videos": [video("short", 10.0), video("long", 80.0)], "question": ["what is said?"]}

@@ -104,7 +104,8 @@ def loudness(samples: Samples) -> np.ndarray:
     """Decibels of full scale of each hop."""
     hop = round(HOP_S * RATE)
     whole = samples[: samples.size // hop * hop].reshape(-1, hop)
-    return 10.0 * np.log10(np.square(whole, dtype=np.float64).mean(axis=1) + 1e-12)
+    levels: np.ndarray = 10.0 * np.log10(np.square(whole, dtype=np.float64).mean(axis=1) + 1e-12)
+    return levels
 
 
 def runs(loud: np.ndarray) -> int:

@@ -146,7 +146,8 @@ def batches(size_of: Callable[[Inputs], float], items: Sequence[Inputs], most: i
         rows = [some[start : start + size] for start in range(len(some) - size + 1)]
         rows.sort(key=lambda row: sum(map(size_of, row)))
         last = len(rows) - 1
-        made += [rows[place] for place in sorted({0, last // 2, last} if size == 1 else {last // 2, last})]
+        places = {0, len(rows) // 2, last} if size == 1 else {last // 2, last}
+        made += [rows[place] for place in sorted(places)]
     return made
 
 

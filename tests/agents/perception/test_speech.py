@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
+from murakkab_jupyter.agents.library import default_library
 from murakkab_jupyter.agents.media.files import RATE, probe
 from murakkab_jupyter.agents.media.stretches import Span as StretchSpan
 from murakkab_jupyter.agents.media.stretches import cut, is_silent, spans_of, spread_words, stretches, windows
 from murakkab_jupyter.agents.perception.speech import (
     MOONSHINE_TINY,
+    NO_SPEECH,
+    QUIET,
     SPEECH_TO_TEXT,
     WHISPER_BASE,
     MoonshineAgent,
@@ -22,9 +25,11 @@ from murakkab_jupyter.agents.perception.speech import (
     tidy,
 )
 from murakkab_jupyter.core.errors import AgentError
-from murakkab_jupyter.core.kinds import Audio, Scene, Segment, Transcript, Video
+from murakkab_jupyter.core.kinds import Audio, Scene, Segment, Transcript, Video, measure
 from murakkab_jupyter.core.media import Media
+from murakkab_jupyter.planner.expect import count_notes, expect
 from murakkab_jupyter.profiles.reference import shipped_reference
+from murakkab_jupyter.workflow.language import declare
 from tests.conftest import RED, scene_pictures, tone, write_video
 
 GHOST = Video(Media("/nowhere/ghost.mp4", "0" * 64, 10), 60.0, 640, 360, 25.0, has_audio=True)
@@ -185,8 +190,53 @@ def test_what_stands_for_nothing_is_tidied_away():
     assert tidy(" . ") == ""
 
 
-def test_work_is_counted_in_seconds_of_sound():
-    assert SPEECH_TO_TEXT.work({"speech": {"duration_s": 12.5}}, {}) == 12.5
+def work(**speech):
+    return SPEECH_TO_TEXT.work({"speech": speech}, {})
+
+
+def test_work_is_counted_in_seconds_of_speech_and_all_sound_is_speech_where_nobody_listened():
+    assert work(duration_s=12.5) == work(audio_s=12.5) == 12.5
+    assert work(audio_s=12.5, speech_s=2.5) == pytest.approx(2.5 + QUIET * 10.0)
+    assert work(audio_s=12.5, speech_s=0.0) == 0.0
+    assert work(duration_s=12.5, audio_s=0.0) == 0.0
+    assert work(duration_s=12.5, audio_s=0.0, speech_s=5.0) == 0.0, "like the others, but without a track"
+
+
+def test_work_that_was_done_is_what_the_transcript_shows():
+    sound = {"speech": {"audio_s": 12.0}}
+    said = Transcript((Segment(1.0, 3.0, "one"), Segment(4.0, 5.0, "two")), "en")
+    assert SPEECH_TO_TEXT.worked(sound, {}, said) == pytest.approx(3.0 + QUIET * 9.0)
+    assert SPEECH_TO_TEXT.worked(sound, {}, Transcript(note=NO_SPEECH)) == 0.0
+    assert SPEECH_TO_TEXT.worked(sound, {}, "a transcript of another kind") == 12.0
+
+
+def planned(path, cell="scenes <- split {videos} into scenes\nsaid <- transcribe {scenes}\n"):
+    """Work of a step `said`, and what the plan would say of it."""
+    video = probe(path, "video")
+    library = default_library()
+    workflow = declare(f"%%murakkab w\n{cell}", library=library, values={"videos": [str(path)]})
+    found = expect(workflow, {"videos": [video]}, library).steps["said"]
+    notes = count_notes(workflow, {"videos": [video]}, library, {})
+    return found.items * found.work, [note for note in notes if note.startswith("said")]
+
+
+def test_a_video_without_a_track_of_sound_is_planned_without_work(three_scenes):
+    assert planned(three_scenes) == (0.0, ["said: no sound, so nothing to hear."])
+
+
+def test_a_silent_track_and_a_hum_are_planned_without_work(silent_video, humming_video):
+    quiet = (0.0, ["said: no speech, by a look at the sound."])
+    assert planned(silent_video) == planned(humming_video) == quiet
+    assert planned(silent_video, "said <- transcribe {videos}\n") == quiet
+
+
+@pytest.mark.media
+def test_a_real_speech_is_planned_with_as_much_work_as_it_turns_out_to_be(moonshine, speech_video):
+    expected, notes = planned(speech_video, "said <- transcribe {videos}\n")
+    video = probe(speech_video, "video")
+    (made,) = moonshine.call([Inputs((), {"speech": video})])
+    assert expected == pytest.approx(SPEECH_TO_TEXT.worked({"speech": measure(video)}, {}, made), rel=0.15)
+    assert notes[0].startswith("said: speech in about 8")
 
 
 def test_a_plan_takes_a_beam_of_one_since_five_was_no_better():

@@ -4,9 +4,15 @@ import pytest
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.media.files import probe
 from murakkab_jupyter.agents.perception.coco import COCO_90
-from murakkab_jupyter.agents.perception.vision import SSD_MOBILENET_V2, SSD_MOBILENET_V2_SMALL, SsdDetector
+from murakkab_jupyter.agents.perception.video import FRAME_EXTRACTION
+from murakkab_jupyter.agents.perception.vision import (
+    OBJECT_DETECTION,
+    SSD_MOBILENET_V2,
+    SSD_MOBILENET_V2_SMALL,
+    SsdDetector,
+)
 from murakkab_jupyter.core.errors import AgentError
-from murakkab_jupyter.core.kinds import Boxes, Frame, Image, Video
+from murakkab_jupyter.core.kinds import Boxes, Frame, Image, Video, measure
 from murakkab_jupyter.core.media import Media
 from tests.conftest import RED, coloured
 
@@ -53,6 +59,19 @@ def test_what_the_network_says_becomes_boxes_inside_the_picture_surest_first():
     assert [box.label for box in boxes] == ["dog", "person"]
     assert (boxes[0].x1, boxes[0].x2) == (0.0, 1.0)
     assert boxes[1].y1 == pytest.approx(0.2)
+
+
+def test_decoding_is_part_of_the_work_and_most_of_it_for_a_large_video():
+    def work(width, height, fps):
+        video = Video(Media("/v.mp4", "", 1), 60.0, width, height, fps, has_audio=False)
+        return OBJECT_DETECTION.work({"picture": measure(Frame(video, 3.0))}, {})
+
+    assert 1.0 < work(320, 240, 12.0) < 1.1
+    assert 1.1 < work(640, 360, 25.0) < 1.3
+    assert work(3840, 2160, 60.0) > 10.0
+    scene = {"megapixels": 0.2304, "frames": 250.0, "duration_s": 10.0}
+    planned = FRAME_EXTRACTION.yields({"scene": scene}, {"count": 2}).each
+    assert OBJECT_DETECTION.work({"picture": planned}, {}) == pytest.approx(work(640, 360, 25.0))
 
 
 def test_weights_that_cannot_be_read_are_an_agent_error(tmp_path, monkeypatch):
