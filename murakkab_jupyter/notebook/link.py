@@ -81,7 +81,9 @@ class Watch:
         self._state.read(self.run.events)
         if not self.run.ended:
             self._state.seconds = max(self._state.seconds, time.monotonic() - self.begun)
-            self.energy = self._state.spent().energy_j
+            spent = self._state.spent().energy_j
+            # Before the first batch has ended nothing is known of it, which is not nothing.
+            self.energy = spent if spent.value else None
 
     def busy_cores(self, worker: str) -> int:
         """Cores of a worker that batches of this run hold."""

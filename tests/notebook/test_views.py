@@ -294,7 +294,7 @@ def test_a_table_costs_little_more_than_what_it_says():
 
 def test_the_static_plan_has_every_number_of_the_live_one():
     plan, flow = samples.plan(), samples.newsroom()
-    html = entities.unescape(plan_view(plan, flow).html).replace("<span>$</span>", "$")
+    html = entities.unescape(plan_view(plan, flow).html).replace("<span>$</span>", "$").replace("\u00a0", " ")
     sheet = plan_sheet(plan, flow)
     for step in sheet["steps"]:
         said = [
@@ -399,7 +399,7 @@ def test_a_bill_shows_the_plan_beside_and_its_lines_add_up():
     assert "estimate" in shown.text
     assert "idle" in shown.text
     assert figure_text(bill.total.energy_j) in words_of(shown)
-    assert "812 / 190" in shown.text
+    assert "tokens 812 in, 190 out" in shown.text
 
 
 def test_a_step_that_never_began_says_so_in_its_bill():

@@ -30,6 +30,7 @@ COLUMNS: tuple[tuple[str, Align], ...] = (
     ("Here", "left"),
 )
 FROM: tuple[str, Align] = ("From", "left")
+OWN = "murakkab-jupyter"
 SLOTS = {int: "a whole number", float: "a number", str: "a word"}
 
 
@@ -37,16 +38,14 @@ def agents_view(library: Library, only: str | None = None) -> Bundle:
     """Every capability with its ports, sentences and slots, once, above the agents that offer it here."""
     html: list[Html] = []
     text = ["Agents"]
-    packages = {
-        library.package_of(one.name) for c in library.capabilities() for one in library.agents(c.name)
-    }
-    # Where all come from one package, it is said once.
-    columns = (*COLUMNS, FROM) if len(packages) > 1 else COLUMNS
     for capability in library.capabilities():
         known = list(library.agents(capability.name))
         agents = [one for one in known if only in (None, capability.name, one.name)]
         if not agents and only not in (None, capability.name):
             continue
+        # Where all are our own, a column for that would cost the others their room.
+        foreign = any(library.package_of(one.name) != OWN for one in agents)
+        columns = (*COLUMNS, FROM) if foreign else COLUMNS
         rows = [row(one, library)[: len(columns)] for one in agents]
         facts = facts_of(capability)
         html += [
@@ -58,7 +57,7 @@ def agents_view(library: Library, only: str | None = None) -> Bundle:
         text += [line for title, said in facts for line in fact_text(title, said)]
         shown = listing_text(columns, rows) if rows else "\nNo agent offers it yet."
         text += [f"  {line}".rstrip() for line in shown.split("\n")]
-    notes = [f"All are from {one}." for one in packages if len(packages) == 1]
+    notes = [f"Where no package is named, it is {OWN}."] if html else []
     notes += [f"{name} could not be loaded: {why}" for name, why in library.broken.items()]
     if not html:
         notes.insert(0, f"There is no capability or agent {only!r}." if only else "No agents are installed.")

@@ -42,22 +42,19 @@ def told(bill: Bill, name: str) -> Told:
     """One row a step, then idle and total; actual above predicted."""
     boundaries = sorted({boundary for line in bill.lines for boundary in line.counted})
     wasted = any(wasted_of(line) for line in bill.lines)
-    tokens = any(line.tokens_in is not None or line.tokens_out is not None for line in bill.lines)
     methods = {method_of(line) for line in bill.lines}
     columns: list[tuple[str, Align]] = [("Step", "left"), ("Items", "right")]
     columns += [(title, "right") for _, title in COLUMNS]
     # A column of one word many times would cost the others their room.
     columns += [("Energy by", "left")] if len(methods) > 1 else []
     columns += [(f"Counted: {boundary}", "right") for boundary in boundaries]
-    columns += [("Tokens in / out", "right")] if tokens else []
     columns += [("Wasted", "right")] if wasted else []
     rows = []
     for line in bill.lines:
-        row: list[Cell | object] = [Cell(line.name, line.agent), items_of(line)]
+        row: list[Cell | object] = [Cell(line.name, line.agent), Cell(items_of(line), tokens_of(line))]
         row += [amount_cell(line, key) for key, _ in COLUMNS]
         row += [method_of(line)] if len(methods) > 1 else []
         row += [figure_text(line.counted.get(boundary)) for boundary in boundaries]
-        row += [tokens_of(line)] if tokens else []
         row += [wasted_of(line)] if wasted else []
         rows.append(row)
     detail = (
@@ -66,7 +63,7 @@ def told(bill: Bill, name: str) -> Told:
         else "what was used, and what the plan said"
     )
     notes = (
-        *([f"Energy: {methods.pop()}, of every line."] if len(methods) == 1 else []),
+        *([f"How energy was got, in every line: {methods.pop()}."] if len(methods) == 1 else []),
         *bill.notes,
         "Steps and idle add up to the total; steps run beside each other, so their times do not.",
     )
@@ -145,8 +142,9 @@ def items_of(line: Line) -> str:
 def tokens_of(line: Line) -> str:
     if line.tokens_in is None and line.tokens_out is None:
         return ""
-    words = f"{'unknown' if line.tokens_in is None else line.tokens_in} / {'unknown' if line.tokens_out is None else line.tokens_out}"
-    return f"{words} ({line.tokens_cached} cached)" if line.tokens_cached else words
+    came, went = ("unknown" if one is None else one for one in (line.tokens_in, line.tokens_out))
+    cached = f", {line.tokens_cached} cached" if line.tokens_cached else ""
+    return f"tokens {came} in{cached}, {went} out"
 
 
 def wasted_of(line: Line) -> str:

@@ -19,6 +19,7 @@ from murakkab_jupyter.notebook.views.html import (
     cleaned,
     frame,
     heading,
+    join,
     note,
     table,
     tag,
@@ -184,14 +185,13 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
         [
             Cell(f"{point['number']}{' (chosen)' if point['chosen'] else ''}", strong=point["chosen"]),
             *(point["texts"][key] for key, _ in COLUMNS),
-            Cell(point["gives"] or "nothing", differs(sheet, point)),
         ]
         for point in sheet["points"]
     ]
     # Text has a column a step, and what each gives up on lines of its own; a page has less room across.
     text_columns: list[tuple[str, Align]] = [*figured, *((step, "left") for step in sheet["changing"])]
     text_rows = [
-        [*row[:-1], *(Cell(agent, detail) for agent, detail in point["choices"])]
+        [*row, *(Cell(agent, detail) for agent, detail in point["choices"])]
         for row, point in zip(rows, sheet["points"], strict=True)
     ]
     many = len(plans) > 1
@@ -206,9 +206,10 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
         heading("Frontier", f"{sheet['name']} · {detail}"),
         picture(sheet) if many else None,
         table(
-            [*figured, ("What it gives up, and how it does what not all do alike", "left")],
+            figured,
             rows,
-            caption="Frontier: one row a plan",
+            caption="Frontier: for each plan its figures, what it gives up, and where it differs",
+            below=[told(sheet, point) for point in sheet["points"]],
         ),
         *(note(one) for one in notes if one),
     )
@@ -221,6 +222,13 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
         ]
     )
     return Bundle(markup, clean(text))
+
+
+def told(sheet: dict[str, Any], point: dict[str, Any]) -> Html:
+    """What a plan gives up, and in small how it does what not all do alike."""
+    how = differs(sheet, point)
+    between = tag("br") if point["gives"] and how else None
+    return join([point["gives"], between, tag("small", how) if how else None])
 
 
 def differs(sheet: dict[str, Any], point: dict[str, Any]) -> str:

@@ -58,7 +58,9 @@ STYLE = (
     ".murakkab.murakkab .ms-table tr{background:none;border-top:1px solid #8887}"
     ".murakkab.murakkab .ms-table thead tr{background:#8882}"
     ".murakkab.murakkab .ms-table :is(th,td){padding:4px 9px;vertical-align:top;max-width:none;line-height:1.45}"
-    ".murakkab.murakkab .ms-table .r{text-align:right;white-space:nowrap}"
+    ".murakkab.murakkab .ms-table .r{text-align:right}"
+    ".murakkab.murakkab .ms-table .u{border:0}"
+    ".murakkab.murakkab .ms-table .u td{padding-top:0}"
     ".murakkab.murakkab .ms-table th{font-weight:600}"
     ".murakkab.murakkab small{font-size:12px;font-weight:400;opacity:.74}"
     # A shade at the edge behind which there is more; it goes where one has scrolled to the end.
@@ -67,8 +69,7 @@ STYLE = (
     "linear-gradient(270deg,var(--p) 40%,transparent) 100%/30px 100% no-repeat local,"
     "linear-gradient(90deg,#8888,transparent) 0/12px 100% no-repeat scroll,"
     "linear-gradient(270deg,#8888,transparent) 100%/12px 100% no-repeat scroll}"
-    ".murakkab.murakkab .ms-card>:first-child{padding:4px 10px;background:#8882}"
-    ".murakkab.murakkab .ms-card>:last-child{padding:6px 10px 4px;overflow:hidden}"
+    ".murakkab.murakkab .ms-card>:first-child{background:#8882}"
     ".murakkab.murakkab .ms-field{margin:0 0 6px}"
     "@container (max-width:720px){.murakkab.murakkab .ms-table :is(th,td){padding:4px 5px;font-size:12px}}"
     "</style>"
@@ -231,13 +232,19 @@ def table(
     *,
     caption: str,
     last_strong: bool = False,
+    below: Sequence[object] = (),
 ) -> Html:
-    """A real table, with headers; the first cell of a row is the row's header."""
+    """A real table, with headers; the first cell of a row is the row's header.
+
+    `below` has, for each row, words that stand below its figures, as wide as these are together.
+    """
     listed = [list(row) for row in rows]
 
     def look(index: int) -> dict[str, str]:
         """To the right by the style sheet, to the left inline: pages that strip the sheet set cells to the right."""
-        return {"class_": "r"} if columns[index][1] == "right" else {"style": "text-align:left"}
+        if columns[index][1] == "right":
+            return {"class_": "r", "style": "white-space:nowrap"}
+        return {"style": "text-align:left"}
 
     def cell(value: Cell | object, index: int, *, strong: bool) -> Html:
         one = value if isinstance(value, Cell) else Cell(value)
@@ -249,14 +256,18 @@ def table(
             said,
             *([tag("br"), tag("small", one.detail)] if one.detail else []),
             scope=None if index else "row",
+            rowspan=None if index or not below else 2,
             **look(index),
         )
 
     head = tag("tr", *(tag("th", title, scope="col", **look(i)) for i, (title, _) in enumerate(columns)))
-    body = [
-        tag("tr", *(cell(v, i, strong=last_strong and number == len(listed) - 1) for i, v in enumerate(row)))
-        for number, row in enumerate(listed)
-    ]
+    body = []
+    for number, row in enumerate(listed):
+        strong = last_strong and number == len(listed) - 1
+        body.append(tag("tr", *(cell(value, i, strong=strong) for i, value in enumerate(row))))
+        if below:
+            words = tag("td", below[number], colspan=len(columns) - 1, style="text-align:left")
+            body.append(tag("tr", words, class_="u"))
     return tag(
         "div",
         tag(
@@ -265,7 +276,8 @@ def table(
             tag("tbody", *body),
             aria_label=caption,
             class_="ms-table",
-            style=f"border-collapse:collapse;border:{BORDER};margin:2px 0 6px;font-size:13px;table-layout:auto;font-variant-numeric:tabular-nums",
+            style=f"border-collapse:collapse;border:{BORDER};margin:2px 0 6px;font-size:13px;table-layout:auto;font-variant-numeric:tabular-nums"
+            + (";width:100%;max-width:820px" if below else ""),
         ),
         # What scrolls is reached by the keyboard too.
         tabindex=0,

@@ -64,6 +64,11 @@ def place_words(configuration: Configuration) -> tuple[str, str]:
     return f"{one.device}, {one.instances} × {one.cores} {parts}{gpus}", batch
 
 
+def whole(words: str) -> str:
+    """Words between which no line ends."""
+    return words.replace(" ", "\u00a0")
+
+
 def totals(plan: Plan) -> list[tuple[str, Figure | None]]:
     """The totals a plan predicts, in the order they are shown."""
     return [(title, plan.predicted.get(key)) for key, title in FIGURES]
@@ -104,7 +109,7 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         rows.append(
             [
                 Cell(name),
-                Cell(agent, " · ".join(one for one in (options, f"{place}, {batch}") if one)),
+                Cell(agent, " · ".join(part for part in (options, whole(place), whole(batch)) if part)),
                 items_text(step.items),
                 *(Cell(figure_text(one), markup=figure(one)) for one in figures),
             ]

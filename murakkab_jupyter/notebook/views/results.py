@@ -316,9 +316,9 @@ def card(
         fields.append(tag("div", tag("small", name), tag("br"), shown, class_="ms-field"))
     return tag(
         "div",
-        tag("div", tag("strong", where or ancestry), title=ancestry),
+        tag("div", tag("strong", where or ancestry), title=ancestry, style="padding:4px 10px"),
         picture,
-        tag("div", *fields),
+        tag("div", *fields, style="padding:6px 10px 4px;overflow:hidden"),
         role="group",
         aria_label=where or ancestry,
         class_="ms-card",

@@ -56,7 +56,7 @@ export default function frontier({ el, say, rove }, root, act) {
     plot,
     card,
     said,
-    el('div', { class: 'mk-scroll', tabindex: '0', role: 'group', 'aria-label': 'The same plans as a table' }, el('table', { 'aria-label': 'Frontier: one row a plan' }, el('thead', {}, headings), body)),
+    el('div', { class: 'mk-scroll', tabindex: '0', role: 'group', 'aria-label': 'The same plans as a table' }, el('table', { class: 'mk-plans', 'aria-label': 'Frontier: for each plan its figures, and where it differs' }, el('thead', {}, headings), body)),
     foot
   );
 
@@ -185,25 +185,24 @@ export default function frontier({ el, say, rove }, root, act) {
         el('th', { scope: 'col' }, 'Plan'),
         el('th', { scope: 'col' }, 'Take'),
         ...sheet.columns.map(([, title]) => el('th', { scope: 'col', class: 'mk-num' }, title)),
-        sheet.changing.length ? el('th', { scope: 'col' }, 'Where it differs') : ''
       );
       body.replaceChildren(
-        ...sheet.points.map(point =>
-          el(
-            'tr',
-            { class: point.chosen ? 'mk-chosen' : null, 'data-number': point.number },
-            el('th', { scope: 'row' }, String(point.number)),
-            el(
-              'td',
-              {},
-              point.chosen
-                ? '◆ chosen'
-                : el('button', { class: 'mk-button', type: 'button', 'data-number': point.number, 'aria-label': `Take plan ${point.number}`, click: () => take(point) }, 'Take')
-            ),
-            ...sheet.columns.map(([key]) => el('td', { class: 'mk-num', title: point.notes[key] }, point.texts[key])),
-            sheet.changing.length ? el('td', { class: 'mk-wrap' }, el('small', {}, choices(point))) : ''
-          )
-        )
+        ...sheet.points.flatMap(point => {
+          const look = { class: point.chosen ? 'mk-chosen' : null, 'data-number': point.number };
+          const button = el('button', { class: 'mk-button', type: 'button', 'data-number': point.number, 'aria-label': `Take plan ${point.number}`, click: () => take(point) }, 'Take');
+          // Where it differs stands below its figures, as wide as these are together.
+          const how = sheet.changing.length > 0;
+          const rowspan = how ? 2 : null;
+          const cells = [
+            el('th', { scope: 'row', rowspan }, String(point.number)),
+            el('td', { rowspan }, point.chosen ? '◆ chosen' : button),
+            ...sheet.columns.map(([key]) => el('td', { class: 'mk-num', title: point.notes[key] }, point.texts[key]))
+          ];
+          return [
+            el('tr', look, ...cells),
+            ...(how ? [el('tr', { ...look, class: `mk-under ${look.class ?? ''}` }, el('td', { class: 'mk-wrap', colspan: sheet.columns.length }, el('small', {}, choices(point))))] : [])
+          ];
+        })
       );
       foot.replaceChildren(...[...sheet.cautions, sheet.same, sheet.coverage, sheet.note].filter(Boolean).map(text => el('div', { class: 'mk-note' }, text)));
       // Whoever took a plan by key is still at it.

@@ -120,7 +120,9 @@ export default function run({ el, say, each, rove }, root, act) {
 
   const spentRow = () => el('tr', {}, el('th', { scope: 'row' }), el('td', { class: 'mk-num' }), el('td', { class: 'mk-num mk-band' }), el('td', { class: 'mk-quiet' }));
   const showSpent = (row, one) => {
-    [one.what, one.used, one.plan, one.how].forEach((words, index) => say(row.children[index], words));
+    // Where there is little room, a line ends before a band, and not within a figure.
+    const plan = one.plan.replace(/ (?!\()/g, '\u00a0').replace('\u00a0to\u00a0', ' to\u00a0');
+    [one.what, one.used, plan, one.how].forEach((words, index) => say(row.children[index], words));
   };
 
   const showMark = (row, mark) => {

@@ -1,0 +1,115 @@
+"""Views in a narrow page and in a notebook that nobody trusts: all is in sight, in reach and readable."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+
+from tests.labextension.lab import code, sit_down
+from tests.labextension.test_screenshots import DIGEST, FLOW, NOTES, SETUP
+
+pytestmark = [pytest.mark.media, pytest.mark.timeout(500)]
+
+PLACES = "[data-murakkab=frontier-point] circle"
+
+
+@pytest.fixture
+def narrow(plain_lab, browser):
+    one, context = sit_down(plain_lab, browser, width=800)
+    yield one
+    context.close()
+
+
+def open_narrow(desk, name: str) -> None:
+    desk.open(name)
+    desk.page.keyboard.press("Control+B")  # away with the list of files, as one does on a small screen
+
+
+def too_wide(desk, index: int) -> list[str]:
+    """What of ours scrolls across or reaches out of its output."""
+    return desk.output(index).evaluate(
+        """output => [...output.querySelectorAll('.ms-scroll, .mk-scroll, .murakkab, .murakkab-live')]
+        .filter(one => one.clientWidth && one.scrollWidth > one.clientWidth + 1)
+        .map(one => `${one.className} ${one.scrollWidth} > ${one.clientWidth}: ${one.textContent.slice(0, 80)}`)"""
+    )
+
+
+def test_plan_run_bill_and_frontier_fit_into_800_pixels_live_and_as_they_are_saved(narrow):
+    desk = narrow
+    desk.lab.write("narrow.ipynb", *(code(one) for one in FLOW[:6]))
+    open_narrow(desk, "narrow.ipynb")
+    for index in range(6):
+        desk.run(index)
+    desk.output(5).locator("[data-murakkab=frontier]").wait_for()
+    for index in (1, 2, 4, 5):
+        assert too_wide(desk, index) == []
+    desk.save()
+    desk.lab.end_kernels()
+    desk.lab.trust("narrow.ipynb")
+    open_narrow(desk, "narrow.ipynb")
+    desk.output(5).locator(".murakkab style").wait_for(state="attached")
+    for index in (1, 2, 4, 5):
+        assert too_wide(desk, index) == []
+
+
+def test_every_plan_of_a_crowded_frontier_can_be_read_pointed_at_and_reached_by_key(plain_desk):
+    desk = plain_desk
+    desk.lab.write("crowd.ipynb", code(SETUP), code(NOTES), code(DIGEST), code(CROWD))
+    desk.open("crowd.ipynb")
+    for index in range(4):
+        desk.run(index)
+    view = desk.output(3).locator("[data-murakkab=frontier]")
+    view.wait_for()
+    places = view.locator(PLACES).evaluate_all(
+        "all => all.map(one => [one.cx.baseVal.value, one.cy.baseVal.value])"
+    )
+    assert len(places) == 12
+    gaps = [math.dist(a, b) for i, a in enumerate(places) for b in places[:i]]
+    assert min(gaps) > 20
+    view.scroll_into_view_if_needed()
+    hit = view.evaluate(
+        """view => [...view.querySelectorAll('[data-murakkab=frontier-point]')].map(one => {
+          const box = one.querySelector('circle').getBoundingClientRect();
+          const at = document.elementFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2);
+          return at?.closest('[data-number]')?.dataset.number === one.dataset.number;
+        })"""
+    )
+    assert hit == [True] * 12
+    view.locator("[data-murakkab=frontier-point][tabindex='0']").first.focus()
+    desk.page.keyboard.press("Home")
+    reached = ["1"]
+    for _ in range(11):
+        desk.page.keyboard.press("ArrowRight")
+        reached.append(desk.page.evaluate("document.activeElement.dataset.number"))
+    assert all(int(a) + 1 == int(b) for a, b in pairwise(reached))
+
+
+CROWD = """magics = get_ipython().magics_manager.registry['MurakkabMagics']
+one = magics.bench.find('digest')
+one.plan = one.plan or magics.bench.plan(one)
+magics.screen.frontier(one, [one.plan] * 12)"""
+
+
+def test_a_notebook_that_nobody_trusts_is_readable_although_its_style_sheets_are_stripped(plain_desk):
+    desk = plain_desk
+    desk.lab.write("mine.ipynb", *(code(one) for one in FLOW[:3]))
+    desk.open("mine.ipynb")
+    for index in range(3):
+        desk.run(index)
+    desk.save()
+    cells = desk.lab.read("mine.ipynb")["cells"]
+    desk.lab.end_kernels()
+    desk.lab.write("stranger.ipynb", *cells, code("1"))
+    desk.open("stranger.ipynb", kernel=False)
+    run = desk.output(2)
+    run.get_by_text("Results (partial)").wait_for()
+    assert run.locator("style").count() == 0
+    words = run.inner_text()
+    assert "ms-table" not in words  # the sheet is gone with its words
+    assert "container-type" not in words
+    cell = run.locator("table[aria-label], table").first.locator("tbody td").first
+    assert cell.evaluate("one => getComputedStyle(one).textAlign") == "left"
+    assert cell.inner_text() == "clip0"
+    assert run.get_by_text("Bill", exact=True).is_visible()
