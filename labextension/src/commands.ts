@@ -1,11 +1,14 @@
 /** Commands of the palette. What they do stays in the notebook: they write the line that does it, and run it. */
 
+import type { ISessionContextDialogs } from '@jupyterlab/apputils';
 import { Notification } from '@jupyterlab/apputils';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { NotebookActions } from '@jupyterlab/notebook';
 import type { CommandRegistry } from '@lumino/commands';
 import type { KernelLink } from './link';
-import { isMurakkab, workflowName } from './tokens';
+import { headerOf, workflowName } from './tokens';
+import type { Verb } from './words';
+import { BUSY, obstacle, situationWords } from './words';
 
 export const CATEGORY = 'Murakkab';
 
@@ -19,107 +22,192 @@ export const IDS = {
   panel: 'murakkab:show-panel'
 } as const;
 
-/** Put a line into a new cell below the one in front, and run it. */
-export async function say(panel: NotebookPanel, code: string): Promise<boolean> {
-  const notebook = panel.content;
-  NotebookActions.insertBelow(notebook);
-  notebook.activeCell?.model.sharedModel.setSource(code);
-  return NotebookActions.run(notebook, panel.sessionContext);
+const AT_ONCE = /\s--(run|background)(\s|$)/;
+
+function tell(words: string): void {
+  Notification.info(`Murakkab: ${words}`, { autoClose: 8000 });
+}
+
+/** Put a line into a new cell below the one in front. */
+function write(panel: NotebookPanel, code: string): void {
+  NotebookActions.insertBelow(panel.content);
+  panel.content.activeCell?.model.sharedModel.setSource(code);
+}
+
+/** Run the cell in front, whatever else is selected. */
+async function runCell(panel: NotebookPanel, cell = panel.content.activeCell): Promise<boolean> {
+  panel.content.deselectAll();
+  return cell !== null && NotebookActions.runCells(panel.content, [cell], panel.sessionContext);
+}
+
+/**
+ * Put the line that takes a plan of a saved frontier below its cell, for the person to run: a kernel that is not
+ * the one that made it may plan differently by now. Returns what to say of it.
+ */
+export function takeLine(tracker: INotebookTracker | null, node: HTMLElement, workflow: string, plan: number): string {
+  const line = ['%murakkab frontier', /^\w+$/.test(workflow) ? workflow : '', `--take ${plan}`].filter(Boolean).join(' ');
+  const panel = tracker?.find(one => one.node.contains(node));
+  if (!panel || panel.content.model?.readOnly) {
+    return `The kernel that made this frontier does not answer. In a cell: ${line}`;
+  }
+  const index = panel.content.widgets.findIndex(one => one.node.contains(node));
+  if (index >= 0) {
+    panel.content.activeCellIndex = index;
+  }
+  write(panel, line);
+  return `The kernel that made this frontier does not answer. The line that takes plan ${plan} is in the cell below, to be run where ${workflow} is declared.`;
 }
 
 export class Commander {
   constructor(
     private readonly tracker: INotebookTracker,
-    private readonly link: KernelLink
+    private readonly link: KernelLink,
+    private readonly dialogs: ISessionContextDialogs | null
   ) {}
 
-  /** The notebook in front, or a word on what is missing. */
-  private front(): NotebookPanel | null {
+  /** The notebook in front, with a kernel of which it is known whether it has loaded us; or a word on what is missing. */
+  private async front(): Promise<NotebookPanel | null> {
     const panel = this.tracker.currentWidget;
     if (!panel) {
-      Notification.info('Murakkab: open a notebook first.', { autoClose: 4000 });
+      tell('open a notebook first.');
+      return null;
     }
+    const { sessionContext } = panel;
+    await sessionContext.ready;
+    if (!sessionContext.session?.kernel) {
+      await this.dialogs?.selectKernel(sessionContext);
+    }
+    if (!sessionContext.session?.kernel) {
+      tell(situationWords('no-kernel', false));
+      return null;
+    }
+    await this.link.settled();
     return panel;
   }
 
-  private cell(panel: NotebookPanel): string {
+  /** The first line of the cell in front when it is one of ours. */
+  private header(panel: NotebookPanel): string | null {
     const cell = panel.content.activeCell;
-    const source = cell?.model.type === 'code' ? cell.model.sharedModel.getSource() : '';
-    return isMurakkab(source.split('\n')[0] ?? '') ? source : '';
+    return cell?.model.type === 'code' ? headerOf(cell.model.sharedModel.getSource()) : null;
   }
 
-  /** Write and run a line, with the line that loads us where the kernel is known to need it. */
-  async line(code: string): Promise<void> {
-    const panel = this.front();
-    if (panel) {
-      const needed = this.link.panel === panel && this.link.situation === 'not-loaded';
-      await say(panel, needed && code !== LOAD ? `${LOAD}\n${code}` : code);
+  /** Whether a verb can be carried out now; says why, where it cannot. */
+  private may(verb: Verb, cell: boolean): boolean {
+    const { situation, state, busy } = this.link;
+    const unloaded = situation === 'not-loaded';
+    let why = obstacle(verb, situation, state, busy, cell);
+    if (unloaded && (cell || verb === 'resume')) {
+      why = busy ? BUSY : '';
+    } else if (unloaded && verb !== 'stop') {
+      why += ' Select a %%murakkab cell first, or load it by the panel.';
     }
+    if (why) {
+      tell(why);
+    }
+    return !why;
+  }
+
+  /** Write and run a line, with the line that loads us where the kernel needs it. */
+  async line(code: string): Promise<void> {
+    const panel = await this.front();
+    if (panel) {
+      const needed = this.link.situation === 'not-loaded' && code !== LOAD;
+      write(panel, needed ? `${LOAD}\n${code}` : code);
+      await runCell(panel);
+    }
+  }
+
+  /** Run the cell in front, which is one of ours, below the line that loads us where the kernel needs it. */
+  private async declare(panel: NotebookPanel): Promise<boolean> {
+    const cell = panel.content.activeCell;
+    if (this.link.situation === 'not-loaded') {
+      NotebookActions.insertAbove(panel.content);
+      panel.content.activeCell?.model.sharedModel.setSource(LOAD);
+      if (!(await runCell(panel))) {
+        return false;
+      }
+      panel.content.activeCellIndex += 1;
+    }
+    return runCell(panel, cell);
   }
 
   /** Plan: the cell in front when it is one of ours, else the latest workflow. */
   async plan(): Promise<void> {
-    const panel = this.front();
-    if (!panel) {
+    const panel = await this.front();
+    const header = panel && this.header(panel);
+    if (!panel || !this.may('plan', header !== null)) {
       return;
     }
-    if (this.cell(panel)) {
-      await NotebookActions.run(panel.content, panel.sessionContext);
-    } else {
+    if (header === null) {
       await this.line('%murakkab plan');
+    } else if (!AT_ONCE.test(header)) {
+      await this.declare(panel);
+    } else {
+      const name = workflowName(header);
+      if (name && this.link.state?.workflows.some(one => one.name === name)) {
+        await this.line(`%murakkab plan ${name}`);
+      } else {
+        tell('the cell in front runs at once: take --run out of its first line to plan it only.');
+      }
     }
   }
 
   /** Run: the cell in front is declared first when it is one of ours. */
   async run(): Promise<void> {
-    const panel = this.front();
-    if (!panel) {
+    const panel = await this.front();
+    const header = panel && this.header(panel);
+    if (!panel || !this.may('run', header !== null)) {
       return;
     }
-    const source = this.cell(panel);
-    if (!source) {
+    if (header === null) {
       await this.line('%murakkab run');
       return;
     }
-    const header = source.split('\n')[0] ?? '';
-    const declared = await NotebookActions.run(panel.content, panel.sessionContext);
-    if (declared && !/\s--(run|background)(\s|$)/.test(header)) {
+    if ((await this.declare(panel)) && !AT_ONCE.test(header)) {
       await this.line(['%murakkab run', workflowName(header)].filter(Boolean).join(' '));
     }
   }
 
-  /** Stop a run: through the panel's comm when the kernel is free to hear it, else by an interrupt. */
+  async resume(): Promise<void> {
+    if ((await this.front()) && this.may('resume', false)) {
+      await this.line('%murakkab resume');
+    }
+  }
+
+  /** Stop a run, the latest that goes on when none is named. */
   async stop(run?: string): Promise<void> {
-    const panel = this.front();
-    if (!panel) {
+    const panel = this.tracker.currentWidget;
+    const kernel = panel?.sessionContext.session?.kernel;
+    if (!panel || !kernel) {
+      tell(panel ? 'nothing is running in this notebook.' : 'open a notebook first.');
       return;
     }
-    const running = this.link.panel === panel ? this.link.state?.runs.find(one => one.status === 'running') : undefined;
-    const kernel = panel.sessionContext.session?.kernel;
-    const wanted = run ?? running?.id;
-    if (wanted && this.link.send({ stop: wanted }) && !this.link.busy) {
-      return;
-    }
-    if (kernel?.status === 'busy') {
-      await kernel.interrupt();
-    } else if (!wanted) {
-      Notification.info('Murakkab: nothing is running in this notebook.', { autoClose: 4000 });
+    await this.link.settled(false);
+    const { state, busy, situation } = this.link;
+    const wanted = run ?? state?.runs.find(one => one.status === 'running')?.id;
+    if (wanted) {
+      // A kernel without subshells hears nothing while its cell runs, and an interrupt stops the run as well.
+      if (!(await this.link.stop(wanted)) && kernel.status === 'busy') {
+        await kernel.interrupt();
+      }
+    } else if (busy && situation === 'asking') {
+      Notification.info('Murakkab: the kernel is busy and does not answer, so that it cannot be said whether a run goes on.', {
+        autoClose: false,
+        actions: [{ label: 'Interrupt the cell', callback: () => void kernel.interrupt() }]
+      });
+    } else {
+      tell('nothing is running in this notebook.');
     }
   }
 
   register(commands: CommandRegistry): void {
     const add = (id: string, label: string, caption: string, execute: () => Promise<void>): void => {
-      commands.addCommand(id, {
-        label,
-        caption,
-        execute,
-        isEnabled: () => this.tracker.currentWidget !== null,
-        describedBy: { args: { type: 'object', properties: {} } }
-      });
+      // Never out of use: where one cannot do what it says, it says why.
+      commands.addCommand(id, { label, caption, execute, describedBy: { args: { type: 'object', properties: {} } } });
     };
     add(IDS.plan, 'Plan the Workflow', 'Run the %%murakkab cell in front, or %murakkab plan', () => this.plan());
     add(IDS.run, 'Run the Workflow', 'Declare the %%murakkab cell in front, then %murakkab run', () => this.run());
     add(IDS.stop, 'Stop the Run', 'What is finished is kept', () => this.stop());
-    add(IDS.resume, 'Resume the Latest Run', '%murakkab resume', () => this.line('%murakkab resume'));
+    add(IDS.resume, 'Resume the Latest Run', '%murakkab resume', () => this.resume());
   }
 }

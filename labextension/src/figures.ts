@@ -13,12 +13,6 @@ export interface Figure {
 
 const MARKS: Record<string, string> = { measured: '', published: '°', prior: '~' };
 
-const LEGEND: [string, string][] = [
-  ['prior', '~ prior: a guess, or measured on another machine'],
-  ['published', '° published by others'],
-  ['measured', 'no mark: measured on this host']
-];
-
 /** Whether something from a saved notebook is a figure. */
 export function isFigure(one: unknown): one is Figure {
   if (typeof one !== 'object' || one === null) {
@@ -128,17 +122,6 @@ export function figure(one: Figure | null | undefined): string {
   return `${MARKS[one.source ?? 'prior'] ?? '~'}${amount(one.value, one.unit)}`;
 }
 
-/** A figure with the band it is expected in, where one is known. */
-export function band(one: Figure | null | undefined): string {
-  const text = figure(one);
-  if (!one || one.value === null || typeof one.low !== 'number' || typeof one.high !== 'number') {
-    return text;
-  }
-  const low = amount(one.low, one.unit);
-  const high = amount(one.high, one.unit);
-  return low === high ? text : `${text} (${low} to ${high})`;
-}
-
 /** Where a figure comes from, in words: for titles. */
 export function origin(one: Figure | null | undefined): string {
   if (!one || one.value === null) {
@@ -146,12 +129,4 @@ export function origin(one: Figure | null | undefined): string {
   }
   const words = one.note ? `${one.source ?? 'prior'}: ${one.note}` : (one.source ?? 'prior');
   return one.method ? `${words} (${one.method})` : words;
-}
-
-/** What the marks among some figures mean; only those that occur. */
-export function legend(figures: (Figure | null | undefined)[]): string {
-  const sources = new Set(figures.filter(one => one && one.value !== null).map(one => one?.source ?? 'prior'));
-  return LEGEND.filter(([source]) => sources.has(source))
-    .map(([, words]) => words)
-    .join(' · ');
 }

@@ -23,7 +23,11 @@ const whole = Decoration.mark({ class: 'cm-murakkab-cell' });
 
 function decorate(view: EditorView): DecorationSet {
   const doc = view.state.doc;
-  if (!isMurakkab(doc.line(1).text)) {
+  let first = 1;
+  while (first < doc.lines && !doc.line(first).text.trim()) {
+    first += 1;
+  }
+  if (!isMurakkab(doc.line(first).text)) {
     return Decoration.none;
   }
   // A cell's lines depend on those before them, so it is read from its start to the last line on screen.

@@ -5,12 +5,12 @@
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ILayoutRestorer } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, ISessionContextDialogs } from '@jupyterlab/apputils';
 import { EditorExtensionRegistry, IEditorExtensionRegistry } from '@jupyterlab/codemirror';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
-import { CATEGORY, Commander, IDS, LOAD } from './commands';
+import { CATEGORY, Commander, IDS, LOAD, takeLine } from './commands';
 import { highlighting } from './highlight';
 import { KernelLink } from './link';
 import { MurakkabPanel } from './panel';
@@ -40,9 +40,9 @@ const views: JupyterFrontEndPlugin<void> = {
   description: 'Plans, runs and results to explore, in place of their static form.',
   autoStart: true,
   requires: [IRenderMimeRegistry],
-  optional: [ISettingRegistry],
-  activate: async (_: JupyterFrontEnd, registry: IRenderMimeRegistry, settings: ISettingRegistry | null) => {
-    const made = factories(registry);
+  optional: [ISettingRegistry, INotebookTracker],
+  activate: async (_: JupyterFrontEnd, registry: IRenderMimeRegistry, settings: ISettingRegistry | null, tracker: INotebookTracker | null) => {
+    const made = factories(registry, (node, workflow, plan) => takeLine(tracker, node, workflow, plan));
     const apply = (interactive: boolean): void => {
       for (const factory of made) {
         if (interactive) {
@@ -71,16 +71,17 @@ const panel: JupyterFrontEndPlugin<void> = {
   description: 'A side panel of runs, workflows, workers and energy, and commands.',
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ICommandPalette, ILayoutRestorer, ISettingRegistry],
+  optional: [ICommandPalette, ILayoutRestorer, ISettingRegistry, ISessionContextDialogs],
   activate: async (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
-    settings: ISettingRegistry | null
+    settings: ISettingRegistry | null,
+    dialogs: ISessionContextDialogs | null
   ) => {
     const link = new KernelLink(tracker);
-    const commander = new Commander(tracker, link);
+    const commander = new Commander(tracker, link, dialogs);
     const widget = new MurakkabPanel(link, {
       load: () => void commander.line(LOAD),
       act: verb => void app.commands.execute(IDS[verb]),

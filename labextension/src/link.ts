@@ -3,7 +3,6 @@
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
-import type { JSONObject } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 import type { PanelState } from './data';
@@ -11,6 +10,10 @@ import { readState } from './data';
 
 const TARGET = 'murakkab';
 const PATIENCE_MS = 4000;
+/** A busy kernel with subshells answers within this time; one without cannot. */
+const BUSY_MS = 3500;
+const MOMENT_MS = 500;
+const HEARD_MS = 900;
 
 /** Why the panel shows something, or nothing. */
 export type Situation =
@@ -77,13 +80,54 @@ export class KernelLink {
     }
   }
 
-  /** Send the kernel a wish; false where nobody would hear it. */
-  send(data: JSONObject): boolean {
+  /**
+   * Ask the kernel, if nobody has, and wait shortly for what it says; a busy one may not be able to.
+   *
+   * @param free Wait as well until it is free again: to answer makes it busy for a moment.
+   */
+  async settled(free = true): Promise<void> {
+    if (this.situation === 'not-loaded') {
+      this.drop();
+    }
+    if (!this.comm && this.kernel) {
+      this.ask(true);
+    }
+    await this.until(() => this.situation !== 'asking' && this.situation !== 'starting', this.busy ? BUSY_MS : PATIENCE_MS + 1000);
+    if (free) {
+      await this.until(() => !this.busy, MOMENT_MS);
+    }
+  }
+
+  /** Ask the kernel to stop a run, and wait shortly until it says that it has heard; false where it has not. */
+  async stop(run: string): Promise<boolean> {
     if (!this.comm || this.situation !== 'live') {
       return false;
     }
-    this.comm.send(data);
-    return true;
+    this.comm.send({ stop: run });
+    const heard = (): boolean => {
+      const one = this.state?.runs.find(other => other.id === run);
+      return !one || one.stopping || one.status !== 'running';
+    };
+    return this.until(heard, HEARD_MS);
+  }
+
+  /** Wait until something holds, at most so long; returns whether it does. */
+  private until(holds: () => boolean, most: number): Promise<boolean> {
+    return new Promise(resolve => {
+      const end = (): void => {
+        window.clearTimeout(timer);
+        this._changed.disconnect(look);
+        resolve(holds());
+      };
+      const look = (): void => {
+        if (holds()) {
+          end();
+        }
+      };
+      const timer = window.setTimeout(end, most);
+      this._changed.connect(look);
+      look();
+    });
   }
 
   private attach(panel: NotebookPanel | null): void {

@@ -9,7 +9,7 @@ import type { Figure } from './figures';
 import { figure, origin, size, spoken, time } from './figures';
 import type { KernelLink } from './link';
 import type { Verb } from './words';
-import { ICONS, VERBS, obstacle, situationWords } from './words';
+import { ICONS, VERBS, obstacle, schedulerWords, situationWords } from './words';
 
 export const icon = new LabIcon({
   name: 'murakkab:icon',
@@ -45,6 +45,10 @@ function meter(share: number, label: string, tone = ''): HTMLElement {
 
 function section(title: string, ...children: (HTMLElement | null)[]): HTMLElement {
   return el('section', { 'aria-label': title }, el('h3', {}, title), ...children);
+}
+
+function things(count: number, one: string): string {
+  return `${count} ${one}${count === 1 ? '' : 's'}`;
 }
 
 function quiet(words: string): HTMLElement {
@@ -118,9 +122,15 @@ function runItem(run: PanelRun, actions: Actions, reason: string, why: (words: s
       { class: 'jp-murakkab-row' },
       el('span', { class: `jp-murakkab-state jp-mod-${run.status}`, 'aria-hidden': 'true' }, ICONS[run.status] ?? '○'),
       el('strong', { title: `run ${run.id}` }, run.name),
-      el('span', { class: 'jp-murakkab-grow' }, run.status),
+      el('span', { class: 'jp-murakkab-grow' }, run.stopping ? 'being stopped' : run.status),
       running
-        ? button({ class: 'jp-murakkab-button', 'aria-label': `Stop ${run.name}`, 'data-key': `stop-${run.id}` }, () => actions.stop(run.id), 'Stop')
+        ? offer(
+            { class: 'jp-murakkab-button', 'aria-label': `Stop ${run.name}`, 'data-key': `stop-${run.id}` },
+            run.stopping ? 'It is being stopped; what is finished is kept.' : '',
+            () => actions.stop(run.id),
+            why,
+            'Stop'
+          )
         : null,
       !running && run.status !== 'done'
         ? offer(
@@ -165,7 +175,7 @@ function worker(one: PanelWorker): HTMLElement {
   const detail = [
     one.memory !== null ? size(one.memory) : '',
     one.gpus.length ? one.gpus.join(', ') : 'no GPU',
-    one.host !== one.name ? one.host : ''
+    one.label.includes(one.host) ? '' : one.host
   ].filter(Boolean);
   return el(
     'li',
@@ -173,10 +183,10 @@ function worker(one: PanelWorker): HTMLElement {
     el(
       'div',
       { class: 'jp-murakkab-row' },
-      el('span', { class: 'jp-murakkab-grow', title: one.name }, one.name.replace(/^\w+:\/\//, '')),
-      el('span', {}, one.lost ? '✗ lost' : `${one.busy} of ${one.cores} ${one.cores === 1 ? 'core' : 'cores'} busy`)
+      el('span', { class: 'jp-murakkab-grow', title: one.name }, one.label),
+      el('span', {}, one.lost ? '✗ lost' : `${one.busy} of ${things(one.cores, 'core')} busy`)
     ),
-    one.lost ? null : meter(one.cores ? one.busy / one.cores : 0, `Busy cores of ${one.name}`),
+    one.lost ? null : meter(one.cores ? one.busy / one.cores : 0, `Busy cores of ${one.label}`),
     el('p', { class: 'jp-murakkab-small' }, detail.join(' · '))
   );
 }
@@ -184,17 +194,23 @@ function worker(one: PanelWorker): HTMLElement {
 /** Where the workers are, or why there are none; and a Dask client of the notebook's own, with the way to use it. */
 function cluster(state: PanelState, actions: Actions, reason: string, why: (words: string) => void): HTMLElement {
   const { address, local, described, workers }: PanelCluster = state.cluster;
-  const where = described ? `${address}: described only, to plan for` : local ? 'Started here by Murakkab' : address;
+  const where = described
+    ? `${address}: described only, to plan for`
+    : local
+      ? 'Started here by Murakkab'
+      : address
+        ? `A Dask scheduler ${schedulerWords(address)}`
+        : '';
   const client = state.client;
   return section(
     'Cluster',
-    workers.length && where ? el('p', { class: 'jp-murakkab-small' }, where) : null,
+    workers.length && where ? el('p', { class: 'jp-murakkab-small', title: local ? null : address }, where) : null,
     workers.length ? el('ul', {}, ...workers.map(worker)) : quiet(state.cluster.why),
     client
       ? el(
           'div',
           { class: 'jp-murakkab-item' },
-          el('p', { class: 'jp-murakkab-small' }, `This notebook has a Dask client of its own, at ${client.address}.`),
+          el('p', { class: 'jp-murakkab-small', title: client.address }, clientWords(client)),
           offer(
             { class: 'jp-murakkab-button', 'data-key': 'use-client' },
             client.why || reason,
@@ -205,6 +221,11 @@ function cluster(state: PanelState, actions: Actions, reason: string, why: (word
         )
       : null
   );
+}
+
+function clientWords({ address, workers, cores }: NonNullable<PanelState['client']>): string {
+  const many = workers === null || cores === null ? '' : ` with ${things(workers, 'worker')} and ${things(cores, 'core')}`;
+  return `This notebook has a Dask client of its own: a scheduler ${schedulerWords(address)}${many}.`;
 }
 
 export class MurakkabPanel extends Widget {
@@ -294,7 +315,7 @@ export class MurakkabPanel extends Widget {
         'Runs',
         state.runs.length
           ? el('ul', {}, ...state.runs.map(run => runItem(run, this.actions, obstacle('resume', situation, state, busy), why)))
-           : quiet('None yet. %murakkab run starts one.')
+          : quiet('None yet. %murakkab run starts one.')
       ),
       section(
         'Workflows',
@@ -309,12 +330,12 @@ export class MurakkabPanel extends Widget {
                   el(
                     'div',
                     { class: 'jp-murakkab-row' },
-                    el('strong', {}, one.name),
-                    el('span', { class: 'jp-murakkab-grow' }, `${one.steps} ${one.steps === 1 ? 'step' : 'steps'}`),
+                    el('strong', {}, one.name || '(no name)'),
+                    el('span', { class: 'jp-murakkab-grow' }, things(one.steps, 'step')),
                     offer(
-                      { class: 'jp-murakkab-button', 'data-key': `go-${one.name}`, 'aria-label': `Run ${one.name}` },
+                      { class: 'jp-murakkab-button', 'data-key': `go-${one.name}`, 'aria-label': `Run ${one.name || 'the workflow without a name'}` },
                       obstacle('run', situation, state, busy),
-                      () => this.actions.say(`%murakkab run ${one.name}`),
+                      () => this.actions.say(['%murakkab run', one.name].filter(Boolean).join(' ')),
                       why,
                       'Run'
                     )

@@ -3,19 +3,30 @@
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Panel, Widget } from '@lumino/widgets';
-import { PLAN_TYPE, RUN_TYPE, readPlan, readRun } from './data';
+import { readBill } from './data';
+import { el } from './dom';
+import type { Drawing } from './drawing';
+import { record, text } from './raw';
 import { RESULTS_TYPE, readResults } from './results';
+import type { Kind, Sheet } from './sheets';
+import { FRONTIER_TYPE, PLAN_TYPE, RUN_TYPE, readSheet, slotName } from './sheets';
 
+/** What says all that the HTML says. */
 interface Drawn {
   nodes: HTMLElement[];
-  /** Whether they say all that the HTML says. */
-  whole: boolean;
+  /** To be called when they are no longer shown. */
+  gone?: () => void;
 }
 
+/** Take a plan of a frontier that no kernel answers for; returns what to say of it. */
+export type Take = (node: HTMLElement, workflow: string, plan: number) => string;
+
 type Data = IRenderMime.IMimeModel['data'];
-type Draw = (data: Data) => Promise<Drawn>;
+type Draw = (data: Data) => Promise<Drawn | null>;
 
 class View extends Panel implements IRenderMime.IRenderer {
+  private gone: (() => void) | undefined;
+
   constructor(
     private readonly registry: IRenderMimeRegistry,
     private readonly draw: Draw
@@ -24,21 +35,29 @@ class View extends Panel implements IRenderMime.IRenderer {
     this.addClass('jp-murakkab-output');
   }
 
+  override dispose(): void {
+    this.gone?.();
+    this.gone = undefined;
+    super.dispose();
+  }
+
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const { nodes, whole } = await this.draw(model.data);
+    const drawn = await this.draw(model.data);
     if (this.isDisposed) {
+      drawn?.gone?.();
       return;
     }
+    this.gone?.();
+    this.gone = drawn?.gone;
     for (const child of [...this.widgets]) {
       child.dispose();
     }
-    for (const node of nodes) {
+    for (const node of drawn?.nodes ?? []) {
       this.addWidget(new Widget({ node }));
     }
-    if (!whole && model.data['text/html'] !== undefined) {
+    if (!drawn && model.data['text/html'] !== undefined) {
       // JupyterLab's own renderer, so that trust is handled as for any other HTML.
       const html = this.registry.createRenderer('text/html');
-      html.node.classList.toggle('jp-murakkab-beside', nodes.length > 0);
       this.addWidget(html);
       await html.renderModel(model);
     }
@@ -47,43 +66,75 @@ class View extends Panel implements IRenderMime.IRenderer {
 
 // The views come in scripts of their own, when the first of them is shown.
 
-async function drawPlan(data: Data): Promise<Drawn> {
-  const plan = readPlan(data[PLAN_TYPE]);
-  return plan ? { nodes: [(await import('./planview')).planView(plan)], whole: true } : { nodes: [], whole: false };
+async function drawSheet(kind: Kind, sheet: Sheet | null, act?: (message: Record<string, unknown>) => string): Promise<Drawing | null> {
+  if (!sheet) {
+    return null;
+  }
+  const { drawing } = await import('./drawing');
+  const drawn = drawing(kind, sheet, message => drawn?.said(act?.(message) ?? ''));
+  return drawn;
 }
 
-async function drawResults(data: Data): Promise<Drawn> {
+async function drawPlan(data: Data): Promise<Drawn | null> {
+  const sheet = readSheet('plan', data[PLAN_TYPE]);
+  const drawn = await drawSheet('plan', sheet);
+  if (!sheet || !drawn) {
+    return null;
+  }
+  drawn.node.append((await import('./figurestable')).figuresTable(sheet));
+  return { nodes: [drawn.node], gone: drawn.gone };
+}
+
+/**
+ * A frontier in the slot that the kernel named: where that kernel is still there it draws its own over it, which
+ * takes plans at once. Where it is gone, this one stays.
+ */
+async function drawFrontier(data: Data, take: Take): Promise<Drawn | null> {
+  const sheet = readSheet('frontier', data[FRONTIER_TYPE]);
+  const slot = el('div', { class: 'murakkab-slot', 'data-murakkab-view': slotName(data['text/html']) || null });
+  const drawn = await drawSheet('frontier', sheet, message => take(slot, text(sheet?.name), Number(message.plan)));
+  if (!drawn) {
+    return null;
+  }
+  slot.append(drawn.node);
+  return { nodes: [slot], gone: drawn.gone };
+}
+
+async function drawResults(data: Data): Promise<Drawn | null> {
   const results = readResults(data[RESULTS_TYPE]);
   if (!results) {
-    return { nodes: [], whole: false };
+    return null;
   }
   const view = await import('./resultsview');
-  return { nodes: [view.resultsView(results, view.stills(data['text/html']))], whole: true };
+  return { nodes: [view.resultsView(results, view.stills(data['text/html']))] };
 }
 
-/** A run, then what it made, then its bill; the HTML where the results cannot be read. */
-async function drawRun(data: Data): Promise<Drawn> {
-  const run = readRun(data[RUN_TYPE]);
-  if (!run) {
-    return { nodes: [], whole: false };
-  }
-  const shown = (await import('./runview')).runView(run);
+/** What a run made, how it went, and its bill, in the order of the HTML. */
+async function drawRun(data: Data): Promise<Drawn | null> {
+  const told = record(data[RUN_TYPE]);
   const results = await drawResults(data);
-  if (!results.whole) {
-    return { nodes: [shown], whole: false };
+  const went = results && (await drawSheet('run', readSheet('run', told)));
+  if (!went) {
+    return null;
   }
-  const bill = run.bill ? [(await import('./billview')).billView(run.bill)] : [];
-  return { nodes: [shown, ...results.nodes, ...bill], whole: true };
+  const bill = readBill(told.bill);
+  const bills = bill ? [(await import('./billview')).billView(bill)] : [];
+  return { nodes: [...results.nodes, went.node, ...bills], gone: went.gone };
 }
 
-/** Plans, runs and results, each by its type. */
-export function factories(registry: IRenderMimeRegistry): IRenderMime.IRendererFactory[] {
+/** Plans, frontiers, runs and results, each by its type. */
+export function factories(registry: IRenderMimeRegistry, take: Take): IRenderMime.IRendererFactory[] {
   const make = (type: string, draw: Draw, defaultRank: number): IRenderMime.IRendererFactory => ({
     safe: true,
     mimeTypes: [type],
     defaultRank,
     createRenderer: () => new View(registry, draw)
   });
-  // A run that carries its results is drawn as a run.
-  return [make(PLAN_TYPE, drawPlan, 0), make(RUN_TYPE, drawRun, 0), make(RESULTS_TYPE, drawResults, 1)];
+  return [
+    make(PLAN_TYPE, drawPlan, 0),
+    make(FRONTIER_TYPE, data => drawFrontier(data, take), 0),
+    // A run that carries its results is drawn as a run.
+    make(RUN_TYPE, drawRun, 0),
+    make(RESULTS_TYPE, drawResults, 1)
+  ];
 }

@@ -40,6 +40,12 @@ export function isMurakkab(firstLine: string): boolean {
   return MAGIC.test(firstLine);
 }
 
+/** The first line of a cell when it is one of ours, else null; IPython passes over empty lines before it. */
+export function headerOf(source: string): string | null {
+  const line = source.split('\n').find(one => one.trim());
+  return line !== undefined && isMurakkab(line) ? line : null;
+}
+
 /** The workflow's name in a cell's first line, if it has one. */
 export function workflowName(firstLine: string): string | null {
   const found = MAGIC.exec(firstLine);
@@ -49,18 +55,19 @@ export function workflowName(firstLine: string): string | null {
 
 /** Tokens of a cell in the order of the text; none when it is not one of ours. */
 export function tokens(text: string): Token[] {
-  const lines = text.split('\n');
-  if (!isMurakkab(lines[0] ?? '')) {
+  if (headerOf(text) === null) {
     return [];
   }
+  const lines = text.split('\n');
+  const first = lines.findIndex(line => line.trim());
   const found: Token[] = [];
   let at = 0;
   let steps = false;
   lines.forEach((line, index) => {
-    if (line.length > LONGEST_LINE) {
+    if (index < first || line.length > LONGEST_LINE) {
       // no colours
-    } else if (index === 0) {
-      header(line, found);
+    } else if (index === first) {
+      header(line, at, found);
     } else {
       steps = steps || STEP.test(line);
       body(line, at, steps, found);
@@ -70,10 +77,10 @@ export function tokens(text: string): Token[] {
   return found;
 }
 
-function header(line: string, found: Token[]): void {
+function header(line: string, start: number, found: Token[]): void {
   const magic = MAGIC.exec(line);
   let at = magic ? magic[0].length : 0;
-  found.push({ from: 0, to: at, kind: 'magic' });
+  found.push({ from: start, to: start + at, kind: 'magic' });
   let first = true;
   while (at < line.length) {
     if (/\s/.test(line.charAt(at))) {
@@ -85,14 +92,14 @@ function header(line: string, found: Token[]): void {
     if (word.startsWith('-')) {
       const equals = word.indexOf('=');
       const stop = equals < 0 ? end : at + equals;
-      found.push({ from: at, to: stop, kind: 'option' });
+      found.push({ from: start + at, to: start + stop, kind: 'option' });
       if (equals >= 0 && stop + 1 < end) {
-        found.push({ from: stop + 1, to: end, kind: 'value' });
+        found.push({ from: start + stop + 1, to: start + end, kind: 'value' });
       }
     } else if (first) {
-      found.push({ from: at, to: end, kind: IDENTIFIER.test(word) ? 'name' : 'error' });
+      found.push({ from: start + at, to: start + end, kind: IDENTIFIER.test(word) ? 'name' : 'error' });
     } else {
-      found.push({ from: at, to: end, kind: /^\{.*\}$/.test(word) ? 'ref' : 'value' });
+      found.push({ from: start + at, to: start + end, kind: /^\{.*\}$/.test(word) ? 'ref' : 'value' });
     }
     first = false;
     at = end;

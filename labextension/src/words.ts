@@ -36,6 +36,16 @@ export function situationWords(situation: Situation, busy: boolean): string {
   }
 }
 
+/** Where a Dask scheduler is, for a person: its host, for a port tells nobody anything. */
+export function schedulerWords(address: string): string {
+  const [protocol, place = address] = address.split('://');
+  const host = place.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  const here = protocol === 'inproc' || /^(127\.\d+\.\d+\.\d+|localhost|::1)$/.test(host);
+  return here ? 'on this host' : `on ${host}`;
+}
+
+export const BUSY = 'A cell is running: this would wait until it has ended.';
+
 export type Verb = 'plan' | 'run' | 'stop' | 'resume';
 
 export const VERBS: [Verb, string][] = [
@@ -45,8 +55,8 @@ export const VERBS: [Verb, string][] = [
   ['resume', 'Resume']
 ];
 
-/** Why something cannot be done now; empty where it can. */
-export function obstacle(verb: Verb, situation: Situation, state: PanelState | null, busy: boolean): string {
+/** Why something cannot be done now; empty where it can. With `cell`, one of our cells is in front, which declares what it needs. */
+export function obstacle(verb: Verb, situation: Situation, state: PanelState | null, busy: boolean, cell = false): string {
   if (situation !== 'live' || !state) {
     return situationWords(situation, busy);
   }
@@ -55,10 +65,10 @@ export function obstacle(verb: Verb, situation: Situation, state: PanelState | n
     return running ? '' : 'Nothing is running.';
   }
   if (busy) {
-    return 'A cell is running: this would wait until it has ended.';
+    return BUSY;
   }
   if (verb === 'resume') {
     return running ? 'A run is going on.' : '';
   }
-  return state.workflows.length ? '' : 'There is no workflow yet: run a %%murakkab cell.';
+  return cell || state.workflows.length ? '' : 'There is no workflow yet: run a %%murakkab cell.';
 }

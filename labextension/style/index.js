@@ -1,3 +1,4 @@
+import '../../murakkab_jupyter/notebook/views/js/views.css';
 import './cells.css';
 import './views.css';
 import './panel.css';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { amount, band, figure, legend, origin, spoken } from '../src/figures';
+import { amount, figure, origin, spoken } from '../src/figures';
 
 test('amounts read as the kernel says them', () => {
   // The same file is checked against the Python views by tests/labextension/test_figures.py.
@@ -22,20 +22,9 @@ test('a figure carries the mark of its source, and unknown is never 0', () => {
   assert.equal(figure(undefined), 'unknown');
 });
 
-test('a band is said when it is known and not a point', () => {
-  assert.equal(band({ value: 2, unit: 'J', low: 1, high: 3, source: 'measured' }), '2.00 J (1.00 J to 3.00 J)');
-  assert.equal(band({ value: 2, unit: 'J', low: 2, high: 2, source: 'measured' }), '2.00 J');
-  assert.equal(band({ value: 2, unit: 'J', source: 'measured' }), '2.00 J');
-});
-
 test('the origin names source, note and method', () => {
   assert.equal(origin({ value: 2, unit: 'J', source: 'prior', note: 'TDP', method: 'estimate' }), 'prior: TDP (estimate)');
   assert.equal(origin({ value: null, unit: 'J', note: 'no counter' }), 'no counter');
-});
-
-test('a legend explains only the marks that occur', () => {
-  assert.equal(legend([{ value: 1, unit: 's', source: 'measured' }, null]), 'no mark: measured on this host');
-  assert.equal(legend([]), '');
 });
 
 test('a time that changes is not told more closely than one can read', () => {

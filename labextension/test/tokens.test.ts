@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isMurakkab, tokens, workflowName } from '../src/tokens';
+import { headerOf, isMurakkab, tokens, workflowName } from '../src/tokens';
 
 /** `kind:text` of every token. */
 function said(text: string): string[] {
@@ -19,6 +19,13 @@ test('only a cell whose first line is the magic is ours', () => {
     assert.ok(!isMurakkab(line), line);
     assert.deepEqual(tokens(`${line}\na <- b {c}`), []);
   }
+});
+
+test('empty lines before the magic are passed over, as IPython does', () => {
+  assert.equal(headerOf('\n  \n%%murakkab news\na <- b'), '%%murakkab news');
+  assert.equal(headerOf('x = 1\n%%murakkab news'), null);
+  assert.equal(headerOf(''), null);
+  assert.deepEqual(said('\n\n%%murakkab news --run\na <- b').slice(0, 4), ['magic:%%murakkab', 'name:news', 'option:--run', 'step:a']);
 });
 
 test('a header has a name, options and values', () => {

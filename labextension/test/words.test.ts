@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PanelState } from '../src/data';
 import { readState } from '../src/data';
-import { VERBS, obstacle } from '../src/words';
+import { VERBS, obstacle, schedulerWords } from '../src/words';
 
 const flow = { name: 'news', steps: 2, goal: '', planned: true, latest: true };
 
@@ -35,4 +35,19 @@ test('without a kernel that has loaded us every button says so', () => {
     assert.equal(obstacle(verb, 'not-loaded', null, false), 'This kernel has not loaded Murakkab.');
     assert.match(obstacle(verb, 'no-notebook', null, false), /Open a notebook/);
   }
+});
+
+test('a cell of ours in front needs no workflow that is declared already', () => {
+  const none = state([], []);
+  assert.equal(obstacle('plan', 'live', none, false, true), '');
+  assert.equal(obstacle('run', 'live', none, false, true), '');
+  assert.match(obstacle('run', 'live', none, true, true), /A cell is running/);
+});
+
+test('a scheduler is told by its host, not by its port', () => {
+  assert.equal(schedulerWords('tcp://127.0.0.1:40123'), 'on this host');
+  assert.equal(schedulerWords('tls://[::1]:8786'), 'on this host');
+  assert.equal(schedulerWords('tcp://10.0.0.1:8786'), 'on 10.0.0.1');
+  assert.equal(schedulerWords('inproc://10.0.0.1/7/1'), 'on this host');
+  assert.equal(schedulerWords('tcp://lab:8786'), 'on lab');
 });

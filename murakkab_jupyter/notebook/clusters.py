@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from murakkab_jupyter.notebook.views.workers import WorkerNames
+
 if TYPE_CHECKING:
     from murakkab_jupyter.core.hosts import ClusterView
     from murakkab_jupyter.notebook.link import Watch
@@ -64,6 +66,7 @@ def workers_json(view: ClusterView, watches: Sequence[Watch]) -> list[dict[str, 
     """Workers, busy, idle or lost; those that joined since a run began stand at the end."""
     latest = watches[-1] if watches else None
     known = {worker.name for worker in view.workers}
+    names = WorkerNames(view.workers) if latest is None else latest.names
     rows: list[tuple[str, str, int, int | None, list[str]]] = [
         (one.name, one.host, one.cores, one.memory_bytes, [gpu.name for gpu in one.gpus])
         for one in view.workers
@@ -73,6 +76,7 @@ def workers_json(view: ClusterView, watches: Sequence[Watch]) -> list[dict[str, 
     return [
         {
             "name": name,
+            "label": names.of(name),
             "host": host,
             "cores": cores,
             "busy": sum(watch.busy_cores(name) for watch in watches),
@@ -99,4 +103,13 @@ def other_client(used: Sequence[str]) -> dict[str, Any] | None:
         return None
     reach = address.split("://", maxsplit=1)[0] in {"tcp", "tls"}
     why = "" if reach else "Its workers live in this process: agents need workers in processes of their own."
-    return {"address": address, "why": why}
+    return {"address": address, "why": why, **size(client)}
+
+
+def size(client: Any) -> dict[str, int | None]:
+    """Workers and cores of a client's cluster, where that was made here and so is known without asking."""
+    told = getattr(client.cluster, "scheduler_info", None)
+    workers = told.get("workers") if isinstance(told, dict) else None
+    if not isinstance(workers, dict):
+        return {"workers": None, "cores": None}
+    return {"workers": len(workers), "cores": sum(one.get("nthreads", 0) for one in workers.values())}

@@ -33,10 +33,11 @@ def nearest_plan(error: MurakkabError) -> Bundle | None:
         shown = plan_view(error.nearest, title="Nearest plan")
         lead = tag("div", f"This plan comes closest; {missed}.")
         told: Any = shown.data[PLAN_TYPE]
+        title = f"Nearest plan: {missed}"
         return Bundle(
             str(join([lead])) + shown.html,
             shown.text,
-            {PLAN_TYPE: {**told, "title": f"Nearest plan: {missed}"}},
+            {PLAN_TYPE: {**told, "title": title, "sheet": {**told["sheet"], "title": title}}},
         )
     return None
 

@@ -24,6 +24,7 @@ from murakkab_jupyter.notebook.clusters import cluster_json, other_client
 from murakkab_jupyter.notebook.hub import apart
 from murakkab_jupyter.notebook.views.progress import StepMoment, eta_s
 from murakkab_jupyter.notebook.views.state import RunState
+from murakkab_jupyter.notebook.views.workers import WorkerNames
 
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
@@ -54,11 +55,13 @@ class Watch:
         self._lost: set[str] = set()
         self.joined: dict[str, int] = {}
         """Workers that have joined since it began, and their cores."""
+        self.names = WorkerNames(run.cluster.workers)
 
     def read(self) -> None:
         """Take in the events that have come since."""
         for event in self.run.events[self._read :]:
             self._read += 1
+            self.names.take(event)
             match event:
                 case BatchStarted():
                     self._busy[event.step, event.task] = (event.worker, event.cores)
@@ -109,7 +112,8 @@ class Watch:
             "id": run.id,
             "name": run.workflow.name,
             "status": run.status,
-            "message": run.message[:400],
+            "stopping": run.stopping.is_set() and not run.ended,
+            "message": self.names.said(run.message)[:400],
             "elapsed_s": elapsed,
             "eta_s": None if run.ended else eta_s(run.plan, steps, elapsed),
             "energy": None if self.energy is None else self.energy.to_json(),

@@ -17,12 +17,11 @@ from murakkab_jupyter.notebook.views.engines import engines_view
 from murakkab_jupyter.notebook.views.figures import figure, figure_text, legend
 from murakkab_jupyter.notebook.views.found import RESULTS_TYPE, results_json
 from murakkab_jupyter.notebook.views.frontier import frontier_view
-from murakkab_jupyter.notebook.views.html import Bundle, Cell, Html, once, tag
+from murakkab_jupyter.notebook.views.html import Bundle, Cell, once
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.progress import steps_done
 from murakkab_jupyter.notebook.views.results import MOST_LINES, Results, results_view
-from murakkab_jupyter.notebook.views.run import run_view
-from murakkab_jupyter.notebook.views.slots import run_json
+from murakkab_jupyter.notebook.views.run import MOST_STATIC_BARS, run_sheet, run_view
 from murakkab_jupyter.notebook.views.workers import WorkerNames
 from murakkab_jupyter.verbs import Outcome, needs
 
@@ -116,11 +115,13 @@ def run_bundle(run: Run, *, pictures: bool = True, most_lines: int = MOST_LINES)
 
     title = f"Results ({run.status})"
     results = run_results(run, pictures=pictures)
-    shown = [results_view(results, title=title, most_lines=most_lines)]
-    told = run_json(run)
-    went = run_view(state_of(run))
-    # The extension draws this part itself, and leaves ours out by its class.
-    shown.append(Bundle(str(tag("div", Html(went.html), class_="murakkab-went")), went.text))
+    state = state_of(run)
+    shown = [results_view(results, title=title, most_lines=most_lines), run_view(state)]
+    told: dict[str, Any] = {
+        "format": 2,
+        "run": run.id,
+        "sheet": run_sheet(state, most_bars=MOST_STATIC_BARS),
+    }
     if run.bill is not None:
         shown.append(bill_view(run.bill, name=run.workflow.name))
         told["bill"] = bill_json(run.bill, name=run.workflow.name)

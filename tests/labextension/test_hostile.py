@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import wave
 
 import pytest
 
 from tests.labextension.lab import code, shown
+from tests.labextension.test_sheets import FILE as SHEETS
 
 EVIL = (
     "<img src=x onerror=window.pwned=1><script>window.pwned=2</script><svg onload=window.pwned=3></svg>"
@@ -104,54 +106,22 @@ def test_markup_from_everywhere_is_text_with_the_extension_and_without_and_when_
     assert_inert(desk)
 
 
-def evil_plan() -> dict:
-    bad = "<img src=x onerror=window.pwned=1><script>window.pwned=2</script>"
-    figure = {"value": 1.0, "unit": bad, "low": None, "high": None, "source": bad, "note": bad, "method": bad}
-    times = {
-        key: {"value": at, "unit": "s", "source": "prior"}
-        for key, at in {"start": 0, "end": 1, "latency": 1}.items()
-    }
-    step = {
-        "agent": bad,
-        "options": {bad: bad},
-        "device": bad,
-        "cores": 1,
-        "instances": 1,
-        "batch": 1,
-        "items": 1,
-        "predicted": {**times, "energy": figure},
-        "runner_up": {"agent": bad, "options": {}, "device": bad, "reason": bad},
-    }
-    return {
-        "title": bad,
-        "workflow": bad,
-        "goal": {"objectives": [bad]},
-        "binding": bad,
-        "notes": [bad],
-        "predicted": {"energy": figure},
-        "steps": {bad: step, "b": step},
-        "after": {"b": [bad]},
-    }
+def evil(kind: str, bad: str) -> dict:
+    """A sheet in which every word that is shown is hostile."""
+
+    def of(one, key=""):
+        if isinstance(one, dict):
+            return {name: of(value, name) for name, value in one.items()}
+        if isinstance(one, list):
+            return [of(value, key) for value in one]
+        return bad if isinstance(one, str) and key not in {"x", "y", "kind", "columns"} else one
+
+    found: dict = of(json.loads(SHEETS.read_text())[kind])
+    return found
 
 
-def test_a_saved_plan_from_anybody_is_only_text(desk):
-    plan = {
-        "application/vnd.murakkab.plan+json": evil_plan(),
-        "text/html": "<b>static</b>",
-        "text/plain": "static",
-    }
-    run = {
-        "format": 1,
-        "run": "r",
-        "workflow": "<img src=x onerror=window.pwned=3>",
-        "status": "<img src=x onerror=window.pwned=3>",
-        "message": "<script>window.pwned=4</script>",
-        "seconds": 2,
-        "steps": [{"name": "<img src=x onerror=window.pwned=5>", "agent": "a"}],
-        "workers": ['"><img src=x onerror=window.pwned=6>'],
-        "bars": [[0, 0, 0, 0, 1, 1, 0, 0, 1, 0]],
-        "marks": [{"at_s": 1, "kind": "x", "text": '"><img src=x onerror=window.pwned=7>'}],
-    }
+def test_a_saved_plan_frontier_or_run_from_anybody_is_only_text(desk):
+    bad = "\"'><img src=x onerror=window.pwned=1><script>window.pwned=2</script>;background:url(x)"
     value = {"name": EVIL, "text": EVIL}
     results = {
         "format": 1,
@@ -163,19 +133,32 @@ def test_a_saved_plan_from_anybody_is_only_text(desk):
         "groups": [{"level": EVIL, "items": [{"item": EVIL, "where": EVIL, "values": [value]}]}],
         "failures": [{"step": EVIL, "item": EVIL, "why": EVIL}],
     }
+    bill = {"detail": bad, "columns": [[bad, bad]], "rows": [[[bad, bad]]], "notes": [bad]}
     still = '<img data-murakkab-still="a" src="javascript:window.pwned=14">'
     html = f"<p>results</p><img src=x onerror=window.pwned=8>{still}"
-    unread = {"application/vnd.murakkab.run+json": run, "text/html": html, "text/plain": "static"}
-    alone = {"application/vnd.murakkab.results+json": results, "text/html": html, "text/plain": "static"}
-    outputs = [shown(one) for one in (plan, unread, alone)]
-    desk.lab.write("evil.ipynb", *(code(f"x = {i}", [one]) for i, one in enumerate(outputs)))
+    kind = "application/vnd.murakkab.{}+json".format
+    outputs = [
+        {kind("plan"): {"sheet": evil("plan", bad)}},
+        {kind("frontier"): {"sheet": evil("frontier", bad)}},
+        {kind("run"): {"sheet": evil("run", bad), "bill": bill}, kind("results"): results},
+        {kind("results"): results},
+        {kind("run"): {"sheet": evil("run", bad)}},  # its results cannot be read
+    ]
+    shows = [shown({**one, "text/html": html, "text/plain": "static"}) for one in outputs]
+    desk.lab.write("evil.ipynb", *(code(f"x = {i}", [one]) for i, one in enumerate(shows)))
     desk.open("evil.ipynb")
-    desk.page.wait_for_selector(".jp-murakkab-plan .jp-murakkab-opener")
-    desk.page.locator(".jp-murakkab-opener").first.click()
-    desk.page.locator(".jp-murakkab-plan .jp-murakkab-bar").first.hover()
-    desk.page.wait_for_selector(".jp-murakkab-run .jp-murakkab-bar")
-    desk.page.wait_for_selector(".jp-murakkab-results .jp-murakkab-card")
-    desk.page.get_by_text("results", exact=True).wait_for()
-    assert desk.page.locator(".jp-murakkab img, .jp-murakkab script").count() == 0
+    plan, frontier, run, alone, unread = (desk.output(i) for i in range(5))
+    plan.locator(".mk-what").first.click()
+    plan.locator(".mk-detail").first.wait_for()
+    plan.get_by_text("All figures in a table").click()
+    frontier.locator(".mk-point").last.focus()
+    frontier.get_by_role("button", name="Take plan").first.click()
+    frontier.get_by_text("The line that takes plan").wait_for()
+    run.locator(".mk-bar").first.focus()
+    run.locator(".jp-murakkab-bill").wait_for()
+    alone.locator(".jp-murakkab-results :is(.jp-murakkab-card, tbody tr)").first.wait_for()
+    unread.get_by_text("results", exact=True).wait_for()
+    ours = ":is(.jp-murakkab, .murakkab-live)"
+    assert desk.page.locator(f"{ours} img, {ours} script, {ours} [onerror]").count() == 0
     assert desk.page.evaluate("window.pwned") is None
     assert desk.said == []

@@ -125,12 +125,9 @@ def test_plan_run_frontier_errors_and_panel(desk, camera):
     for index in (0, 1, 2, 3, 4, 5):
         desk.run(index)
     desk.cell(2).locator(".jp-murakkab-run").wait_for()
-    opener = desk.cell(1).locator(".jp-murakkab-opener")
-    if opener.count():
-        opener.first.click()
-    desk.cell(1).locator(".jp-murakkab-bar").nth(1).focus()
+    desk.cell(1).locator(".mk-what").nth(1).click()
     camera.take(desk.cell(1), "plan")
-    desk.cell(2).locator(".jp-murakkab-bar").nth(3).focus()
+    desk.cell(2).locator(".mk-bar").nth(3).focus()
     camera.take(desk.cell(2), "run")
     frontier(desk, camera)
     camera.take(desk.cell(7), "cell")
@@ -183,7 +180,7 @@ def test_the_same_without_the_extension(plain_desk, camera):
 def test_the_video_tutorial_as_it_was_saved(newsroom, desk, browser, plain_lab, camera):
     camera.open(desk, newsroom.name)
     for index, name in ((2, "video-plan"), (3, "video-run"), (8, "video-frontier")):
-        desk.output(index).locator(".jp-murakkab, .murakkab").first.wait_for()
+        desk.output(index).locator(".murakkab-live").first.wait_for()
         camera.take(desk.cell(index), name)
     plain_lab.write("video.ipynb", *newsroom.cells)
     plain, context = sit_down(plain_lab, browser)

@@ -10,6 +10,8 @@ pytestmark = [pytest.mark.media, pytest.mark.timeout(700)]
 
 RUN = 3
 """Which code cell is `%murakkab run --fresh`."""
+FRONTIER = 8
+"""Which is `%murakkab frontier`."""
 
 
 def outputs(newsroom) -> list[dict]:
@@ -48,7 +50,8 @@ def assert_told(desk, *, extension: bool):
     said = page.locator(".jp-Notebook").first.inner_text()
     for words in ("model not found", "Error displaying", "application/vnd", "[object Object]"):
         assert words not in said
-    assert run.locator(".jp-murakkab-run .jp-murakkab-bar").first.is_visible() is extension
+    assert run.locator(".jp-murakkab-run .mk-bar").first.is_visible() is extension
+    assert run.get_by_text("By the plan: ").count() == 1
     assert desk.said == []
 
 
@@ -68,6 +71,29 @@ def test_reopened_where_there_is_no_extension_it_tells_the_same(newsroom, plain_
     plain_desk.lab.write("video.ipynb", *newsroom.cells)
     plain_desk.open("video.ipynb")
     assert_told(plain_desk, extension=False)
+
+
+def test_a_frontier_whose_kernel_is_gone_can_be_explored_and_gives_the_line_that_takes_a_plan(newsroom, desk):
+    desk.open(newsroom.name)
+    frontier = desk.output(FRONTIER).locator(".jp-murakkab-frontier")
+    frontier.wait_for()
+    points = frontier.locator(".mk-point")
+    assert points.count() >= 2
+    places = points.evaluate_all("all => all.map(one => one.firstElementChild.getAttribute('cx'))")
+    across = frontier.get_by_label("Across")
+    others = [one for one in across.locator("option").all_inner_texts() if one != across.input_value()]
+    across.select_option(label=others[-1])
+    moved = points.evaluate_all("all => all.map(one => one.firstElementChild.getAttribute('cx'))")
+    assert moved != places
+    other = frontier.locator(".mk-point[aria-pressed=false]").first
+    number = other.get_attribute("data-number")
+    before = desk.page.locator(".jp-CodeCell").count()
+    other.focus()
+    desk.page.keyboard.press("Enter")
+    frontier.get_by_text(f"The line that takes plan {number}").wait_for()
+    assert desk.page.locator(".jp-CodeCell").count() == before + 1
+    line = desk.cell(FRONTIER + 1).locator(".cm-content").inner_text()
+    assert line == f"%murakkab frontier newsroom --take {number}"
 
 
 def test_an_answer_leads_to_its_scene_and_words_are_found_among_the_scenes(newsroom, desk):

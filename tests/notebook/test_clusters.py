@@ -39,6 +39,7 @@ def test_workers_of_a_scheduler_in_use_are_shown_before_the_first_run(session):
     assert told["address"] == "tcp://10.0.0.1:8786"
     assert told["why"] == ""
     assert told["workers"][0]["cores"] == 8
+    assert told["workers"][0]["label"] == "worker on 10.0.0.2"
     assert (told["workers"][0]["busy"], told["workers"][0]["lost"]) == (0, False)
 
 
@@ -62,5 +63,6 @@ def test_a_client_of_a_scheduler_in_use_is_not_told_twice():
     with Client(processes=False, n_workers=1, dashboard_address=None) as client:
         address = client.scheduler.address
         assert other_client([])["address"] == address
+        assert (other_client([])["workers"], other_client([])["cores"]) == (1, client.ncores().popitem()[1])
         assert other_client([address]) is None
     assert other_client([]) is None

@@ -14,7 +14,7 @@ from murakkab_jupyter.core.events import (
     WorkerChanged,
 )
 from murakkab_jupyter.notebook.show import RESULTS_TYPE, RUN_TYPE, run_bundle
-from murakkab_jupyter.notebook.views.slots import bars_of, joined, marks_of
+from murakkab_jupyter.notebook.views.slots import Slots, joined, mark_of
 
 
 def started(at, step, task, worker="w"):
@@ -23,6 +23,14 @@ def started(at, step, task, worker="w"):
 
 def ended(at, step, task, worker="w", done=1, **more):
     return BatchEnded(at, step, task, worker, done, 0, **more)
+
+
+def bars_of(events):
+    """What ran when and where; a batch that never ended lasts until the last event."""
+    slots = Slots()
+    for event in events:
+        slots.take(event)
+    return slots.bars()
 
 
 def test_batches_that_overlap_lie_in_slots_of_their_own_and_a_free_slot_is_used_again():
@@ -85,14 +93,13 @@ def test_steps_that_take_turns_leave_the_longest():
 
 
 def test_what_happened_is_told_with_its_time():
-    marks = marks_of(
-        [
-            WorkerChanged(1, "w", "lost"),
-            BatchRetried(2, "a", 0, "its worker was lost"),
-            Reconfigured(3, "w was lost", "2 x 1", "1 x 1", "none"),
-            Notice(4, "<b>"),
-        ]
-    )
+    events = [
+        WorkerChanged(1, "w", "lost"),
+        BatchRetried(2, "a", 0, "its worker was lost"),
+        Reconfigured(3, "w was lost", "2 x 1", "1 x 1", "none"),
+        Notice(4, "<b>"),
+    ]
+    marks = [mark_of(event) for event in events]
     assert [mark["kind"] for mark in marks] == ["lost", "retried", "reconfigured", "notice"]
     assert marks[0]["text"] == "worker w was lost"
     assert marks[3] == {"at_s": 4, "kind": "notice", "text": "<b>"}
@@ -112,10 +119,11 @@ def test_a_run_is_shown_as_html_and_text_and_compact_json(tmp_path):
     assert set(data) == {"text/html", "text/plain", RUN_TYPE, RESULTS_TYPE}
     told = data[RUN_TYPE]
     assert len(json.dumps(told, allow_nan=False)) < 6000
-    assert told["status"] == "done"
-    assert told["steps"][0]["name"] == "said"
-    assert told["steps"][0]["done"] == 3
-    assert sum(bar[5] for bar in told["bars"]) == 3
-    assert told["actual"]["cpu"]["source"] == "measured"
-    assert told["workers"] == [f"worker on {run.cluster.workers[0].host}"]
-    assert told["addresses"] == [run.cluster.workers[0].name]
+    sheet = told["sheet"]
+    assert sheet["status"] == "done"
+    assert sheet["by"].startswith("By the plan: ")
+    assert [(step["name"], step["count"]) for step in sheet["steps"]] == [("said", "3 of 3")]
+    assert sheet["bars"]
+    assert {row["what"]: row["how"] for row in sheet["spent"]}["CPU time"] == "measured"
+    assert sheet["lanes"][0]["worker"] == f"worker on {run.cluster.workers[0].host}"
+    assert told["bill"]["rows"]

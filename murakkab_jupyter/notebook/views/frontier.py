@@ -30,7 +30,9 @@ from murakkab_jupyter.notebook.views.spread import spread
 from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.plan import Plan
 
-__all__ = ["frontier_sheet", "frontier_view", "ticks"]
+__all__ = ["FRONTIER_TYPE", "frontier_sheet", "frontier_view", "ticks"]
+
+FRONTIER_TYPE = "application/vnd.murakkab.frontier+json"
 
 AXES = (("cost", "Cost"), ("energy", "Energy"), ("latency", "Time"), ("quality", "Quality"))
 COLUMNS = (
@@ -221,7 +223,7 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
             *(wrap_text(one) for one in notes if one),
         ]
     )
-    return Bundle(markup, clean(text))
+    return Bundle(markup, clean(text), {FRONTIER_TYPE: {"format": 1, "sheet": sheet}})
 
 
 def told(sheet: dict[str, Any], point: dict[str, Any]) -> Html:

@@ -1,4 +1,4 @@
-"""A plan in words and numbers, as plain JSON: what its live view is drawn from."""
+"""A plan in words and numbers, as plain JSON: what the static view, the live one and the extension's say."""
 
 from __future__ import annotations
 
@@ -14,19 +14,67 @@ from murakkab_jupyter.notebook.views.figures import (
     time_text,
 )
 from murakkab_jupyter.notebook.views.html import cleaned
-from murakkab_jupyter.notebook.views.plan import (
-    FIGURES,
-    agent_words,
-    items_text,
-    place_words,
-    remarks_of,
-    totals,
-)
 from murakkab_jupyter.notebook.views.timeline import needs, spans
-from murakkab_jupyter.planner.plan import Plan, StepPlan
+from murakkab_jupyter.planner.plan import Configuration, Plan, StepPlan
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["plan_sheet"]
+__all__ = [
+    "FIGURES",
+    "agent_words",
+    "items_text",
+    "place_words",
+    "plan_sheet",
+    "remarks_of",
+    "totals",
+]
+
+FIGURES = (
+    ("latency", "Time"),
+    ("cpu", "CPU time"),
+    ("energy", "Energy"),
+    ("cost", "Cost"),
+    ("quality", "Quality"),
+)
+
+
+def agent_words(configuration: Configuration) -> tuple[str, str]:
+    """The agent, and its options in words."""
+    return configuration.agent, " ".join(f"{key}={value}" for key, value in configuration.options)
+
+
+def place_words(configuration: Configuration) -> tuple[str, str]:
+    """Device and parallelism: `cpu, 2 x 1 core`, and how items are batched."""
+    one = configuration
+    parts = "core" if one.cores == 1 else "cores"
+    gpus = f" + {one.gpus} GPU{'s' if one.gpus > 1 else ''}" if one.gpus else ""
+    batch = "all items of a parent in a call" if one.siblings else f"batch {one.batch}"
+    if one.engine_cores:
+        held = f"{one.engine_cores} {'core' if one.engine_cores == 1 else 'cores'}"
+        return f"{one.device}, holds {held} of {one.engine}", batch
+    return f"{one.device}, {one.instances} × {one.cores} {parts}{gpus}", batch
+
+
+def totals(plan: Plan) -> list[tuple[str, Figure | None]]:
+    """The totals a plan predicts, in the order they are shown."""
+    return [(title, plan.predicted.get(key)) for key, title in FIGURES]
+
+
+def items_text(items: float) -> str:
+    """Expected items: whole numbers as such, others with a tenth."""
+    return f"{items:.0f}" if abs(items - round(items)) < 0.05 else f"{items:.1f}"
+
+
+def remarks_of(plan: Plan) -> list[str]:
+    """What its figures count on, what holds a plan back, what is proven of it, and its notes."""
+    remarks = [*plan.cautions, *([plan.reserves.words] if plan.reserves is not None else [])]
+    if plan.binding:
+        remarks.append(f"Held back by: {plan.binding}")
+    if plan.proof:
+        remarks.append(plan.proof)
+    priors = [*plan.priors[:1]]
+    if len(plan.priors) > 1:
+        priors.append("Other priors would change the choice too: explain says which.")
+    return [*remarks, *plan.trades, *priors, *plan.notes]
 
 
 def fact(title: str, one: Figure | None) -> list[str]:

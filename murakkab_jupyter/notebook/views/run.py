@@ -34,7 +34,7 @@ from murakkab_jupyter.notebook.views.progress import ICONS, count_words, eta_s, 
 from murakkab_jupyter.notebook.views.slots import Bar, joined
 from murakkab_jupyter.notebook.views.state import RunState
 
-__all__ = ["COLOURS", "Latest", "run_section", "run_sheet", "run_view"]
+__all__ = ["COLOURS", "MOST_STATIC_BARS", "Latest", "run_section", "run_sheet", "run_view"]
 
 COLOURS = ("#1976d2", "#c25700", "#2e7d32", "#8e5bd0", "#b0386c", "#00838f", "#7a6a00", "#5f6b7a")
 """Of steps in time lines, in the workflow's order; legible on white and on black."""

@@ -1,4 +1,4 @@
-"""A run as data for front ends that can draw more than HTML: its steps, and what ran when in which worker slot.
+"""What ran when in which worker slot, and what happened meanwhile, from a run's events.
 
 A slot holds one batch at a time, so that nothing on its line overlaps. A long run has more batches than a
 saved notebook should hold: neighbours of one step are joined until few enough are left.
@@ -6,9 +6,9 @@ saved notebook should hold: neighbours of one step are joined until few enough a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from murakkab_jupyter.core.events import (
     BatchEnded,
@@ -19,18 +19,10 @@ from murakkab_jupyter.core.events import (
     Reconfigured,
     WorkerChanged,
 )
-from murakkab_jupyter.notebook.views.workers import WorkerNames
 
-if TYPE_CHECKING:
-    from murakkab_jupyter.core.figure import Figure
-    from murakkab_jupyter.run import Run
+__all__ = ["MOST_BARS", "MOST_MARKS", "Bar", "Slots", "joined", "mark_of"]
 
-__all__ = ["MOST_BARS", "MOST_MARKS", "Bar", "Slots", "bars_of", "joined", "mark_of", "marks_of", "run_json"]
-
-FORMAT = 1
 MOST_BARS = 400
-MOST_SAVED = 80
-"""Bars of a run as a notebook keeps it: Jupyter writes each number of them on a line of its own."""
 MOST_MARKS = 60
 
 
@@ -109,14 +101,6 @@ class Slots:
         return sorted([*self._closed, *self._open.values()], key=lambda bar: bar.start_s)
 
 
-def bars_of(events: Iterable[Event]) -> list[Bar]:
-    """What ran when and where; a batch that never ended lasts until the last event."""
-    slots = Slots()
-    for event in events:
-        slots.take(event)
-    return slots.bars()
-
-
 def joined(bars: Sequence[Bar], most: int = MOST_BARS) -> list[Bar]:
     """At most about `most` bars: those of one step in one slot that lie close together become one."""
     found = sorted(bars, key=lambda bar: (bar.worker, bar.slot, bar.start_s))
@@ -164,80 +148,3 @@ def mark_of(event: Event) -> dict[str, Any] | None:
         case Notice():
             return {"at_s": event.at_s, "kind": "notice", "text": event.message}
     return None
-
-
-def marks_of(events: Iterable[Event]) -> list[dict[str, Any]]:
-    """What happened to the run: workers, retries, reconfigurations and notices, each with its time."""
-    return [mark for event in events if (mark := mark_of(event)) is not None]
-
-
-def short_json(one: Figure) -> dict[str, Any]:
-    """A figure as JSON with no more digits than anybody reads."""
-    return {key: float(f"{v:.6g}") if isinstance(v, float) else v for key, v in one.to_json().items()}
-
-
-def run_json(run: Run) -> dict[str, Any]:
-    """A run as compact JSON: how it stands, its steps with what was planned and used, its bars and marks."""
-    events = tuple(run.events)
-    bars = joined(bars_of(events), MOST_SAVED)
-    marks = marks_of(events)
-    bill = run.bill
-    lines = {} if bill is None else {line.name: line for line in bill.steps}
-    names = list(run.plan.steps)
-    workers = list(dict.fromkeys(bar.worker for bar in bars))
-    called = WorkerNames(run.cluster.workers, events)
-    progress = run.progress()
-    steps = []
-    for name, step in run.plan.steps.items():
-        line = lines.get(name)
-        one = progress.get(name)
-        steps.append(
-            {
-                "name": name,
-                "agent": step.configuration.agent,
-                "device": step.configuration.device,
-                "done": 0 if one is None else one.done,
-                "failed": 0 if one is None else one.failed,
-                "skipped": 0 if one is None else one.skipped,
-                "reused": 0 if line is None else line.reused,
-                "predicted": {key: short_json(figure) for key, figure in step.predicted.items()},
-                "actual": {}
-                if line is None
-                else {key: short_json(figure) for key, figure in line.actual().items()},
-            }
-        )
-    return {
-        "format": FORMAT,
-        "run": run.id,
-        "workflow": run.workflow.name,
-        "status": run.status,
-        "message": called.said(run.message)[:2000],
-        "seconds": round(max((event.at_s for event in events), default=0.0), 4),
-        "steps": steps,
-        "workers": [called.of(worker) for worker in workers],
-        "addresses": workers,
-        "bars": [
-            [
-                workers.index(bar.worker),
-                bar.slot,
-                names.index(bar.step) if bar.step in names else -1,
-                round(bar.start_s, 4),
-                round(bar.end_s, 4),
-                bar.done,
-                bar.failed,
-                bar.reused,
-                bar.batches,
-                int(bar.wasted),
-            ]
-            for bar in bars
-        ],
-        "marks": [
-            {**mark, "at_s": round(mark["at_s"], 4), "text": called.said(mark["text"])[:400]}
-            for mark in marks[:MOST_MARKS]
-        ],
-        "marks_left_out": max(0, len(marks) - MOST_MARKS),
-        "predicted": {key: short_json(figure) for key, figure in run.plan.predicted.items()},
-        "actual": {}
-        if bill is None
-        else {key: short_json(figure) for key, figure in bill.total.actual().items()},
-    }

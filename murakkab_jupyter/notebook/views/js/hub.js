@@ -44,7 +44,8 @@ function rove(nodes, event, index) {
   to.focus();
 }
 
-const kit = { el, say, each, rove };
+/** What the script of a view draws with; the JupyterLab extension draws with it too. */
+export const kit = { el, say, each, rove };
 
 export default {
   initialize({ model, signal }) {

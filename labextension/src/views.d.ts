@@ -1,0 +1,32 @@
+/** The scripts of the kernel's live views: the extension draws with the very same. */
+
+interface MurakkabView {
+  show(sheet: unknown): void;
+  said?(text: string): void;
+  gone?(): void;
+}
+
+type MurakkabDraw = (
+  kit: unknown,
+  root: HTMLElement,
+  act: (message: Record<string, unknown>) => void
+) => MurakkabView;
+
+declare module '*/views/js/hub.js' {
+  export const kit: unknown;
+}
+
+declare module '*/views/js/plan.js' {
+  const draw: MurakkabDraw;
+  export default draw;
+}
+
+declare module '*/views/js/frontier.js' {
+  const draw: MurakkabDraw;
+  export default draw;
+}
+
+declare module '*/views/js/run.js' {
+  const draw: MurakkabDraw;
+  export default draw;
+}
