@@ -187,7 +187,7 @@ export class Commander {
     const wanted = run ?? state?.runs.find(one => one.status === 'running')?.id;
     if (wanted) {
       // A kernel without subshells hears nothing while its cell runs, and an interrupt stops the run as well.
-      if (!(await this.link.stop(wanted)) && kernel.status === 'busy') {
+      if (!(await this.link.stop(wanted)) && this.link.busy) {
         await kernel.interrupt();
       }
     } else if (busy && situation === 'asking') {

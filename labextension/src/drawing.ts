@@ -1,7 +1,7 @@
 /** Plans, frontiers and runs, drawn from their sheets by the scripts of the kernel's own live views. */
 
 import frontier from '../../murakkab_jupyter/notebook/views/js/frontier.js';
-import { kit } from '../../murakkab_jupyter/notebook/views/js/hub.js';
+import { kit } from '../../murakkab_jupyter/notebook/views/js/kit.js';
 import plan from '../../murakkab_jupyter/notebook/views/js/plan.js';
 import run from '../../murakkab_jupyter/notebook/views/js/run.js';
 import { el } from './dom';

@@ -48,6 +48,8 @@ export class KernelLink {
   private ours = false;
   /** Whether to ask again if the kernel closes the comm: a cell has named us since it was opened. */
   private again = false;
+  /** What messages of executions have said since this kernel was met; null before the first. */
+  private executing: boolean | null = null;
   private readonly _changed = new Signal<this, void>(this);
 
   panel: NotebookPanel | null = null;
@@ -67,9 +69,12 @@ export class KernelLink {
     return this._changed;
   }
 
-  /** Whether the kernel runs a cell (or something else) now. */
+  /**
+   * Whether the kernel runs a cell now. Its status alone does not tell: what is answered beside a cell, in a subshell,
+   * makes it idle.
+   */
   get busy(): boolean {
-    return this.kernel?.status === 'busy';
+    return this.executing ?? this.kernel?.status === 'busy';
   }
 
   /** Somebody looks at the panel: ask the kernel, if it has not been asked. */
@@ -86,9 +91,6 @@ export class KernelLink {
    * @param free Wait as well until it is free again: to answer makes it busy for a moment.
    */
   async settled(free = true): Promise<void> {
-    if (this.situation === 'not-loaded') {
-      this.drop();
-    }
     if (!this.comm && this.kernel) {
       this.ask(true);
     }
@@ -149,6 +151,7 @@ export class KernelLink {
 
   private onStatus(_: unknown, status: Kernel.Status): void {
     if (status === 'restarting' || status === 'autorestarting' || status === 'dead') {
+      this.executing = null;
       this.drop();
       this.set(status === 'dead' ? 'dead' : 'starting');
     } else if (this.situation === 'starting' && (status === 'idle' || status === 'busy')) {
@@ -163,6 +166,7 @@ export class KernelLink {
     this.drop();
     this.kernel?.iopubMessage.disconnect(this.onMessage, this);
     this.kernel = kernel;
+    this.executing = null;
     kernel?.iopubMessage.connect(this.onMessage, this);
     if (!this.session) {
       this.set('no-notebook');
@@ -175,23 +179,22 @@ export class KernelLink {
     }
   }
 
-  /** A cell that names us has run: the kernel may answer now. */
   private onMessage(_: unknown, message: KernelMessage.IIOPubMessage): void {
-    if (this.comm && this.situation === 'live') {
-      return;
-    }
+    const parent = message.parent_header as Partial<KernelMessage.IHeader>;
     if (message.header.msg_type === 'execute_input') {
       const { code } = message.content as KernelMessage.IExecuteInputMsg['content'];
       this.ours = this.ours || code.includes('murakkab');
-    } else if (message.header.msg_type === 'status' && this.ours) {
+    } else if (message.header.msg_type === 'status' && parent.msg_type === 'execute_request') {
       const { execution_state } = message.content as KernelMessage.IStatusMsg['content'];
-      const parent = message.parent_header as Partial<KernelMessage.IHeader>;
-      if (execution_state === 'idle' && parent.msg_type === 'execute_request') {
+      this.executing = execution_state === 'busy';
+      this._changed.emit();
+      if (!this.executing && this.ours) {
+        // A cell that names us has run: the kernel may answer now.
         this.ours = false;
-        if (this.comm) {
-          this.again = true; // it has been asked, and will answer
-        } else {
+        if (!this.comm) {
           this.ask(true);
+        } else if (this.situation !== 'live') {
+          this.again = true; // it has been asked, and will answer
         }
       }
     }

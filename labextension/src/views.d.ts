@@ -12,7 +12,7 @@ type MurakkabDraw = (
   act: (message: Record<string, unknown>) => void
 ) => MurakkabView;
 
-declare module '*/views/js/hub.js' {
+declare module '*/views/js/kit.js' {
   export const kit: unknown;
 }
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readRun } from '../src/data';
 import { beginning, matches, readResults } from '../src/results';
 
 const raw = {
@@ -61,16 +60,4 @@ test('long text is cut where a word ends, and text that nearly fits is whole', (
   assert.equal(beginning('one two three', 11), 'one two three');
   assert.equal(beginning('one two three four', 11), 'one two…');
   assert.equal(beginning('x'.repeat(40), 10), `${'x'.repeat(10)}…`);
-});
-
-test('a bill has a cell for every column, whatever its rows hold', () => {
-  const bill = readRun({
-    format: 1,
-    run: 'r',
-    bill: { detail: 'd', columns: [['Step', 'left'], ['Time', 'right']], rows: [[['a', ''], ['1 s', 'plan 2 s']], [['b']], 'x'], notes: ['n', 3] }
-  })?.bill;
-  assert.deepEqual(bill?.columns.map(one => one.number), [false, true]);
-  assert.deepEqual(bill?.rows, [[['a', ''], ['1 s', 'plan 2 s']], [['b', ''], ['', '']], [['', ''], ['', '']]]);
-  assert.deepEqual(bill?.notes, ['n']);
-  assert.equal(readRun({ format: 1, run: 'r', bill: 3 })?.bill, null);
 });

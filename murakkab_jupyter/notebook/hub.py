@@ -28,7 +28,7 @@ from murakkab_jupyter.notebook.views.html import Bundle, Html, tag
 if TYPE_CHECKING:
     import ipywidgets
 
-__all__ = ["KINDS", "MISSING", "Hub", "apart", "slot", "source"]
+__all__ = ["KINDS", "MISSING", "Hub", "apart", "hub_module", "slot", "source"]
 
 KINDS = ("plan", "frontier", "run", "results")
 """Views that have a live form; each is drawn by `views/js/KIND.js`."""
@@ -49,6 +49,11 @@ Act = Callable[[Mapping[str, Any]], str | None]
 def source(name: str) -> str:
     """A script or style sheet of the views, as text."""
     return (SCRIPTS / name).read_text(encoding="utf-8")
+
+
+def hub_module() -> str:
+    """The hub's script with what it draws with before it: one module, since it may import nothing."""
+    return source("kit.js") + source("hub.js")
 
 
 def installed() -> bool:
@@ -185,7 +190,7 @@ class Hub:
             import anywidget
 
             def make() -> Any:
-                widget = anywidget.AnyWidget(_esm=source("hub.js"))
+                widget = anywidget.AnyWidget(_esm=hub_module())
                 widget.on_msg(self._hear)
                 return widget
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.labextension.lab import code, shown
 
 SETUP = """%load_ext murakkab_jupyter
@@ -135,7 +137,7 @@ def test_the_panel_finds_the_kernel_and_follows_plan_run_and_stop(desk):
     step.focus()
     page.keyboard.press("Enter")
     assert step.get_attribute("aria-expanded") == "true"
-    assert "after shouted" in plan.locator(".mk-detail:visible").inner_text().replace("\n", " ")
+    assert re.search(r"after\s*shouted", plan.locator(".mk-detail:visible").inner_text())
     plan.get_by_text("All figures in a table").click()
     assert plan.locator("tbody th").all_inner_texts() == ["shouted", "quiet"]
 

@@ -27,7 +27,7 @@ from murakkab_jupyter.core.events import (
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView
 from murakkab_jupyter.core.kinds import Answer, Box, Boxes, Evidence, Passage, Scene, Segment, Transcript
-from murakkab_jupyter.notebook.hub import KINDS, slot, source
+from murakkab_jupyter.notebook.hub import KINDS, hub_module, slot, source
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_view
 from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view
@@ -264,7 +264,7 @@ def test_scripts_draw_what_they_are_told_as_text():
 
     said = " ".join(PAYLOADS)
     given_ = {
-        "hub": source("hub.js"),
+        "hub": hub_module(),
         "style": source("views.css"),
         "scripts": {kind: source(f"{kind}.js") for kind in KINDS},
         "sheets": sheets(said),
