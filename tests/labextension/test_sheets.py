@@ -19,7 +19,7 @@ FILE = ROOT / "labextension" / "test" / "sheets.json"
 def sheets() -> dict[str, Any]:
     return {
         "plan": plan_sheet(samples.plan(), samples.newsroom()),
-        "frontier": frontier_sheet([samples.plan(), samples.plan()], chosen=samples.plan()),
+        "frontier": frontier_sheet([samples.plan(), samples.plan()]),
         "run": run_sheet(samples.run_state()),
     }
 
