@@ -24,7 +24,9 @@ WAIT = "for _ in range(300): time.sleep(0.1)"
 def told(desk, words: str) -> None:
     """Until a notification that has not been seen yet says this."""
     desk.page.locator(".Toastify__toast:not([data-seen])", has_text=words).first.wait_for()
-    desk.page.evaluate("document.querySelectorAll('.Toastify__toast').forEach(one => { one.dataset.seen = 'yes' })")
+    desk.page.evaluate(
+        "document.querySelectorAll('.Toastify__toast').forEach(one => { one.dataset.seen = 'yes' })"
+    )
 
 
 def runs(desk, index: int) -> bool:
