@@ -3,6 +3,7 @@
     python benchmarks/decompose.py                          without a language model, on the development set
     python benchmarks/decompose.py --on held                on the half that was held apart (hash checked)
     python benchmarks/decompose.py --on strangers           on the set of another hand (hash checked)
+    python benchmarks/decompose.py --cross 5                cross-validated over all sets but the one held apart
     python benchmarks/decompose.py --on held --model        also SmolLM2-135M in process
     python benchmarks/decompose.py --on held --url URL [NAME]  also a served model
     python benchmarks/decompose.py --verbose                shows what was wrong
@@ -27,6 +28,7 @@ from typing import Any
 HERE = Path(__file__).parent / "data" / "decompose"
 SETS = {
     "development": None,
+    "varied": None,
     "held": "d6fb939ad5e644a3141688029bc33c57dcb630eb7d8675ac824c1fe175178a67",
     "strangers": "73874f470c74b4557868453a8200045c3f5947f58759017565d216255987c9ba",
 }
@@ -125,6 +127,90 @@ def evaluate(name: str, method: Callable[[str, dict[str, Any]], Any], on: str, v
     return f"| {name} | {shown(nodes)} | {shown(edges)} | {shown(free)} | {whole} of {len(todo)} | {refused} | {seconds:.2f} s |"
 
 
+def learned(todo: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The cues that some jobs bear out, narrowed to the words that they were found by; paraphrases as they are."""
+    from murakkab_jupyter.workflow.decompose.clauses import clauses, stripped
+    from murakkab_jupyter.workflow.decompose.cues import TASKS, Task
+    from murakkab_jupyter.workflow.decompose.match import found, stems
+
+    kept: dict[str, dict[str, None]] = {name: {} for name in TASKS}
+    for job in todo:
+        for clause in clauses(job["description"]):
+            words = stems(stripped(clause.text))
+            for name in job["nodes"]:
+                for cue in TASKS[name].cues:
+                    hit = found(cue, words)
+                    if hit is None:
+                        continue
+                    bare = cue.lstrip("~^")
+                    marks = cue[: len(cue) - len(bare)]
+                    said = iter(words[place] for place in hit.places)
+                    kept[name][
+                        marks + " ".join("*" if part == "*" else next(said) for part in bare.split())
+                    ] = None
+    return {name: Task(tuple(kept[name]), task.examples) for name, task in TASKS.items()}
+
+
+def crossed(folds: int, library: Any, encoder: Any) -> list[str]:
+    """Node and edge F1 where each job is judged by what the jobs of the other folds bear out.
+
+    The first line leaves the cues as they are and chooses the threshold of likeness on the other folds; the second also
+    forgets every cue, and every word of a cue, that no job of the other folds bears out.
+    """
+    from murakkab_jupyter.core.errors import MurakkabError
+    from murakkab_jupyter.workflow.decompose import decompose
+    from murakkab_jupyter.workflow.decompose.cues import TASKS
+
+    every = [job for name in SETS if name != "held" for job in jobs(name)]
+    random.Random(0).shuffle(every)
+
+    def counted(todo: Sequence[dict[str, Any]], tasks: Any, near: float) -> list[tuple[Counts, Counts]]:
+        made = []
+        for job in todo:
+            values = values_of(job)
+            nodes, edges = set(job["nodes"]), {tuple(edge) for edge in job["edges"]}
+            try:
+                draft = decompose(
+                    job["description"],
+                    library=library,
+                    values=values,
+                    encoder=encoder,
+                    tasks=tasks,
+                    near=near,
+                )
+                got, joined = graph(draft.text, values, dict(draft.wants), library)
+            except MurakkabError:
+                got, joined = set(), set()
+            made.append(
+                ((len(got & nodes), len(got), len(nodes)), (len(joined & edges), len(joined), len(edges)))
+            )
+        return made
+
+    thresholds = (0.4, 0.5, 0.6)
+    by_threshold = {near: counted(every, TASKS, near) for near in thresholds}
+    chosen: list[tuple[Counts, Counts]] = []
+    forgot: list[tuple[Counts, Counts]] = []
+    for fold in range(folds):
+        others = [number for number in range(len(every)) if number % folds != fold]
+        own = [number for number in range(len(every)) if number % folds == fold]
+        best = max(thresholds, key=lambda near: f1([by_threshold[near][number][0] for number in others]))
+        chosen += [by_threshold[best][number] for number in own]
+        forgot += counted(
+            [every[number] for number in own], learned([every[number] for number in others]), best
+        )
+    rows = []
+    for name, counts in (
+        ("threshold from the other folds", chosen),
+        ("cues and threshold from the other folds", forgot),
+    ):
+        nodes, edges = [one for one, _ in counts], [one for _, one in counts]
+        (low, high), (least, most) = interval(nodes), interval(edges)
+        rows.append(
+            f"| {name} | {len(every)} | {f1(nodes):.3f} ({low:.2f}–{high:.2f}) | {f1(edges):.3f} ({least:.2f}–{most:.2f}) |"
+        )
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -133,12 +219,17 @@ def main() -> None:
     parser.add_argument("--model", action="store_true")
     parser.add_argument("--url", nargs="+", metavar=("URL", "NAME"))
     parser.add_argument("--key-env", help="environment variable that holds the server's key")
+    parser.add_argument("--cross", type=int, metavar="FOLDS")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
     from murakkab_jupyter.agents.library import default_library
     from murakkab_jupyter.workflow.decompose import ask, decompose, nearest_encoder
 
     library, encoder = default_library(), nearest_encoder()
+    if given.cross:
+        print("| cross-validated | jobs | node F1 (95 %) | edge F1 (95 %) |\n|---|---|---|---|")
+        print("\n".join(crossed(given.cross, library, encoder)))
+        return
     rows = []
     if not (given.model or given.url):
         name = "without a language model" + ("" if encoder else " (cues only: wordllama is not installed)")

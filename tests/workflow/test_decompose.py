@@ -15,7 +15,7 @@ from murakkab_jupyter.agents.capability import Capability, Port
 from murakkab_jupyter.agents.language.chat import Chat, Reply
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.workflow.decompose import ask, decompose, guessed_inputs
-from murakkab_jupyter.workflow.decompose.hear import clauses, found, stems
+from murakkab_jupyter.workflow.decompose.match import found, stems
 from murakkab_jupyter.workflow.decompose.say import asks, fields_in, labels_in, language_in, written_out
 from murakkab_jupyter.workflow.language import declare
 
@@ -169,9 +169,11 @@ def test_lists_in_words_are_read():
 
 def test_cues_are_words_in_order_with_gaps():
     words = stems("Please look the rule up in the manual")
-    assert found("look * up", words) == (1, 5, 3)
+    hit = found("look * up", words)
+    assert (hit.start, hit.end, hit.size) == (1, 5, 3)
+    assert found("find|look * up", words) == hit
+    assert found("^look", words) is None
     assert found("up look", words) is None
-    assert clauses("Do this. Then do that, and stop") == ["Do this.", "Then do that", "stop"]
 
 
 # --- with a language model ------------------------------------------------------------------------------------
@@ -261,8 +263,9 @@ def benchmark():
     return module
 
 
-def test_the_held_apart_half_is_the_one_that_was_committed():
-    assert hashlib.sha256((DATA / "held.jsonl").read_bytes()).hexdigest() == benchmark().HELD_SHA256
+def test_sets_for_judging_are_the_ones_that_were_committed():
+    for name in ("held", "strangers"):
+        assert hashlib.sha256((DATA / f"{name}.jsonl").read_bytes()).hexdigest() == benchmark().SETS[name]
 
 
 def test_the_set_is_as_large_and_as_free_of_capability_words_as_it_says(library):
@@ -284,15 +287,16 @@ def test_the_set_is_as_large_and_as_free_of_capability_words_as_it_says(library)
 
 
 @pytest.mark.media
-def test_the_development_half_is_understood(library):
+@pytest.mark.parametrize(("name", "least"), [("development", 0.95), ("varied", 0.9), ("strangers", 0.9)])
+def test_sets_that_methods_learn_from_are_understood(library, name, least):
     pytest.importorskip("wordllama")
     module = benchmark()
     right = proposed = gold = 0
-    for job in module.jobs(held=False):
+    for job in module.jobs(name):
         values = module.values_of(job)
         draft = decompose(job["description"], library=library, values=values)
         nodes, _ = module.graph(draft.text, values, dict(draft.wants), library)
         right += len(nodes & set(job["nodes"]))
         proposed += len(nodes)
         gold += len(job["nodes"])
-    assert 2 * right / (proposed + gold) >= 0.95
+    assert 2 * right / (proposed + gold) >= least

@@ -104,6 +104,8 @@ def given(description: str, values: Mapping[str, Any] | None) -> Given:
     if not media:
         # Texts are all there is: what asks is asked of the others.
         media = {name: kind for name, kind in texts.items() if not asking(name, bound[name])}
+        # A text that ends with a question mark is still what is worked on, where there is no other.
+        media = media or {name: kind for name, kind in texts.items() if not asking(name, "")}
         texts = {name: kind for name, kind in texts.items() if name not in media}
     if not media:
         media = guessed_inputs(description)

@@ -4,31 +4,114 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["asks", "fields_in", "labels_in", "language_in", "quoted", "written_out"]
+__all__ = ["asks", "fields_in", "labels_in", "language_in", "quoted", "target_language", "written_out"]
 
 LANGUAGES = (
     "Arabic|Bengali|Bulgarian|Catalan|Chinese|Croatian|Czech|Danish|Dutch|English|Estonian|Finnish|French|German|Greek|Hebrew|Hindi|"
     "Hungarian|Icelandic|Indonesian|Irish|Italian|Japanese|Korean|Latin|Latvian|Lithuanian|Malay|Norwegian|Persian|Polish|Portuguese|"
     "Romanian|Russian|Serbian|Slovak|Slovenian|Spanish|Swahili|Swedish|Thai|Turkish|Ukrainian|Urdu|Vietnamese|Welsh"
 )
+INTO = re.compile(
+    rf"\b(?:into|to)\s+(?:\w+\s+){{0,2}}?({LANGUAGES})\b(?!\s+(?:speakers?|students?|people|team|office|class|teachers?|pupils)\b)|\b({LANGUAGES})\s+(?:version|translation|summar\w+|rendering|copy|equivalent|subtitles)\b|"
+    rf"^\W*({LANGUAGES})\W*$|\b(?:need|want|prefer|make\s+it|same\s+in|same\s+for|reply\s+in|wants?\s+it\s+in)\s+({LANGUAGES})\b",
+    re.IGNORECASE,
+)
+"""What is to become another language."""
+IN = re.compile(rf"\bin\s+(?:\w+\s+)?({LANGUAGES})\b", re.IGNORECASE)
+HEARD_IN = re.compile(
+    rf"\b(?:transcri\w+|written|spoken|said|speaks?|kept|recorded|type|read|listen)\b[^,;.]*\bin\s+(?:\w+\s+)?(?:{LANGUAGES})$",
+    re.IGNORECASE,
+)
+"""What is in a language already."""
 LANGUAGE = re.compile(rf"\b(?:into|to|in)\s+(?:\w+\s+)?({LANGUAGES})\b", re.IGNORECASE)
-LIST = r"[\w' -]{2,30}?(?:\s*,\s*[\w' -]{2,30}?)*\s*,?\s+(?:and|or)\s+[\w' -]{2,30}?"
+ITEM = r"[\w'/-]+(?: [\w'/-]+){0,4}?"
+LIST = rf"{ITEM}(?:\s*,\s*{ITEM})*\s*,?\s+(?:and|or)\s+{ITEM}|{ITEM}(?:\s*,\s*{ITEM})+"
 LABELS = re.compile(
-    rf"(?:\b(?:as|into|either)\s+|:\s*|\()(?P<list>{LIST}|[\w' -]{{2,30}}(?:\s*,\s*[\w' -]{{2,30}})+)(?=\s*(?:[.;:?!)]|\Z|,?\s+and\s+\w+\s+(?:them|it)\b|,\s+then\b))",
+    rf"(?:\b(?:as|into|either|under|between)\s+(?:one of\s+)?|:\s*|\()(?P<list>{LIST})(?=\s*(?:[.;:?!)]|\Z|,?\s+and\s+\w+\s+(?:them|it)\b|,\s+then\b|\bby\b))",
     re.IGNORECASE,
 )
-FIELDS = re.compile(
-    rf"\b(?:extract|note|collect|list|get|pull|record|gather|fill\s+in|pick\s+out)\s+(?:the\s+|every\s+|all\s+(?:the\s+)?)?(?P<list>{LIST}|[\w' -]{{2,40}}?)"
-    r"(?=\s+(?:out\s+of|from|of\s+each|in\s+each|with|for\s+each|that|which|mentioned|named|shown|seen|said|in)\b|\s*[.;:?!]|\s*\Z)",
+TOLD_APART = re.compile(
+    rf"\b(?:whether|if)\s+(?:(?:it|they|he|she|each|this|that|the \w+|each \w+|every \w+)\s+(?:is|are|was|were|sounds?|seems?|feels?|belongs? to)|it's|they're|he's|she's|that's)\s+(?:about\s+)?(?P<list>{LIST})(?=\s*(?:[.;:?!(),]|\Z))",
     re.IGNORECASE,
 )
-MOST_WORDS = 4
+"""Alternatives: "whether it is food, clothing or other"."""
+CHOICE = re.compile(
+    r"^(?:is|are|was|were|does|do)\b[^,?]*?\b(?P<first>(?:(?:on|off|in|out of|for|against|not|too|very) )?[\w'-]+)(?P<rest>(?:\s*,\s*[\w' -]+)+\s*,?\s+or\s+[\w' -]+|\s+or\s+[\w'-]+(?: [\w'-]+)?)\s*(?:[?,]|\Z)",
+    re.IGNORECASE,
+)
+"""A question with its answers in it: "Are they happy, mixed or cross?"."""
+PAIR = re.compile(
+    r"\b(?:tell|distinguish|separate|know)\s+(?:the\s+)?(?!me\b|us\b)(?P<one>\w+)\s+from\s+(?:the\s+)?(?P<other>\w+)\b|\b(?P<a>for|yes|true|positive|good|pro|right|spam|pass) or (?P<b>against|no|false|negative|bad|con|contra|wrong|ham|fail)\b",
+    re.IGNORECASE,
+)
+"""Two that are told apart."""
+APIECE = re.compile(
+    r"\bwhich\b[^,?]*?\b(?:are|is)\s+(?:about\s+)?(?P<one>[\w-]+)\b[^?]*\bwhich\b\s*(?:can\s+|are\s+|is\s+)?(?:about\s+)?(?P<other>[\w-]+)",
+    re.IGNORECASE,
+)
+SORTS = re.compile(
+    r"\b(?:label|tag|mark|flag|rate|grade|call)\s+(?:it|them|each|each one|every \w+|each \w+|the \w+)(?:\s+(?:as|with|either))?\s+(?P<list>"
+    + LIST
+    + r")(?=\s*(?:[.;:?!)]|\Z))",
+    re.IGNORECASE,
+)
+GETS = (
+    r"extract|noted?(?:\s+down)?|collect|list|get|pull(?:\s+out)?|record|log|gather|fill\s+in|fill\s+out|pick\s+out|give|need|want|like|find|take|capture|fetch|write\s+down|jot\s+down|tell|name|show|read\s+off|"
+    r"find\s+out|table\s+(?:of|with)|spreadsheet\s+(?:of|with)|fields?|columns?|record\s+(?:of|with)|details|as\s+well\s+as|after|grab|put\s+down|have|such\s+as|namely|with"
+)
+DETERMINERS = r"(?:me\s+|us\s+|for\s+me\s+|just\s+|only\s+|out\s+|the\s+|their\s+|its\s+|his\s+|her\s+|every\s+|each\s+|all\s+(?:the\s+)?|any\s+|a\s+|an\s+|separately\s+)*"
+STOPS = (
+    r"(?=\s+(?:out\s+of|out|off|from|of\s+each|of\s+every|in\s+each|in\s+every|with|for\s+each|for\s+every|per|that|which|mentioned|named|shown|seen|said|in|they|he|she|it|we|are|is|can|come|comes|into|as|to|on|i|you|so|plus)\b"
+    r"|\s*,?\s*(?:please|pls)\b|\s*[.;:?!()]|\s*\Z|\s*,\s*(?:they|it|he|she|we|i|all|everything)\b)"
+)
+FIELDS = re.compile(rf"\b(?:{GETS})\s*:?\s+{DETERMINERS}(?P<list>{LIST}){STOPS}", re.IGNORECASE)
+ONE_FIELD = re.compile(
+    rf"\b(?:extract|note|collect|list|pull|record|gather|fill\s+in|pick\s+out)\s+{DETERMINERS}(?P<list>[\w' -]{{2,40}}?){STOPS}",
+    re.IGNORECASE,
+)
+"""One name alone counts only after a verb of collecting."""
+LISTED = re.compile(
+    rf"(?:^|:\s*)(?:(?:and|then)\s+)*(?:(?:from|out\s+of)\s+(?:the|that|this|it|those)\s+(?:\w+\s+)?)?(?:the\s+)?(?P<list>{LIST})(?=\s+(?:out\s+of|off|from|of\s+each|for\s+each|in\s+each|per)\b|\s*,?\s*(?:please|pls)?\s*[.;!]?\s*\Z)",
+    re.IGNORECASE,
+)
+"""A bare list: "contract: rent, deposit, start date", "Name and age out of each form"."""
+PLEASE = re.compile(r",?\s*\b(?:please|pls|plz)\b", re.IGNORECASE)
+OUT_OF = re.compile(r":\s*(?:the\s+)?$|\b(?:from|out of)\b", re.IGNORECASE)
+OF_WHAT = re.compile(r"\s+(?:out|off|from|of|for|in|per)\b", re.IGNORECASE)
+"""What makes a bare list one of fields."""
+MOST_WORDS = 5
 """Of a field's name: more is a clause, not a name."""
 VAGUE = frozenset(
-    {"everything", "anything", "all", "it", "them", "data", "information", "details", "facts", "fields"}
+    {
+        "everything",
+        "anything",
+        "all",
+        "it",
+        "them",
+        "data",
+        "information",
+        "details",
+        "facts",
+        "fields",
+        "me",
+        "us",
+        "that",
+        "both",
+        "then",
+        "one",
+        "this",
+        "what",
+        "those",
+        "these",
+        "you",
+        "each",
+    }
 )
+MOST_LABEL_WORDS = 3
+DOING = r"write|translate|summari\w+|shorten|transcribe|describe|detect|answer|classify|label|sort|put|tell|give|draft|compose|read|find|search|cut|split|say|make|take|turn|boil|condense|send|embed|and|or|going|using|based|from|with|by|for|in|on|at|to|than|only|just|but|first|so|after"
+"""Verbs that begin another clause, not the name of a field."""
 SHOWN = re.compile(r"\b(?:shown|seen|said|heard|mentioned|named|visible)\b.*")
-ARTICLE = re.compile(r"^(?:the|a|an|its|their|his|her|every|each|all)\s+", re.IGNORECASE)
+ARTICLE = re.compile(r"^(?:(?:the|a|an|its|their|his|her|every|each|all|also)\s+)+", re.IGNORECASE)
 LEAD = re.compile(
     r"^(?:and|then|also|please|first|finally|next|i want you to|can you|could you)\s+", re.IGNORECASE
 )
@@ -45,21 +128,70 @@ def parts(text: str) -> list[str]:
 
 def labels_in(text: str) -> str:
     """Labels that a stretch names ("as billing, delivery or technical"), or ""."""
-    best = ""
-    for hit in LABELS.finditer(text):
-        members = list(dict.fromkeys(parts(hit["list"])))
-        if len(members) >= 2 and all(len(one.split()) <= 3 for one in members):
-            best = ", ".join(members)
-    return best
+    bare = text.strip()
+    for pattern in (TOLD_APART, SORTS):
+        hit = pattern.search(bare)
+        if hit and (names := good_labels(hit["list"])):
+            return names
+    chosen = CHOICE.search(bare)
+    if chosen and (names := good_labels(f"{chosen['first']}{chosen['rest']}")):
+        return names
+    pair = PAIR.search(bare)
+    best = ", ".join(one for one in pair.groups() if one) if pair else ""
+    for hit in LABELS.finditer(bare):
+        best = good_labels(hit["list"]) or best
+    apart = APIECE.search(bare)
+    return best or (f"{apart['one']}, {apart['other']}" if apart else "")
+
+
+def good_labels(text: str) -> str:
+    """The members of a list, where they can be labels: two or more, of few words."""
+    members = list(dict.fromkeys(parts(text)))
+    good = len(members) >= 2 and all(len(one.split()) <= MOST_LABEL_WORDS for one in members)
+    return ", ".join(members) if good else ""
 
 
 def fields_in(text: str) -> str:
     """Fields that a stretch names ("extract the name, the date and the total"), or ""."""
-    hit = FIELDS.search(text)
-    if hit is None:
+    bare = re.sub(r"\([^()]*\)", "", text).strip()
+    polite = PLEASE.search(bare)
+    bare = PLEASE.sub("", bare)
+    for pattern in (FIELDS, LISTED, ONE_FIELD):
+        for hit in pattern.finditer(bare):
+            # "The owners ring and leave messages" is no list: a bare one follows a colon, or says out of what, or please.
+            whole = (
+                pattern is not LISTED
+                or polite
+                or OUT_OF.search(bare[: hit.start("list")])
+                or OF_WHAT.match(bare[hit.end("list") :])
+            )
+            if (names := good_fields(hit["list"])) and whole:
+                return names
+    return ""
+
+
+def named_list(text: str) -> str:
+    """Fields, where a text is nothing but a list of them."""
+    hit = re.fullmatch(LIST, text.strip(" .?!"), re.IGNORECASE)
+    return good_fields(hit[0]) if hit else ""
+
+
+def good_fields(text: str) -> str:
+    """The members of a list as names of fields, or ""."""
+    text = re.sub(
+        r"\b(how (?:many|much|long|old|often) [\w-]+)\b[^,]*", r"\1", re.sub(r"\bwhen [^,]*", "time", text)
+    )
+    text = re.sub(r"\bhow (many|much|long|old|often)\b", r"\1", text)
+    if re.search(
+        r"\b(?:whether|whose|who|how|why|sentences?|lines?|words?|points?|me what|i|we|he|she|they|is|are|was|were|be|don't|not)\b",
+        text,
+        re.IGNORECASE,
+    ):
         return ""
-    names = [re.sub(r"\W+", "_", SHOWN.sub("", one.lower())).strip("_") for one in parts(hit["list"])]
+    names = [re.sub(r"\W+", "_", SHOWN.sub("", one.lower())).strip("_") for one in parts(text)]
     good = [one for one in dict.fromkeys(names) if one and not one[0].isdigit() and one not in VAGUE]
+    if any(re.match(rf"(?:{DOING})(?:_|$)", one) for one in good):
+        return ""
     return ", ".join(good) if all(name.count("_") < MOST_WORDS for name in good) else ""
 
 
@@ -67,6 +199,22 @@ def language_in(text: str) -> str:
     """The language that a stretch names, or ""."""
     hit = LANGUAGE.search(text)
     return hit[1].capitalize() if hit else ""
+
+
+def target_language(text: str, description: str = "") -> str:
+    """The language that a stretch wants something in, or "": one that the words are in already is none.
+
+    >>> target_language("put the German into English"), target_language("transcribe the calls in Spanish")
+    ('English', '')
+    """
+    put = INTO.search(text)
+    if put:
+        return next(one for one in put.groups() if one).capitalize()
+    said = IN.search(text)
+    if said is None or HEARD_IN.search(text[: said.start()] + said[0]):
+        return ""
+    other = INTO.search(description)
+    return "" if other and said[1].lower() not in other[0].lower() else said[1].capitalize()
 
 
 def asks(description: str) -> str:

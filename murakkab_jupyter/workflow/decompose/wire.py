@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.agents.text.capabilities import TEXTUAL
 from murakkab_jupyter.workflow.decompose.hear import TEXT_GOALS, Heard
+from murakkab_jupyter.workflow.decompose.question import fields_of_question, to_be_read
+from murakkab_jupyter.workflow.decompose.refer import originals, referred, together
 from murakkab_jupyter.workflow.decompose.say import (
     asks,
     fields_in,
     labels_in,
     language_in,
     quoted,
+    target_language,
     written_out,
 )
 from murakkab_jupyter.workflow.language.chain import STEP_NAMES, in_words
@@ -26,10 +29,18 @@ from murakkab_jupyter.workflow.language.chain import STEP_NAMES, in_words
 __all__ = ["Planned", "Wiring", "wire"]
 
 COMPARES = re.compile(r"\bcompar(?:e|es|ing|ison)\b|\bdifferences? between\b", re.IGNORECASE)
-PERCEIVED = ("speech-to-text", "ocr", "object-detection")
+IT = re.compile(r"\b(?:it|that|the result)\b", re.IGNORECASE)
+"""What means the latest result, not what all results are made of."""
+PERCEIVED = ("speech-to-text", "ocr", "object-detection", "visual-description")
 FRESH: Mapping[str, tuple[str, ...]] = {
-    "translation": ("retrieval", "summarisation", "text-generation", "question-answering"),
-    "summarisation": ("retrieval", "translation"),
+    "translation": (
+        "retrieval",
+        "summarisation",
+        "text-generation",
+        "question-answering",
+        "visual-question-answering",
+    ),
+    "summarisation": ("retrieval", "translation", "text-generation"),
     "classification": ("translation", "summarisation"),
     "extraction": ("retrieval", "translation", "summarisation"),
     "question-answering": ("retrieval", "translation", "summarisation", "extraction"),
@@ -40,6 +51,7 @@ FRESH: Mapping[str, tuple[str, ...]] = {
         "classification",
         "extraction",
         "question-answering",
+        "visual-question-answering",
     ),
 }
 """Results of other text steps that a step reads in place of its source, where they come before it."""
@@ -67,10 +79,14 @@ class Wiring:
     question: str = ""
     """The input that holds a question, if there is one."""
     description: str = ""
+    answers: str = "question-answering"
+    """What answers the question, where nothing in the description says so."""
     steps: list[Planned] = field(default_factory=list)
     made: dict[str, str] = field(default_factory=dict)
     """The step of each capability."""
     used: set[str] = field(default_factory=set)
+    numbers: dict[str, int] = field(default_factory=dict)
+    """The clause in which each capability was heard."""
     wants: dict[str, str] = field(default_factory=dict)
     """Variables that the steps refer to and nobody has given, with what they should hold."""
 
@@ -113,7 +129,7 @@ class Wiring:
             return None
         return self.add("frame-extraction", f"take frames from {{{source}}}", [("scene", source)])
 
-    def perceive(self, capability: str) -> str | None:
+    def perceive(self, capability: str, clause: str = "") -> str | None:
         """The step that hears, sees or reads."""
         if capability == "speech-to-text":
             source = self.scenes() or self.of_kind("audio")
@@ -123,6 +139,18 @@ class Wiring:
         picture = self.frames()
         if picture is None:
             return None
+        if capability == "visual-description":
+            number = self.numbers.get(capability, -1)
+            same = {name for name in self.made if self.numbers.get(name, -1) == number >= 0}
+            beside = [one for one in referred(clause, self.made, capability, same) if one != picture]
+            ports = [("pictures", picture), *(("context", one) for one in beside)]
+            given = f" given {in_words(beside)}" if beside else ""
+            return self.add(
+                capability,
+                f"describe {{{picture}}}{given}",
+                ports,
+                per=self.level([picture, *beside]) if beside else "",
+            )
         said = "read the text in" if capability == "ocr" else "detect the objects in"
         return self.add(capability, f"{said} {{{picture}}}", [("picture", picture)])
 
@@ -131,31 +159,69 @@ class Wiring:
         return [step.name for step in self.steps if step.capability in PERCEIVED]
 
     def words(self) -> list[str]:
-        """What there is to read: of media what was perceived, else the texts themselves."""
-        return self.perceived() or [name for name, kind in self.media.items() if kind in TEXTUAL]
+        """What there is to read: of media what was perceived, and the texts themselves."""
+        texts = [name for name, kind in self.media.items() if kind in TEXTUAL]
+        return self.perceived() + texts
 
     def passages(self) -> str | None:
         """Passages of what there is to read."""
         if "chunking" in self.made:
             return self.made["chunking"]
-        source = next(iter(self.words()), None)
+        source = self.of_kind("document") or next(iter(self.words()), None)
         if source is None:
             return None
         return self.add("chunking", f"split {{{source}}} into passages", [("document", source)])
 
-    def source_of(self, capability: str, order: Sequence[str]) -> list[str]:
-        """What a text step reads."""
-        fresh = [self.made[name] for name in order if name in FRESH[capability] and name in self.made]
+    def source_of(self, one: Heard, order: Sequence[str]) -> list[str]:
+        """What a text step reads: what its clause names, else the latest that suits it."""
+        capability, clause = one.capability, one.clause
+        readable = {*TEXT_GOALS, *PERCEIVED, "retrieval"} - {"embedding"}
+        results = {name: step for name, step in self.made.items() if name in readable}
+        same = {name for name in results if self.numbers.get(name, -1) == one.number >= 0}
+        if originals(clause):
+            return self.words()
+        beside = [self.made[name] for name in order if name in same and name in FRESH[capability]]
+        if capability == "translation" and beside:
+            return beside[-1:]
+        named = referred(clause, results, capability, same)
+        unread = [step for step in results.values() if step not in self.used]
+        both = together(clause, unread if len(unread) > 1 else list(results.values()))
+        if len(both) > 1:
+            return list(dict.fromkeys([*both, *named]))
+        if named:
+            return named[-1:] if capability == "translation" else named
+        skipped = (
+            {"summarisation"}
+            if capability in {"classification", "extraction"} and not IT.search(clause)
+            else set()
+        )
+        fresh = [
+            self.made[name]
+            for name in order
+            if name in FRESH[capability] and name in self.made and name not in skipped
+        ]
         if capability == "text-generation":
             left = [name for name in fresh if name not in self.used] or fresh[-1:]
             unread = [name for name in self.perceived() if name not in self.used]
-            if "classification" in order:
+            if "classification" in order and not {"extraction", "summarisation"} & set(order):
                 # A label alone is nothing to write from: a reply needs what it replies to.
                 unread = [name for name in self.words() if name not in left]
             return [*unread, *left] or self.words()
+        if fresh and capability == "question-answering" and "retrieval" in order:
+            # What was perceived beside the passages belongs to the answer too.
+            return [*fresh[-1:], *(name for name in self.perceived() if name not in self.used)]
         return fresh[-1:] or self.words()
 
     # --- levels ---------------------------------------------------------------------------------------------------
+
+    def roots(self, name: str) -> set[str]:
+        """The inputs that a value is made of."""
+        if name in self.media:
+            return {name}
+        step = next((one for one in self.steps if one.name == name), None)
+        if step is None or step.per == "all":
+            return set()
+        return set().union(*(self.roots(source) for _, source in step.ports))
 
     def level(self, sources: Sequence[str]) -> str:
         """`per` of a step that reads what lies deep: once for each scene, or for each file."""
@@ -169,7 +235,7 @@ class Wiring:
                 return True
             return not step.per and any(deep(source) for _, source in step.ports)
 
-        if sum(name in self.media for name in sources) > 1:
+        if len(set().union(*(self.roots(name) for name in sources))) > 1:
             # Inputs that have nothing in common meet once for all.
             return "all"
         if not any(deep(name) for name in sources):
@@ -205,7 +271,10 @@ class Wiring:
                 ports = [("passages", passages), ("question", question)]
                 self.add(name, f"find in {{{passages}}} what answers {{{question}}}", ports, per="all")
             return
-        sources = self.source_of(name, order)
+        if name == "visual-question-answering":
+            self.look(one)
+            return
+        sources = self.source_of(one, order)
         if not sources:
             return
         per = self.level(sources)
@@ -240,7 +309,7 @@ class Wiring:
                         name, f"classify {listed} into {{{variable}}}", [*text, ("labels", variable)], {}, per
                     )
             case "extraction":
-                fields = fields_in(one.clause)
+                fields = fields_in(one.clause) or fields_of_question(one.clause.lower())
                 if fields:
                     self.add(name, f"extract {quoted(fields)} from {listed}", text, {"fields": fields}, per)
                 else:
@@ -249,10 +318,27 @@ class Wiring:
                         name, f"extract {{{variable}}} from {listed}", [*text, ("fields", variable)], {}, per
                     )
             case "translation":
-                language = language_in(one.clause) or language_in(self.description) or "English"
+                language = target_language(one.clause, self.description) or target_language(self.description)
+                language = language or language_in(one.clause) or language_in(self.description) or "English"
                 for source in sources[:1]:
                     options = {"language": language}
                     self.add(name, f"translate {{{source}}} into {language}", [("text", source)], options)
+
+    def look(self, one: Heard) -> None:
+        """Add the step that answers a question from pictures."""
+        picture = self.frames()
+        if picture is None:
+            return
+        question = self.asked()
+        results = {name: step for name, step in self.made.items() if name in {*TEXT_GOALS, *PERCEIVED}}
+        beside = referred(one.clause, results, one.capability) or referred(
+            self.description, results, one.capability
+        )
+        beside = [step for step in beside if step not in {picture, question}]
+        ports = [("question", question), ("pictures", picture), *(("context", step) for step in beside)]
+        given = f" given {in_words(beside)}" if beside else ""
+        per = self.level([picture, *beside]) if "frame-extraction" in self.made or beside else ""
+        self.add(one.capability, f"answer {{{question}}} from {{{picture}}}{given}", ports, {}, per)
 
     def other(self, capability: Capability) -> None:
         """A capability of another package, or of the session: each port takes the latest value of its kind."""
@@ -280,6 +366,8 @@ class Wiring:
 def wire(heard: Sequence[Heard], wiring: Wiring) -> Wiring:
     """Add the steps that were heard, and those between them."""
     names = [one.capability for one in heard]
+    wiring.numbers.update({one.capability: one.number for one in heard})
+    clause_of = {one.capability: one.clause for one in heard}
     goals = [one for one in heard if one.capability in TEXT_GOALS or one.capability == "retrieval"]
     goals = with_question(goals, heard, wiring)
     if "scene-detection" in names and (video := wiring.of_kind("video")):
@@ -287,7 +375,7 @@ def wire(heard: Sequence[Heard], wiring: Wiring) -> Wiring:
     if "frame-extraction" in names:
         wiring.frames()
     for name in to_perceive(names, goals, wiring):
-        wiring.perceive(name)
+        wiring.perceive(name, clause_of.get(name, ""))
     if "chunking" in names:
         wiring.passages()
     order = [one.capability for one in goals]
@@ -305,49 +393,66 @@ def with_question(goals: Sequence[Heard], heard: Sequence[Heard], wiring: Wiring
     names = [one.capability for one in goals]
     made = list(goals)
     clause = wiring.description
-    asked = bool(wiring.question) or "?" in clause
     takes_hits = {"summarisation", "text-generation", "extraction", "translation", "classification"} & set(
         names
     )
     just_find = re.search(r"\bfind\b[^.]*\b(?:that|which|what)\b", clause, re.IGNORECASE)
-    if wiring.question and not ({"question-answering", "retrieval"} & set(names)):
-        made.append(Heard("question-answering", float("inf"), clause))
+    if wiring.question and not (
+        {"question-answering", "visual-question-answering", "retrieval"} & set(names)
+    ):
+        made.append(Heard(wiring.answers, float("inf"), clause))
     if (
         "retrieval" in names
         and "question-answering" not in names
-        and asked
+        and wiring.question
         and not takes_hits
         and not just_find
     ):
         made.append(Heard("question-answering", float("inf"), clause))
     names = [one.capability for one in made]
-    long = wiring.of_kind("document") is not None and not {
-        "summarisation",
-        "translation",
-        "extraction",
-    } & set(names)
+    made.sort(key=lambda one: one.at)
+    names = [one.capability for one in made]
+    shorter = {"summarisation", "translation", "extraction"}
+    ahead = names[: names.index("question-answering")] if "question-answering" in names else names
+    long = wiring.of_kind("document") is not None and not shorter & set(ahead)
     if "question-answering" in names and "retrieval" not in names and long:
         at = names.index("question-answering")
         made.insert(at, Heard("retrieval", made[at].at, clause))
     if "retrieval" in names and "question-answering" in names:
-        made.sort(
-            key=lambda one: (one.capability == "question-answering", one.capability != "retrieval", one.at)
-        )
+        # What is found is answered from, wherever the search stands in the sentence.
+        answer = next(one for one in made if one.capability == "question-answering")
+        search = next(one for one in made if one.capability == "retrieval")
+        made.remove(search)
+        made.insert(made.index(answer), search)
     return made
 
 
 def to_perceive(names: Sequence[str], goals: Sequence[Heard], wiring: Wiring) -> list[str]:
-    """What has to be heard, seen or read: what was named, else what the inputs give to a step that reads."""
-    said = [name for name in PERCEIVED if name in names]
-    if said or not goals or wiring.of_kind(*TEXTUAL):
-        return said
-    if wiring.of_kind("audio", "video"):
-        return ["speech-to-text"]
-    wanted = {one.capability for one in goals}
-    return (
-        ["ocr"]
-        if {"extraction", "translation"} & wanted
-        else ["object-detection"]
-        if wiring.of_kind("image")
-        else []
+    """What has to be heard, seen or read: what was named, and what the inputs give to steps that read words."""
+    said = [name for name in names if name in PERCEIVED]
+    said.sort(
+        key=lambda name: (
+            (name != "speech-to-text", names.index(name))
+            if "visual-description" in names
+            else PERCEIVED.index(name)
+        )
     )
+    reading = [one for one in goals if one.capability != "visual-question-answering"]
+    if said or not (reading or "chunking" in names) or wiring.of_kind(*TEXTUAL):
+        return said
+    if wiring.of_kind("audio"):
+        return ["speech-to-text"]
+    wanted = {one.capability for one in reading}
+    if "visual-question-answering" in {one.capability for one in goals} and wanted <= {
+        "text-generation",
+        "translation",
+        "summarisation",
+    }:
+        # They read the answer.
+        return []
+    if wiring.of_kind("video"):
+        return ["speech-to-text"] if "frame-extraction" not in names else ["visual-description"]
+    if wiring.of_kind("image") is None:
+        return []
+    read = to_be_read(wiring.media, wiring.description) or {"extraction", "translation"} & wanted
+    return ["ocr"] if read else ["visual-description"]

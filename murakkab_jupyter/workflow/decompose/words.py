@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,8 +10,12 @@ from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.text.vectors import Encoder
 from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.workflow.decompose.clauses import VERBS
+from murakkab_jupyter.workflow.decompose.cues import TASKS, TEXT_BEARING, Task
 from murakkab_jupyter.workflow.decompose.draft import Draft, given, nearest_encoder, written
-from murakkab_jupyter.workflow.decompose.hear import Heard, hear, task_of
+from murakkab_jupyter.workflow.decompose.hear import NEAR, Heard, hear, task_of
+from murakkab_jupyter.workflow.decompose.match import cue_words
+from murakkab_jupyter.workflow.decompose.spelling import corrected
 from murakkab_jupyter.workflow.decompose.wire import Wiring, wire
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.meaning import PYTHON
@@ -39,6 +44,8 @@ def decompose(
     name: str | None = None,
     goal: Goal | None = None,
     encoder: Encoder | None = None,
+    tasks: Mapping[str, Task] = TASKS,
+    near: float = NEAR,
 ) -> Draft:
     """Turn a description into the text of a cell. Nothing runs.
 
@@ -54,6 +61,8 @@ def decompose(
         Of the workflow.
     encoder
         For the match by meaning; WordLlama, where it is installed, by default.
+    tasks, near
+        Cues and paraphrases by the name of a task, and the least cosine of the match by meaning.
 
     Returns
     -------
@@ -73,18 +82,21 @@ def decompose(
     inputs = given(description, values)
     capabilities = known(library)
     by_meaning = encoder if encoder is not None else nearest_encoder()
-    heard = hear(description, inputs.media, capabilities, by_meaning)
+    read, slips = corrected(description, vocabulary(inputs.media))
+    heard = hear(
+        read, inputs.media, capabilities, by_meaning, question=inputs.question, near=near, known=tasks
+    )
     for one in heard:
         if one.capability not in capabilities:
             raise refusal(one.capability, one.clause, capabilities, by_meaning)
-    wiring = wire(heard, Wiring(capabilities, inputs.media, inputs.question, description))
+    wiring = wire(heard, Wiring(capabilities, inputs.media, inputs.question, read))
     if not wiring.steps:
         raise unknown(description, heard, capabilities, by_meaning)
     guesses = [
         f"“{one.clause}” was taken as {one.capability}, by likeness alone."
         for one in heard
         if one.how == "meaning"
-    ]
+    ] + [f"“{word}” was read as “{meant}”." for word, meant in slips.items()]
     return written(
         wiring.steps,
         description=description,
@@ -95,6 +107,13 @@ def decompose(
         goal=goal,
         notes=guesses,
     )
+
+
+def vocabulary(inputs: Mapping[str, str]) -> set[str]:
+    """Words that tasks and inputs are said with."""
+    cued = {word for task in TASKS.values() for cue in task.cues for word in cue_words(cue)}
+    named = {part for name in inputs for part in re.findall(r"[a-z]+", name.lower())}
+    return cued | named | VERBS | TEXT_BEARING
 
 
 def nearest(words: str, capabilities: Mapping[str, Capability], encoder: Encoder | None) -> list[str]:
