@@ -210,8 +210,9 @@ class Roster:
             msg = f"{called} is an engine that is started here."
             raise UsageError(msg, hint="Give this one another name: --name NAME, or detach the other.")
         notes = [one.replace("{name}", called) for one in found.notes]
-        if known is not None and known.endpoint is not None and not at(known, found.endpoint.url):
-            notes.insert(0, f"{called} was {known.endpoint.url} before: plans ask this server now.")
+        before = None if known is None else known.endpoint
+        if before is not None and (before.url, before.model) != (found.endpoint.url, found.endpoint.model):
+            notes.insert(0, f"{called} was {before.model} at {before.url} before: plans ask this one now.")
         keep = keep or (known is not None and known.kept)
         found = replace(found, notes=tuple(notes))
         entry = self._add(Entry(called, found.endpoint, found=found, kept=keep, rated=rated))

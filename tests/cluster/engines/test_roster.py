@@ -84,10 +84,18 @@ def test_a_name_that_stood_for_another_server_is_taken_over_with_a_word(roster, 
     with serving() as one, serving() as other:
         roster.attach(one.url, name="mine", keep=True)
         again = roster.attach(other.url, name="mine")
-        assert again.found.notes[0] == f"mine was {one.url} before: plans ask this server now."
+        assert again.found.notes[0] == f"mine was stand-in at {one.url} before: plans ask this one now."
         assert library.agent("mine").url == other.url
         assert other.url in (tmp_path / "engines.json").read_text()  # what was kept stays kept
         assert not any("before" in note for note in roster.attach(other.url, name="mine").found.notes)
+
+
+def test_a_name_that_stood_for_another_model_of_the_server_is_taken_over_with_a_word(roster) -> None:
+    with fake_server() as fake:
+        fake.models = [{"id": "small"}, {"id": "large"}]
+        roster.attach(fake.url, name="mine", model="small")
+        again = roster.attach(fake.url, name="mine", model="large")
+    assert again.found.notes[0] == f"mine was small at {fake.url} before: plans ask this one now."
 
 
 def test_a_typed_key_stays_in_this_process_and_is_written_nowhere(roster, monkeypatch, tmp_path) -> None:
