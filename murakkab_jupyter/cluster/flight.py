@@ -244,8 +244,12 @@ class Orders:
     def resources(self, worker: str, configuration: Configuration) -> dict[str, float] | None:
         """What the task takes of the resources that its worker declares; None where it declares none."""
         found = self.cluster.probes.get(worker)
-        if found is None or not found.declared or configuration.waits:
+        if found is None or not found.declared:
             return None
+        if configuration.waits:
+            # Other runs shall not take the cores either with which an engine answers.
+            held = min(configuration.engine_cores, found.cores)
+            return {"cores": held} if held else None
         wanted: dict[str, float] = {"cores": configuration.cores}
         if configuration.gpus:
             wanted["GPU"] = configuration.gpus

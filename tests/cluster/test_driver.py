@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,18 @@ def test_no_instance_is_left_after_a_run(cluster: Cluster) -> None:
     assert instance_pids(os.getpid()) == set()
 
 
-def test_tasks_carry_the_resources_that_workers_declare(cluster: Cluster) -> None:
+@pytest.mark.parametrize(
+    ("more", "carries"),
+    [
+        ({}, {"cores": 2}),
+        ({"device": "remote"}, {}),
+        ({"device": "remote", "engine_cores": 1}, {"cores": 1}),
+        ({"device": "remote", "engine_cores": 64}, {"cores": 2}),
+    ],
+)
+def test_tasks_carry_the_resources_that_workers_declare(
+    cluster: Cluster, more: dict[str, Any], carries: dict[str, int]
+) -> None:
     seen: list[Any] = []
     scheduler = cluster._local.scheduler
 
@@ -101,15 +113,16 @@ def test_tasks_carry_the_resources_that_workers_declare(cluster: Cluster) -> Non
         def transition(self, key: object, start: str, finish: str, *args: object, **kwargs: object) -> None:
             task = scheduler.tasks.get(key)
             if task is not None and "-said-" in str(key) and finish == "processing":
-                seen.append((dict(task.resource_restrictions), set(task.worker_restrictions)))
+                seen.append((dict(task.resource_restrictions or {}), set(task.worker_restrictions)))
 
     watch = Watch()
     scheduler.add_plugin(watch, name="watch")
     try:
-        Run(cluster, one_step(), {"said": setting("shouter", cores=2)}, {"items": ["x"]}).go()
+        plan = {"said": replace(setting("shouter", cores=2), **more)}
+        Run(cluster, one_step(), plan, {"items": ["x"]}).go()
     finally:
         scheduler.remove_plugin("watch")
-    assert seen[0] == ({"cores": 2}, set(cluster.probes))
+    assert seen[0] == (carries, set(cluster.probes))
 
 
 def test_more_cores_than_any_worker_has_are_refused_before_anything_starts(cluster: Cluster) -> None:
