@@ -23,7 +23,15 @@ from murakkab_jupyter.core.errors import (
     LanguageError,
     UsageError,
 )
-from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, Event, RunEnded, RunStarted
+from murakkab_jupyter.core.events import (
+    BatchEnded,
+    BatchStarted,
+    CoresReserved,
+    Event,
+    RunEnded,
+    RunStarted,
+    WorkerChanged,
+)
 from murakkab_jupyter.session import Session
 from murakkab_jupyter.workflow.goal import Goal
 from tests.cluster.hosts import Place
@@ -299,18 +307,24 @@ def test_a_run_whose_process_was_killed_is_resumed_with_what_it_had_finished(tmp
 
 def test_calls_on_a_worker_that_joined_in_mid_run_teach_the_profiles_too(tmp_path: Path) -> None:
     place = Place()
-    joined: list[object] = []
+    gate = tmp_path / "gate"
+    asked: list[object] = []
     used: list[str] = []
 
     def slow(word: str) -> str:
-        time.sleep(0.15)
+        until = time.monotonic() + 120
+        while not gate.exists() and time.monotonic() < until:  # until there are two workers
+            time.sleep(0.05)
+        time.sleep(0.1)
         return word
 
-    def join(event: Event) -> None:
+    def watch(event: Event) -> None:
+        if isinstance(event, BatchStarted) and not asked:
+            asked.append(place.worker("west"))
+        if isinstance(event, WorkerChanged) and event.change == "joined":
+            gate.touch()
         if isinstance(event, BatchEnded):
             used.append(event.worker)
-            if not joined:
-                joined.append(place.worker("west"))
 
     try:
         place.scheduler()
@@ -320,11 +334,13 @@ def test_calls_on_a_worker_that_joined_in_mid_run_teach_the_profiles_too(tmp_pat
         with Session(
             library=library, cluster=place.address, journal=tmp_path / "j.db", profiles=tmp_path / "p.db"
         ) as session:
-            given = {"words": [str(n) for n in range(40)], "slow": slow}
+            given = {"words": [str(n) for n in range(30)], "slow": slow}
             declaration = session.declare("loud <- shout {words} @python:slow\n", given)
-            run = session.run(declaration, on_event=join)
+            # Both workers are on this host, of which a plan for one of them reserves no more than its cores.
+            plan = replace(session.plan(declaration), reserves=None)
+            run = session.run(declaration, plan, on_event=watch)
             assert run.status == "done"
             assert len(set(used)) == 2, "the worker that joined worked too"
-            assert len(session.profiles.store.rows("slow")) == len(used)
+            assert session.profiles.store.count() == len(used)
     finally:
         place.close()
