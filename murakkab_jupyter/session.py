@@ -285,7 +285,11 @@ class Session:
         """The plan with what it expects of the inputs and counts on, in words."""
         options = {name: dict(step.configuration.options) for name, step in plan.steps.items()}
         notes = count_notes(declaration.workflow, declaration.readable(), self.library, options)
-        return replace(plan, notes=(*plan.notes, *declaration.roots.notes, *notes), cautions=self._cautions)
+        return replace(
+            plan,
+            notes=(*plan.notes, *declaration.roots.notes, *notes),
+            cautions=(*plan.cautions, *self._cautions),
+        )
 
     @property
     def _cautions(self) -> tuple[str, ...]:

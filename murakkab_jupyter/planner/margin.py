@@ -14,7 +14,7 @@ from statistics import NormalDist
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.workflow.goal import CONFIDENCE, Goal
 
-__all__ = ["margin_note", "margin_of"]
+__all__ = ["margin_note", "margin_of", "risk_note"]
 
 RESTS_ON: Mapping[str, tuple[str, ...]] = {
     "deadline": ("latency",),
@@ -42,26 +42,42 @@ def stretch(confidence: float) -> float:
 
 
 def margin_note(totals: Mapping[str, Figure], goal: Goal, limit: str, value: float) -> str | None:
-    """What a plan says of the margin to a limit and what it rests on; that the limit is at risk, where there is too little."""
+    """The margin that a plan keeps to a limit and what it rests on; None where there is none, or too little room for it."""
+    margin = margin_of(totals, limit, goal.confidence)
+    if margin <= 0 or not surely(totals, goal, limit, value):
+        return None
+    return (
+        f"Planned with {margin:.0%} margin to the {limit}, so that {goal.confidence:.0%} of runs keep it: "
+        f"{rests_on(totals, limit)}."
+    )
+
+
+def risk_note(totals: Mapping[str, Figure], goal: Goal, limit: str, value: float) -> str | None:
+    """That a limit is at risk: its plan has less room than its margin; None where it has enough."""
     figure = totals.get(FIGURES[limit])
-    if figure is None or figure.value is None:
+    if figure is None or figure.value is None or figure.value > value or surely(totals, goal, limit, value):
         return None
     margin = margin_of(totals, limit, goal.confidence)
-    if margin <= 0:
-        return None
-    sources = {totals[name].source for name in RESTS_ON[limit] if name in totals}
-    why = (
-        "times were measured on this host, and vary by as much"
-        if sources == {"measured"}
-        else "times are priors; runs here make them measured, and the margin smaller"
-    )
-    share = f"{goal.confidence:.0%} of runs"
-    if figure.value * (1.0 + margin) <= value * (1 + 1e-9):
-        return f"Planned with {margin:.0%} margin to the {limit}, so that {share} keep it: {why}."
     return (
         f"The {limit} is at risk: this is the plan that keeps it most surely, with {room(figure.value, value)} to spare, "
-        f"and {margin:.0%} would be needed for {share} to keep it: {why}. --confidence 50% plans by what is expected."
+        f"and {margin:.0%} would be needed for {goal.confidence:.0%} of runs to keep it: {rests_on(totals, limit)}. "
+        "--confidence 50% plans by what is expected."
     )
+
+
+def surely(totals: Mapping[str, Figure], goal: Goal, limit: str, value: float) -> bool:
+    """Whether a limit is kept with its margin."""
+    figure = totals.get(FIGURES[limit])
+    if figure is None or figure.value is None:
+        return False
+    return figure.value * (1.0 + margin_of(totals, limit, goal.confidence)) <= value * (1 + 1e-9)
+
+
+def rests_on(totals: Mapping[str, Figure], limit: str) -> str:
+    sources = {totals[name].source for name in RESTS_ON[limit] if name in totals}
+    if sources == {"measured"}:
+        return "times were measured on this host, and vary by as much"
+    return "times are priors; runs here make them measured, and the margin smaller"
 
 
 def room(expected: float, limit: float) -> str:

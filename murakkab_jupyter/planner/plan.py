@@ -249,7 +249,7 @@ class Plan:
     notes
         What the user should know: substitutes, priors that matter, what is not installed.
     cautions
-        What to know before all else, where the figures count on something that is not there.
+        What to know before all else: a limit that is at risk, figures that count on something that is not there.
     margins
         For each limit, the share by which a run may exceed what is expected with the goal's confidence: what the limit was
         planned with, as far as there was room.

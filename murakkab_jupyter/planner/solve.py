@@ -14,7 +14,7 @@ from murakkab_jupyter.planner.cards import gpus_of_hosts, held_gpus
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect, means_of
-from murakkab_jupyter.planner.margin import margin_of
+from murakkab_jupyter.planner.margin import margin_of, risk_note
 from murakkab_jupyter.planner.modes import Candidates, Mode, candidates
 from murakkab_jupyter.planner.pipeline import longest, regime_of, stages
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Regime, Reservation, StepPlan
@@ -302,6 +302,11 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
         margins={
             name: round(margin_of(result.totals, name, goal.confidence), 4) for name, _, _ in limits(goal)
         },
+        cautions=tuple(
+            note
+            for name, _, limit in limits(goal)
+            if (note := risk_note(result.totals, goal, name, limit)) is not None
+        ),
         notes=(
             *paced_note(problem, picks, result),
             *notes_of(

@@ -45,7 +45,11 @@ def predictable(
     """
     if not cluster.described:
         return plan
-    plan = replace(plan, notes=tuple(elsewhere(note) for note in plan.notes))
+    plan = replace(
+        plan,
+        notes=tuple(elsewhere(note) for note in plan.notes),
+        cautions=tuple(elsewhere(note) for note in plan.cautions),
+    )
     missing = {
         name: reason
         for name, step in plan.steps.items()

@@ -53,6 +53,7 @@ def test_a_deadline_is_planned_against_what_a_run_may_take():
     plan = plan_for(goal)
     assert agent(plan) == "middle", "4 s are expected of the best, and may be 5.2 s"
     assert plan.margins == {"deadline": pytest.approx(0.3)}
+    assert plan.cautions == ()
     (said,) = [note for note in plan.notes if "margin" in note]
     assert said.startswith(
         "Planned with 30% margin to the deadline, so that 90% of runs keep it: times are priors"
@@ -86,7 +87,10 @@ def test_what_was_measured_has_its_own_spread():
 def test_a_deadline_that_only_the_margin_breaks_is_planned_for_as_surely_as_can_be_and_the_risk_is_said():
     plan = plan_for(Goal(("quality",), deadline_s=1.1))
     assert agent(plan) == "quick"
-    (said,) = [note for note in plan.notes if "at risk" in note]
+    (said,) = plan.cautions
+    assert not any("margin to the" in note for note in plan.notes)
+    assert said.startswith("The deadline is at risk")
+    assert explain(plan).splitlines()[1] == said
     assert "10% to spare, and 30% would be needed for 90% of runs to keep it" in said
 
 
@@ -96,8 +100,9 @@ def test_the_surest_plan_is_taken_where_all_are_at_risk():
 
 
 def test_what_is_expected_to_break_a_deadline_is_infeasible_as_ever():
-    with pytest.raises(InfeasibleError, match="No plan meets the deadline"):
+    with pytest.raises(InfeasibleError, match="No plan meets the deadline") as caught:
         plan_for(Goal(("quality",), deadline_s=0.9))
+    assert caught.value.nearest.cautions == ()
 
 
 def test_energy_and_budget_have_the_margin_of_the_times_they_are_made_of():
