@@ -182,6 +182,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pages[case.spec.capability].add(found)
         calls += len(found)
         say(case, found)
+    kept = sorted(
+        {o["agent"] for p in pages.values() for o in p.old}
+        - {o["agent"] for p in pages.values() for o in p.new}
+    )
+    if kept:
+        print(f"Not measured now, kept as they were (of whatever machine that was): {', '.join(kept)}")
     took = time.monotonic() - began
     files = ", ".join(dict.fromkeys(str(page.path) for page in pages.values() if page.new))
     print(f"{calls} observations of {len(todo) - len(failed)} cases in {took:.0f} s: {files}")

@@ -148,9 +148,11 @@ def shifted(search: Search, prior: Prior, end: End) -> Search:
     else:
         profiles = Shifted(profiles, prior.agent, end)
     judge = Judge(modes)
-    return Search(
+    other = Search(
         modes, estimator.alike(modes, profiles, judge), judge, search.evaluator, effort=search.effort
     )
+    other.margins = search.margins  # estimates have none of their own, and one is as good as another
+    return other
 
 
 def descended(search: Search, picks: Picks, goal: Goal) -> Picks:

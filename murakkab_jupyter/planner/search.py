@@ -220,8 +220,10 @@ class Search:
         """The margin of plans here as far as one of them tells: estimates have no bands."""
         key = (limit, confidence)
         if key not in self.margins:
-            picks = next(iter(self.evaluations), None) or self.starts()[0]
-            self.margins[key] = margin_of(self.exact(picks).totals, limit, confidence)
+            picks = next((one for one in (*self.evaluations, *self.starts()) if not self.crowded(one)), None)
+            self.margins[key] = (
+                0.0 if picks is None else margin_of(self.exact(picks).totals, limit, confidence)
+            )
         return self.margins[key]
 
     # --- search -------------------------------------------------------------------------------------------------
