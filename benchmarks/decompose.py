@@ -256,7 +256,9 @@ def main() -> None:
         rows.append(
             evaluate(
                 name,
-                lambda text, values, chat=chat: ask(text, chat, library=library, values=values),
+                lambda text, values, chat=chat: ask(
+                    text, chat, library=library, values=values, fall_back=False
+                ),
                 given.on,
                 given.verbose,
             )

@@ -13,7 +13,7 @@ import pytest
 from murakkab_jupyter.agents.agent import AgentSpec, Failed
 from murakkab_jupyter.agents.capability import Capability, Port
 from murakkab_jupyter.agents.language.chat import Chat, Reply
-from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.core.errors import LanguageError, UsageError
 from murakkab_jupyter.workflow.decompose import ask, decompose, guessed_inputs
 from murakkab_jupyter.workflow.decompose.match import found, stems
 from murakkab_jupyter.workflow.decompose.say import asks, fields_in, labels_in, language_in, written_out
@@ -150,9 +150,24 @@ def test_what_says_nothing_is_refused_with_examples(library, said, told):
     assert caught.value.hint
 
 
-def test_pictures_cannot_be_listened_to(library):
-    with pytest.raises(UsageError):
+def test_pictures_cannot_be_listened_to_and_the_error_says_what_was_understood(library):
+    with pytest.raises(UsageError, match=r"photos \(image\): speech-to-text takes audio") as caught:
         decompose("Transcribe them word for word.", library=library, values={"photos": ["a.png"]})
+    sentences = caught.value.hint.partition(": ")[2].split("; ")
+    assert len(sentences) == 4
+    values = {"photos": ["a.png"], "question": "Who?", "labels": "a, b", "fields": "a"}
+    for sentence in sentences:
+        assert declare(f"step <- {sentence}", library=library, values=values).steps
+
+
+def test_steps_that_cannot_be_bound_are_one_error_that_says_what_was_understood(library, monkeypatch):
+    def unbindable(*steps, **rest):
+        msg = "No."
+        raise LanguageError(msg, line=1, column=1)
+
+    monkeypatch.setattr("murakkab_jupyter.workflow.decompose.words.written", unbindable)
+    with pytest.raises(UsageError, match=r"understood \(summarisation\).*No\."):
+        decompose("Sum up the calls.", library=library, values=CALLS)
 
 
 def test_lists_in_words_are_read():
@@ -233,10 +248,37 @@ def test_a_mistake_is_told_once_and_its_correction_taken(library, bad, told):
     assert told in chat.asked[1]
 
 
-def test_a_second_mistake_is_an_error_that_says_which(library):
-    bad = steps(("seen", "object-detection", ["calls"], ""))
+SEES = steps(("seen", "object-detection", ["calls"], ""))
+
+
+def test_after_a_second_mistake_the_steps_are_found_without_the_model_and_a_note_says_why(library):
+    draft = ask("Sum up the calls.", FakeChat(SEES, SEES), library=library, values=CALLS)
+    assert lines(draft)[-1] == "summary <- summarise {transcript}"
+    assert "cannot take calls" in draft.notes[0]
+    assert "without it" in draft.notes[0]
+
+
+def test_where_it_is_not_understood_without_the_model_either_both_reasons_are_said(library):
+    with pytest.raises(UsageError, match="cannot take calls") as caught:
+        ask("Xyzzy plugh.", FakeChat(SEES, SEES), library=library, values=CALLS)
+    assert "Nothing in this description" in caught.value.hint
     with pytest.raises(UsageError, match="cannot take calls"):
-        ask("Sum up the calls.", FakeChat(bad, bad), library=library, values=CALLS)
+        ask("Sum up the calls.", FakeChat(SEES, SEES), library=library, values=CALLS, fall_back=False)
+
+
+def test_a_step_that_a_model_repeats_is_taken_once(library):
+    said = [(f"words_{n}" if n else "words", "speech-to-text", ["calls"], "transcribe") for n in range(3)]
+    chat = FakeChat(steps(*said, ("short", "summarisation", ["words_2"], "")))
+    assert lines(ask("Sum up the calls.", chat, library=library, values=CALLS)) == [
+        "words <- transcribe {calls}",
+        "short <- summarise {words}",
+    ]
+
+
+def test_what_a_model_says_is_missing_and_is_there_is_told_to_it(library):
+    chat = FakeChat(steps(missing=("speech to text",)), GOOD)
+    ask("Sum up the calls.", chat, library=library, values=CALLS)
+    assert "not missing" in chat.asked[1]
 
 
 def test_what_a_model_misses_is_refused_by_name(library):

@@ -1,7 +1,8 @@
 """A description to a cell by a language model that may only use capabilities that are known.
 
 Its reply is held to a JSON schema: names of capabilities are an enumeration. It is bound like any cell; what
-is wrong with it is told to the model once, and a second mistake is an error that shows it.
+is wrong with it is told to the model once. After a second mistake the steps are found without it, by words and kinds,
+and a note says why.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed
@@ -26,7 +28,8 @@ from murakkab_jupyter.workflow.decompose.draft import (
     written,
 )
 from murakkab_jupyter.workflow.decompose.proposal import planned
-from murakkab_jupyter.workflow.decompose.words import known, refusal
+from murakkab_jupyter.workflow.decompose.refuse import refusal
+from murakkab_jupyter.workflow.decompose.words import decompose, known
 from murakkab_jupyter.workflow.goal import Goal
 
 __all__ = ["ask", "schema_for"]
@@ -85,6 +88,7 @@ def ask(
     values: Mapping[str, Any] | None = None,
     name: str | None = None,
     goal: Goal | None = None,
+    fall_back: bool = True,
 ) -> Draft:
     """Let a language model turn a description into the text of a cell. Nothing runs.
 
@@ -100,11 +104,14 @@ def ask(
         Variables it works on; without any, its nouns say what they are.
     name, goal
         Of the workflow.
+    fall_back
+        Whether the steps are found without the model when its second reply cannot be bound either.
 
     Raises
     ------
     UsageError
-        When it needs something that nobody offers; or when the model's second reply cannot be bound either.
+        When it needs something that nobody offers, when the model cannot be asked; or when its second reply cannot be
+        bound either and the description is not understood without it (or `fall_back` is false).
     """
     if not description.strip():
         msg = "The description is empty."
@@ -133,8 +140,17 @@ def ask(
         return bound(second, description, library, capabilities, inputs, name, goal)
     except (LanguageError, MisfitError) as error:
         msg = f"The model's steps do not fit together, also after it was told why: {error.message}"
-        hint = "Describe the job in other words, use another model, or decompose it without one."
-        raise UsageError(msg, hint=hint) from error
+        if not fall_back:
+            hint = "Describe the job in other words, use another model, or decompose it without one."
+            raise UsageError(msg, hint=hint) from error
+        reason = error.message
+    try:
+        draft = decompose(description, library=library, values=values, name=name, goal=goal)
+    except UsageError as error:
+        hint = f"Without the model it was not understood either: {error.message} {error.hint or ''}"
+        raise UsageError(msg, hint=hint.strip()) from error
+    note = f"The model's steps were not used, since they do not fit together, also after it was told why: {reason} These were found without it."
+    return replace(draft, notes=(note, *draft.notes))
 
 
 def listing(capabilities: Mapping[str, Capability]) -> str:
@@ -178,6 +194,10 @@ def bound(
         msg = "The reply is no JSON object with steps."
         raise MisfitError(msg, hint="Reply with the JSON object only.")
     missing = [str(one) for one in record.get("missing") or () if str(one).strip()]
+    offered = next((slug(one) for one in missing if slug(one) in capabilities), None)
+    if offered is not None:
+        msg = f"{offered} is not missing: it is in the list."
+        raise MisfitError(msg, hint="Use it as a step.")
     if missing:
         raise refusal(slug(missing[0]), description, capabilities, nearest_encoder())
     if not stated:

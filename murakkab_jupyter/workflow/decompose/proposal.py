@@ -27,6 +27,8 @@ def planned(
     """The steps that a reply names, each with what its ports take; raises `MisfitError` for what cannot be."""
     kinds = {**inputs.media, **({inputs.question: "text"} if inputs.question else {})}
     steps: list[Planned] = []
+    said: dict[tuple[str, tuple[str, ...], str], str] = {}
+    again: dict[str, str] = {}
     wiring = Wiring(capabilities, inputs.media, inputs.question, description, steps=steps)
     for number, one in enumerate(stated, 1):
         if not isinstance(one, Mapping) or one.get("capability") not in capabilities:
@@ -34,11 +36,18 @@ def planned(
             raise MisfitError(msg, hint=f"There are: {listed(capabilities, 30)}.")
         capability = capabilities[str(one["capability"])]
         name = fresh(str(one.get("name", "")), capability, kinds)
-        sources = list(dict.fromkeys(str(source) for source in one.get("inputs") or ()))
+        stated_sources = [str(source) for source in one.get("inputs") or ()]
+        sources = list(dict.fromkeys(again.get(source, source) for source in stated_sources))
         absent = next((source for source in sources if source not in kinds), None)
         if absent is not None:
             msg = f"Step {number} ({name}) takes {absent!r}, which is no input and no earlier step."
             raise MisfitError(msg, hint=f"There are: {listed(kinds)}.")
+        same = (capability.name, tuple(sources), " ".join(str(one.get("say", "")).lower().split()))
+        if same in said:
+            # A small model says the same step again and again: once is enough.
+            again[str(one.get("name", ""))] = said[same]
+            continue
+        said[same] = name
         ports = assigned(number, name, capability, sources, kinds, inputs, wants)
         step = sentence(name, capability, ports, str(one.get("say", "")), description, wants)
         text_ports = [source for port, source in step.ports if port not in {"labels", "fields", "question"}]

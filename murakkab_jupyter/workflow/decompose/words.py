@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.text.vectors import Encoder
-from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.core.errors import LanguageError, UsageError
 from murakkab_jupyter.workflow.decompose.clauses import VERBS
 from murakkab_jupyter.workflow.decompose.cues import TASKS, TEXT_BEARING, Task
 from murakkab_jupyter.workflow.decompose.draft import Draft, given, nearest_encoder, written
-from murakkab_jupyter.workflow.decompose.hear import NEAR, Heard, hear, task_of
+from murakkab_jupyter.workflow.decompose.hear import NEAR, hear
 from murakkab_jupyter.workflow.decompose.match import cue_words
+from murakkab_jupyter.workflow.decompose.refuse import misfit, refusal, unknown
 from murakkab_jupyter.workflow.decompose.spelling import corrected
 from murakkab_jupyter.workflow.decompose.wire import Wiring, wire
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.meaning import PYTHON
-from murakkab_jupyter.workflow.language.pattern import example
-from murakkab_jupyter.workflow.language.suggest import listed
 
-__all__ = ["decompose", "known", "nearest", "refusal"]
-
-SHOWN = 4
+__all__ = ["decompose", "known"]
 
 
 def known(library: Library) -> dict[str, Capability]:
@@ -91,22 +88,25 @@ def decompose(
             raise refusal(one.capability, one.clause, capabilities, by_meaning)
     wiring = wire(heard, Wiring(capabilities, inputs.media, inputs.question, read))
     if not wiring.steps:
-        raise unknown(description, heard, capabilities, by_meaning)
+        raise unknown(read, capabilities, by_meaning, inputs.media)
     guesses = [
         f"“{one.clause}” was taken as {one.capability}, by likeness alone."
         for one in heard
         if one.how == "meaning"
     ] + [f"“{word}” was read as “{meant}”." for word, meant in slips.items()]
-    return written(
-        wiring.steps,
-        description=description,
-        library=library,
-        given=inputs,
-        wants=wiring.wants,
-        name=name,
-        goal=goal,
-        notes=guesses,
-    )
+    try:
+        return written(
+            wiring.steps,
+            description=description,
+            library=library,
+            given=inputs,
+            wants=wiring.wants,
+            name=name,
+            goal=goal,
+            notes=guesses,
+        )
+    except LanguageError as error:
+        raise misfit(heard, error) from error
 
 
 def vocabulary(inputs: Mapping[str, str]) -> set[str]:
@@ -114,47 +114,3 @@ def vocabulary(inputs: Mapping[str, str]) -> set[str]:
     cued = {word for task in TASKS.values() for cue in task.cues for word in cue_words(cue)}
     named = {part for name in inputs for part in re.findall(r"[a-z]+", name.lower())}
     return cued | named | VERBS | TEXT_BEARING
-
-
-def nearest(words: str, capabilities: Mapping[str, Capability], encoder: Encoder | None) -> list[str]:
-    """Names of the capabilities nearest in meaning, the nearest first."""
-    names = list(capabilities)
-    if encoder is None or not names:
-        return names[:SHOWN]
-    rows = [
-        (name, text)
-        for name in names
-        for text in (capabilities[name].summary, *task_of(capabilities[name]).examples)
-    ]
-    vectors = encoder.encode([words, *(text for _, text in rows)])
-    scores = vectors[1:] @ vectors[0]
-    best: dict[str, float] = {}
-    for (name, _), score in zip(rows, scores, strict=True):
-        best[name] = max(best.get(name, -1.0), float(score))
-    return sorted(best, key=lambda name: -best[name])[:SHOWN]
-
-
-def refusal(
-    wanted: str, clause: str, capabilities: Mapping[str, Capability], encoder: Encoder | None
-) -> UsageError:
-    """The error of a description that needs what nobody offers."""
-    close = nearest(f"{wanted.replace('-', ' ')}: {clause}", capabilities, encoder)
-    msg = f"Nobody offers {wanted} here, and the description asks for it: “{clause.strip('. ')}”."
-    return UsageError(
-        msg,
-        hint=f"The nearest are {listed(close)}. Leave it out, say it otherwise, or add an agent of yours "
-        f"(@agent(capability=…), docs/extending.md).",
-    )
-
-
-def unknown(
-    description: str, heard: Sequence[Heard], capabilities: Mapping[str, Capability], encoder: Encoder | None
-) -> UsageError:
-    """The error of a description in which nothing was understood, or nothing that its inputs allow."""
-    close = nearest(description, capabilities, encoder)
-    examples = [example(capabilities[name].patterns[0]) for name in close if capabilities[name].patterns]
-    if heard:
-        msg = f"What was understood ({listed(one.capability for one in heard)}) cannot be done with these inputs."
-    else:
-        msg = "Nothing in this description is a task that is known here."
-    return UsageError(msg, hint="Say it like one of these, or write the steps: " + "; ".join(examples))
