@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from truth import Counted, Turned
+
 from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.agents.capability import Capability, Port, Yield
 from murakkab_jupyter.agents.library import Library
@@ -20,7 +22,7 @@ from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
 
-__all__ = ["Case", "Rates", "case"]
+__all__ = ["Case", "Rates", "case", "replayed"]
 
 POWER = HostPower(
     Figure(6.0, "W", source="prior"), Figure(3.0, "W", source="prior"),
@@ -94,11 +96,15 @@ class Case:
 
     def evaluate(self, configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
         """By the simulator."""
-        found = simulate(
-            self.workflow, configurations, roots=self.roots, library=self.library, profiles=self.profiles,
-            cluster=self.cluster, reserve=reserve,
-        )  # fmt: skip
-        return evaluation(found, self.workflow, configurations, self.profiles, self.cluster)
+        return replayed(
+            self.workflow, configurations, reserve, self.roots, self.library, self.profiles, self.cluster
+        )
+
+    def turned(self, configurations: Mapping[str, Configuration], reserve: int, world: int) -> Evaluation:
+        """The same in a world that no planner has seen."""
+        library: Any = Counted(self.library, world)
+        profiles = Turned(self.profiles, world)
+        return replayed(self.workflow, configurations, reserve, self.roots, library, profiles, self.cluster)
 
     def arguments(self) -> dict[str, Any]:
         """What `prepare` and `make_plan` take."""
@@ -106,6 +112,22 @@ class Case:
             "roots": self.roots, "library": self.library, "profiles": self.profiles, "cluster": self.cluster,
             "evaluate": self.evaluate,
         }  # fmt: skip
+
+
+def replayed(
+    workflow: Workflow,
+    configurations: Mapping[str, Configuration],
+    reserve: int,
+    roots: Mapping[str, Sequence[Any]],
+    library: Library,
+    profiles: Any,
+    cluster: ClusterView,
+) -> Evaluation:
+    """Figures of a simulated run."""
+    found = simulate(
+        workflow, configurations, roots=roots, library=library, profiles=profiles, cluster=cluster, reserve=reserve
+    )  # fmt: skip
+    return evaluation(found, workflow, configurations, profiles, cluster)
 
 
 def agents_of(chance: random.Random, step: str) -> list[tuple[AgentSpec, Rates]]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from murakkab_jupyter.planner.problem import LATENCY, QUALITY, TOLERANCE, Problem, Solution
 
@@ -23,9 +25,10 @@ LEAST = Fraction(sys.float_info.min)
 """A product of many small qualities may be less than a float can say."""
 
 
+@lru_cache(maxsize=2**16)
 def as_written(value: float) -> Fraction:
     """The number that a float was written as: 0.1 is one tenth."""
-    return Fraction(repr(float(value)))
+    return Fraction(Decimal(repr(float(value))))
 
 
 def faults_of(problem: Problem, solution: Solution) -> list[str]:

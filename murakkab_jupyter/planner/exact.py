@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from murakkab_jupyter.core.errors import MurakkabError
-from murakkab_jupyter.planner import cpsat
-from murakkab_jupyter.planner.bounds import beyond, least, stated
+from murakkab_jupyter.planner import cpsat, relax
+from murakkab_jupyter.planner.answer import Pass, solution_of, undecided
+from murakkab_jupyter.planner.bounds import beyond, least
 from murakkab_jupyter.planner.branch import Branch, Limits, OutOfNodes
-from murakkab_jupyter.planner.check import as_written, faults_of
-from murakkab_jupyter.planner.problem import LATENCY, QUALITY, Problem, Solution, Undecided
-from murakkab_jupyter.planner.schedule import Profile, place_in_order
+from murakkab_jupyter.planner.check import faults_of
+from murakkab_jupyter.planner.guide import guided
+from murakkab_jupyter.planner.problem import QUALITY, Problem, Solution
+from murakkab_jupyter.planner.schedule import place_in_order
 from murakkab_jupyter.planner.start import Draft, begin, draft, improve
 from murakkab_jupyter.planner.table import LOG_ZERO, Picks, Table, tabulate
 
@@ -31,6 +33,12 @@ CHECKING_S = 2e-5
 """Seconds for a mode to build the model, and to check and state the answer: for limits that are very short."""
 LARGE = 400
 """Modes in all from which a good start is worth more time."""
+LINEAR = 60
+"""Modes in all from which the linear relaxation is asked; below, the solver is through as soon."""
+LINEAR_S = 5e-4
+"""Seconds for a mode that must be left for that."""
+REACHING = 0.6
+"""Share of what is left for bringing the makespan down to a deadline that no plan has kept so far."""
 
 
 class Impossible(Exception):  # noqa: N818 - internal: turned into Infeasible, which names the limit
@@ -64,15 +72,6 @@ class Clock:
         return self.halted or self.left <= 0 or (self.stop is not None and self.stop.is_set())
 
 
-@dataclass
-class Pass:
-    """What became of one objective."""
-
-    meter: int
-    bound: int
-    proof: str = "none"
-
-
 def solve_exactly(
     problem: Problem,
     objectives: tuple[str, ...],
@@ -96,7 +95,7 @@ def solve_exactly(
     except Impossible:
         from murakkab_jupyter.planner.infeasible import explain_infeasible
 
-        raise explain_infeasible(problem, max(clock.left, 0.5)) from None
+        raise explain_infeasible(problem, max(clock.left, 0.1 * limit_s, 0.02)) from None
     faults = faults_of(problem, solution)
     if faults:
         msg = f"A fault in the planner: the schedule it made breaks a rule: {'; '.join(faults[:3])}."
@@ -119,6 +118,8 @@ class Hunt:
         self.solver = cpsat.available()
         self.size = sum(map(len, table.choices))
         self.passes: list[Pass] = []
+        self.soonest: int | None = None
+        """A bound of the makespan while the deadline is left out, if that was looked into."""
 
     # --- starting -------------------------------------------------------------------------------------------
 
@@ -145,6 +146,22 @@ class Hunt:
         tries, share = (3000, share / 2) if large else (40, share)
         found = improve(table, self.limits, self.meters, found, tries=tries, over=self.clock.after(share))
         self.take(found)
+        if self.linear:
+            self.guide(self.clock.after(min(share, 0.2 * self.clock.left)))
+
+    @property
+    def linear(self) -> bool:
+        """Whether the linear relaxation is worth its time."""
+        return self.solver and self.size >= LINEAR and self.clock.left > self.size * LINEAR_S
+
+    def guide(self, over: Callable[[], bool]) -> None:
+        """Plans from the linear relaxation; and its verdict, as long as none keeps all limits."""
+        table, limits = self.table, self.limits
+        if self.held is None:
+            strain = relax.strained(table, limits, seconds=self.clock.left)
+            if strain is not None and strain.bound > 0:
+                raise Impossible
+        self.take(guided(table, limits, self.meters, self.best, over=over))
 
     def from_hint(self, hint: Solution) -> Picks | None:
         """The old plan's modes, where they still exist; and its very schedule as a draft."""
@@ -215,11 +232,19 @@ class Hunt:
     def run(self) -> None:
         """One pass for each objective, each holding what the earlier ones reached; then ties."""
         limits = self.limits
+        if self.held is None and self.solver and limits.latency is not None and not self.clock.over:
+            self.reach(limits.latency)
         for at, meter in enumerate(self.meters):
-            one = Pass(meter, least(self.table, meter))
+            one = Pass.plain(self.table, meter)
             self.passes.append(one)
             if self.clock.over and self.held:
                 continue
+            if not at and self.linear and not self.at_bound(one, at):
+                found = relax.relaxed(
+                    self.table, limits, meter, timed=self.timed(limits), seconds=0.2 * self.clock.left
+                )
+                if found is not None:
+                    one.bound = max(one.bound, found.bound - self.slack(meter))
             self.pursue(one, at, limits)
             if self.held is None:
                 break
@@ -229,11 +254,44 @@ class Hunt:
                 self.passes += self.rest
                 break
         if self.held is None:
-            msg = f"No schedule within the limits was found in {self.clock.limit_s:g} s, and none is proven impossible."
-            extra = "" if self.solver else " The solver is missing: pip install 'murakkab-jupyter[planner]'."
-            raise Undecided(msg, hint=f"Give it more time, or relax a limit.{extra}")
+            raise undecided(
+                self.table,
+                self.objectives,
+                self.best,
+                [*self.passes, *self.rest],
+                self.soonest,
+                self.clock.limit_s,
+                solver=self.solver,
+            )
         if not self.clock.over:
             self.break_ties(limits)
+
+    def reach(self, latency: int) -> None:
+        """Bring the makespan down to the deadline, all other limits kept: step by step, where one leap finds nothing."""
+        table, free = self.table, Limits(None, self.limits.meters)
+        self.soonest = least(table, -1)
+        if self.linear:
+            found = relax.relaxed(table, free, -1, seconds=0.2 * self.clock.left)
+            if found is not None:
+                self.soonest = max(self.soonest, found.bound - table.slack)
+                if found.bound > latency:
+                    raise Impossible
+        if self.clock.left < self.size * BUILDING_S:
+            return
+        model = cpsat.Model(table, free, timed=True)
+        if self.best is not None:
+            model.hint(self.best.picks, self.best.starts)
+        outcome = model.reach(latency, REACHING * self.clock.left, stop=self.clock.stop)
+        if outcome.stopped:
+            self.clock.halted = True
+        if outcome.picks is not None:
+            self.take(self.drafted(outcome.picks, outcome.starts))
+        if outcome.bound is not None:
+            self.soonest = max(self.soonest, outcome.bound - table.slack)
+        if self.held is None and (
+            outcome.impossible or (outcome.bound is not None and outcome.bound > latency)
+        ):
+            raise Impossible
 
     def holding(self, limits: Limits, at: int) -> Limits:
         """The limits, and objective `at` no worse than it is now."""
@@ -393,67 +451,7 @@ class Hunt:
 
     def solution(self) -> Solution:
         """The best plan in the problem's own figures."""
-        held, table = self.held, self.table
+        held = self.held
         if held is None:
             raise Impossible
-        start_s, mode, makespan_s = in_seconds(table, held)
-        by_name = {one.name: one for one in table.problem.activities}
-        totals: dict[str, float] = {
-            LATENCY: makespan_s,
-            QUALITY: math.prod(by_name[name].modes[k].quality for name, k in mode.items()),
-        }
-        for name in table.problem.consumed:
-            totals[name] = float(
-                sum(as_written(by_name[a].modes[k].consumes.get(name, 0.0)) for a, k in mode.items())
-            )
-        self.passes += self.rest
-        optimal = all(one.proof != "none" for one in self.passes)
-        bounds = {}
-        for name, one in zip(self.objectives, self.passes, strict=True):
-            value = totals[name]
-            if one.proof != "none":
-                bounds[name] = value
-            else:
-                figure = stated(table, one.meter, one.bound)
-                bounds[name] = max(figure, value) if name == QUALITY else min(figure, value)
-        proofs = {one.proof for one in self.passes}
-        rank = ("none", "overruled", "solver", "search", "two", "bound")
-        return Solution(
-            start_s=start_s,
-            mode=mode,
-            makespan_s=makespan_s,
-            totals=totals,
-            lower_bound=bounds[self.objectives[0]],
-            bounds=bounds,
-            optimal=optimal,
-            binding=(),
-            objectives=self.objectives,
-            proof=next(one for one in rank if one in proofs),
-        )
-
-
-def in_seconds(table: Table, held: Draft) -> tuple[dict[str, float], dict[str, int], float]:
-    """Starts in seconds: true durations in the order of the whole-number schedule, which never ends later.
-
-    Sums are plain sums of floats, so that an activity starts exactly where another ends.
-    """
-    problem = table.problem
-    by_name = {one.name: one for one in problem.activities}
-    mode = {name: some[k].index for name, some, k in zip(table.names, table.choices, held.picks, strict=True)}
-    starts = [0.0] * len(table.names)
-    profile: Profile[float] = Profile(table.capacity, 0.0)
-    makespan_s = 0.0
-    ends = [0.0] * len(table.names)
-    for i in sorted(range(len(table.names)), key=lambda i: (held.starts[i], i)):
-        name = table.names[i]
-        duration_s = by_name[name].modes[mode[name]].duration_s
-        demand = table.choices[i][held.picks[i]].demand
-        ready = max((ends[j] for j in table.before[i]), default=0.0)
-        starts[i] = profile.earliest(ready, duration_s, demand)
-        profile.hold(starts[i], duration_s, demand)
-        ends[i] = starts[i] + duration_s
-        makespan_s = max(makespan_s, ends[i])
-    order = {one.name: n for n, one in enumerate(problem.activities)}
-    names = sorted(table.names, key=order.__getitem__)
-    place = {name: i for i, name in enumerate(table.names)}
-    return {name: starts[place[name]] for name in names}, {name: mode[name] for name in names}, makespan_s
+        return solution_of(self.table, self.objectives, held, [*self.passes, *self.rest])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
 
@@ -87,13 +87,22 @@ def objective_of(limit: str) -> str:
     return {"deadline": LATENCY, "quality": QUALITY}.get(limit, limit.removeprefix("budget:"))
 
 
-def nearest(problem: Problem, limit: str, seconds: float) -> tuple[float, bool] | None:
-    """The best value of a limit's figure in a problem that is without it, and whether that is proven; None if none."""
+@dataclass(frozen=True)
+class Nearest:
+    """The best value found of a limit's figure, and what none can beat."""
+
+    value: float
+    bound: float
+    proven: bool
+
+
+def nearest(problem: Problem, limit: str, seconds: float) -> Nearest | None:
+    """The best value of a limit's figure in a problem that is without it; None if no schedule was found."""
     from murakkab_jupyter.planner.exact import Clock, Hunt, Impossible
 
     name = objective_of(limit)
     if name not in (LATENCY, QUALITY) and name not in problem.consumed:
-        return 0.0, True
+        return Nearest(0.0, 0.0, proven=True)
     try:
         hunt = Hunt(tabulate(problem), (name,), Clock(seconds))
         hunt.warm(None)
@@ -101,7 +110,7 @@ def nearest(problem: Problem, limit: str, seconds: float) -> tuple[float, bool] 
         solution = hunt.solution()
     except (Impossible, Undecided):
         return None
-    return solution.totals[name], solution.optimal
+    return Nearest(solution.totals[name], solution.lower_bound, solution.optimal)
 
 
 def explain_infeasible(problem: Problem, seconds: float) -> Infeasible:
@@ -110,32 +119,33 @@ def explain_infeasible(problem: Problem, seconds: float) -> Infeasible:
     until = time.monotonic() + seconds
 
     def share(rest: int) -> float:
-        return max(0.1, (until - time.monotonic()) / max(1, rest))
+        return max(0.1 * seconds, (until - time.monotonic()) / max(1, rest))
 
-    found: dict[str, tuple[float, bool]] = {}
+    found: dict[str, Nearest] = {}
     for at, limit in enumerate(limits):
         value = nearest(without(problem, limit), limit, share(2 * len(limits) - at))
         if value is not None:
             found[limit] = value
     if found:
         blamed = min(
-            found, key=lambda one: (missed(value_of(problem, one), found[one][0]), limits.index(one))
+            found, key=lambda one: (missed(value_of(problem, one), found[one].value), limits.index(one))
         )
         return told(problem, blamed, found, ())
     # No single limit is to blame: keep them one by one, and name those that do not fit beside the earlier.
     bare = problem
     for limit in limits:
         bare = without(bare, limit)
-    broken: dict[str, tuple[float, bool]] = {}
+    broken: dict[str, Nearest] = {}
     for at, limit in enumerate(limits):
         value = nearest(bare, limit, share(len(limits) - at))
-        if value is not None and missed(value_of(problem, limit), value[0]) <= TOLERANCE:
+        if value is not None and missed(value_of(problem, limit), value.value) <= TOLERANCE:
             bare = restored(bare, problem, limit)
         elif value is not None:
             broken[limit] = value
     if not broken:
         limit = limits[-1] if limits else "capacity"
-        broken[limit] = (value_of(problem, limit) if limits else 0.0, False)
+        value_there = value_of(problem, limit) if limits else 0.0
+        broken[limit] = Nearest(value_there, value_there, proven=False)
     blamed = next(iter(broken))
     return told(problem, blamed, {blamed: broken[blamed]}, tuple(one for one in broken if one != blamed))
 
@@ -156,16 +166,19 @@ def missed(limit: float, value: float) -> float:
 
 
 def told(
-    problem: Problem, blamed: str, found: dict[str, tuple[float, bool]], others: Sequence[str]
+    problem: Problem, blamed: str, found: dict[str, Nearest], others: Sequence[str]
 ) -> Infeasible:
-    value, proven = found[blamed]
+    near = found[blamed]
+    value, proven = near.value, near.proven
     limit = value_of(problem, blamed)
     said = words(blamed)
     best = "highest" if blamed == "quality" else "lowest"
     sure = "possible" if proven else "found"
     message = f"No schedule keeps {said} {limit:g}: the {best} {sure} is {value:.9g}"
     message += f", even without {', '.join(map(words, others))}." if others else "."
-    rest = [f"{words(one)} {some[0]:.9g}" for one, some in found.items() if one != blamed]
+    if not proven and near.bound != value:
+        message += f" None {'above' if blamed == 'quality' else 'below'} {near.bound:.6g} is possible."
+    rest = [f"{words(one)} {some.value:.9g}" for one, some in found.items() if one != blamed]
     hint = f"Set {said} to {value:.9g}" + (f", or {', or '.join(rest)}." if rest else ".")
     if others:
         hint += f" Then relax {', '.join(map(words, others))} as well."
@@ -174,7 +187,7 @@ def told(
         constraint=blamed,
         limit=limit,
         nearest=value,
-        choices={one: some[0] for one, some in found.items()},
+        choices={one: some.value for one, some in found.items()},
         others=others,
         proven=proven,
         hint=hint,

@@ -88,7 +88,35 @@ class Infeasible(InfeasibleError):  # noqa: N818 - the name of the low-level doo
 
 
 class Undecided(MurakkabError):  # noqa: N818 - the third answer beside a solution and Infeasible
-    """Time was up before any schedule within the limits was found, or proven not to exist."""
+    """Time was up before any schedule within the limits was found, or proven not to exist.
+
+    Parameters
+    ----------
+    nearest
+        The schedule that was found to miss the limits by least; its bounds are those of the limits as they are set.
+    breaks
+        Limits that it does not keep (`deadline`, `quality`, `budget:NAME`): what was set, and what it has.
+    bounds
+        For each objective what no schedule within the limits can beat, if there is one.
+    earliest_s
+        What no schedule can end before that keeps all limits but the deadline; None if that was not looked into.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        nearest: Solution | None = None,
+        breaks: Mapping[str, tuple[float, float]] | None = None,
+        bounds: Mapping[str, float] | None = None,
+        earliest_s: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.nearest = nearest
+        self.breaks = dict(breaks or {})
+        self.bounds = dict(bounds or {})
+        self.earliest_s = earliest_s
 
 
 def number(value: object, what: str, *, most: float, whole: bool = False) -> float:

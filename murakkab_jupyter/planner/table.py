@@ -125,7 +125,7 @@ def tabulate(problem: Problem) -> Table:
     for some in usable:
         found = []
         for k, m in some:
-            amounts = (math.ceil(as_written(m.duration_s) / quantum), *(column(m) for column in columns))
+            amounts = (units_of(as_written(m.duration_s), quantum), *(column(m) for column in columns))
             # What breaks a limit by itself is left out; its whole numbers could be too large to add up.
             if all(top is None or amount <= top for amount, top in zip(amounts, most, strict=True)):
                 demand = tuple(
@@ -201,11 +201,16 @@ def quantum_of(values: Iterable[Fraction], most: Fraction) -> tuple[Fraction, bo
     if not counted or not most:
         return Fraction(1), True
     scale = math.lcm(*(one.denominator for one in counted))
-    common = math.gcd(*(int(one * scale) for one in counted))
+    common = math.gcd(*(one.numerator * (scale // one.denominator) for one in counted))
     quantum = Fraction(common, scale)
     if most <= quantum * FINEST:
         return quantum, True
     return most / FINEST, False
+
+
+def units_of(value: Fraction, unit: Fraction) -> int:
+    """How many units a value has, rounded up."""
+    return -(-value.numerator * unit.denominator // (value.denominator * unit.numerator))
 
 
 def consumed_meter(
@@ -223,7 +228,7 @@ def consumed_meter(
     )
 
     def column(mode: Mode) -> int:
-        return math.ceil(as_written(mode.consumes.get(name, 0.0)) / unit)
+        return units_of(as_written(mode.consumes.get(name, 0.0)), unit)
 
     return Meter(name, unit, slack, limit), column
 
