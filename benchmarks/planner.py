@@ -360,7 +360,9 @@ def frontier(repeats: int) -> tuple[str, list[str]]:
 
     times, points, words = [], 0, ""
     with job(clip(), QUESTION) as (session, declaration):
-        session.plan(declaration)  # the look at the video and the micro-benchmark of this host are not the frontier's
+        session.plan(
+            declaration
+        )  # the look at the video and the micro-benchmark of this host are not the frontier's
         for _ in range(repeats + 1):
             began = time.perf_counter()
             found = session.frontier(declaration)

@@ -93,6 +93,7 @@ class Run:
 
     @property
     def kept(self) -> bool:
+        """Whether every limit was kept."""
         return self.floor and self.in_time is not False
 
 
@@ -359,12 +360,30 @@ def real_rows(
         floor = "no" if "quality" in one.search.excess(one.picks, goal) else "yes"
         row = [name if deadline is None else f"{name} {deadline:.2f} s", one.planner, floor]
         if not some:
-            row += ["-", f"{told(plan, objective):.2f}", f"not run: {told(plan, 'latency'):.0f} s predicted", "-", "-"]
+            row += [
+                "-",
+                f"{told(plan, objective):.2f}",
+                f"not run: {told(plan, 'latency'):.0f} s predicted",
+                "-",
+                "-",
+            ]
         else:
-            late = "-" if deadline is None else share(sum(run["latency"] > deadline for run in some), len(some))
-            was = f"{told(plan, 'quality'):.3f}" if objective == "quality" else median_spread([run[objective] for run in some])
+            late = (
+                "-" if deadline is None else share(sum(run["latency"] > deadline for run in some), len(some))
+            )
+            was = (
+                f"{told(plan, 'quality'):.3f}"
+                if objective == "quality"
+                else median_spread([run[objective] for run in some])
+            )
             over = f"{ratio(value(key), best):.2f}" if best is not None and kept(one) else "-"
-            row += [late, f"{told(plan, objective):.2f}", was, over, median_spread([run["latency"] for run in some])]
+            row += [
+                late,
+                f"{told(plan, objective):.2f}",
+                was,
+                over,
+                median_spread([run["latency"] for run in some]),
+            ]
         row[1] += "" if same == one.planner else f" (as {same})"
         rows.append([*row, f"{one.cpu_s:.2f}"])
     return rows

@@ -42,6 +42,7 @@ class Turned:
         return math.exp(seconds), math.exp(seconds + chance.gauss(0.0, self.spread / 3))
 
     def turned(self, agent: str, found: Prediction | None) -> Prediction | None:
+        """A prediction as it turns out."""
         if found is None:
             return None
         seconds, cpu = self.factors(agent)

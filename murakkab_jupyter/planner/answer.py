@@ -33,9 +33,7 @@ class Pass:
         return cls(meter, least(table, meter))
 
 
-def solution_of(
-    table: Table, objectives: Sequence[str], draft: Draft, passes: Sequence[Pass]
-) -> Solution:
+def solution_of(table: Table, objectives: Sequence[str], draft: Draft, passes: Sequence[Pass]) -> Solution:
     """A draft in seconds, joules and the like, with its bounds."""
     start_s, mode, makespan_s = in_seconds(table, draft)
     by_name = {one.name: one for one in table.problem.activities}

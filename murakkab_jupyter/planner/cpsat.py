@@ -103,10 +103,9 @@ class Model:
         plan = second if second.picks is not None else first
         return replace(second, picks=plan.picks, starts=plan.starts, bound=max(bounds, default=None))
 
-    def reach(self, latency: int, seconds: float, *, stop: threading.Event | None = None) -> Outcome:
-        """Bring the makespan down to a value, and no further: its bound is above that only if nothing gets there."""
-        self.model.add(self.makespan >= latency)
-        return self.best_of(-1, seconds, stop=stop)
+    def no_better(self, meter: int, value: int) -> None:
+        """A meter need not be below a value: whatever reaches it is as good as any."""
+        self.model.add(self.of(meter) >= value)
 
     def blend(self, i: int, values: Sequence[int]) -> Any:
         """The value of the chosen mode, as a linear expression."""

@@ -20,6 +20,7 @@ from murakkab_jupyter.planner.problem import (
     Mode,
     Problem,
     Solution,
+    Undecided,
     solve,
 )
 
@@ -143,10 +144,22 @@ def infeasible_record(error: Infeasible) -> dict[str, Any]:
     }
 
 
+def undecided_record(error: Undecided) -> dict[str, Any]:
+    """What is known where neither a schedule nor a proof was found: `feasible` is null."""
+    return {
+        "feasible": None,
+        "breaks": {name: {"limit": most, "value": value} for name, (most, value) in error.breaks.items()},
+        "bounds": error.bounds,
+        "earliest_s": error.earliest_s,
+        "nearest": None if error.nearest is None else asdict(error.nearest),
+        "message": error.message,
+    }
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Solve the problem in a file and print the answer as JSON; returns the exit code.
 
-    0 a schedule, 4 infeasible (said as JSON too), 2 a mistake in the file.
+    0 a schedule, 4 infeasible, 3 undecided in time (both said as JSON too), 2 a mistake in the file.
     """
     parser = argparse.ArgumentParser(
         prog="python -m murakkab_jupyter.planner",
@@ -163,6 +176,10 @@ def main(words: Sequence[str] | None = None) -> int:
         solution = solve(problem, objectives, limit_s if asked.time_limit is None else asked.time_limit)
     except Infeasible as error:
         show(infeasible_record(error))
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    except Undecided as error:
+        show(undecided_record(error))
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     except MurakkabError as error:

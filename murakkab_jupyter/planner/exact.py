@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.planner import cpsat, relax
 from murakkab_jupyter.planner.answer import Pass, solution_of, undecided
+from murakkab_jupyter.planner.around import Around
 from murakkab_jupyter.planner.bounds import beyond, least
 from murakkab_jupyter.planner.branch import Branch, Limits, OutOfNodes
 from murakkab_jupyter.planner.check import faults_of
@@ -37,7 +38,7 @@ LINEAR = 60
 """Modes in all from which the linear relaxation is asked; below, the solver is through as soon."""
 LINEAR_S = 5e-4
 """Seconds for a mode that must be left for that."""
-REACHING = 0.6
+REACHING = 0.8
 """Share of what is left for bringing the makespan down to a deadline that no plan has kept so far."""
 
 
@@ -118,6 +119,7 @@ class Hunt:
         self.solver = cpsat.available()
         self.size = sum(map(len, table.choices))
         self.passes: list[Pass] = []
+        self.near = Around(table, clock.stop)
         self.soonest: int | None = None
         """A bound of the makespan while the deadline is left out, if that was looked into."""
 
@@ -143,11 +145,20 @@ class Hunt:
             over=self.clock.after(share),
             seed=seed,
         )
-        tries, share = (3000, share / 2) if large else (40, share)
-        found = improve(table, self.limits, self.meters, found, tries=tries, over=self.clock.after(share))
         self.take(found)
         if self.linear:
-            self.guide(self.clock.after(min(share, 0.2 * self.clock.left)))
+            self.guide(self.clock.after(share))
+        tries, share = (3000, share / 2) if large else (40, share)
+        self.take(
+            improve(
+                table,
+                self.limits,
+                self.meters,
+                self.best or found,
+                tries=tries,
+                over=self.clock.after(share),
+            )
+        )
 
     @property
     def linear(self) -> bool:
@@ -278,20 +289,39 @@ class Hunt:
                     raise Impossible
         if self.clock.left < self.size * BUILDING_S:
             return
+        start = guided(table, free, [-1], None, over=self.clock.after(0.05 * self.clock.left))
+        start = improve(table, free, [-1], start, tries=500, over=self.clock.after(0.05 * self.clock.left))
+        self.take(self.again(start))
+        if self.held:
+            return
+        allowed = REACHING * self.clock.left
+        until = self.clock.left - allowed
+        if start.missed and self.best is not None:
+            start = draft(table, free, [-1], self.best.picks, self.best.starts)
         model = cpsat.Model(table, free, timed=True)
-        if self.best is not None:
-            model.hint(self.best.picks, self.best.starts)
-        outcome = model.reach(latency, REACHING * self.clock.left, stop=self.clock.stop)
-        if outcome.stopped:
-            self.clock.halted = True
+        model.hint(start.picks, start.starts)
+        model.no_better(-1, latency)
+        outcome = model.best_of(-1, allowed * (0.3 if not start.missed else 1.0), stop=self.clock.stop)
+        self.clock.halted = self.clock.halted or outcome.stopped
         if outcome.picks is not None:
-            self.take(self.drafted(outcome.picks, outcome.starts))
-        if outcome.bound is not None:
-            self.soonest = max(self.soonest, outcome.bound - table.slack)
+            found = self.drafted(outcome.picks, outcome.starts)
+            self.take(found)
+            there = draft(table, free, [-1], found.picks, found.starts)
+            start = there if there.before(start) else start
         if self.held is None and (
             outcome.impossible or (outcome.bound is not None and outcome.bound > latency)
         ):
             raise Impossible
+        if self.held is None and not start.missed and not self.clock.over:
+            near = self.near.improve(
+                free, [-1], start, seconds=lambda: self.clock.left - until, enough=latency
+            )
+            self.clock.halted = self.clock.halted or self.near.halted
+            self.take(self.again(near))
+
+    def again(self, found: Draft) -> Draft:
+        """The same schedule, judged by the problem's own limits and objectives."""
+        return draft(self.table, self.limits, self.meters, found.picks, found.starts)
 
     def holding(self, limits: Limits, at: int) -> Limits:
         """The limits, and objective `at` no worse than it is now."""
@@ -361,8 +391,16 @@ class Hunt:
         model = cpsat.Model(table, limits, timed=timed)
         if self.best is not None:
             model.hint(self.best.picks, self.best.starts)
-        seconds = self.clock.left * (0.9 if self.size >= LARGE else 0.95) - self.size * CHECKING_S
-        outcome = model.best_of(one.meter, seconds, stop=self.clock.stop)
+        until = self.clock.left * (0.1 if self.size >= LARGE else 0.05) + self.size * CHECKING_S
+        seconds = self.clock.left - until
+        if self.size >= LARGE and self.held is not None:
+            # So much cannot be proven at once: a good plan first.
+            self.look_around(at, limits, until + 0.75 * seconds)
+            model.hint(self.best.picks, self.best.starts)
+            seconds = 0.7 * (self.clock.left - until)
+        elif self.size >= LINEAR:
+            seconds *= 0.8
+        outcome = model.best_of(one.meter, max(0.001, seconds), stop=self.clock.stop)
         if outcome.stopped:
             self.clock.halted = True
         if outcome.picks is not None:
@@ -375,11 +413,23 @@ class Hunt:
         if self.held is not None and one.bound > self.held.values[at]:
             one.bound = least(table, one.meter)
             return False
+        if not outcome.proven and self.size >= LINEAR:
+            self.look_around(at, limits, until)
         return (
             outcome.proven
             and self.held is not None
             and self.held.values[at] <= (outcome.bound or 0) + self.slack(one.meter)
         )
+
+    def look_around(self, at: int, limits: Limits, until: float) -> None:
+        """Improve the best plan a few activities at a time, until so many seconds are left."""
+        if self.held is None or self.clock.over:
+            return
+        found = self.near.improve(
+            limits, self.meters, self.held, seconds=lambda: self.clock.left - until, at=at
+        )
+        self.clock.halted = self.clock.halted or self.near.halted
+        self.take(self.again(found), at)
 
     def timed(self, limits: Limits) -> bool:
         return limits.latency is not None or -1 in self.meters

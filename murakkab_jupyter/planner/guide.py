@@ -32,7 +32,9 @@ def guided(
         now = draft(table, limits, wanted, repaired(table, limits, found))
         if now.before(best):
             best = now
-        last = max(s + some[k].duration for s, some, k in zip(now.starts, table.choices, now.picks, strict=True))
+        last = max(
+            s + some[k].duration for s, some, k in zip(now.starts, table.choices, now.picks, strict=True)
+        )
         if latency is None or within is None or last <= latency:
             break
         within = min(within - 1, round(within * max(0.8, latency / last)))

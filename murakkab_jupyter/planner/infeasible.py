@@ -165,9 +165,7 @@ def missed(limit: float, value: float) -> float:
     return abs(value - limit) / max(abs(limit), 1e-12)
 
 
-def told(
-    problem: Problem, blamed: str, found: dict[str, Nearest], others: Sequence[str]
-) -> Infeasible:
+def told(problem: Problem, blamed: str, found: dict[str, Nearest], others: Sequence[str]) -> Infeasible:
     near = found[blamed]
     value, proven = near.value, near.proven
     limit = value_of(problem, blamed)

@@ -102,6 +102,8 @@ class Undecided(MurakkabError):  # noqa: N818 - the third answer beside a soluti
         What no schedule can end before that keeps all limits but the deadline; None if that was not looked into.
     """
 
+    exit_code = 3
+
     def __init__(
         self,
         message: str,

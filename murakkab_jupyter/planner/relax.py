@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from murakkab_jupyter.planner.branch import Limits
 from murakkab_jupyter.planner.schedule import heads_and_tails
@@ -80,9 +79,7 @@ class Program:
         self.time, self.strain = n, n + 1
         if timed:
             first = max(h + d for h, d in zip(heads, shortest, strict=True))
-            self.boxes = [
-                (h, max(h, last - t - d)) for h, t, d in zip(heads, tails, shortest, strict=True)
-            ]
+            self.boxes = [(h, max(h, last - t - d)) for h, t, d in zip(heads, tails, shortest, strict=True)]
             self.boxes.append((first, max(first, last)))
             for i in range(n):
                 for j in table.after[i]:
@@ -93,18 +90,14 @@ class Program:
                 users = [i for i, some in enumerate(table.choices) if any(c.demand[r] for c in some)]
                 if users:
                     around = min(heads[i] for i in users) + min(tails[i] for i in users)
-                    self.rows.append(
-                        Row(area(r), None, [(n, -units)], -units * around, max(1, units * last))
-                    )
+                    self.rows.append(Row(area(r), None, [(n, -units)], -units * around, max(1, units * last)))
         else:
             self.boxes = [(0, 0)] * (n + 1)
         self.boxes.append((-1, 2**20) if strain else (0, 0))
         for m, most in enumerate(limits.meters):
             if most is not None:
                 scale = max(1, most)
-                self.rows.append(
-                    Row(amount(m), None, [(self.strain, -scale)] if strain else [], most, scale)
-                )
+                self.rows.append(Row(amount(m), None, [(self.strain, -scale)] if strain else [], most, scale))
         if strain and limits.latency is not None and timed:
             scale = max(1, limits.latency)
             self.rows.append(Row(None, None, [(self.time, 1), (self.strain, -scale)], limits.latency, scale))
@@ -186,8 +179,7 @@ class Program:
             # A predecessor's rows all have its duration: they are added up once.
             held = sum(factor for factor, _ in own[i])
             values = [
-                held * choice.duration + sum(factor * per(choice) for factor, per in every)
-                for choice in some
+                held * choice.duration + sum(factor * per(choice) for factor, per in every) for choice in some
             ]
             total += min(values)
             costs.append(tuple(value / whole / scale for value in values))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from murakkab_jupyter.planner import door
 from murakkab_jupyter.planner.door import main, read_question
-from murakkab_jupyter.planner.problem import BadProblem
+from murakkab_jupyter.planner.problem import BadProblem, Undecided, solve
 
 QUESTION = {
     "activities": [
@@ -68,6 +69,29 @@ def test_infeasible_is_said_as_json_too_with_exit_code_four(
         3.0,
     )
     assert "No schedule keeps the deadline 3" in err
+
+
+def test_what_stays_undecided_is_told_with_the_nearest_schedule_and_a_code_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """The fake solver is out of time at once; which it is with what it says."""
+    nearest = solve(read_question(json.dumps(QUESTION))[0])
+
+    def fake_out_of_time(*_: object) -> None:
+        msg = "No schedule within the limits was found."
+        raise Undecided(
+            msg, nearest=nearest, breaks={"deadline": (3.0, 5.0)}, bounds={"latency": 2.0}, earliest_s=2.5
+        )
+
+    monkeypatch.setattr(door, "solve", fake_out_of_time)
+    assert main([written(tmp_path, QUESTION)]) == 3
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert told["feasible"] is None
+    assert told["breaks"] == {"deadline": {"limit": 3.0, "value": 5.0}}
+    assert (told["bounds"], told["earliest_s"]) == ({"latency": 2.0}, 2.5)
+    assert told["nearest"]["makespan_s"] == nearest.makespan_s
+    assert "within the limits was found" in err
 
 
 def changed(path: str, value: object) -> dict:

@@ -5,6 +5,7 @@ A few hundred random instances run here; `python benchmarks/planner.py exactness
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import signal
@@ -282,8 +283,66 @@ def test_time_that_ends_before_anything_is_known_is_said(monkeypatch: pytest.Mon
         if Branch(table, limits, nodes=10**6, prefer=-1).find() is None:
             proven.append(table.problem)
     assert proven
-    with pytest.raises(Undecided, match="none is proven impossible"):
+    with pytest.raises(Undecided, match="none is proven impossible") as caught:
         solve(proven[0], ("latency",), 0.05)
+    error = caught.value
+    assert error.nearest is not None
+    assert set(error.breaks) <= {"deadline", "budget:usd"}
+    assert error.breaks
+    for limit, (most, value) in error.breaks.items():
+        name = {"deadline": "latency"}.get(limit, "usd")
+        assert value == error.nearest.totals[name] > most
+        assert f"{limit} {value:.6g} instead of {most:.6g}" in str(error)
+    bare = proven[0]
+    for limit in error.breaks:
+        bare = without(bare, limit)
+    assert faults_of(bare, error.nearest) == []
+    assert 0 < error.bounds["latency"] <= error.nearest.makespan_s
+
+
+@pytest.mark.parametrize("objectives", [("latency",), ("energy",), ("quality", "energy")])
+def test_an_answer_to_a_hard_problem_always_says_how_far_it_is(objectives: tuple[str, ...]):
+    """Of this family most problems cannot be solved to the end; what is known must be told all the same."""
+    for seed in range(3):
+        problem = layered(seed, steps=16, modes=10, family="correlated")
+        try:
+            answer: Solution | Infeasible | Undecided = solve(problem, objectives, 1.0)
+        except (Infeasible, Undecided) as error:
+            answer = error
+        if isinstance(answer, Solution):
+            assert faults_of(problem, answer) == []
+            assert 0 <= answer.gap < 1
+        elif isinstance(answer, Infeasible):
+            assert answer.constraint in ("deadline", "quality")
+            assert answer.nearest > 0
+        else:
+            assert answer.nearest is not None
+            assert answer.breaks
+            assert answer.earliest_s is not None
+            assert answer.earliest_s <= (problem.deadline_s or 0.0) * (1 + 1e-9)
+
+
+def test_limits_whose_sums_cannot_be_kept_are_proven_so_at_once():
+    """Every step alone could be done in time and well enough: that all cannot only their sum shows."""
+    acts = [
+        Activity(f"a{i:02}", [Mode(2 + k, {"cpu": 1 + k % 2}, {}, 0.5 + 0.04 * k) for k in range(12)])
+        for i in range(40)
+    ]
+    problem = Problem(acts, {"cpu": 2}, {}, 110.0, 0.72**40)
+    began = time.monotonic()
+    with pytest.raises(Infeasible) as caught:
+        solve(problem, ("latency",), 3.0)
+    assert time.monotonic() - began < 3.5
+    assert caught.value.constraint in ("deadline", "quality")
+
+
+@pytest.mark.parametrize("limit_s", [0.3, 1.0])
+def test_the_time_limit_is_kept_whatever_the_size(limit_s: float):
+    problem = layered(2, steps=60, modes=12, family="correlated")
+    began = time.thread_time()
+    with contextlib.suppress(Infeasible, Undecided):
+        assert solve(problem, ("energy",), limit_s).lower_bound > 0
+    assert time.thread_time() - began < limit_s * 1.1 + 0.1
 
 
 def test_sums_of_tenths_keep_a_limit_that_is_their_sum():
