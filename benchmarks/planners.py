@@ -10,20 +10,22 @@ Nothing of it but the planning seconds depends on the machine. *Real*: the demo'
 planned for three goals, and every plan is run on this machine, which should be idle.
 
 A plan's value is compared with the best that any planner's plan reached in the same world (or by its median of real runs) while
-keeping every limit; a search of the planner with ten times its allowance takes part. Each half writes its own part of the page.
+keeping every limit; a search of the planner with five times its allowance takes part. Each half writes its own part of the page.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -33,15 +35,15 @@ from family import case, replayed
 from truth import COUNT_SPREAD, SPEED_SPREAD, Turned
 
 from murakkab_jupyter.planner.baselines import BASELINES
-from murakkab_jupyter.planner.evaluate import Evaluation
+from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.plan import Configuration, Plan
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search, limits
-from murakkab_jupyter.planner.solve import plan_of, prepare
+from murakkab_jupyter.planner.solve import Problem, plan_of, prepare
 from murakkab_jupyter.workflow.goal import MIN_ENERGY, MIN_LATENCY, Goal
 
 OURS = "murakkab"
-LONG_EVALUATIONS = 10 * EVALUATIONS
-LONG = "murakkab, ten times the allowance"
+LONG_EVALUATIONS = 5 * EVALUATIONS
+LONG = "murakkab, five times the allowance"
 ABOUT: dict[str, str] = {
     OURS: f"the planner's search, at most {EVALUATIONS} simulations a goal",
     LONG: f"the same with {LONG_EVALUATIONS}",
@@ -57,10 +59,38 @@ CLEARLY = 0.01
 LONGEST_S = 45.0
 """A plan that is predicted to run longer is not run for real, and the page says so."""
 
+REAL_GOALS = ("energy", "latency", "quality, deadline")
+
 MARK = {"simulated": "# Planners compared by simulated runs", "real": "# Planners compared by real runs"}
 
 Turn = Callable[[Mapping[str, Configuration], int, int], Evaluation]
 """Replays configurations with so many reserved cores in a world of that number."""
+
+
+class Remembered:
+    """An evaluator that simulates a plan once for all planners, and counts for each what that took."""
+
+    def __init__(self, evaluate: Evaluator) -> None:
+        self.evaluate = evaluate
+        self.known: dict[tuple[object, ...], tuple[Evaluation, float]] = {}
+        self.spared_s = 0.0
+        """CPU-seconds that simulations took whose results were given again."""
+
+    def __call__(self, configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
+        """Figures of a simulated run."""
+        key = (*configurations.items(), reserve)
+        if key in self.known:
+            found, took_s = self.known[key]
+            self.spared_s += took_s
+            return found
+        began = time.process_time()
+        found = self.evaluate(configurations, reserve)
+        self.known[key] = found, time.process_time() - began
+        return found
+
+
+Maker = Callable[[int | None, Evaluator], Search]
+"""A fresh search with so many evaluations (None: as usual)."""
 
 
 @dataclass(frozen=True)
@@ -109,26 +139,27 @@ def goals_of(search: Search) -> dict[str, Goal]:
     }
 
 
-def planned(make: Callable[[int | None], Search], goal: Goal, planners: Iterable[str]) -> list[Planned]:
+def planned(make: Maker, known: Remembered, goal: Goal, planners: Iterable[str]) -> list[Planned]:
     """Every planner's choice, each with a search of its own so that none profits from another."""
     found = []
     for planner in planners:
-        search = make(LONG_EVALUATIONS if planner == LONG else None)
-        began = time.process_time()
+        search = make(LONG_EVALUATIONS if planner == LONG else None, known)
+        began = time.process_time() + known.spared_s
         picks = BASELINES[planner](search, goal) if planner in BASELINES else search.best(goal)
-        found.append(Planned(planner, search, picks, time.process_time() - began))
+        found.append(Planned(planner, search, picks, time.process_time() + known.spared_s - began))
     return found
 
 
 # --- simulated ------------------------------------------------------------------------------------------------
 
 
-def judged(where: str, make: Callable[[int | None], Search], turn: Turn, worlds: range) -> list[Run]:
+def judged(where: str, make: Maker, evaluate: Evaluator, turn: Turn, worlds: range) -> list[Run]:
     """Every planner on every goal of one workflow, replayed in every world."""
     runs = []
-    for name, goal in goals_of(make(LONG_EVALUATIONS)).items():
+    known = Remembered(evaluate)
+    for name, goal in goals_of(make(None, known)).items():
         told: dict[tuple[object, ...], Evaluation] = {}
-        for one in planned(make, goal, ABOUT):
+        for one in planned(make, known, goal, ABOUT):
             search, picks = one.search, one.picks
             configurations, reserve = search.configurations(picks), search.reserved(picks)
             floor = "quality" not in search.excess(picks, goal)
@@ -211,21 +242,25 @@ HEAD = [
 ]  # fmt: skip
 
 
-def family(seed: int) -> tuple[Callable[[int | None], Search], Turn]:
-    """Makes a fresh search of one workflow of the family; and its worlds."""
+def of_family(seed: int, worlds: int) -> list[Run]:
+    """All runs of one workflow of the family."""
     made = case(seed)
-    return lambda effort: prepare(made.workflow, effort=effort, **made.arguments()).search, made.turned
+
+    def search_of(effort: int | None, evaluate: Evaluator) -> Search:
+        return prepare(made.workflow, effort=effort, **{**made.arguments(), "evaluate": evaluate}).search
+
+    return judged(f"workflow {seed}", search_of, made.evaluate, made.turned, range(worlds))
 
 
-def simulated(seeds: int, first: int, worlds: int) -> list[str]:
+def simulated(seeds: int, first: int, worlds: int, workers: int) -> list[str]:
     """The part of the page on simulated runs."""
     lines = header(MARK["simulated"].removeprefix("# "))
     lines += ["", *table(["planner", "how"], [[f"**{k}**", v] for k, v in ABOUT.items()])]
     runs: list[Run] = []
-    for seed in range(first, first + seeds):
-        search, turn = family(seed)
-        runs += judged(f"workflow {seed}", search, turn, range(worlds))
-        print(f"family {seed - first + 1}/{seeds}", flush=True)
+    with ProcessPoolExecutor(workers) as pool:
+        for done, some in enumerate(pool.map(of_family, range(first, first + seeds), repeat(worlds)), 1):
+            runs += some
+            print(f"family {done}/{seeds}", flush=True)
     lines += [
         "",
         f"{seeds} made-up workflows (seeds from {first}), {worlds} worlds each: every agent's seconds times a factor (log-normal, {SPEED_SPREAD:g}),",
@@ -239,10 +274,10 @@ def simulated(seeds: int, first: int, worlds: int) -> list[str]:
     with job(clip(), QUESTION) as (session, declaration):
         view = session.view
 
-        def search_of(effort: int | None) -> Search:
+        def search_of(effort: int | None, evaluate: Evaluator) -> Search:
             return prepare(
                 declaration.workflow, roots=declaration.readable(), library=session.library,
-                profiles=session.profiles, cluster=view, evaluate=session.evaluator(declaration, view), effort=effort,
+                profiles=session.profiles, cluster=view, evaluate=evaluate, effort=effort,
             ).search  # fmt: skip
 
         def demo_turn(configurations: Mapping[str, Configuration], reserve: int, world: int) -> Evaluation:
@@ -251,7 +286,7 @@ def simulated(seeds: int, first: int, worlds: int) -> list[str]:
                 declaration.workflow, configurations, reserve, declaration.readable(), session.library, profiles, view
             )  # fmt: skip
 
-        runs = judged("demo", search_of, demo_turn, range(worlds))
+        runs = judged("demo", search_of, session.evaluator(declaration, view), demo_turn, range(worlds))
     lines += [
         "", "## The demo's workflow with the profiles that ship", "",
         f"{worlds} worlds; its scenes are counted by a look beforehand, so counts are as expected.", "",
@@ -264,7 +299,7 @@ def simulated(seeds: int, first: int, worlds: int) -> list[str]:
 # --- real -----------------------------------------------------------------------------------------------------
 
 
-def real(repeats: int, longest_s: float) -> list[str]:
+def real(repeats: int, longest_s: float, names: Sequence[str]) -> list[str]:
     """The part of the page on real runs: every planner's plans of the demo's workflow."""
     lines = header(MARK["real"].removeprefix("# "), clip())
     loads: list[float] = []
@@ -273,18 +308,24 @@ def real(repeats: int, longest_s: float) -> list[str]:
         session.connect()
         view = session.view
 
-        def problem_of(effort: int | None = None) -> Any:
+        evaluate = session.evaluator(declaration, view)
+
+        def problem_of(effort: int | None, evaluate: Evaluator) -> Problem:
             return prepare(
                 declaration.workflow, roots=declaration.readable(), library=session.library,
-                profiles=session.profiles, cluster=view, evaluate=session.evaluator(declaration, view), effort=effort,
+                profiles=session.profiles, cluster=view, evaluate=evaluate, effort=effort,
             )  # fmt: skip
 
-        problem = problem_of()
+        def search_of(effort: int | None, evaluate: Evaluator) -> Search:
+            return problem_of(effort, evaluate).search
+
+        known = Remembered(evaluate)
+        problem = problem_of(None, known)
         goals = goals_of(problem.search)
         warmed = False
-        for name in ("energy", "latency", "quality, deadline"):
+        for name in names:
             goal = goals[name]
-            choices = planned(lambda effort: problem_of(effort).search, goal, (OURS, *BASELINES))
+            choices = planned(search_of, known, goal, (OURS, *BASELINES))
             plans: dict[tuple[object, ...], Plan] = {}
             for one in choices:
                 plan = replace(plan_of(problem, one.picks, goal), goal=goal)
@@ -296,12 +337,12 @@ def real(repeats: int, longest_s: float) -> list[str]:
                 warmed = True
             runs: dict[tuple[object, ...], list[dict[str, float]]] = defaultdict(list)
             order = list(able)
-            for repeat in range(repeats):
-                turn = repeat % max(1, len(order))
+            for lap in range(repeats):
+                turn = lap % max(1, len(order))
                 for key in order[turn:] + order[:turn]:
                     runs[key].append(actual_of(session.run(declaration, able[key], reuse=False)))
                     loads.append(load_average())
-                    print(f"{name} {repeat + 1}/{repeats}: {runs[key][-1]}", flush=True)
+                    print(f"{name} {lap + 1}/{repeats}: {runs[key][-1]}", flush=True)
             rows += real_rows(name, goal, choices, plans, runs)
     lines += [
         "",
@@ -396,7 +437,7 @@ def parts_of(path: Path) -> dict[str, str]:
     """The parts that a page has, by their names."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     at = sorted((text.index(mark), name) for name, mark in MARK.items() if mark in text)
-    ends = [start for start, _ in at[1:]] + [len(text)]
+    ends = [*(start for start, _ in at[1:]), len(text)][: len(at)]
     return {name: text[start:end].strip() for (start, name), end in zip(at, ends, strict=True)}
 
 
@@ -409,14 +450,16 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20, help="workflows of the family")
     parser.add_argument("--first", type=int, default=1000, help="seed of the first one")
     parser.add_argument("--worlds", type=int, default=20, help="worlds that each plan is replayed in")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that simulate")
     parser.add_argument("--repeats", type=int, default=3, help="real runs of each plan")
+    parser.add_argument("--goals", nargs="+", choices=REAL_GOALS, default=REAL_GOALS, help="of real runs")
     parser.add_argument("--longest", type=float, default=LONGEST_S, metavar="SECONDS")
     parser.add_argument("--out", type=Path, default=RESULTS / "planners.md")
     args = parser.parse_args()
     if args.part == "simulated":
-        lines = simulated(args.seeds, args.first, args.worlds)
+        lines = simulated(args.seeds, args.first, args.worlds, args.workers)
     else:
-        lines = real(args.repeats, args.longest)
+        lines = real(args.repeats, args.longest, args.goals)
     text = "\n".join(lines)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     parts = {**parts_of(args.out), args.part: text}

@@ -6,6 +6,7 @@ The textbook form of modes (optional intervals that share one start and one end)
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 from murakkab_jupyter.planner.branch import Limits
 from murakkab_jupyter.planner.table import Picks, Table
 
-__all__ = ["Model", "Outcome", "available"]
+__all__ = ["Model", "Outcome", "available", "loaded"]
 
 FORM = "own"
 """`own`: each mode an interval with its own start and end; `variable`: one interval, its size and demand variable."""
@@ -32,6 +33,11 @@ QUICK = {"linearization_level": 0}
 
 QUICK_EFFORT = 0.1
 """Deterministic seconds that the quick way is given before the thorough one takes over."""
+
+
+def loaded() -> bool:
+    """Whether OR-tools is imported already."""
+    return "ortools.sat.python.cp_model" in sys.modules and available()
 
 
 def available() -> bool:

@@ -32,6 +32,10 @@ TIE_EFFORT = 0.15
 BUILDING_S = 6e-5
 CHECKING_S = 2e-5
 """Seconds for a mode to build the model, and to check and state the answer: for limits that are very short."""
+IMPORTING_S = 0.5
+"""The least limit that a solve may spend on importing the solver, where nobody has yet."""
+TRIES = 10_000
+"""Single changes that are tried where time is too short for the solver: time ends them first."""
 LARGE = 400
 """Modes in all from which a good start is worth more time."""
 LINEAR = 60
@@ -116,7 +120,8 @@ class Hunt:
         self.meters = [table.meter(name) for name in objectives]
         self.limits = Limits.of(table)
         self.best: Draft | None = None
-        self.solver = cpsat.available()
+        # Importing it takes longer than a short limit allows.
+        self.solver = cpsat.loaded() or (clock.limit_s >= IMPORTING_S and cpsat.available())
         self.size = sum(map(len, table.choices))
         self.passes: list[Pass] = []
         self.near = Around(table, clock.stop)
@@ -272,7 +277,7 @@ class Hunt:
                 [*self.passes, *self.rest],
                 self.soonest,
                 self.clock.limit_s,
-                solver=self.solver,
+                solver=cpsat.available(),
             )
         if not self.clock.over:
             self.break_ties(limits)
@@ -386,8 +391,12 @@ class Hunt:
     def ask_solver(self, one: Pass, at: int, limits: Limits) -> bool:
         """One pass of the solver. True if it claims the best (or that there is nothing)."""
         table, timed = self.table, self.timed(limits)
-        if self.clock.left < self.size * BUILDING_S:
-            return False  # the model alone would take longer than there is
+        if self.clock.left < 2 * self.size * BUILDING_S:
+            # The model alone would take most of what there is: single changes bring more.
+            if self.best is not None:
+                over = self.clock.after(self.clock.left - self.size * CHECKING_S)
+                self.take(improve(table, limits, self.meters, self.best, tries=TRIES, over=over), at)
+            return False
         model = cpsat.Model(table, limits, timed=timed)
         if self.best is not None:
             model.hint(self.best.picks, self.best.starts)
