@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.planner import cpsat, relax
@@ -120,13 +121,16 @@ class Hunt:
         self.meters = [table.meter(name) for name in objectives]
         self.limits = Limits.of(table)
         self.best: Draft | None = None
-        # Importing it takes longer than a short limit allows.
-        self.solver = cpsat.loaded() or (clock.limit_s >= IMPORTING_S and cpsat.available())
         self.size = sum(map(len, table.choices))
         self.passes: list[Pass] = []
         self.near = Around(table, clock.stop)
         self.soonest: int | None = None
         """A bound of the makespan while the deadline is left out, if that was looked into."""
+
+    @cached_property
+    def solver(self) -> bool:
+        """Whether to use OR-tools; asked for when there is a plan already, since importing it takes a while."""
+        return cpsat.loaded() or (self.clock.limit_s >= IMPORTING_S and cpsat.available())
 
     # --- starting -------------------------------------------------------------------------------------------
 
