@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from truth import Counted, Turned
+from truth import SPEED_SPREAD, Counted, Turned
 
 from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.agents.capability import Capability, Port, Yield
@@ -58,7 +59,7 @@ class FamilyProfiles:
         alone = (one.call_s + items * one.item_s) * (1.0 + one.lever_s * (effort - 1)) / speed
         seconds = alone * ((1.0 - one.parallel) + one.parallel / cores)
         cpu = alone * (1.0 + 0.1 * (cores - 1))
-        return Prediction(figure(seconds, "s"), figure(cpu, "s"))
+        return Prediction(banded(seconds), banded(cpu))
 
     def tells_apart(self, agent: str, option: str) -> bool:
         return True
@@ -66,7 +67,7 @@ class FamilyProfiles:
     def load(self, agent: str, options: tuple[tuple[str, Any], ...], *, speed: float = 1.0) -> Prediction:
         """The same for every instance."""
         seconds = self.rates[agent].load_s / speed
-        return Prediction(figure(seconds, "s"), figure(seconds, "s"))
+        return Prediction(banded(seconds), banded(seconds))
 
     def memory(self, agent: str, options: tuple[tuple[str, Any], ...]) -> Figure:
         """Little."""
@@ -78,6 +79,12 @@ class FamilyProfiles:
         return figure(
             min(0.99, one.quality + one.lever_quality * (int(dict(options).get("effort", 1)) - 1)), "1"
         )
+
+
+def banded(seconds: float) -> Figure:
+    """Seconds that lie in their band in eight worlds of ten (`truth`)."""
+    factor = math.exp(1.2816 * SPEED_SPREAD)
+    return Figure(seconds, "s", seconds / factor, seconds * factor, "prior")
 
 
 def figure(value: float, unit: str) -> Figure:

@@ -313,9 +313,9 @@ class Hunt:
         outcome = model.best_of(-1, allowed * (0.3 if not start.missed else 1.0), stop=self.clock.stop)
         self.clock.halted = self.clock.halted or outcome.stopped
         if outcome.picks is not None:
-            found = self.drafted(outcome.picks, outcome.starts)
-            self.take(found)
-            there = draft(table, free, [-1], found.picks, found.starts)
+            made = self.drafted(outcome.picks, outcome.starts)
+            self.take(made)
+            there = draft(table, free, [-1], made.picks, made.starts)
             start = there if there.before(start) else start
         if self.held is None and (
             outcome.impossible or (outcome.bound is not None and outcome.bound > latency)
@@ -409,7 +409,7 @@ class Hunt:
         if self.size >= LARGE and self.held is not None:
             # So much cannot be proven at once: a good plan first.
             self.look_around(at, limits, until + 0.75 * seconds)
-            model.hint(self.best.picks, self.best.starts)
+            model.hint(self.held.picks, self.held.starts)
             seconds = 0.7 * (self.clock.left - until)
         elif self.size >= LINEAR:
             seconds *= 0.8

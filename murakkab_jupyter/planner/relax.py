@@ -130,9 +130,9 @@ class Program:
             if row.per_choice is not None:
                 for i in range(len(shares)) if row.only is None else (row.only,):
                     for x, choice in zip(shares[i], self.table.choices[i], strict=True):
-                        value = row.per_choice(choice)
-                        if value:
-                            one.SetCoefficient(x, value / row.scale)
+                        units = row.per_choice(choice)
+                        if units:
+                            one.SetCoefficient(x, units / row.scale)
             made.append(one)
         goal = solver.Objective()
         goal.SetMinimization()
