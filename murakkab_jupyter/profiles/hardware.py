@@ -13,6 +13,7 @@ import datetime
 import functools
 import json
 import math
+import mmap
 import os
 import platform
 import time
@@ -133,10 +134,19 @@ def matrix_round(size: int = 64) -> None:
         left = (left @ left) * np.float32(1.0 / size)
 
 
+def fresh_block(count: int = 1_000_000) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    # Straight from the system: what the allocator kept from earlier work would make the pass five times faster or not.
+    return np.frombuffer(
+        mmap.mmap(-1, 4 * count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), dtype=np.float32
+    )
+
+
 def memory_round() -> None:
-    block = np.ones(1_000_000, dtype=np.float32)
+    block = fresh_block()
+    block.fill(1.0)
     for _ in range(3):
-        block = np.sqrt(block * np.float32(1.0001))
+        grown = np.multiply(block, np.float32(1.0001), out=fresh_block())
+        block = np.sqrt(grown, out=fresh_block())
 
 
 PARTS: Mapping[str, Callable[[], None]] = {"loop": loop_round, "matrix": matrix_round, "memory": memory_round}
