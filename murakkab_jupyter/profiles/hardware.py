@@ -149,7 +149,7 @@ def memory_round() -> None:
         block = np.sqrt(grown, out=fresh_block())
 
 
-PARTS: Mapping[str, Callable[[], None]] = {"loop": loop_round, "matrix": matrix_round, "memory": memory_round}
+PARTS: Mapping[str, Callable[[], None]] = {"loop": loop_round, "matrix": matrix_round, "fresh_memory": memory_round}
 
 
 @functools.cache
