@@ -31,6 +31,7 @@ SETS = {
     "varied": None,
     "held": "d6fb939ad5e644a3141688029bc33c57dcb630eb7d8675ac824c1fe175178a67",
     "strangers": "73874f470c74b4557868453a8200045c3f5947f58759017565d216255987c9ba",
+    "strangers2": "adf576b07627e8047bf171ec10292b5410fd80dbfd68e2c49aa1217152d5debc",
 }
 """Sets of jobs, with the SHA-256 of those that are only for judging: a file that differs is refused."""
 SAMPLES = {"video": "sample.mp4", "audio": "sample.wav", "image": "sample.png", "document": "sample.md"}
