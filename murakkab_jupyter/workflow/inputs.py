@@ -10,7 +10,7 @@ import contextlib
 import glob
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,19 +77,27 @@ def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
             msg = f"The variable {name} has no value."
             raise InputError(msg, hint=f"Give it one: {name} = …")
         if not variable.level:
-            found[name] = [one(value, variable)]
+            found[name] = [one(value, variable, lambda what, file: notes.append(f"{file}: {what}."))]
             continue
         sources = expanded(value, variable, notes)
         items: list[Any] = []
+        doubts: dict[str, list[str]] = {}
+
+        def doubt(what: str, file: str, into: dict[str, list[str]] = doubts) -> None:
+            into.setdefault(what, []).append(file)
+
         for index, source in enumerate(sources):
             try:
-                items.append(one(source, variable))
+                items.append(one(source, variable, doubt))
             except InputError as error:
                 items.append(None)
                 bad[name, ((name, index),)] = " ".join(error.lines())
         failed = [why for (owner, _), why in bad.items() if owner == name]
         if len(failed) == len(sources):
             raise none_readable(variable, failed)
+        for what, doubtful in doubts.items():
+            more = f" and {len(doubtful) - MOST_SHOWN} more" if len(doubtful) > MOST_SHOWN else ""
+            notes.append(f"{name}: {what}: {', '.join(doubtful[:MOST_SHOWN])}{more}.")
         found[name] = items
         read_from[name] = list(sources)
     return Roots(found, bad, read_from, tuple(notes))
@@ -188,6 +196,14 @@ def in_folder(folder: Path, variable: Variable, notes: list[str]) -> list[Path]:
         example = f"**/*{SUFFIXES[variable.kind][0]}"
         hint += f" Only the folder itself is searched; for folders inside, write a glob: {example}"
         raise InputError(msg, hint=hint.strip())
+    folders = [entry.name for entry in inside if is_folder(entry)]
+    if folders:
+        shown_in = ", ".join(folders[:MOST_SHOWN]) + (", …" if len(folders) > MOST_SHOWN else "")
+        count = f"{len(folders)} folder{' is' if len(folders) == 1 else 's are'}"
+        notes.append(
+            f"{variable.name}: {count} in {folder} and not searched ({shown_in}). For what is in folders inside, "
+            f"write a glob, or a list of globs: {folder}/**/*{SUFFIXES[variable.kind][0]}"
+        )
     if others:
         count = f"{len(others)} file{' is' if len(others) == 1 else 's are'}"
         notes.append(
@@ -200,15 +216,15 @@ def in_folder(folder: Path, variable: Variable, notes: list[str]) -> list[Path]:
 # --- from a source to a value --------------------------------------------------------------------------------
 
 
-def one(source: object, variable: Variable) -> Any:
-    """One value of the variable's kind."""
+def one(source: object, variable: Variable, doubt: Callable[[str, str], None]) -> Any:
+    """One value of the variable's kind; `doubt` hears what is doubtful about a file."""
     kind = variable.kind
     if kind == "any":
         return source
     if kind in MEDIA_KINDS and isinstance(source, str | os.PathLike):
         from murakkab_jupyter.agents.media.files import probe
 
-        return probe(Path(source), kind)
+        return probe(Path(source), kind, doubt)
     if kind == "text":
         return text(source, variable)
     if kind == "audio" and kind_of(source) == "video":

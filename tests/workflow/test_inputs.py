@@ -93,6 +93,24 @@ def test_what_is_left_out_of_a_folder_is_said_with_what_to_do(roots, tmp_path):
     assert ".odt: save it" in str(caught.value)
 
 
+def test_folders_inside_a_folder_are_told_of(roots, tmp_path):
+    (tmp_path / "a.txt").write_text("Some words.")
+    (tmp_path / "2024").mkdir()
+    (note,) = roots(f"{tmp_path}/", "summarise {v}").notes
+    assert "1 folder is in" in note
+    assert "not searched (2024)" in note
+    assert "/**/*" in note
+
+
+def test_what_is_doubtful_in_documents_is_told_once_for_all_of_them(roots, tmp_path):
+    for n in range(9):
+        (tmp_path / f"{n}.txt").write_bytes(b"gr\xf6\xdfer")
+    (note,) = roots(f"{tmp_path}/", "summarise {v}").notes
+    assert "no UTF-8, so read as Windows-1252" in note
+    assert "0.txt" in note
+    assert "more." in note
+
+
 def test_a_folder_of_one_kind_has_nothing_to_say(roots, tmp_path):
     write_sound(tmp_path / "a.wav")
     assert roots(tmp_path).notes == ()

@@ -246,6 +246,10 @@ class Chat(ABC):
                     limit,
                 )
             return heard
+        if request.images:
+            return Failed(
+                "The images exceed the model's context. Send fewer or smaller ones: pictures=N, side=PIXELS."
+            )
         return Failed(
             "The step's instructions alone do not fit into the model's context. "
             "Shorten the prompt, or choose a model with a longer context."

@@ -52,7 +52,7 @@ def ask_in_form(writer: Writer, requests: Sequence[Request]) -> list[Reply | Fai
     ]
     if again:
         answers = writer.ask([replace(requests[n], schema=None) for n in again])
-        spent = Tokens(spent.read + writer.last.read, spent.written + writer.last.written)
+        spent += writer.last
         for n, answer in zip(again, answers, strict=True):
             replies[n] = answer
     writer.last = spent

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Agent, Failed, Option, Tokens
-from murakkab_jupyter.agents.language.chat import TOO_LONG, Chat, Reply, Request, total
+from murakkab_jupyter.agents.language.chat import TOO_LONG, Chat, Reply, Request, total, wrote_nothing
 from murakkab_jupyter.agents.language.paths import Similar, agreed, similarities, spread
 
 __all__ = ["Opener", "Task", "Writer"]
@@ -16,8 +16,10 @@ Opener = Callable[[Mapping[str, Any], int], Chat]
 """`opener(options, cores)` loads a model."""
 
 REPLACED = (
-    "Some texts of the model did not stand in the material: sentences of the material are given instead."
+    "Some texts of the model did not stand in the material: sentences of the material are given instead "
+    "(grounded=false takes the model's words as they are)."
 )
+CUT_OFF = "Some answers were cut off at their most tokens. For longer ones give more: max_tokens=N."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,11 @@ class Writer(Agent):
         self.last = Tokens()
         self.before: Tokens | None = None
         self.similar: Similar | None = None
+        self.cut_off = False
+        """Whether a text was given that is cut off."""
         self.extracted = 0
-        """Texts that did not stand in the material, and were replaced by sentences of it."""
+        """Texts that did not stand in the material, and were replaced by sentences of it, since loading."""
+        self.extracted_before = 0
 
     def load(self, options: Mapping[str, Any], cores: int) -> None:
         """Load the model."""
@@ -73,9 +78,21 @@ class Writer(Agent):
         return None if before is None or now is None else now - before
 
     def notes(self) -> Sequence[str]:
-        """What the model has to say beside its texts, each thing once."""
+        """What there is to say of the last call beside its texts, each thing once; the next call begins anew."""
         said = [] if self.model is None else list(self.model.notes)
-        return [*said, REPLACED] if self.extracted else said
+        if self.model is not None:
+            self.model.notes.clear()
+        said += [CUT_OFF] if self.cut_off else []
+        said += [REPLACED] if self.extracted > self.extracted_before else []
+        self.cut_off, self.extracted_before = False, self.extracted
+        return said
+
+    def told_of(self, reply: Reply | Failed) -> str | Failed:
+        """The text of a reply; an empty one fails its item, and one that was cut off is told of."""
+        if isinstance(reply, Failed):
+            return reply
+        self.cut_off = self.cut_off or bool(reply.text and not reply.complete)
+        return reply.text or wrote_nothing(reply)
 
     def close(self) -> None:
         """Let go of the model."""

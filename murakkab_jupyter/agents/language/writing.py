@@ -17,7 +17,6 @@ from murakkab_jupyter.agents.language.chat import (
     Message,
     Reply,
     Request,
-    wrote_nothing,
 )
 from murakkab_jupyter.agents.language.paths import PATHS
 from murakkab_jupyter.agents.language.structured import ClassWriter, RecordWriter, TranslationWriter, parts_of
@@ -42,6 +41,12 @@ PASSAGES = 4
 
 LENGTH = Option("max_tokens", int, 200, help="Most tokens to write.")
 TEMPERATURE = Option("temperature", float, 0.0, help="0 always writes the same.")
+STANDING = Option(
+    "grounded",
+    bool,
+    True,
+    help="Give sentences of the material in place of what does not stand in it; false takes the model's words as they are.",
+)
 TASKS: dict[str, Task] = {
     "text-generation": Task("", "Writes", (LENGTH, TEMPERATURE, PATHS)),
     "summarisation": Task(
@@ -50,12 +55,13 @@ TASKS: dict[str, Task] = {
         (
             Option("max_tokens", int, 96, help=LENGTH.help),
             Option("words", int, 0, help="Most words of the summary; 0 leaves it to max_tokens."),
+            STANDING,
         ),
     ),
     "question-answering": Task(
         "-qa",
         "Answers",
-        (Option("max_tokens", int, 64, help=LENGTH.help), PATHS),
+        (Option("max_tokens", int, 64, help=LENGTH.help), PATHS, STANDING),
         ("wordllama",),
         550_000_000,
     ),
@@ -80,10 +86,7 @@ class TextWriter(Writer):
 
     def call(self, batch: Sequence[Inputs]) -> list[str | Failed]:
         """One text for each item."""
-        replies = self.ask([self.request(inputs) for inputs in batch])
-        return [
-            reply if isinstance(reply, Failed) else reply.text or wrote_nothing(reply) for reply in replies
-        ]
+        return [self.told_of(reply) for reply in self.ask([self.request(inputs) for inputs in batch])]
 
     def request(self, inputs: Inputs) -> Request:
         """What to ask for one item."""
@@ -145,7 +148,7 @@ class SummaryWriter(Writer):
                 )
                 continue
             short = self.condensed(words, inputs)
-            spent = Tokens(spent.read + self.last.read, spent.written + self.last.written)
+            spent += self.last
             if isinstance(short, Failed):
                 made[index] = short
                 continue
@@ -154,7 +157,7 @@ class SummaryWriter(Writer):
             requests.append(self.request(short, inputs))
         self.last = Tokens()
         replies = self.ask(requests) if requests else []
-        self.last = Tokens(spent.read + self.last.read, spent.written + self.last.written)
+        self.last = spent + self.last
         for index, words, reply in zip(asked, brought, replies, strict=True):
             made[index] = reply if isinstance(reply, Failed) else self.told(batch[index], words, reply)
         return [one if one is not None else Failed("Nothing was summarised.") for one in made]
@@ -187,7 +190,7 @@ class SummaryWriter(Writer):
             # Parts of like length: a last part of two sentences would get as many words as the others.
             parts = parts_of(words.replace("\n", " "), max(400, len(words) // (len(words) // room + 1) + 200))
             replies = self.ask([self.request(part, inputs) for part in parts])
-            spent = Tokens(spent.read + self.last.read, spent.written + self.last.written)
+            spent += self.last
             failed = next((reply for reply in replies if isinstance(reply, Failed)), None)
             if failed is not None:
                 self.last = spent
@@ -206,7 +209,9 @@ class SummaryWriter(Writer):
         sentences = split(reply.text)
         if not reply.complete and len(sentences) > 1:
             sentences = sentences[:-1]
-        if not sentences or not all(grounded(sentence, words, SUMMARY_LEAD) for sentence in sentences):
+        checked = bool(self.options.get("grounded", True))
+        stands = not checked or all(grounded(sentence, words, SUMMARY_LEAD) for sentence in sentences)
+        if not sentences or not stands:
             self.extracted += 1
             sentences = pick(split(words), int(self.options.get("words") or 60))
         return list(dict.fromkeys(clean(sentence) for sentence in sentences))
@@ -308,11 +313,10 @@ class AnswerWriter(Writer):
         known = f"{notes} {question}"
         text = reply.text.strip()
         new = set(content(text)) - set(content(question))
-        if (
-            not text
-            or not grounded(text, known, ANSWER_LEAD)
-            or not (new & set(content(notes)) or yes_or_no(text))
-        ):
+        stands = not self.options.get("grounded", True) or (
+            grounded(text, known, ANSWER_LEAD) and bool(new & set(content(notes)) or yes_or_no(text))
+        )
+        if not text or not stands:
             self.extracted += 1
             return answer_from(question, material, ranker, 1)
         return Answer(text, tuple(dict.fromkeys(cited(text, used))))

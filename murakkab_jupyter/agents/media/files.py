@@ -6,7 +6,8 @@ at once. Pixels and samples are read later, where the work is done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from murakkab_jupyter.agents.media.container import (
@@ -55,6 +56,10 @@ PLAIN = frozenset({".eml", ".ipynb"})
 """Those of them that are plain text all the same, and read where one is named."""
 
 HTML = frozenset({".html", ".htm", ".xhtml"})
+DECLARED = re.compile(
+    rb"<(?:meta\b[^>]*charset|\?xml\b[^>]*encoding)\s*=\s*[\"']?([A-Za-z0-9_.:-]+)", re.IGNORECASE
+)
+"""The encoding that a page of HTML, or XML, says it has."""
 MAX_DOCUMENT_BYTES = 64_000_000
 
 
@@ -84,8 +89,14 @@ def read_as(kind: str) -> str:
     return f"What is read as {kind}: {', '.join(SUFFIXES[kind])}"
 
 
-def probe(path: str | Path, kind: str) -> Video | Audio | Image | Document:
-    """Look into a file that should be of a kind.
+Tell = Callable[[str, str], None]
+"""Told of what is doubtful in a file that was read: what it is, in words that fit many files, and the file."""
+
+
+def probe(
+    path: str | Path, kind: str, tell: Tell = lambda what, file: None
+) -> Video | Audio | Image | Document:
+    """Look into a file that should be of a kind; `tell` hears what is doubtful about a document that was read.
 
     Raises
     ------
@@ -107,7 +118,7 @@ def probe(path: str | Path, kind: str) -> Video | Audio | Image | Document:
         case "image":
             image = open_image(media.local())
             return Image(media, image.width, image.height)
-    return probe_document(media)
+    return probe_document(media, tell)
 
 
 def probe_video(media: Media) -> Video:
@@ -143,28 +154,53 @@ def probe_audio(media: Media) -> Audio:
         return Audio(media, max(real_end_s(container, stream), least_s))
 
 
-def probe_document(media: Media) -> Document:
+def probe_document(media: Media, tell: Tell) -> Document:
     path = media.local()
     if media.size_bytes > MAX_DOCUMENT_BYTES:
         msg = f"{media.path} has {media.size_bytes / 1e6:.0f} MB; at most {MAX_DOCUMENT_BYTES / 1e6:.0f} MB of text are read."
         raise InputError(msg, hint="Split it into smaller files.")
     suffix = Path(media.path).suffix.lower()
     if suffix == ".pdf":
-        return Document(media, pdf_text(path))
+        pages = pdf_text(path)
+        if bare := [str(number) for number, page in enumerate(pages.split("\f"), 1) if not page.strip()]:
+            where = ", ".join(bare[:5]) + (", …" if len(bare) > 5 else "")
+            tell(
+                "pages without text, of which nothing is read (ocr reads pictures)", f"{media.path} ({where})"
+            )
+        return Document(media, pages)
     if suffix == ".docx":
         return Document(media, docx_text(path))
     if unread(media.path) and suffix not in PLAIN:
         raise no_document(media)
     data = path.read_bytes()
+    text = decoded_text(data, media, tell)
+    if suffix in HTML:
+        text = html_text(text)
+    if not text.strip():
+        msg = f"{media.path} holds no words."
+        raise InputError(msg, hint="Is it the right file? What a page loads by a script is not in it.")
+    return Document(media, text)
+
+
+def decoded_text(data: bytes, media: Media, tell: Tell) -> str:
+    """The text of a file's bytes; raises `InputError` where they are none."""
     bom = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
     encoding = next((name for mark, name in bom.items() if data.startswith(mark)), "utf-8")
     if encoding != "utf-16" and b"\0" in data:
         raise no_document(media)
+    stated = DECLARED.search(data[:2048])
+    for name in (encoding, stated[1].decode() if stated else encoding):
+        try:
+            return data.decode(name)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    if encoding == "utf-16":
+        raise no_document(media)
+    tell("no UTF-8, so read as Windows-1252 (save it as UTF-8 where letters are wrong)", media.path)
     try:
-        text = data.decode(encoding)
+        return data.decode("cp1252")
     except UnicodeDecodeError:
-        text = data.decode("latin-1")  # every byte means something in it, so old files stay readable
-    return Document(media, html_text(text) if suffix in HTML else text)
+        return data.decode("latin-1")  # every byte means something in it, so old files stay readable
 
 
 def no_document(media: Media) -> InputError:

@@ -48,6 +48,8 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """A block begins a line, a heading a marked one."""
+        if tag == "body":
+            self.hidden = 0  # pages need not close their head
         if tag in HIDDEN:
             self.hidden += 1
         level = HEADING.match(tag)
@@ -84,7 +86,7 @@ def pdf_text(path: Path) -> str:
     """The text of a PDF, pages separated by form feeds; raises `InputError` where there is none to be had."""
     try:
         from pypdf import PdfReader
-        from pypdf.errors import PyPdfError
+        from pypdf.errors import DependencyError, PyPdfError
     except ImportError:
         msg = f"{path} is a PDF, and pypdf is not installed."
         raise InputError(
@@ -98,7 +100,16 @@ def pdf_text(path: Path) -> str:
         pages = [page.extract_text() for page in reader.pages]
     except InputError:
         raise
-    except (PyPdfError, ValueError, KeyError, TypeError, OSError) as error:
+    except DependencyError:
+        msg = f"{path} is encrypted, and the package cryptography, which reads such files, is not installed."
+        raise InputError(msg, hint="pip install cryptography, or save a copy without encryption.") from None
+    except RecursionError:
+        msg = f"{path} cannot be read as a PDF: its parts lie too deep in each other."
+        raise InputError(msg, hint="The file is damaged. Print it into a new PDF.") from None
+    except (
+        PyPdfError, ValueError, KeyError, TypeError, OSError, AttributeError, LookupError, NotImplementedError,
+        ArithmeticError,
+    ) as error:  # fmt: skip
         msg = f"{path} cannot be read as a PDF ({type(error).__name__}: {error})."
         raise InputError(msg, hint="The file is damaged or cut short. Does it open elsewhere?") from None
     if not any(page.strip() for page in pages):

@@ -15,13 +15,23 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from murakkab_jupyter.agents.served.endpoint import Endpoint
-from murakkab_jupyter.agents.served.refusals import Lost, Refused, raise_for, said_by
+from murakkab_jupyter.agents.served.refusals import Lost, Refused, raise_for, raise_for_error, said_by
 from murakkab_jupyter.core.errors import AgentError
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["ATTEMPTS", "DEADLINE_S", "Caller", "object_of", "read_events"]
+__all__ = [
+    "ATTEMPTS",
+    "DEADLINE_S",
+    "Caller",
+    "body_of",
+    "event_of",
+    "events_in",
+    "object_in",
+    "object_of",
+    "read_events",
+]
 
 ATTEMPTS = 5
 DEADLINE_S = 120.0
@@ -98,11 +108,13 @@ class Caller:
         AgentError
             No other call would fare better: a wrong key, a wrong URL.
         """
+        problems: list[str] = []
         try:
             async with asyncio.timeout(self.deadline_s):
-                return await self._tries(method, path, body, read)
+                return await self._tries(method, path, body, read, problems)
         except TimeoutError:
-            msg = f"{self.endpoint.url} gave no whole answer within {self.deadline_s:g} s."
+            last = f" At its last try it {problems[-1]}." if problems else ""
+            msg = f"{self.endpoint.url} gave no whole answer within {self.deadline_s:g} s.{last}"
             advice = "Is the server busy, or stuck? Allow more with timeout=SECONDS."
             raise Refused(msg, advice) from None
 
@@ -112,8 +124,8 @@ class Caller:
         path: str,
         body: object | None,
         read: Callable[[httpx2.Response], Awaitable[T]],
+        problems: list[str],
     ) -> T:
-        problem = ""
         loop = asyncio.get_running_loop()
         for attempt in range(self.attempts):
             held_s = self.pause_until_s - loop.time()
@@ -122,7 +134,7 @@ class Caller:
             try:
                 return await self._once(method, path, body, read)
             except Lost as lost:
-                problem = lost.reason
+                problems.append(lost.reason)
                 if lost.crowded and attempt == 0:
                     self.crowded()
                 if attempt + 1 == self.attempts:
@@ -134,7 +146,7 @@ class Caller:
                     self.pause_until_s = max(self.pause_until_s, loop.time() + wait_s)
                 await self.sleep(wait_s)
         times = "once" if self.attempts == 1 else f"{self.attempts} times"
-        msg = f"{self.endpoint.url} {problem}, {times}."
+        msg = f"{self.endpoint.url} {problems[-1]}, {times}."
         raise Refused(msg, "Check the server, then resume the run.")
 
     async def _once(
@@ -193,29 +205,51 @@ async def head_of(answer: httpx2.Response, most: int) -> bytes:
     return raw[:most]
 
 
-async def object_of(endpoint: Endpoint, answer: httpx2.Response) -> dict[str, Any]:
-    """An answer's whole body as a JSON object."""
+async def body_of(endpoint: Endpoint, answer: httpx2.Response) -> bytes:
+    """An answer's whole body."""
     raw = await head_of(answer, LARGEST_ANSWER + 1)
     if len(raw) > LARGEST_ANSWER:
         msg = f"{endpoint.url} answered more than 16 MiB, which no completion has."
         raise Refused(msg)
+    return raw
+
+
+async def object_of(endpoint: Endpoint, answer: httpx2.Response) -> dict[str, Any]:
+    """An answer's whole body as a JSON object."""
+    return object_in(endpoint, await body_of(endpoint, answer))
+
+
+def events_in(raw: bytes) -> list[str] | None:
+    """The data of server-sent events in a body that is not said to be of them; None where it is not."""
+    if not raw.lstrip().startswith((b"data:", b"event:", b":")):
+        return None
+    lines = raw.decode(errors="replace").splitlines()
+    return [said for line in lines if line.startswith("data:") and (said := line[5:].strip())]
+
+
+def object_in(endpoint: Endpoint, raw: bytes) -> dict[str, Any]:
+    """A body as a JSON object; raises `Refused` for what is none, and what an error in its place means."""
     try:
         found = json.loads(raw)
     except ValueError as error:
         msg = f"{endpoint.url} answered something that is not JSON ({said_by(endpoint, str(error))})."
         raise Refused(msg) from None
+    if isinstance(found, list):  # some services list their models so
+        return {"data": found}
     if not isinstance(found, dict):
         msg = f"{endpoint.url} answered JSON that is no object."
         raise Refused(msg)
+    raise_for_error(endpoint, found)
     return found
 
 
 async def read_events(
     endpoint: Endpoint, answer: httpx2.Response, take: Callable[[dict[str, Any]], None]
-) -> None:
-    """Hand on the objects of a stream of server-sent events, up to `[DONE]` or its end.
+) -> bool:
+    """Hand on the objects of a stream of server-sent events, up to `[DONE]` or its end; whether it said `[DONE]`.
 
-    Raises `Lost` when it falls silent or the server reports a failure of its own, `Refused` for what is no JSON.
+    Raises `Lost` when it falls silent or the server reports a failure of its own, `Refused` for what is no JSON,
+    and what an error within it means.
     """
     from httpx2 import EventSource
 
@@ -224,24 +258,26 @@ async def read_events(
         async with asyncio.timeout(None) as silence:
             async for event in EventSource(answer):
                 silence.reschedule(loop.time() + SILENCE_S)
-                if event.data == "[DONE]":
-                    return
-                try:
-                    found = json.loads(event.data)
-                except ValueError:
-                    msg = f"{endpoint.url} sent an event that is not JSON."
-                    raise Refused(msg) from None
-                if not isinstance(found, dict):
-                    msg = f"{endpoint.url} sent an event that is no object."
-                    raise Refused(msg)
-                if error := found.get("error"):
-                    said = said_by(endpoint, found)
-                    if isinstance(error, dict) and error.get("code") in range(400, 500):
-                        msg = f"{endpoint.url} refused in the middle of an answer: {said}."
-                        raise Refused(msg)
-                    msg = f"failed in the middle of an answer ({said})"
-                    raise Lost(msg)
-                take(found)
+                said = event.data.strip()
+                if said == "[DONE]":
+                    return True
+                if said:  # one without is a sign of life
+                    take(event_of(endpoint, said))
     except TimeoutError:
         msg = f"said nothing for {SILENCE_S:g} s in the middle of an answer"
         raise Lost(msg) from None
+    return False
+
+
+def event_of(endpoint: Endpoint, data: str) -> dict[str, Any]:
+    """The object of one event; raises `Refused` for what is none, and what an error in its place means."""
+    try:
+        found = json.loads(data)
+    except ValueError:
+        msg = f"{endpoint.url} sent an event that is not JSON."
+        raise Refused(msg) from None
+    if not isinstance(found, dict):
+        msg = f"{endpoint.url} sent an event that is no object."
+        raise Refused(msg)
+    raise_for_error(endpoint, found)
+    return found

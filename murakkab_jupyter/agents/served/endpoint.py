@@ -152,7 +152,9 @@ class Endpoint:
 
 def checked_url(url: str) -> str:
     """A base URL, or an error that says what is wrong with it."""
-    bare = url.strip().rstrip("/").removesuffix("/chat/completions")
+    bare = url.strip().rstrip("/")
+    for path in ("/chat/completions", "/embeddings", "/models"):  # people paste what they asked last
+        bare = bare.removesuffix(path)
     try:
         parts = urlsplit(bare)
         good = (

@@ -14,11 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.agents.agent import Failed, Tokens
 from murakkab_jupyter.agents.language.chat import Chat, Message, Reply, Request, TooLong
-from murakkab_jupyter.agents.served.calls import ATTEMPTS, DEADLINE_S, Caller, object_of, read_events
+from murakkab_jupyter.agents.served.calls import (
+    ATTEMPTS,
+    DEADLINE_S,
+    Caller,
+    body_of,
+    event_of,
+    events_in,
+    object_in,
+    object_of,
+    read_events,
+)
 from murakkab_jupyter.agents.served.crowd import Crowd
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.loops import background
-from murakkab_jupyter.agents.served.refusals import Lost, Refused, said_by
+from murakkab_jupyter.agents.served.refusals import Lost, Refused, raise_for_error, said_by
 from murakkab_jupyter.core.errors import AgentError
 
 if TYPE_CHECKING:
@@ -29,6 +39,19 @@ __all__ = ["IN_FLIGHT", "Models", "OpenAIChat", "models_of"]
 IN_FLIGHT = 8
 """Requests in flight where nobody plans them."""
 THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+THOUGHT = "</think>"
+FORMS = ("json_schema", "json_object", "")
+"""How a JSON answer is asked for: what a server refuses is asked for in the next way, in the end by words alone."""
+REFUSED_FORM = re.compile(
+    r"response_format|json.schema|structured.output|guided.decoding|grammar", re.IGNORECASE
+)
+REFUSED_STREAM = re.compile(
+    r"\bstream(?:ing)?\b[^.]{0,40}\b(?:not|un)[ -]?(?:support|allow|implement|available)"
+    r"|\b(?:not support|unsupported|cannot)\b[^.]{0,30}\bstream",
+    re.IGNORECASE,
+)
+OPTIONAL = ("stream_options", "seed", "temperature")
+"""Parameters that some servers refuse, and that an answer can be had without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +106,8 @@ class Heard:
     pieces: int = 0
     usage: Mapping[str, Any] | None = None
     refusal: str = ""
+    called: bool = False
+    """Whether the model wanted to call a tool, of which there are none."""
 
     def take(self, event: Mapping[str, Any]) -> str:
         """Add an event of a stream (or a whole completion); the text that it brings."""
@@ -94,14 +119,15 @@ class Heard:
             return ""
         choice = choices[0]
         said = choice.get("delta") or choice.get("message") or {}
-        text = said.get("content") or ""
+        text = words_of(said.get("content"))
+        self.called = self.called or bool(said.get("tool_calls") or said.get("function_call"))
         self.refusal += said.get("refusal") or ""
         if text or said.get("reasoning_content") or said.get("reasoning"):
             self.pieces += 1
         if text:
-            self.parts.append(str(text))
+            self.parts.append(text)
         self.finish = choice.get("finish_reason") or self.finish
-        return str(text)
+        return text
 
     def tokens(self) -> Tokens:
         """As the server counted them; the pieces that came, while it has not."""
@@ -117,8 +143,20 @@ class Heard:
     def reply(self) -> Reply:
         """As a reply, without what the model only thought."""
         counted = self.tokens()
-        text = THINKING.sub("", "".join(self.parts)).strip()
+        # Some chat templates open the thought themselves, so that only its end is written.
+        text = THINKING.sub("", "".join(self.parts)).rpartition(THOUGHT)[2].strip()
         return Reply(text, counted.read, counted.written, self.finish != "length", counted.cached)
+
+
+def words_of(content: object) -> str:
+    """The text of a message: a text, or parts of which those that are thoughts are left out."""
+    if isinstance(content, list):
+        return "".join(
+            str(part.get("text") or "")
+            for part in content
+            if part.get("type", "text") in ("text", "output_text")
+        )
+    return "" if content is None else str(content)
 
 
 class OpenAIChat(Chat):
@@ -156,7 +194,10 @@ class OpenAIChat(Chat):
         self.endpoint = endpoint
         self.context_tokens = endpoint.context_tokens
         self.legacy = True
-        self.stream_usage = True
+        self.without: set[str] = set()
+        """Parameters that the server refuses."""
+        self.form = 0
+        """Which of `FORMS` a JSON answer is asked for in."""
         self._ended = Tokens()
         self._open: dict[int, Heard] = {}
         if not endpoint.model:
@@ -270,18 +311,12 @@ class OpenAIChat(Chat):
                 self.count(heard, wasted=answered is not heard)
             return heard
 
-        for _ in range(3):
+        for _ in range(len(FORMS) + len(OPTIONAL) + 2):
+            sent = self.body(messages, request)
             try:
-                heard = await self.caller.ask("POST", "/chat/completions", self.body(messages, request), read)
+                heard = await self.caller.ask("POST", "/chat/completions", sent, read)
             except Refused as refused:
-                # Each is found out once and remembered.
-                if self.legacy and "max_completion_tokens" in refused.reason:
-                    self.legacy = (
-                        False  # newer models of api.openai.com take neither max_tokens nor a temperature
-                    )
-                    continue
-                if self.stream_usage and "stream_options" in refused.reason:
-                    self.stream_usage = False
+                if self.adapted(sent, refused.what):
                     continue
                 return Failed(refused.reason)
             if heard.finish == "content_filter" or heard.refusal:
@@ -289,11 +324,48 @@ class OpenAIChat(Chat):
                 why = said_by(self.endpoint, heard.refusal or "its filter held the answer back")
                 return Failed(f"{self.endpoint.url} declined to answer: {why}.")
             reply = heard.reply()
+            if heard.called and not reply.text:
+                return Failed(
+                    f"{self.endpoint.url} wanted to call a tool in place of an answer, and was offered none. "
+                    "Is it an agent of its own? Give the URL of a plain model."
+                )
+            if heard.usage is None:
+                self.notes[
+                    f"{self.endpoint.host} does not count tokens: those written are counted as the pieces that came, "
+                    "those read are not in the bill."
+                ] = None
             if self.cut_by_context(reply, request):
                 self._ended = replace(self._ended, wasted=self._ended.wasted + reply.read + reply.written)
                 raise TooLong(reply.read, self.context_tokens)
             return reply
         return Failed(f"{self.endpoint.url} refuses every form of the request.")
+
+    def adapted(self, sent: Mapping[str, Any], said: str) -> bool:
+        """Whether a refusal is of a parameter that can be done without; remembered, so that it is found out once.
+
+        What was sent counts, not what is known by now: others were in flight when it was found out.
+        """
+        if "max_tokens" in sent and "max_completion_tokens" in said:
+            self.legacy = False  # newer models of api.openai.com take neither max_tokens nor a temperature
+            return True
+        for name in OPTIONAL:
+            if name in sent and re.search(rf"\b{name}\b", said):
+                self.without.add(name)
+                if name == "temperature":
+                    self.notes[f"{self.endpoint.host} chooses its temperature itself: answers may vary."] = (
+                        None
+                    )
+                return True
+        if "response_format" in sent and REFUSED_FORM.search(said):
+            self.form = max(self.form, FORMS.index(sent["response_format"]["type"]) + 1)
+            self.notes[
+                f"{self.endpoint.host} takes no JSON schema: the form is asked for in words, and checked here."
+            ] = None
+            return True
+        if sent["stream"] and REFUSED_STREAM.search(said):
+            self.without |= {"stream", "stream_options"}
+            return True
+        return False
 
     def cut_by_context(self, reply: Reply, request: Request) -> bool:
         """Whether an answer ended early because the question left it no room: vLLM does not refuse such requests."""
@@ -310,19 +382,20 @@ class OpenAIChat(Chat):
             "model": self.endpoint.model,
             "messages": [dict(message) for message in messages],
             "max_tokens" if self.legacy else "max_completion_tokens": request.max_tokens,
-            "stream": True,
+            "stream": "stream" not in self.without,
         }
         if self.legacy:
             made |= {"temperature": request.temperature, "seed": request.seed}
-        if self.stream_usage:
-            made["stream_options"] = {"include_usage": True}
-            if self.endpoint.kind == "vllm":
-                # Counts that are right even for an answer that is given up.
-                made["stream_options"]["continuous_usage_stats"] = True
-        if request.schema is not None:
-            shape = {"name": "reply", "schema": dict(request.schema), "strict": True}
-            made["response_format"] = {"type": "json_schema", "json_schema": shape}
-        return made
+        made["stream_options"] = {"include_usage": True}
+        if self.endpoint.kind == "vllm":
+            # Counts that are right even for an answer that is given up.
+            made["stream_options"]["continuous_usage_stats"] = True
+        if request.schema is not None and (form := FORMS[self.form]):
+            made["response_format"] = {"type": form}
+            if form == "json_schema":
+                shape = {"name": "reply", "schema": dict(request.schema), "strict": True}
+                made["response_format"]["json_schema"] = shape
+        return {key: value for key, value in made.items() if key == "stream" or key not in self.without}
 
     async def listen(self, answer: httpx2.Response, heard: Heard, told: Callable[[str], None]) -> None:
         """Take an answer in, streamed or whole; raises `Lost` where it breaks off, `Refused` where it is none."""
@@ -330,22 +403,36 @@ class OpenAIChat(Chat):
 
         def take(event: Mapping[str, Any]) -> None:
             try:
+                for choice in event.get("choices") or ():
+                    raise_for_error(self.endpoint, choice)
                 text = heard.take(event)
             except (KeyError, IndexError, TypeError, AttributeError, ValueError):
                 raise Refused(shape) from None
             if text:
                 told(text)
 
-        if "text/event-stream" in answer.headers.get("content-type", ""):
-            await read_events(self.endpoint, answer, take)
-            if heard.finish is None:
-                msg = "ended in the middle of an answer"
-                raise Lost(msg)
-            return
-        found = await object_of(self.endpoint, answer)
-        if not found.get("choices") or not isinstance(found["choices"][0].get("message"), Mapping):
-            raise Refused(shape)
-        take(found)
+        if "text/event-stream" in answer.headers.get("content-type", "").lower():
+            done = await read_events(self.endpoint, answer, take)
+        else:
+            raw = await body_of(self.endpoint, answer)
+            events = events_in(raw)
+            if events is None:
+                found = object_in(self.endpoint, raw)
+                choices = found.get("choices")
+                if not (isinstance(choices, list) and choices and isinstance(choices[0], Mapping)):
+                    raise Refused(shape)
+                if not isinstance(choices[0].get("message"), Mapping):
+                    raise Refused(shape)
+                take(found)
+                return
+            done = events[-1:] == ["[DONE]"]
+            for event in events[: len(events) - done]:
+                take(event_of(self.endpoint, event))
+        # Some never say why they ended, and say only that they did.
+        whole = heard.finish is not None or (done and heard.pieces > 0)
+        if not whole or heard.finish == "error":
+            msg = "ended in the middle of an answer"
+            raise Lost(msg)
 
     # --- counting -------------------------------------------------------------------------------------------------
 

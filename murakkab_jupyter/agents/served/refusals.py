@@ -13,12 +13,12 @@ from murakkab_jupyter.agents.language.chat import TooLong
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.core.errors import AgentError
 
-__all__ = ["Lost", "Refused", "after_s", "message_in", "raise_for", "said_by"]
+__all__ = ["Lost", "Refused", "after_s", "message_in", "raise_for", "raise_for_error", "said_by"]
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses that may pass."""
 COUNTED = (
-    # vLLM's since 0.11, vLLM's before that and OpenAI's, llama.cpp's
+    # vLLM's since 0.11, vLLM's before that and OpenAI's, llama.cpp's, those of text-embeddings-inference and of Anthropic
     re.compile(
         r"maximum context length is (?P<fits>\d+) tokens.*?contains (?P<least>at least )?(?P<has>\d+) input tokens"
     ),
@@ -28,11 +28,19 @@ COUNTED = (
     re.compile(
         r"request \((?P<has>\d+) tokens\) exceeds the available context size \((?P<fits>\d+) tokens\)"
     ),
+    re.compile(r"must have less than (?P<fits>\d+) tokens\. Given: (?P<has>\d+)"),
+    re.compile(r"prompt is too long: (?P<has>\d+) tokens > (?P<fits>\d+) maximum"),
 )
-LIMIT = re.compile(r"maximum context length is (\d+) tokens")
+LIMIT = re.compile(r"(?:maximum context length is|`max_new_tokens` must be <=) (\d+)")
 TOO_LONG = re.compile(
     r"context.{0,10}(?:length|size|window)|(?:prompt|input|message)s?.{0,40}too long|exceeds.{0,60}(?:context|token)"
+    # llama.cpp's of a text to embed, text-embeddings-inference's, text-generation-inference's
+    r"|input.{0,30}too large to process|must have less than \d+ tokens|`max_new_tokens` must be <="
 )
+LENGTHS = frozenset({400, 413, 422, 500})
+"""Statuses that servers give to what is too long."""
+SHAPE = re.compile(r"response_format|Input should be|[Ee]xtra inputs are not permitted")
+"""A request that a server does not understand: it will not understand it later, whatever the status."""
 
 
 class Lost(Exception):  # noqa: N818 - not a fault: the call is tried again
@@ -76,7 +84,10 @@ def raise_for(endpoint: Endpoint, status: int, headers: Mapping[str, str], raw: 
         return
     said = message_in(endpoint, raw)
     where = f"{endpoint.url} answered {status}"
-    if status in AGAIN and "insufficient_quota" not in said:
+    if status in LENGTHS and TOO_LONG.search(said):
+        raise too_long(said)
+    passes = "insufficient_quota" not in said and not (status == 500 and SHAPE.search(said))
+    if status in AGAIN and passes:
         msg = f"answered {status} ({said})"
         raise Lost(msg, after_s(headers.get("retry-after")), crowded=status == 429)
     if status in {401, 403}:
@@ -90,8 +101,6 @@ def raise_for(endpoint: Endpoint, status: int, headers: Mapping[str, str], raw: 
     if 300 <= status < 400:
         msg = f"{where}, a redirect, which is not followed: it would carry the key to another host."
         raise AgentError(msg, hint="Give the final URL.")
-    if status in {400, 413} and TOO_LONG.search(said):
-        raise too_long(said)
     msg = f"{where}: {said}."
     raise Refused(msg)
 
@@ -105,6 +114,27 @@ def too_long(said: str) -> TooLong:
             return TooLong(whole, int(found["fits"]))
     limit = LIMIT.search(said)
     return TooLong(None, int(limit[1]) if limit else None)
+
+
+def raise_for_error(endpoint: Endpoint, found: Mapping[str, Any]) -> None:
+    """Raise what an error in place of an answer means, or of the rest of one, where the status said that all is well.
+
+    Without a status of its own it is a failure of the server's, which may pass.
+    """
+    error = found.get("error")
+    if not error:
+        return
+    stated = (
+        [error.get(key) for key in ("code", "status", "status_code")] if isinstance(error, Mapping) else []
+    )
+    status = next((int(str(one)) for one in stated if re.fullmatch(r"[45]\d\d", str(one))), None)
+    if status is not None:
+        raise_for(endpoint, status, {}, json.dumps(found).encode())
+    said = said_by(endpoint, found)
+    if TOO_LONG.search(said):
+        raise too_long(said)
+    msg = f"failed in the middle of an answer ({said})"
+    raise Lost(msg)
 
 
 def message_in(endpoint: Endpoint, raw: bytes) -> str:

@@ -1,7 +1,8 @@
 """Vectors of a served encoder, by the `/embeddings` of the OpenAI API.
 
-Texts go in groups, several in flight. One that is too long for the encoder is shortened in its middle until it fits, which
-is told to the user; with `too_long=fail` it fails instead.
+Texts go in groups, several in flight; a group that the server refuses is halved, so that one text that it cannot take fails
+alone. One that is too long for the encoder is shortened in its middle until it fits, which is told to the user; with
+`too_long=fail` it fails instead.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from murakkab_jupyter.agents.agent import Agent, Tokens
+from murakkab_jupyter.agents.agent import Agent, Failed, Inputs, Tokens
 from murakkab_jupyter.agents.language.chat import SHORTENED, TooLong, Unfit, shorten
 from murakkab_jupyter.agents.served.calls import Caller, object_of
 from murakkab_jupyter.agents.served.endpoint import Endpoint
@@ -23,11 +24,19 @@ from murakkab_jupyter.agents.served.refusals import Refused
 from murakkab_jupyter.agents.text.search import Encoding, WordLlamaEmbedding, WordLlamaSearch
 from murakkab_jupyter.agents.text.vectors import Encoder, Vectors, unit
 from murakkab_jupyter.core.errors import AgentError
+from murakkab_jupyter.core.kinds import Passage, text_of
 
 __all__ = ["ServedEmbedding", "ServedEncoder", "ServedSearch", "ServedVectors"]
 
 GROUP = 32
 """Texts of one request."""
+
+
+Row = list[float] | Failed
+
+
+class TextRefusedError(AgentError):
+    """A text of which the server makes no vector; others may fare better."""
 
 
 class ServedEncoder(Encoder):
@@ -54,20 +63,28 @@ class ServedEncoder(Encoder):
         self.notes: dict[str, None] = {}
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """One row for each text; raises `AgentError` where the server does not answer so."""
+        """One row for each text; raises `TextRefusedError` where there is no vector of one, `AgentError` where of none."""
         if not texts:
             return np.zeros((0, 1), dtype=np.float32)
-        return unit(background().run(self.all([text or " " for text in texts])))
+        rows = self.rows(texts)
+        for row in rows:
+            if isinstance(row, Failed):
+                raise TextRefusedError(row.reason)
+        return unit(rows)
+
+    def rows(self, texts: Sequence[str]) -> list[Row]:
+        """A vector for each text, not of length 1 yet, or why there is none; raises `AgentError` where nothing can be asked."""
+        return background().run(self.all([text if text.strip() else "." for text in texts]))
 
     def count(self, texts: Sequence[str]) -> int:
         """Nothing: the server counts when it reads."""
         return 0
 
-    async def all(self, texts: Sequence[str]) -> list[list[float]]:
+    async def all(self, texts: Sequence[str]) -> list[Row]:
         """The vectors of some texts, in order."""
         gate = asyncio.Semaphore(self.in_flight)
 
-        async def group(some: Sequence[str]) -> list[list[float]]:
+        async def group(some: Sequence[str]) -> list[Row]:
             async with gate:
                 return await self.fit(some)
 
@@ -75,30 +92,31 @@ class ServedEncoder(Encoder):
         tasks = [asyncio.ensure_future(group(some)) for some in groups]
         try:
             rows = [row for found in await asyncio.gather(*tasks) for row in found]
-        except Refused as refused:
-            raise AgentError(refused.reason) from None
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        if len({len(row) for row in rows}) != 1:
+        if len({len(row) for row in rows if not isinstance(row, Failed)}) > 1:
             msg = f"{self.caller.endpoint.url} gave vectors of unlike lengths."
             raise AgentError(msg, hint="Is it a model that embeds?")
         return rows
 
-    async def fit(self, texts: Sequence[str]) -> list[list[float]]:
+    async def fit(self, texts: Sequence[str]) -> list[Row]:
         """The vectors of a group, with those that are too long shortened."""
+        half = len(texts) // 2
         try:
-            return await self.ask(texts)
+            return list(await self.ask(texts))
+        except Refused as refused:
+            # What was tried again and again, or never answered, is no fault of one text's.
+            if refused.advice or not half:
+                return [Failed(refused.reason)] * len(texts)
+            return [*await self.fit(texts[:half]), *await self.fit(texts[half:])]
         except TooLong:
-            if len(texts) > 1:
-                half = len(texts) // 2
+            if half:
                 return [*await self.fit(texts[:half]), *await self.fit(texts[half:])]
             if self.too_long == "fail" or len(texts[0]) < 16:
-                msg = f"A text of {len(texts[0])} characters does not fit into the encoder's context."
-                raise AgentError(
-                    msg, hint="Give shorter texts, or let them be shortened: too_long=shorten."
-                ) from None
+                why = f"A text of {len(texts[0])} characters does not fit into the encoder's context."
+                return [Failed(f"{why} Give shorter texts, or let them be shortened: too_long=shorten.")]
             self.notes[SHORTENED] = None
             return await self.fit(shorten(texts, int(len(texts[0]) * 0.6)))
 
@@ -108,9 +126,10 @@ class ServedEncoder(Encoder):
         body = {"model": endpoint.model, "input": list(texts), "encoding_format": "float"}
         found = await self.caller.ask("POST", "/embeddings", body, lambda answer: object_of(endpoint, answer))
         try:
-            rows = sorted(found["data"], key=lambda row: int(row["index"]))
+            # A few leave the index out, and keep the order.
+            rows = sorted(found["data"], key=lambda row: int(row.get("index") or 0))
             vectors = [[float(one) for one in row["embedding"]] for row in rows]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError):
             vectors = []
         if len(vectors) != len(texts) or not all(math.isfinite(one) for row in vectors for one in row):
             msg = f"{endpoint.url} answered something that is no {len(texts)} vectors."
@@ -143,15 +162,38 @@ class ServedEncoding(Encoding):
 
     def notes(self) -> Sequence[str]:
         """What the encoder has to say."""
-        return list(self.loaded.notes) if isinstance(self.loaded, ServedEncoder) else []
+        if not isinstance(self.loaded, ServedEncoder):
+            return []
+        said = list(self.loaded.notes)
+        self.loaded.notes.clear()
+        return said
+
+    def close(self) -> None:
+        """Close the connections."""
+        if isinstance(self.loaded, ServedEncoder):
+            background().run(self.loaded.caller.close())
 
 
 class ServedEmbedding(ServedEncoding, WordLlamaEmbedding):
     """Texts to vectors of a served encoder."""
 
+    def call(self, batch: Sequence[Inputs]) -> list[Any]:
+        """One vector for each item; one of which the server makes none fails alone."""
+        encoder = self.encoder
+        assert isinstance(encoder, ServedEncoder)
+        rows = encoder.rows([text_of(inputs.values.get("text")) for inputs in batch])
+        return [row if isinstance(row, Failed) else unit([row])[0] for row in rows]
+
 
 class ServedSearch(ServedEncoding, WordLlamaSearch):
     """The passages nearest to a question, by a served encoder."""
+
+    def one(self, inputs: Inputs) -> list[Passage] | Failed:
+        """The passages of one item."""
+        try:
+            return super().one(inputs)
+        except TextRefusedError as refused:
+            return Failed(refused.message)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,9 @@ class Watcher(Writer):
 
     def notes(self) -> Sequence[str]:
         """What was done to pictures, and what the model has to say."""
-        return [*super().notes(), *self.said]
+        said = [*super().notes(), *self.said]
+        self.said.clear()
+        return said
 
     def shown(self, inputs: Inputs) -> list[Shown] | Failed:
         """The pictures of an item."""
@@ -193,13 +195,7 @@ class Describer(Watcher):
             if not isinstance(shown, Failed):
                 asked.append((self.request(inputs, (inputs.prompt or DESCRIBE).strip()), shown))
         replies = iter(self.look(asked))
-        return [one if one is not None else described(next(replies)) for one in made]
-
-
-def described(reply: Reply | Failed) -> str | Failed:
-    if isinstance(reply, Failed):
-        return reply
-    return reply.text or wrote_nothing(reply)
+        return [one if one is not None else self.told_of(next(replies)) for one in made]
 
 
 class Witness(Watcher):

@@ -66,6 +66,9 @@ class MiniLMEmbedding(WordLlamaEmbedding):
 class WordLlamaSearch(Encoding):
     """The passages nearest to a question."""
 
+    known: tuple[list[str], Vectors] | None = None
+    """The passages of the latest question, and their vectors."""
+
     def call(self, batch: Sequence[Inputs]) -> list[list[Passage] | Failed]:
         """For each item its passages, best first; ties in the order of the material."""
         self.read = 0
@@ -93,9 +96,12 @@ class WordLlamaSearch(Encoding):
         if not known:
             return []
         texts = [words for words, _ in known]
-        self.read += self.encoder.count([question, *texts])
-        vectors = self.encoder.encode([question, *texts])
-        scores = vectors[1:] @ vectors[0]
+        if self.known is None or self.known[0] != texts:
+            # Many questions are put to the same passages: these are encoded once.
+            self.read += self.encoder.count(texts)
+            self.known = texts, self.encoder.encode(texts)
+        self.read += self.encoder.count([question])
+        scores = self.known[1] @ self.encoder.encode([question])[0]
         order = sorted(range(len(known)), key=lambda index: (-float(scores[index]), index))
         return [Passage(known[i][0], round(float(scores[i]), 6), known[i][1]) for i in order[:top]]
 

@@ -5,11 +5,12 @@ A key goes into one header and nowhere else: no message, log or object shows it.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -24,8 +25,15 @@ __all__ = ["Answer", "Found", "KeyWantedError", "Server", "probe_server"]
 QUICK_S = 5.0
 ANSWER_S = 120.0
 """How long a single token may take: a busy server queues."""
+SHOWN = 20
+"""So many names of models are told; some services have hundreds."""
+NO_LIST = (404, 405, 501)
+"""Statuses of a server that lists no models."""
+ROOM = 64
+"""Tokens for a model that thinks before it writes, where one token is refused."""
 
 LARGEST_ANSWER = 16 * 2**20
+AGENT = "murakkab-jupyter"
 DOT = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAAAAABWESUoAAAAGElEQVR42mNsYMAPmBhGFYwq"
     "GFUwQhUAAJe+AMD8WknZAAAAAElFTkSuQmCC"
@@ -65,6 +73,8 @@ class Server:
         self.url = checked_url(url)
         self.root = self.url.removesuffix("/v1")
         self._key = key
+        self._newer = False
+        """Whether its model takes `max_completion_tokens`, as newer ones of api.openai.com do."""
         # Nothing is followed elsewhere with the key, and nothing goes by way of a proxy to this very host.
         proxies = [urllib.request.ProxyHandler({})] if Endpoint(self.url, "").loopback else []
         self._opener = urllib.request.build_opener(NoRedirect, *proxies)
@@ -74,7 +84,8 @@ class Server:
 
     def ask(self, url: str, body: object | None = None, *, timeout_s: float = QUICK_S) -> Answer:
         """One request; what goes wrong is part of the answer."""
-        headers = {"Content-Type": "application/json", "Accept": "*/*"}
+        # Some services turn Python's own name away before they look at anything else.
+        headers = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": AGENT}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         data = None if body is None else json.dumps(body).encode()
@@ -99,8 +110,8 @@ class Server:
         except ValueError:
             return Answer(status, raw)
 
-    def models(self) -> tuple[Mapping[str, Any], ...]:
-        """The models it lists; raises `ClusterError` that says why it is none."""
+    def models(self, named: str = "") -> tuple[Mapping[str, Any], ...]:
+        """The models it lists, or the one that is named where it lists none; raises `ClusterError` that says what it is."""
         answer = self.ask(f"{self.url}/models")
         if answer.status in (401, 403):
             msg = f"{self.url} wants a key, or another one ({answer.problem})."
@@ -108,13 +119,17 @@ class Server:
                 msg,
                 hint="Set it in an environment variable and name that: --key-env VAR. It is sent there alone, and not stored.",
             )
+        if named and answer.status in NO_LIST:
+            return ({"id": named},)
         if answer.problem:
             hint = "Check that the server runs, and its address: it often ends in /v1."
+            if answer.status in NO_LIST:
+                hint += " Where a server has no list of models, say which one is meant: --model NAME."
             if 300 <= answer.status < 400:  # it would take the key elsewhere
                 hint = "Redirects are not followed: give the final address, up to /v1."
             msg = f"{self.url} {answer.problem}."
             raise ClusterError(msg, hint=hint)
-        listed = answer.body.get("data") if isinstance(answer.body, dict) else None
+        listed = answer.body.get("data") if isinstance(answer.body, dict) else answer.body
         if not isinstance(listed, list) or not all(isinstance(one, dict) and one.get("id") for one in listed):
             msg = f"{self.url} answers, but not as a server of the OpenAI API does: /models lists no models."
             raise ClusterError(
@@ -124,21 +139,33 @@ class Server:
 
     def complete(self, model: str, *, timeout_s: float = ANSWER_S) -> tuple[Ability, Answer]:
         """A real answer of one token: by chat, else as a vector; what it can do, and what came back."""
-        told = [{"role": "user", "content": "Hi"}]
-        body: dict[str, Any] = {"model": model, "messages": told, "max_tokens": 1, "temperature": 0}
-        chat = self.ask(f"{self.url}/chat/completions", body, timeout_s=timeout_s)
-        if chat.status == 400 and "max_completion_tokens" in chat.problem:
-            del body["max_tokens"], body["temperature"]
-            chat = self.ask(
-                f"{self.url}/chat/completions", {**body, "max_completion_tokens": 1}, timeout_s=timeout_s
-            )
+        chat = self.chat(model, "Hi", timeout_s=timeout_s)
         if not chat.problem and not (isinstance(chat.body, dict) and chat.body.get("choices")):
             chat = Answer(chat.status, chat.body, "answers something that is no chat completion")
-        if chat.status not in (400, 404, 405, 501):
+        if chat.status not in (400, 404, 405, 422, 501):
             return "chat", chat
         vector = self.ask(f"{self.url}/embeddings", {"model": model, "input": "Hi"}, timeout_s=timeout_s)
         made = isinstance(vector.body, dict) and vector.body.get("data")
         return ("embeddings", vector) if not vector.problem and made else ("chat", chat)
+
+    def chat(self, model: str, content: object, *, timeout_s: float = ANSWER_S) -> Answer:
+        """What comes back for one message: of one token, or a few more where a model takes no less."""
+        body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": content}]}
+        forms: list[dict[str, Any]] = [{"max_tokens": 1, "temperature": 0}]
+        if self._newer:
+            forms = [{"max_completion_tokens": ROOM}]
+        while True:
+            answer = self.ask(f"{self.url}/chat/completions", {**body, **forms[-1]}, timeout_s=timeout_s)
+            said = answer.problem
+            if answer.status not in (400, 422) or not re.search(r"max_(?:completion_|output_)?tokens", said):
+                return answer
+            if len(forms) == 1 and "max_completion_tokens" in said and not self._newer:
+                forms.append({"max_completion_tokens": 1})
+            elif next(iter(forms[-1].values())) == 1:
+                forms.append({next(iter(forms[-1])): ROOM})
+            else:
+                return answer
+            self._newer = "max_completion_tokens" in forms[-1]
 
     def sees(self, model: str, text: Answer) -> bool:
         """Whether a model looks at a picture that is sent to it: then it reads more tokens than of the words alone.
@@ -146,8 +173,7 @@ class Server:
         A server may take a picture and drop it, so an answer is no sign; `text` is what came back for the words alone.
         """
         parts = [{"type": "image_url", "image_url": {"url": DOT}}, {"type": "text", "text": "Hi"}]
-        body = {"model": model, "messages": [{"role": "user", "content": parts}], "max_tokens": 1}
-        answer = self.ask(f"{self.url}/chat/completions", body, timeout_s=ANSWER_S)
+        answer = self.chat(model, parts)
         with_picture, without = tokens_read(answer), tokens_read(text)
         return with_picture is not None and without is not None and with_picture > without
 
@@ -203,6 +229,14 @@ def reason(raw: str) -> str:
         error = found.get("error", found)
         raw = str(error.get("message") or error) if isinstance(error, dict) else str(error)
     return " ".join(raw.split())[:300].rstrip(".") or "without a reason"
+
+
+def some_of(names: Sequence[str], like: str = "") -> str:
+    """Names of models in words: those that are like another first, not too many."""
+    near = difflib.get_close_matches(like, names, n=SHOWN, cutoff=0.5) if like else []
+    shown = [*near, *(name for name in names if name not in near)][:SHOWN]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return (", ".join(shown) or "none") + more
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,16 +298,16 @@ def probe_server(
     """
     Endpoint(url, model, key_env, key_over_http=key_over_http).check_key(wanted=bool(key))
     server = Server(url, key)
-    listed = server.models()
+    listed = server.models(model)
     names = tuple(str(one["id"]) for one in listed)
     if model and model not in names:
         msg = f"{server.url} has no model {model[:80]!r}."
-        raise ClusterError(msg, hint=f"It has {', '.join(names[:20]) or 'none'}.")
+        raise ClusterError(msg, hint=f"It has {some_of(names, model)}.")
     # An adapter names the model it adapts as its parent.
     bare = [str(one["id"]) for one in listed if not one.get("parent")]
     if not model and len(bare) != 1:
         msg = f"{server.url} serves {len(names)} models, so one has to be named."
-        raise ClusterError(msg, hint=f"Say --model NAME. It has {', '.join(names[:20]) or 'none'}.")
+        raise ClusterError(msg, hint=f"Say --model NAME. It has {some_of(names)}.")
     chosen = model or bare[0]
     abilities: set[Ability] = {"chat"}
     if answer:
@@ -284,6 +318,10 @@ def probe_server(
                 hint = "Set a valid key in an environment variable and name that: --key-env VAR."
                 raise KeyWantedError(msg, hint=hint)
             hint = "Look at the server's log; a list of models is no sign that it can answer."
+            if came.status == 404:
+                hint = (
+                    "Check the model's name, and the address: it ends before /chat/completions, often in /v1."
+                )
             if came.status == 429:
                 hint = "It takes no more requests now: wait, or look at the limits of your account, and attach it again."
             raise ClusterError(msg, hint=hint)

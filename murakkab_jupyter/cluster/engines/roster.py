@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -170,7 +171,8 @@ class Roster:
         if not wanted.url.endswith("/v1"):
             first = Server(wanted.url, wanted.key()).ask(f"{wanted.url}/models")
             # Some answer every path with a page, or with an error of status 200.
-            other = first.status == 200 and not (isinstance(first.body, dict) and "data" in first.body)
+            lists = isinstance(first.body, list) or (isinstance(first.body, dict) and "data" in first.body)
+            other = first.status == 200 and not lists
             if first.status == 404 or other:
                 wanted = replace(wanted, url=f"{wanted.url}/v1")
         probe = functools.partial(probe_server, wanted.url, model=model, key_over_http=key_over_http)
@@ -213,6 +215,13 @@ class Roster:
         before = None if known is None else known.endpoint
         if before is not None and (before.url, before.model) != (found.endpoint.url, found.endpoint.model):
             notes.insert(0, f"{called} was {before.model} at {before.url} before: plans ask this one now.")
+        cluster = self._connected()
+        hosts = {one.host for one in cluster.probes.values()} if cluster is not None else set()
+        if found.endpoint.loopback and hosts and socket.gethostname() not in hosts:
+            notes.append(
+                "It is on this host, and the cluster's workers are on others, where that address means themselves: "
+                "attach it by an address that they know it by."
+            )
         keep = keep or (known is not None and known.kept)
         found = replace(found, notes=tuple(notes))
         entry = self._add(Entry(called, found.endpoint, found=found, kept=keep, rated=rated))
@@ -318,7 +327,12 @@ class Roster:
     def host_of(self, entry: Entry) -> str:
         """Where those that call an engine must be; empty when they may be anywhere."""
         cluster = self._connected()
-        if cluster is None or entry.endpoint is None or not entry.endpoint.loopback or entry.status is None:
+        if cluster is None or entry.endpoint is None or not entry.endpoint.loopback:
+            return ""
+        if entry.config is None:  # it listens on this host, whichever workers there are
+            here, hosts = socket.gethostname(), {one.host for one in cluster.probes.values()}
+            return here if here in hosts and len(hosts) > 1 else ""
+        if entry.status is None:
             return ""
         found = cluster.probes.get(entry.status.worker)
         return found.host if found is not None else ""
@@ -421,7 +435,7 @@ class Roster:
         found = []
         for entry in self.entries():
             if entry.config is None:
-                found.append(EngineView(entry.name, warm=not entry.problem))
+                found.append(EngineView(entry.name, warm=not entry.problem, host=self.host_of(entry)))
                 continue
             warm = entry.state == "ready"
             start, cpu = self._starts.get(entry.name, (START, START_CPU))

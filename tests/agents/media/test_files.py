@@ -278,6 +278,51 @@ def test_a_document_is_read_in_the_encodings_people_have(tmp_path):
         assert document.text == "größer", name
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "text"),
+    [
+        ("quotes.txt", "\u201cgrößer\u201d".encode("cp1252"), "\u201cgrößer\u201d"),
+        ("old.txt", b"gr\xf6\x81er", "gr\xf6\x81er"),
+        ("page.html", b'<meta charset="windows-1251"><p>' + "Привет".encode("cp1251"), "Привет"),
+        ("feed.xml", b'<?xml version="1.0" encoding="shift_jis"?>' + "港".encode("shift_jis"), "港"),
+        ("lies.html", b'<meta charset="nonsense"><p>gr\xf6\xdfer', "größer"),
+        ("open.html", b"<head><title>T</title><body><p>Words", "Words"),
+    ],
+)
+def test_a_document_of_another_encoding_is_read_as_it_says_or_as_windows_had_it(tmp_path, name, data, text):
+    (tmp_path / name).write_bytes(data)
+    assert text in probe(tmp_path / name, "document").text
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("blank.txt", b" \n\t\n"), ("app.html", b"<html><body><script>go()</script></body></html>")],
+)
+def test_a_document_without_words_is_named(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match="holds no words"):
+        probe(tmp_path / name, "document")
+
+
+def test_half_a_wide_character_is_no_document(tmp_path):
+    (tmp_path / "x.txt").write_bytes(b"\xff\xfea\0b")
+    with pytest.raises(InputError, match="no file that can be read as a document"):
+        probe(tmp_path / "x.txt", "document")
+
+
+def test_an_encrypted_pdf_says_what_is_missing(tmp_path, monkeypatch):
+    pypdf = pytest.importorskip("pypdf")
+    (tmp_path / "x.pdf").write_bytes(b"%PDF-1.4")
+
+    def refuse(path):
+        raise pypdf.errors.DependencyError("cryptography>=3.1 is required for AES algorithm")
+
+    monkeypatch.setattr("pypdf.PdfReader", refuse)
+    with pytest.raises(InputError, match="is encrypted") as caught:
+        probe(tmp_path / "x.pdf", "document")
+    assert "pip install cryptography" in str(caught.value)
+
+
 def test_a_binary_file_is_no_document_and_a_huge_one_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "x.txt"
     path.write_bytes(b"ab\0cd")

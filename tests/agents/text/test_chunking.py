@@ -129,6 +129,17 @@ def test_a_pdf_is_read_page_by_page(tmp_path):
     ]
 
 
+def test_pages_of_a_pdf_without_text_are_told_of(tmp_path):
+    pytest.importorskip("pypdf")
+    file = tmp_path / "half.pdf"
+    file.write_bytes(pdf("First page.", "", "Third page."))
+    told: list[tuple[str, str]] = []
+    probe(file, "document", lambda what, where: told.append((what, where)))
+    ((what, where),) = told
+    assert "pages without text" in what
+    assert where == f"{file} (2)"
+
+
 @pytest.mark.parametrize(
     ("data", "told"), [(b"%PDF-1.4 cut short", "cannot be read as a PDF"), (pdf(""), "holds no text")]
 )

@@ -118,3 +118,72 @@ def test_the_right_key_opens(monkeypatch) -> None:
     monkeypatch.setenv("STANDIN_KEY", KEY)
     with serving("keyed") as server:
         assert probe_server(server.url, key=KEY, key_env="MINE").endpoint.key_env == "MINE"
+
+
+# --- servers that do it in their own way --------------------------------------------------------------------------
+
+
+def test_a_list_of_models_may_stand_alone() -> None:
+    with fake_server() as fake:
+        fake.models_step = lambda handler, _: handler.answer(
+            200 if handler.path == "/v1/models" else 404, fake.models
+        )
+        assert probe_server(fake.url).endpoint.model == "fake-model"
+
+
+def test_a_server_without_a_list_is_attached_by_the_models_name() -> None:
+    with fake_server() as fake:
+        fake.models_step = error(404, "not found")
+        with pytest.raises(ClusterError, match="answers 404") as caught:
+            probe_server(fake.url)
+        assert "--model NAME" in str(caught.value)
+        assert probe_server(fake.url, model="mine").endpoint.model == "mine"
+
+
+def test_an_encoder_without_chat_or_a_list_is_found_out() -> None:
+    with fake_server() as fake:
+        fake.models_step = error(404, "not found")
+        fake.script = [error(404, "not found")]
+        assert probe_server(fake.url, model="bge").endpoint.abilities == {"embeddings"}
+
+
+def test_of_hundreds_of_models_those_of_a_like_name_are_said() -> None:
+    with fake_server() as fake:
+        fake.models = [{"id": f"model-{n}"} for n in range(300)] + [{"id": "meta-llama/Llama-3.3-70B"}]
+        with pytest.raises(ClusterError, match="has no model") as caught:
+            probe_server(fake.url, model="Llama-3.3-70B")
+        assert "It has meta-llama/Llama-3.3-70B, " in str(caught.value)
+        assert "and 281 more" in str(caught.value)
+
+
+def newest(handler, body) -> None:
+    """As the newest models of api.openai.com: they take no `max_tokens`, and more than one token to think."""
+    if "max_tokens" in body:
+        message = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    elif "temperature" in body:
+        message = "Unsupported value: 'temperature' does not support 0 with this model."
+    elif body["max_completion_tokens"] < 16:
+        message = "Could not finish the message because max_tokens or model output limit was reached."
+    else:
+        read = 9 if isinstance(body["messages"][0]["content"], str) else 94
+        choices = [{"message": {"content": "", "reasoning_content": "hm"}, "finish_reason": "length"}]
+        return handler.answer(200, {"choices": choices, "usage": {"prompt_tokens": read}})
+    return handler.answer(400, {"error": {"message": message}})
+
+
+def test_a_model_that_thinks_before_it_writes_is_attached_and_seen_to_see() -> None:
+    with fake_server() as fake:
+        fake.script = [newest] * 9
+        assert probe_server(fake.url).endpoint.abilities == {"chat", "images"}
+        assert len(fake.asked) == 4  # what it takes is found out once
+
+
+def test_it_does_not_call_itself_by_a_name_that_services_turn_away() -> None:
+    with fake_server() as fake:
+        names = []
+        fake.models_step = lambda handler, _: (
+            names.append(handler.headers["User-Agent"]),
+            handler.answer(200, {"data": fake.models}),
+        )
+        probe_server(fake.url)
+        assert set(names) == {"murakkab-jupyter"}

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -309,6 +310,21 @@ def starting(library: Library, cluster: Cluster, tmp_path: Path) -> Iterator[Ros
     for one in made.entries():
         made.detach(one.name)
     made.close()
+
+
+def test_an_attached_server_of_this_host_is_called_from_this_host(starting, cluster, monkeypatch) -> None:
+    """Its address means another machine to workers elsewhere."""
+    here = next(iter(cluster.probes.values()))
+    far = {**cluster.probes, "tcp://far:1": replace(here, address="tcp://far:1", host="far")}
+    with serving() as server:
+        assert starting.host_of(starting.attach(server.url, name="near")) == ""
+        monkeypatch.setattr(type(cluster), "probes", property(lambda _: far))
+        assert starting.host_of(starting.find("near")) == here.host
+        monkeypatch.setattr(type(cluster), "probes", property(lambda _: {"tcp://far:1": far["tcp://far:1"]}))
+        entry = starting.attach(server.url, name="near")
+        assert starting.host_of(entry) == ""
+        assert any("workers are on others" in note for note in entry.found.notes)
+        monkeypatch.undo()
 
 
 def test_a_started_engine_offers_agents_at_its_address(starting, library) -> None:
