@@ -149,7 +149,11 @@ def memory_round() -> None:
         block = np.sqrt(grown, out=fresh_block())
 
 
-PARTS: Mapping[str, Callable[[], None]] = {"loop": loop_round, "matrix": matrix_round, "fresh_memory": memory_round}
+PARTS: Mapping[str, Callable[[], None]] = {
+    "loop": loop_round,
+    "matrix": matrix_round,
+    "fresh_memory": memory_round,
+}
 
 
 @functools.cache
