@@ -10,6 +10,10 @@ which no other can run (all others end before it or start after it) takes all of
 Totals that depend on the makespan (idle energy, rent, core-seconds that there are) are expressed by one more activity,
 `rest`, after all others and up to a fixed horizon. Each of its modes is a window of makespans and what is held of the
 cluster: its length makes everything before it end by the window's later edge, and it consumes what is burnt until its earlier one.
+
+Two things hold only under some modes: how many GPUs are held, and when a server can answer first. Each is a scale of a few
+values in order. A mode consumes the place of its own, and `rest` (or an activity that lasts until the server answers)
+what is left above the place of its own, so that under a common budget the latter's is no lower.
 """
 
 from __future__ import annotations
@@ -104,12 +108,27 @@ def lowered(rich: RichProblem, windows: Sequence[Window], *, hold: bool) -> Prob
             before.append(f"release {step.name}")
             made.append(Activity(f"release {step.name}", [Mode(scale.time.down(step.release_s))]))
         before = list(dict.fromkeys(before))
+        starts = scale.starts.get(step.name, ())
+        if starts:
+            before.append(server(step.name))
+            top = len(starts) - 1
+            made.append(
+                Activity(
+                    server(step.name),
+                    [
+                        Mode(
+                            scale.time.down(start_s), {}, scale.down({server(step.name): float(top - place)})
+                        )
+                        for place, start_s in enumerate(starts)
+                    ],
+                )
+            )
         made += [
             Activity(name, [Mode(scale.time.down(lag_s))], before)
             for name, lag_s in lags_after(rich, step).items()
         ]
         alone = step.name in scale.alone
-        modes = [lowered_mode(rich, mode, scale, alone=alone, hold=hold) for mode in step.modes]
+        modes = [lowered_mode(rich, step.name, mode, scale, alone=alone, hold=hold) for mode in step.modes]
         made.append(Activity(step.name, modes, before))
         last[step.name] = (step.name,)
         ends = [flow.source for flow in step.flows if flow.ends and not flow.whole]
@@ -142,17 +161,36 @@ def area(number: int) -> str:
     return f"core-seconds of holding {number}"
 
 
-def lowered_mode(rich: RichProblem, mode: RichMode, scale: Scale, *, alone: bool, hold: bool) -> Mode:
-    active = active_j(rich, mode)
+def cards(step: str) -> str:
+    return f"GPUs of {step}"
+
+
+def server(step: str) -> str:
+    return f"server of {step}"
+
+
+def place_of(scale: Sequence[float], value: float) -> int:
+    """The place of the first of some ascending values that is no less; one beyond the last if none is."""
+    return next((n for n, one in enumerate(scale) if one >= value), len(scale))
+
+
+def lowered_mode(
+    rich: RichProblem, step: str, mode: RichMode, scale: Scale, *, alone: bool, hold: bool
+) -> Mode:
+    spent = active_j(rich, mode) + mode.total(mode.gpu_j)
     consumes = {
-        ENERGY: active + mode.total(mode.gpu_j),
-        COST: active * rich.usd_per_j,  # a GPU's joules are not in what a host costs
+        ENERGY: spent,
+        COST: spent * rich.usd_per_j,
         LOGLOSS: NO_QUALITY if mode.quality <= 0 else max(0.0, -math.log(mode.quality)),
     }
     for number, held in enumerate(scale.holdings):
         consumes[area(number)] = max(mode.core_s(held), held.cores * mode.wall_s if alone else 0.0)
     if mode.engine in rich.engines:
         consumes[engine(mode.engine or "")] = mode.total(mode.seconds)
+    if cards(step) in scale.counts:
+        consumes[cards(step)] = float(place_of(scale.gpus, mode.gpus))
+    if server(step) in scale.counts:
+        consumes[server(step)] = float(place_of(scale.starts[step], mode.start_s))
     demand = min(*(held.cores for held in scale.holdings), mode.cores * mode.instances) if hold else 0
     return Mode(scale.time.down(mode.wall_s), {"cores": demand} if demand else {}, scale.down(consumes))
 
@@ -167,12 +205,16 @@ def rest_mode(window: Window, rich: RichProblem, scale: Scale) -> Mode:
     idle = held.idle_w * earlier
     consumes = {SECONDS: earlier, ENERGY: idle, COST: held.usd_per_s * earlier + idle * rich.usd_per_j}
     later = scale.horizon
+    for step in rich.steps:
+        if cards(step.name) in scale.counts:
+            consumes[cards(step.name)] = float(len(scale.gpus) - 1 - place_of(scale.gpus, held.gpus))
     if window.later_s is not None and window.later_s < scale.horizon:
         later = scale.time.up(window.later_s)
         mine = area(scale.holdings.index(held))
         consumes[mine] = max(0.0, scale.amounts[mine] - held.cores * later)
         for name, slots in rich.engines.items():
-            consumes[engine(name)] = max(0.0, scale.amounts[engine(name)] - slots * later)
+            answers_s = max(0.0, later - rich.engine_start_s.get(name, 0.0))
+            consumes[engine(name)] = max(0.0, scale.amounts[engine(name)] - slots * answers_s)
     return Mode(scale.time.down(scale.horizon - later), {}, scale.down(consumes))
 
 
@@ -197,6 +239,12 @@ class Scale:
     holdings: tuple[Host, ...]
     alone: frozenset[str]
     amounts: dict[str, float]
+    gpus: tuple[int, ...]
+    """Numbers of GPUs that the holdings allow, ascending."""
+    starts: dict[str, tuple[float, ...]]
+    """Of each step whose server may have to be started, when it answers under each of its modes, ascending."""
+    counts: frozenset[str]
+    """What is consumed by places on these two scales."""
 
     @classmethod
     def of(cls, rich: RichProblem, windows: Sequence[Window]) -> Scale:
@@ -205,6 +253,7 @@ class Scale:
             + step.release_s
             + math.fsum(lags_after(rich, step).values())
             + min(mode.one_call() for mode in step.modes)
+            + max(mode.start_s for mode in step.modes)
             for step in rich.steps
         )
         first = max(w.earlier_s for w in windows)
@@ -233,10 +282,33 @@ class Scale:
         for name, slots in rich.engines.items():
             calls = math.fsum(max(m.total(m.seconds) for m in step.modes) for step in rich.steps)
             amounts[engine(name)] = max(slots * horizon, calls) * 1.001
-        return cls(horizon, time, tuple(holdings), serial(rich), amounts)
+        gpus = tuple(sorted({held.gpus for held in holdings}))
+        starts = {
+            step.name: tuple(sorted({mode.start_s for mode in step.modes}))
+            for step in rich.steps
+            if any(mode.start_s for mode in step.modes)
+        }
+        counts = {server(name): float(len(some) - 1) for name, some in starts.items()}
+        counts |= {
+            cards(step.name): float(len(gpus) - 1)
+            for step in rich.steps
+            if any(mode.gpus > gpus[0] for mode in step.modes)
+        }
+        return cls(
+            horizon,
+            time,
+            tuple(holdings),
+            serial(rich),
+            amounts | counts,
+            gpus,
+            starts,
+            frozenset(counts),
+        )
 
     def grain(self, name: str) -> Grain:
         """The quantum of something that is consumed."""
+        if name in self.counts:
+            return Grain(1.0)
         return (
             self.time if name == SECONDS else Grain(1e-5) if name == LOGLOSS else Grain.of(self.amounts[name])
         )

@@ -46,7 +46,8 @@ MOST_VISITS = 200_000
 
 MOST_LEVELS = 4
 MOST_HOSTS = 2
-"""Reservations, and numbers of hosts, that are told apart; more are taken together, at the cost of a weaker bound."""
+MOST_CASES = 6
+"""Reservations, numbers of hosts, and numbers of GPUs held that are told apart; more are taken together, at the cost of a weaker bound."""
 
 Options = tuple[tuple[str, Any], ...]
 
@@ -87,6 +88,7 @@ def pose(
     speed = max((worker.speed.value or 1.0 for worker in cluster.workers), default=1.0)
     costs = Costs(profiles, speed, cluster)
     steps: list[RichStep] = []
+    users = users_of(modes)
     for step in workflow.steps:
         amounts = {
             options: scenarios.amount(step.name, options)
@@ -101,6 +103,7 @@ def pose(
                 costs,
                 cluster,
                 first=not flows,
+                users=users,
             )
             for mode in modes[step.name]
         ]
@@ -109,6 +112,12 @@ def pose(
     power = [worker.power for worker in {w.host: w for w in reversed(cluster.workers)}.values()]
     rented = any(one.price_usd_per_hour.known for one in power)
     kwh = [one.electricity_usd_per_kwh.value or 0.0 for one in power]
+    limits = limits_of(goal, judge)
+
+    def held(one: Configuration) -> int:
+        return engine_gpus(one, cluster)
+
+    shared = [view for name, count in users.items() if count > 1 and (view := cluster.engine(name))]
     return RichProblem(
         steps,
         holdings(
@@ -116,12 +125,60 @@ def pose(
             levels,
             sizes,
             getattr(profiles, "interference", None),
-            least_gpus(modes, judge, limits_of(goal, judge).quality),
+            gpu_cases(
+                {name: [held(one.configuration) for one in some] for name, some in modes.items()},
+                least_gpus(modes, judge, limits.quality, held),
+                told_apart=dear(goal),
+            ),
         ),
         active_w=min((one.active_w_per_core.value or 0.0 for one in power), default=0.0),
         usd_per_j=0.0 if rented else min(kwh, default=0.0) / JOULES_PER_KWH,
-        limits=limits_of(goal, judge),
+        # The simulator has a server with GPUs take the calls of two steps one after the other.
+        engines={view.name: 1 for view in shared},
+        engine_start_s={view.name: view.start.value or 0.0 for view in shared if not view.warm},
+        limits=limits,
     )
+
+
+def dear(goal: Goal) -> bool:
+    """Whether it matters for a goal what is held: idle watts or rent."""
+    return (
+        goal.objectives[0] in ("energy", "cost")
+        or goal.max_energy_j is not None
+        or goal.budget_usd is not None
+    )
+
+
+def users_of(modes: Mapping[str, Sequence[Mode]]) -> dict[str, int]:
+    """For each engine that holds GPUs, how many steps could call it."""
+    found: dict[str, int] = {}
+    for some in modes.values():
+        for name in {one.configuration.engine for one in some if one.configuration.gpus}:
+            if name:
+                found[name] = found.get(name, 0) + 1
+    return found
+
+
+def engine_gpus(one: Configuration, cluster: ClusterView) -> int:
+    """GPUs that a configuration's engine holds for the whole run, as `held_gpus` counts them."""
+    view = cluster.engine(one.engine) if one.engine else None
+    return one.gpus if view is not None and view.gpus else 0
+
+
+def gpu_cases(gpus: Mapping[str, Sequence[int]], least: int, *, told_apart: bool) -> list[tuple[int, int]]:
+    """Cases of how many GPUs are held, each as at least so many and at most so many at any one step.
+
+    A plan holds as many as any of its steps' engines, or more, since engines of different models hold GPUs of their own. Each number
+    that some mode has is a case, many are taken together, as are all where it does not matter.
+    """
+    numbers = sorted({least, *(count for some in gpus.values() for count in some if count >= least)})
+    if not told_apart:
+        return [(least, numbers[-1])]
+    cases, below = [], 0
+    for place in few(len(numbers), MOST_CASES):
+        cases.append((numbers[below], numbers[place]))
+        below = place + 1
+    return cases
 
 
 def limits_of(goal: Goal, judge: Judge) -> Limits:
@@ -130,14 +187,19 @@ def limits_of(goal: Goal, judge: Judge) -> Limits:
     return Limits(goal.deadline_s, goal.max_energy_j, goal.budget_usd, asked * (1 - 2e-9) if asked else None)
 
 
-def least_gpus(modes: Mapping[str, Sequence[Mode]], judge: Judge, floor: float | None) -> int:
+def least_gpus(
+    modes: Mapping[str, Sequence[Mode]],
+    judge: Judge,
+    floor: float | None,
+    held: Callable[[Configuration], int],
+) -> int:
     """GPUs that engines hold in every plan that can keep the floor: those of a step that nothing else can do well enough."""
     best = {name: max((judge.factor(name, one) for one in some), default=0.0) for name, some in modes.items()}
     found = 0
     for name, some in modes.items():
         others = math.prod(value for other, value in best.items() if other != name)
         able = [one.configuration for one in some if not floor or judge.factor(name, one) * others >= floor]
-        found = max(found, min((one.gpus if one.engine else 0 for one in able), default=0))
+        found = max(found, min(map(held, able), default=0))
     return found
 
 
@@ -149,14 +211,22 @@ def rich_mode(
     cluster: ClusterView,
     *,
     first: bool = False,
+    users: Mapping[str, int] | None = None,
 ) -> RichMode:
     one = mode.configuration
     seconds, cpu, gpu = costs.of(one, amount)
     load_s, load_cpu_s = costs.load(one)
     engine = cluster.engine(one.engine) if one.engine else None
-    if first and engine is not None and not engine.warm:
+    sharing = (users or {}).get(one.engine, 0)
+    start_s = 0.0
+    if engine is not None and not engine.warm:
+        start_s = engine.start.value or 0.0
+        if sharing:
+            # It is started once, whichever of the steps that could call it do.
+            load_cpu_s += (engine.start_cpu.value or 0.0) / sharing
+    if first or not amount.items:
         # Nothing before it can have had its engine started.
-        load_s += engine.start.value or 0.0
+        load_s, start_s = load_s + start_s, 0.0
     remote = one.waits
     abreast = one.instances
     if not remote and one.cores:
@@ -175,6 +245,9 @@ def rich_mode(
         batch=max(1, one.batch),
         siblings=one.siblings,
         quality=quality,
+        engine=one.engine if sharing > 1 else None,
+        start_s=start_s,
+        gpus=engine_gpus(one, cluster),
         amount=amount,
     )
 
@@ -213,18 +286,19 @@ def holdings(
     levels: Sequence[int],
     sizes: Collection[int],
     interference: Figure | None,
-    gpus: int = 0,
+    gpus: Sequence[tuple[int, int]] = ((0, 0),),
 ) -> list[Host]:
     """What a run may hold: so many cores of each host, and it pays for the hosts that it uses.
 
     For each number of hosts at most these cores and at least these watts; many numbers are taken together. Whoever holds
-    `gpus` pays at least for the GPUs' share of the hosts where that is least.
+    GPUs (in each case at least so many, and at most so many at any one step) pays at least for their share of the hosts
+    where that is least. The last has all there is.
     """
     whole = host_cores(cluster.workers)
     power = {worker.host: worker.power for worker in reversed(cluster.workers)}
     cards = {host: count for host, count in gpus_of_hosts(cluster).items() if count}
-    gpu_idle = gpus * min(((power[h].idle_w.value or 0.0) / n for h, n in cards.items()), default=0.0)
-    gpu_rent = gpus * min(
+    gpu_idle = min(((power[h].idle_w.value or 0.0) / n for h, n in cards.items()), default=0.0)
+    gpu_rent = min(
         ((power[h].price_usd_per_hour.value or 0.0) / n / SECONDS_PER_HOUR for h, n in cards.items()),
         default=0.0,
     )
@@ -244,17 +318,23 @@ def holdings(
         fewer = 0
         for count in few(len(whole), MOST_HOSTS):
             number = count + 1
-            found.append(
+            found += [
                 Host(
                     sum(cores[:number]),
-                    max(math.fsum(idle[: fewer + 1]), gpu_idle),
-                    max(math.fsum(price[: fewer + 1]), gpu_rent),
+                    max(math.fsum(idle[: fewer + 1]), held * gpu_idle),
+                    max(math.fsum(price[: fewer + 1]), held * gpu_rent),
                     crowding,
                     each,
+                    most,
                 )
-            )
+                for held, most in gpus
+            ]
             fewer = number
-    return found
+    return [
+        one
+        for place, one in enumerate(found)
+        if not any(other.as_good_as(one) for other in found[place + 1 :])
+    ]
 
 
 def few(count: int, most: int) -> list[int]:
@@ -363,7 +443,7 @@ class Costs:
                 one.agent, one.options, cores=max(1, one.cores), items=items, work=amount, speed=self.speed
             )
             seconds, cpu, gpu = figures_of(found)
-            return seconds, cpu, max(0.0, gpu - watts * seconds)
+            return seconds, cpu, gpu - watts * seconds if gpu > 0 else 0.0
 
         if one.engine and one.gpus:
             counts = ladder(most)
@@ -406,7 +486,8 @@ def tangent(at: Callable[[float, float], float], counts: Sequence[int], work: fl
         slopes.append((farther - near) / (count * far))
         items.append((near - slopes[-1] * count * far) / count)
     if min(items) < 0 or min(slopes) < 0:
-        return CallCost(min(at(1, 0.0), at(1, work)))
+        # Nothing is added where more is burnt idle than in serving.
+        return CallCost(max(0.0, min(at(count, share * count) for count in counts for share in (0.0, work))))
     return CallCost(0.0, LEAN * min(items), LEAN * min(slopes))
 
 

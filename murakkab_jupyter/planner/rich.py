@@ -86,6 +86,8 @@ class Host:
         calls slow one another down; empty where they do not.
     reserve
         Cores of each host that this stands for (the most, where several reservations are taken together).
+    gpus
+        The most GPUs that the engine of any step may hold beside them; what they burn and cost is in the watts and the rent.
     """
 
     cores: int
@@ -93,6 +95,17 @@ class Host:
     usd_per_s: float = 0.0
     crowding: Mapping[int, float] = field(default_factory=dict)
     reserve: int = 0
+    gpus: int = 0
+
+    def as_good_as(self, other: Host) -> bool:
+        """Whether whatever could be done under another holding could be done under this one, for no more watts and rent."""
+        return (
+            self.cores >= other.cores
+            and self.reserve >= other.reserve
+            and self.gpus >= other.gpus
+            and self.idle_w <= other.idle_w
+            and self.usd_per_s <= other.usd_per_s
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +128,11 @@ class RichMode:
         Factor of the plan's quality.
     engine
         The server that does its calls, if one is shared.
+    start_s
+        Time from the start of the run before which its server cannot answer, where other steps come before it (of a first
+        step, it is part of `load_s`).
+    gpus
+        GPUs that its server holds for the whole run.
     amount
         What the step has to do if this mode does it.
     warm
@@ -133,6 +151,8 @@ class RichMode:
     siblings: bool = False
     quality: float = 1.0
     engine: str | None = None
+    start_s: float = 0.0
+    gpus: int = 0
     amount: Amount = Amount((0.0,))
     warm: int = 0
 
@@ -264,6 +284,8 @@ class RichProblem:
         What a CPU-second adds in joules, and a joule in dollars (0 where energy is in the rent).
     engines
         For each shared server, how many calls it does at once.
+    engine_start_s
+        Of those that are still to be started, how long that takes.
     limits
         What must be kept.
     """
@@ -273,4 +295,5 @@ class RichProblem:
     active_w: float = 0.0
     usd_per_j: float = 0.0
     engines: Mapping[str, int] = field(default_factory=dict)
+    engine_start_s: Mapping[str, float] = field(default_factory=dict)
     limits: Limits = Limits()

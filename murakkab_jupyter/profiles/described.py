@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,19 @@ WORKER_KEYS = frozenset({
     "name", "host", "count", "cores", "memory_gb", "gpus", "speed", "price_usd_per_hour", "idle_w", "peak_w",
     "active_w_per_core", "electricity_usd_per_kwh", "source", "note",
 })  # fmt: skip
+POWER_KEYS = ("idle_w", "peak_w", "active_w_per_core", "price_usd_per_hour", "electricity_usd_per_kwh")
+"""What is stated of a host, not of each of its workers."""
+
 GPU_KEYS = frozenset({"name", "memory_gb", "count", "idle_w", "peak_w", "source", "note"})
 FIGURE_KEYS = frozenset({"value", "low", "high", "source", "note"})
 
 MOST = 1e9
 MOST_WORKERS = 100_000
 MOST_GPUS = 1_000
+MOST_CORES = 10_000
+MOST_GB = 50_000
+MOST_GPU_GB = 5_000
+"""More than any machine has: a slip, or megabytes."""
 
 
 def shipped_clusters() -> tuple[str, ...]:
@@ -99,14 +107,43 @@ def load_cluster(path: str | Path) -> ClusterView:
     if not isinstance(described, list) or not described:
         msg = f"The cluster file {file} holds no list of workers."
         raise UsageError(msg, hint="Write `workers:` and under it `- {name: w, cores: 8, memory_gb: 32}`.")
-    workers: list[WorkerView] = []
-    for index, raw in enumerate(described):
-        workers.extend(Entry(raw, f"worker {index + 1} of {file}", f"worker-{index + 1}").workers())
+    strange = sorted(str(key) for key in data if key not in ("workers", "note"))
+    if strange:
+        msg = f"In {file}: there is no {', '.join(strange)} beside the workers."
+        raise UsageError(msg, hint="Figures stand under the worker that they are of: `- {name: w, ...}`.")
+    entries = [
+        Entry(raw, f"worker {index + 1} of {file}", f"worker-{index + 1}")
+        for index, raw in enumerate(described)
+    ]
+    workers = powered([(entry, worker) for entry in entries for worker in entry.workers()])
     names = [worker.name for worker in workers]
     if len(set(names)) != len(names):
         msg = f"The cluster file {file} names a worker twice."
         raise UsageError(msg)
-    return ClusterView(tuple(workers), described=True)
+    return ClusterView(workers, described=True)
+
+
+def powered(made: Sequence[tuple[Entry, WorkerView]]) -> tuple[WorkerView, ...]:
+    """The workers with the watts and prices of their hosts, which those of one host share."""
+    by_host: dict[str, list[tuple[Entry, WorkerView]]] = {}
+    for entry, worker in made:
+        by_host.setdefault(worker.host, []).append((entry, worker))
+    power: dict[str, HostPower] = {}
+    known: dict[tuple[int, int, int], HostPower] = {}
+    for host, some in by_host.items():
+        stating = list({id(entry): entry for entry, _ in some if entry.states_power}.values())
+        first = stating[0] if stating else some[0][0]
+        for other in stating[1:]:
+            if other.stated_power != first.stated_power:
+                msg = f"In {other.where}: host {host} has other watts or prices than in {first.where}."
+                raise UsageError(msg, hint="State them once: a host's workers share them.")
+        cores = sum(worker.cores for _, worker in some)
+        cards = tuple(gpu for _, worker in some for gpu in worker.gpus)
+        alike = (id(first), cores, len(cards))  # thousands of hosts may be of one entry
+        if len(some) > 1 or alike not in known:
+            known[alike] = first.power(cores, cards)
+        power[host] = known[alike]
+    return tuple(replace(worker, power=power[worker.host]) for _, worker in made)
 
 
 class Reader:
@@ -140,6 +177,14 @@ class Reader:
             msg = f"In {self.where}: {key} must be a whole number from 1 to {most:g}, not {self.raw.get(key)!r}."
             raise UsageError(msg)
         return int(value)
+
+    def gigabytes(self, most: float) -> float | None:
+        """Memory: more than 0, and no more than there could be."""
+        value = self.number("memory_gb")
+        if value is not None and not 0 < value <= most:
+            msg = f"In {self.where}: memory_gb must be more than 0 and at most {most:g}, not {value:g}."
+            raise UsageError(msg, hint="It is in gigabytes: 80 for a card of 80 GB, 64 for a host of 64 GB.")
+        return value
 
     def origin(self, default: Source = "prior") -> Source:
         """`prior` or `published`."""
@@ -190,13 +235,12 @@ class Entry(Reader):
     def workers(self) -> list[WorkerView]:
         """As many as its count."""
         self.origin()
-        memory_gb = self.number("memory_gb")
+        memory_gb = self.gigabytes(MOST_GB)
         if memory_gb is None:
             msg = f"In {self.where}: memory_gb is missing."
             raise UsageError(msg)
-        cores, count = self.whole("cores", None), self.whole("count", 1, MOST_WORKERS)
-        gpus = self.gpus()
-        power, speed = self.power(cores, gpus), self.speed()
+        cores, count = self.whole("cores", None, MOST_CORES), self.whole("count", 1, MOST_WORKERS)
+        gpus, speed = self.gpus(), self.speed()
         made: list[WorkerView] = []
         for number in range(count):
             full = self.name if count == 1 else f"{self.name}-{number + 1}"
@@ -208,10 +252,19 @@ class Entry(Reader):
                     memory_bytes=int(memory_gb * 1e9),
                     gpus=gpus,
                     speed=speed,
-                    power=power,
                 )
             )
         return made
+
+    @property
+    def stated_power(self) -> dict[str, Any]:
+        """What it says of its host's watts and prices."""
+        return {key: self.raw[key] for key in POWER_KEYS if self.raw.get(key) is not None}
+
+    @property
+    def states_power(self) -> bool:
+        """Whether it says anything of them."""
+        return bool(self.stated_power)
 
     def speed(self) -> Figure:
         """Speed of one core against the reference machine: 1, a prior, when it is left out."""
@@ -228,7 +281,7 @@ class Entry(Reader):
         found: list[Gpu] = []
         for one in listed:
             own = Reader(one, f"a GPU of {self.where}", GPU_KEYS, "a GPU")
-            memory = own.number("memory_gb")
+            memory = own.gigabytes(MOST_GPU_GB)
             if memory is None or "name" not in own.raw:
                 msg = f"In {own.where}: a GPU has a name and memory_gb; this is {dict(one)!r}."
                 raise UsageError(msg)

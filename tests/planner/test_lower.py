@@ -1,7 +1,10 @@
 """Lowering: what the activities of the exact problem stand for."""
 
+from dataclasses import replace
+
 import pytest
 
+from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.planner.lower import (
     ENERGY,
     LOGLOSS,
@@ -129,6 +132,47 @@ def test_a_step_alone_takes_all_cores():
     first = RichStep("first", [mode(4.0, items=1)])
     rest = [RichStep(n, [mode(1.0, items=2)], [Flow("first", 1, whole=True)]) for n in ("left", "right")]
     assert least(relaxation(rich(first, *rest), FINE)) == pytest.approx(5.5)
+
+
+def served(seconds, *, gpus=1, start_s=0.0, joules=1.0):
+    return replace(mode(seconds, items=1, cores=0, joules=joules), gpus=gpus, start_s=start_s)
+
+
+def test_whoever_uses_gpus_pays_for_those_that_are_held():
+    """Ten joules on cores, or one on two GPUs whose idle watts come on top: what is held goes with the mode."""
+    step = RichStep("a", [mode(4.0, items=1, joules=10.0), served(4.0, gpus=2)])
+    none, two = Host(2, idle_w=1.0), Host(2, idle_w=5.0, gpus=2)
+    edges = windows(4.0, host=none) + windows(4.0, host=two)
+    solution = solve(relaxation(rich(step), edges), (ENERGY,), 5.0)
+    assert (solution.mode["a"], solution.totals[ENERGY]) == (0, pytest.approx(14.0))
+    cheap = windows(4.0, host=none) + windows(4.0, host=replace(two, idle_w=2.0))
+    solution = solve(relaxation(rich(step), cheap), (ENERGY,), 5.0)
+    assert (solution.mode["a"], solution.totals[ENERGY]) == (1, pytest.approx(9.0))
+    pinned = RichStep("a", [served(4.0, gpus=2)])
+    with pytest.raises(InfeasibleError):
+        solve(relaxation(rich(pinned), windows(4.0, host=none)), (ENERGY,), 5.0)
+
+
+def test_a_server_that_is_still_to_be_started_answers_no_sooner():
+    first = RichStep("first", [mode(1.0, items=1)])
+    later = RichStep("later", [mode(9.0, items=1), served(2.0, start_s=5.0)], [Flow("first", 1, whole=True)])
+    host = Host(2, gpus=1)
+    problem = relaxation(rich(first, later), windows(*(0.5 * n for n in range(40)), host=host))
+    solution = solve(problem, (SECONDS,), 5.0)
+    assert (solution.mode["later"], solution.totals[SECONDS]) == (1, pytest.approx(6.5))
+    slow = RichStep("later", [mode(9.0, items=1), served(2.0, start_s=9.0)], [Flow("first", 1, whole=True)])
+    problem = relaxation(rich(first, slow), windows(*(0.5 * n for n in range(40)), host=host))
+    solution = solve(problem, (SECONDS,), 5.0)
+    assert (solution.mode["later"], solution.totals[SECONDS]) == (0, pytest.approx(9.5))
+
+
+def test_a_shared_server_does_nothing_before_it_answers():
+    steps = [RichStep(name, [replace(served(2.0), engine="vllm")]) for name in "ab"]
+    problem = replace(
+        rich(*steps, hosts=(Host(2, gpus=1),), engines={"vllm": 1}), engine_start_s={"vllm": 3.0}
+    )
+    edges = windows(*(0.5 * n for n in range(40)), host=Host(2, gpus=1))
+    assert least(relaxation(problem, edges)) == pytest.approx(6.5)
 
 
 def test_a_candidate_holds_its_cores():

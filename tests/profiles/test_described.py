@@ -111,6 +111,10 @@ def test_peak_watts_alone_leave_the_busy_core_unknown(tmp_path):
         ("gpus: [{name: H100, memory_gb: 80, count: 5000}]", "count"),
         ("gpus: [{name: H100, memory_gb: 80, watts: 1}]", "there is no watts"),
         ("count: 1e8", "count"),
+        ("gpus: [{name: H100, memory_gb: 81920}]", "memory_gb must be more than 0 and at most 5000"),
+        ("gpus: [{name: H100, memory_gb: 0}]", "memory_gb"),
+        ("gpus: [{name: H100, memory_gb: 80 GB}]", "memory_gb"),
+        ("price_usd_per_hour: $3", "price_usd_per_hour"),
     ],
 )
 def test_a_figure_that_makes_no_sense_is_an_error_that_says_where(tmp_path, text, says):
@@ -118,3 +122,50 @@ def test_a_figure_that_makes_no_sense_is_an_error_that_says_where(tmp_path, text
     with pytest.raises(UsageError, match=says) as caught:
         load_cluster(file)
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("workers: [{cores: 2, memory_gb: 65536}]", "at most 50000"),
+        ("workers: [{cores: 1.0e+9, memory_gb: 8}]", "cores must be a whole number from 1 to 10000"),
+        ("workers: [{cores: 2, memory_gb: 0}]", "memory_gb must be more than 0"),
+        (
+            "workers: [{cores: 2, memory_gb: 8}]\nprice_usd_per_hour: 3",
+            "no price_usd_per_hour beside the workers",
+        ),
+        ("workers: [{cores: 2, memory_gb: 8}]\nworker: []", "no worker beside"),
+    ],
+)
+def test_more_than_any_machine_has_and_figures_in_no_place_are_errors(tmp_path, text, says):
+    with pytest.raises(UsageError, match=says):
+        load_cluster(written(tmp_path, text))
+
+
+def test_workers_of_one_host_share_its_watts_and_its_gpus(tmp_path):
+    view = load_cluster(
+        written(
+            tmp_path,
+            """
+workers:
+  - {name: a, host: h, cores: 6, memory_gb: 8, gpus: [{name: H100, memory_gb: 80, idle_w: 50}]}
+  - {name: b, host: h, cores: 2, memory_gb: 8, idle_w: 100, peak_w: 180, gpus: [{name: H100, memory_gb: 80, idle_w: 50}]}
+  - {name: c, cores: 2, memory_gb: 8}
+""",
+        )
+    )
+    a, b, c = view.workers
+    assert a.power == b.power
+    assert a.power.idle_w.value == pytest.approx(200.0), "the host, and both of its cards"
+    assert a.power.active_w_per_core.value == pytest.approx(10.0), "80 W over the eight cores of the host"
+    assert c.power.idle_w.value is None
+
+
+def test_one_host_with_two_prices_is_an_error(tmp_path):
+    text = """
+workers:
+  - {name: a, host: h, cores: 2, memory_gb: 8, price_usd_per_hour: 1}
+  - {name: b, host: h, cores: 2, memory_gb: 8, price_usd_per_hour: 2}
+"""
+    with pytest.raises(UsageError, match="host h has other watts or prices than in worker 1"):
+        load_cluster(written(tmp_path, text))
