@@ -31,6 +31,9 @@ PROBLEM = ("activities", "capacity", "budgets", "deadline_s", "min_quality")
 ACTIVITY = ("name", "modes", "predecessors")
 MODE = ("duration_s", "demand", "consumes", "quality")
 
+INTERRUPTED = 130
+"""The exit code that shells know for an interrupt."""
+
 Question = tuple[Problem, tuple[str, ...], float]
 """A problem, its objectives, and the time limit in seconds."""
 
@@ -159,7 +162,8 @@ def undecided_record(error: Undecided) -> dict[str, Any]:
 def main(words: Sequence[str] | None = None) -> int:
     """Solve the problem in a file and print the answer as JSON; returns the exit code.
 
-    0 a schedule, 4 infeasible, 3 undecided in time (both said as JSON too), 2 a mistake in the file.
+    0 a schedule, 4 infeasible, 3 undecided in time (both said as JSON too), 2 a mistake in the file, 130 interrupted before any
+    schedule was found (later an interrupt brings the best so far, with its gap).
     """
     parser = argparse.ArgumentParser(
         prog="python -m murakkab_jupyter.planner",
@@ -185,6 +189,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except MurakkabError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted before any schedule was found.\n")
+        return INTERRUPTED
     show(solution_record(solution))
     return 0
 

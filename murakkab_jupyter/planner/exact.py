@@ -6,7 +6,8 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 
 from murakkab_jupyter.core.errors import MurakkabError
@@ -15,12 +16,20 @@ from murakkab_jupyter.planner.answer import Pass, solution_of, undecided
 from murakkab_jupyter.planner.around import Around
 from murakkab_jupyter.planner.bounds import beyond, least
 from murakkab_jupyter.planner.branch import Branch, Limits, OutOfNodes
-from murakkab_jupyter.planner.check import faults_of
+from murakkab_jupyter.planner.check import as_written, faults_of
 from murakkab_jupyter.planner.guide import guided
-from murakkab_jupyter.planner.problem import QUALITY, Problem, Solution
+from murakkab_jupyter.planner.problem import (
+    LATENCY,
+    QUALITY,
+    TOLERANCE,
+    Infeasible,
+    Problem,
+    Solution,
+    Undecided,
+)
 from murakkab_jupyter.planner.schedule import place_in_order
 from murakkab_jupyter.planner.start import Draft, begin, draft, improve
-from murakkab_jupyter.planner.table import LOG_ZERO, Picks, Table, tabulate
+from murakkab_jupyter.planner.table import FINEST, LOG_ZERO, Picks, Table, tabulate
 
 __all__ = ["Faulty", "Impossible", "solve_exactly"]
 
@@ -68,6 +77,11 @@ class Clock:
     def left(self) -> float:
         return self.limit_s - (time.monotonic() - self.began)
 
+    @property
+    def rest(self) -> float:
+        """Seconds for saying why there is no schedule: a few, even where time is up."""
+        return max(self.left, 0.1 * self.limit_s, 0.02)
+
     def after(self, seconds: float) -> Callable[[], bool]:
         """Tells whether so many seconds have passed, or somebody said stop."""
         until = time.monotonic() + seconds
@@ -89,19 +103,18 @@ def solve_exactly(
     """See `problem.solve`."""
     clock = Clock(limit_s, stop)
     try:
-        hunt = Hunt(tabulate(problem), objectives, clock)
-        try:
-            hunt.warm(hint)
-            hunt.run()
-        except KeyboardInterrupt:
-            if hunt.held is None:
-                raise
-            clock.halted = True
-        solution = hunt.solution()
+        table = tabulate(problem)
+    except Infeasible:
+        from murakkab_jupyter.planner.capacity import explain_capacity
+        from murakkab_jupyter.planner.infeasible import explain_infeasible
+
+        raise explain_capacity(problem, clock.rest, explain_infeasible, stop=stop) from None
+    try:
+        solution = hunted(table, objectives, clock, hint=hint)
     except Impossible:
         from murakkab_jupyter.planner.infeasible import explain_infeasible
 
-        raise explain_infeasible(problem, max(clock.left, 0.1 * limit_s, 0.02)) from None
+        raise explain_infeasible(problem, clock.rest, stop=stop) from None
     faults = faults_of(problem, solution)
     if faults:
         msg = f"A fault in the planner: the schedule it made breaks a rule: {'; '.join(faults[:3])}."
@@ -111,6 +124,58 @@ def solve_exactly(
 
         solution = binding_limits(problem, solution, clock)
     return solution
+
+
+def hunted(
+    table: Table, objectives: tuple[str, ...], clock: Clock, *, hint: Solution | None = None
+) -> Solution:
+    """One hunt, and another with finer units where those of the first were too coarse for what it found.
+
+    Raises `Impossible` where no schedule keeps the limits, and `Undecided`.
+    """
+    solution = hunt_once(table, objectives, clock, hint)
+    for _ in range(2 * len(objectives)):
+        finer = None if clock.over or not solution.optimal else sharper(table, solution)
+        if finer is None:
+            break
+        try:
+            table = tabulate(finer)
+            solution = hunt_once(table, objectives, clock, solution)
+        except (Impossible, Infeasible, Undecided, KeyboardInterrupt):
+            break
+    return solution
+
+
+def hunt_once(table: Table, objectives: tuple[str, ...], clock: Clock, hint: Solution | None) -> Solution:
+    hunt = Hunt(table, objectives, clock)
+    try:
+        hunt.warm(hint)
+        hunt.run()
+    except KeyboardInterrupt:
+        if hunt.held is None:
+            raise
+        clock.halted = True
+    return hunt.solution()
+
+
+def sharper(table: Table, solution: Solution) -> Problem | None:
+    """The problem limited to what was reached, where units were chosen for amounts that are far larger; else None.
+
+    A plan of 3 J beside modes of 10^12 J: whoever may take no more than 3 J is left with units that tell 3 from 4.
+    """
+    problem = table.problem
+    for name in solution.objectives:
+        value = solution.totals[name]
+        unit = table.quantum if name == LATENCY else table.meters[table.meter(name)].unit
+        slack = table.slack if name == LATENCY else table.meters[table.meter(name)].slack
+        if not slack or not value or unit is None or unit * FINEST <= 4 * as_written(value):
+            continue
+        if unit * slack > as_written(value) * Fraction(TOLERANCE) / 4:
+            # What later objectives have reached may rest on a value of this one that is not its best.
+            if name == LATENCY:
+                return replace(problem, deadline_s=value)
+            return replace(problem, budgets={**problem.budgets, name: value})
+    return None
 
 
 class Hunt:
@@ -123,6 +188,8 @@ class Hunt:
         self.best: Draft | None = None
         self.size = sum(map(len, table.choices))
         self.passes: list[Pass] = []
+        self.old: Draft | None = None
+        """The old plan, if it keeps the limits here too."""
         self.near = Around(table, clock.stop)
         self.soonest: int | None = None
         """A bound of the makespan while the deadline is left out, if that was looked into."""
@@ -197,9 +264,11 @@ class Hunt:
         turn = {i: at for at, i in enumerate(order)}
         if all(turn[j] < turn[i] for i in turn for j in self.table.before[i]):
             chosen = tuple(picks)
-            self.take(
-                draft(self.table, self.limits, self.meters, chosen, place_in_order(self.table, chosen, order))
+            kept = draft(
+                self.table, self.limits, self.meters, chosen, place_in_order(self.table, chosen, order)
             )
+            self.take(kept)
+            self.old = None if kept.missed else kept
         return tuple(picks)
 
     def stand_in(self, i: int, index: int) -> int:
@@ -490,6 +559,7 @@ class Hunt:
             model = cpsat.Model(table, limits, timed=True)
             model.hint(held.picks, held.starts)
             outcome = model.minimise(weights, self.clock.left * 0.5, stop=self.clock.stop, effort=TIE_EFFORT)
+            self.clock.halted = self.clock.halted or outcome.stopped
             if outcome.picks is not None:
                 found = self.drafted(outcome.picks, outcome.starts)
                 if not found.missed and self.as_good(found, held):
@@ -505,6 +575,13 @@ class Hunt:
             return max(1, self.table.horizon)
         return max(1, sum(max(c.amounts[meter] for c in some) for some in self.table.choices))
 
+    def worse(self, one: Draft, other: Draft) -> bool:
+        """Whether a draft is worse than another in the first objective in which they truly differ."""
+        for a, b, meter in zip(one.values, other.values, self.meters, strict=True):
+            if abs(a - b) > self.slack(meter) and not (self.is_zero(meter, a) and self.is_zero(meter, b)):
+                return a > b
+        return False
+
     def as_good(self, found: Draft, held: Draft, until: int | None = None) -> bool:
         """Whether one draft is no worse than another in the objectives (before `until`)."""
         pairs = list(zip(found.values, held.values, self.meters, strict=True))[:until]
@@ -517,4 +594,6 @@ class Hunt:
         held = self.held
         if held is None:
             raise Impossible
+        if self.old is not None and self.worse(held, self.old):
+            held = self.old
         return solution_of(self.table, self.objectives, held, [*self.passes, *self.rest])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
 
-from murakkab_jupyter.planner import cpsat
+from murakkab_jupyter.planner import capacity, cpsat
 from murakkab_jupyter.planner.branch import Branch, Limits, OutOfNodes
 from murakkab_jupyter.planner.check import as_written
 from murakkab_jupyter.planner.problem import (
     LATENCY,
+    MOST_UNITS,
     QUALITY,
     TOLERANCE,
     Infeasible,
@@ -21,7 +23,7 @@ from murakkab_jupyter.planner.problem import (
     Solution,
     Undecided,
 )
-from murakkab_jupyter.planner.table import tabulate
+from murakkab_jupyter.planner.table import LOG_ZERO, tabulate
 
 __all__ = ["binding_limits", "explain_infeasible", "without"]
 
@@ -51,7 +53,8 @@ def limits_of(problem: Problem) -> list[str]:
     found = [] if problem.deadline_s is None else ["deadline"]
     if problem.min_quality:
         found.append("quality")
-    return found + [f"budget:{name}" for name in sorted(problem.budgets)]
+    # What nothing consumes keeps any budget.
+    return found + [f"budget:{name}" for name in sorted(problem.budgets) if name in problem.consumed]
 
 
 def without(problem: Problem, limit: str) -> Problem:
@@ -96,24 +99,23 @@ class Nearest:
     proven: bool
 
 
-def nearest(problem: Problem, limit: str, seconds: float) -> Nearest | None:
+def nearest(
+    problem: Problem, limit: str, seconds: float, *, stop: threading.Event | None = None
+) -> Nearest | None:
     """The best value of a limit's figure in a problem that is without it; None if no schedule was found."""
-    from murakkab_jupyter.planner.exact import Clock, Hunt, Impossible
+    from murakkab_jupyter.planner.exact import Clock, Impossible, hunted
 
     name = objective_of(limit)
-    if name not in (LATENCY, QUALITY) and name not in problem.consumed:
-        return Nearest(0.0, 0.0, proven=True)
     try:
-        hunt = Hunt(tabulate(problem), (name,), Clock(seconds))
-        hunt.warm(None)
-        hunt.run()
-        solution = hunt.solution()
+        solution = hunted(tabulate(problem), (name,), Clock(seconds, stop))
     except (Impossible, Undecided):
         return None
     return Nearest(solution.totals[name], solution.lower_bound, solution.optimal)
 
 
-def explain_infeasible(problem: Problem, seconds: float) -> Infeasible:
+def explain_infeasible(
+    problem: Problem, seconds: float, *, stop: threading.Event | None = None
+) -> Infeasible:
     """The error for a problem that is proven to have no schedule."""
     limits = limits_of(problem)
     until = time.monotonic() + seconds
@@ -123,41 +125,57 @@ def explain_infeasible(problem: Problem, seconds: float) -> Infeasible:
 
     found: dict[str, Nearest] = {}
     for at, limit in enumerate(limits):
-        value = nearest(without(problem, limit), limit, share(2 * len(limits) - at))
+        value = nearest(without(problem, limit), limit, share(2 * len(limits) - at), stop=stop)
         if value is not None:
             found[limit] = value
     if found:
         blamed = min(
             found, key=lambda one: (missed(value_of(problem, one), found[one].value), limits.index(one))
         )
-        return told(problem, blamed, found, ())
+        return told(problem, blamed, found)
+    # More of one resource may do where no other limit alone does.
+    lows = {name: units + 1 for name, units in sorted(problem.capacity.items()) if units < MOST_UNITS}
+    capacities = capacity.least_capacities(problem, lows, share(2), stop=stop)
+    if capacities:
+        blamed = capacity.blame(problem, capacities)
+        said = f"No schedule keeps {' and '.join(map(words, limits))} with {problem.capacity[blamed]} of {blamed}."
+        return capacity.told(problem, said, blamed, capacities)
     # No single limit is to blame: keep them one by one, and name those that do not fit beside the earlier.
     bare = problem
     for limit in limits:
         bare = without(bare, limit)
     broken: dict[str, Nearest] = {}
     for at, limit in enumerate(limits):
-        value = nearest(bare, limit, share(len(limits) - at))
-        if value is not None and missed(value_of(problem, limit), value.value) <= TOLERANCE:
-            bare = restored(bare, problem, limit)
+        value = nearest(bare, limit, share(len(limits) - at), stop=stop)
+        if value is not None and reached(problem, limit, value.value):
+            bare = moved(bare, limit, value_of(problem, limit))
         elif value is not None:
             broken[limit] = value
+            bare = moved(bare, limit, value.value)
     if not broken:
         limit = limits[-1] if limits else "capacity"
         value_there = value_of(problem, limit) if limits else 0.0
         broken[limit] = Nearest(value_there, value_there, proven=False)
     blamed = next(iter(broken))
-    return told(problem, blamed, {blamed: broken[blamed]}, tuple(one for one in broken if one != blamed))
+    return told(
+        problem, blamed, {blamed: broken[blamed]}, {one: broken[one] for one in broken if one != blamed}
+    )
 
 
-def restored(bare: Problem, problem: Problem, limit: str) -> Problem:
-    name = limit.removeprefix("budget:")
+def moved(problem: Problem, limit: str, value: float) -> Problem:
+    """The problem with a limit set to a value."""
     match limit:
         case "deadline":
-            return replace(bare, deadline_s=problem.deadline_s)
+            return replace(problem, deadline_s=value)
         case "quality":
-            return replace(bare, min_quality=problem.min_quality)
-    return replace(bare, budgets={**bare.budgets, name: problem.budgets[name]})
+            return replace(problem, min_quality=value)
+    return replace(problem, budgets={**problem.budgets, limit.removeprefix("budget:"): value})
+
+
+def reached(problem: Problem, limit: str, value: float) -> bool:
+    """Whether a value keeps a limit."""
+    most = value_of(problem, limit)
+    return value >= most * (1 - TOLERANCE) if limit == "quality" else value <= most * (1 + TOLERANCE)
 
 
 def missed(limit: float, value: float) -> float:
@@ -165,7 +183,11 @@ def missed(limit: float, value: float) -> float:
     return abs(value - limit) / max(abs(limit), 1e-12)
 
 
-def told(problem: Problem, blamed: str, found: dict[str, Nearest], others: Sequence[str]) -> Infeasible:
+def told(
+    problem: Problem, blamed: str, found: Mapping[str, Nearest], others: Mapping[str, Nearest] | None = None
+) -> Infeasible:
+    """The error; `found` are limits of which any one would do, `others` must move together with the one blamed."""
+    others = others or {}
     near = found[blamed]
     value, proven = near.value, near.proven
     limit = value_of(problem, blamed)
@@ -179,14 +201,16 @@ def told(problem: Problem, blamed: str, found: dict[str, Nearest], others: Seque
     rest = [f"{words(one)} {some.value:.9g}" for one, some in found.items() if one != blamed]
     hint = f"Set {said} to {value:.9g}" + (f", or {', or '.join(rest)}." if rest else ".")
     if others:
-        hint += f" Then relax {', '.join(map(words, others))} as well."
+        hint += (
+            f" Then also {' and '.join(f'{words(one)} to {some.value:.9g}' for one, some in others.items())}."
+        )
     return Infeasible(
         message,
         constraint=blamed,
         limit=limit,
         nearest=value,
         choices={one: some.value for one, some in found.items()},
-        others=others,
+        others=tuple(others),
         proven=proven,
         hint=hint,
     )
@@ -242,6 +266,12 @@ def binding_limits(problem: Problem, solution: Solution, clock: Watch) -> Soluti
 
 def reaches(problem: Problem, name: str, bound: float, clock: Watch) -> bool:
     """Whether a problem has a schedule that is better than `bound`, found with little work."""
+    if name == LATENCY:
+        problem = replace(problem, deadline_s=min(bound, problem.deadline_s or bound))
+    elif name != QUALITY:
+        problem = replace(
+            problem, budgets={**problem.budgets, name: min(bound, problem.budgets.get(name, bound))}
+        )
     try:
         table = tabulate(problem)
     except Infeasible:
@@ -250,11 +280,9 @@ def reaches(problem: Problem, name: str, bound: float, clock: Watch) -> bool:
     if table.hopeless:
         return False
     if meter >= 0 and table.meters[meter].name == QUALITY:
-        if bound <= 0:
-            return False
-        import math
-
-        most = math.ceil((-math.log(bound) - TOLERANCE) * (4 * len(table.choices)) / TOLERANCE) - 1
+        # Of a plan of quality 0 anything above is better.
+        log = -math.log(bound) - TOLERANCE if bound > 0 else 0.9 * LOG_ZERO
+        most = math.ceil(log * (4 * len(table.choices)) / TOLERANCE) - 1
     else:
         unit = table.quantum if meter < 0 else (table.meters[meter].unit or Fraction(1))
         most = -(-(as_written(bound) * (1 - Fraction(TOLERANCE))) // unit) - 1

@@ -35,7 +35,7 @@ LATENCY = "latency"
 QUALITY = "quality"
 
 TOLERANCE = 1e-9
-"""Figures closer than this share of themselves are equal: a limit is kept up to it, and so is an earlier objective."""
+"""Figures closer than this share of themselves may be taken as equal: a limit is kept up to it."""
 
 MOST_SECONDS = 1e12
 MOST_CONSUMED = 1e15
@@ -57,7 +57,7 @@ class Infeasible(InfeasibleError):  # noqa: N818 - the name of the low-level doo
         What it was.
     nearest
         The nearest value of that limit at which there is a schedule, all other limits kept
-        (if `others` is not empty: the best value it could have at all).
+        (if `others` is not empty: the best value it could have at all; of a capacity, one that does with the others).
     choices
         Every limit that alone would do, with the value it would have to have.
     others

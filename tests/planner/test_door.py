@@ -164,3 +164,16 @@ def test_a_question_is_read_with_its_defaults():
 def test_a_mode_needs_a_duration():
     with pytest.raises(BadProblem, match="mode 0 has no 'duration_s'"):
         read_question('{"activities": [{"name": "a", "modes": [{}]}]}')
+
+
+def test_an_interrupt_before_any_schedule_has_a_code_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("murakkab_jupyter.planner.door.solve", interrupted)
+    path = tmp_path / "problem.json"
+    path.write_text('{"activities": [{"name": "a", "modes": [{"duration_s": 1}]}]}')
+    assert main([str(path)]) == 130
+    assert capsys.readouterr() == ("", "Interrupted before any schedule was found.\n")

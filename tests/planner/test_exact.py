@@ -433,6 +433,59 @@ def test_contradictory_limits_name_one_and_say_that_the_other_must_move_too():
     assert error.nearest == {"deadline": 5.0, "quality": 0.5, "budget:usd": 5.0}[error.constraint]
 
 
+def test_limits_that_must_move_together_are_offered_at_values_that_do():
+    """The deadline can be kept; it is not blamed for what it could be without the others."""
+    listen = Activity("listen", [Mode(3, {}, {"usd": 4}, 0.8), Mode(9, {}, {"usd": 1}, 0.9)])
+    problem = Problem([listen], {}, {"usd": 2}, deadline_s=5, min_quality=0.95)
+    with pytest.raises(Infeasible) as caught:
+        solve(problem)
+    error = caught.value
+    assert (error.constraint, error.nearest, error.others) == ("quality", 0.8, ("budget:usd",))
+    assert "Set the least quality to 0.8. Then also the budget of usd to 4." in str(error)
+    assert solve(replace(problem, min_quality=0.8, budgets={"usd": 4})).makespan_s == 3.0
+
+
+def test_a_budget_that_nothing_consumes_is_never_to_blame():
+    with pytest.raises(Infeasible) as caught:
+        solve(Problem([Activity("a", [Mode(3)])], budgets={"ghost": 0.0}, deadline_s=2))
+    assert caught.value.choices == {"deadline": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("modes", "objectives", "best"),
+    [
+        ([Mode(1, {}, {"wh": 1e12}), Mode(1, {}, {"wh": 3e-9}), Mode(1, {}, {"wh": 1e-9})], ("wh",), 1e-9),
+        ([Mode(1e9), Mode(3e-9), Mode(1e-9)], ("latency",), 1e-9),
+        (
+            [Mode(1e11, {}, {"wh": 0.0}), Mode(2e-9, {}, {"wh": 0.0}), Mode(0, {}, {"wh": 3.3})],
+            ("latency", "wh"),
+            0,
+        ),
+    ],
+)
+def test_a_small_best_is_told_from_its_neighbours_beside_huge_modes(modes, objectives, best):
+    problem = Problem([Activity("a", modes)])
+    solution = solve(problem, objectives)
+    assert solution.totals[objectives[0]] == best == best_of(problem, objectives)[0]
+    assert (solution.optimal, solution.lower_bound) == (True, best)
+
+
+def test_a_limit_is_binding_too_where_all_plans_within_it_have_quality_zero():
+    modes = [Mode(1, {}, {"usd": 1}, 0.0), Mode(1, {}, {"usd": 9}, 0.9)]
+    solution = solve(Problem([Activity("a", modes)], budgets={"usd": 2}), ("quality",))
+    assert (solution.totals["quality"], solution.binding) == (0.0, ("budget:usd",))
+
+
+def test_of_plans_of_quality_zero_the_old_one_is_kept_where_it_is_better_in_the_next_objective():
+    acts = [
+        Activity("a", [Mode(1, {}, {}, 0.0)]),
+        Activity("b", [Mode(2, {}, {}, 0.5), Mode(9, {}, {}, 0.9)]),
+    ]
+    problem = Problem(acts)
+    old = solve(problem, ("quality", "latency"))
+    assert solve(problem, ("quality", "latency"), 0.0, hint=old).makespan_s == old.makespan_s == 2.0
+
+
 def test_a_budget_for_what_nothing_consumes_is_kept():
     assert solve(Problem([Activity("a", [Mode(1)])], {}, {"usd": 0})).optimal
 
