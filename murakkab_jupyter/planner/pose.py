@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
@@ -450,11 +450,16 @@ class Costs:
             return tuple(tangent(lambda *p, n=n: at(*p)[n], counts, work) for n in range(3))  # type: ignore[return-value]  # as below
 
         sizes = sorted({1, 2, most, (1 + most) // 2})
-        points = [(1.0, 0.0), *((float(n), n * work * share) for n in sizes for share in (0.5, 1.0, 2.0))]
+        points = [(float(n), n * work * share) for n in sizes for share in (0.5, 1.0, 2.0)]
         seen = [at(*point) for point in points]
         base, more_items, more_work = at(1, work), at(2, work), at(1, 2 * work)
+        empty = [at(n, 0.0) for n in sizes]
         return tuple(  # type: ignore[return-value]  # three, one for each figure
-            fitted(base[n], more_items[n], more_work[n], work, points, [row[n] for row in seen])
+            with_idle(
+                fitted(base[n], more_items[n], more_work[n], work, points, [row[n] for row in seen]),
+                sizes,
+                [row[n] for row in empty],
+            )
             for n in range(3)
         )
 
@@ -499,11 +504,22 @@ def fitted(
     points: Sequence[tuple[float, float]],
     seen: Sequence[float],
 ) -> CallCost:
-    """The parameters, if the profile is of that form; else only the least call that was seen, one item without work among them."""
+    """The parameters, if the profile is of that form where there is work; else only the least call that was seen."""
     item, unit = more_items - base, (more_work - base) / work
     call = base - item - unit * work
     made = CallCost(max(0.0, call), max(0.0, item), max(0.0, unit))
     scale = max(seen, default=0.0) * 1e-7
     if all(abs(made.at(*point) - value) <= scale for point, value in zip(points, seen, strict=True)):
-        return CallCost(*(one * (1 - 1e-7) for one in (made.call, made.item, made.unit)))
+        return CallCost(made.call * (1 - 1e-7), made.item * (1 - 1e-7), made.unit * (1 - 1e-7))
     return CallCost(min(seen, default=0.0))
+
+
+def with_idle(made: CallCost, sizes: Sequence[int], seen: Sequence[float]) -> CallCost:
+    """The same, with what calls without work take where that is less: `sizes` items each, and what was seen of them."""
+    if all(value >= made.at(n, 0.0) for n, value in zip(sizes, seen, strict=True)):
+        return made
+    item = max(0.0, (seen[-1] - seen[0]) / (sizes[-1] - sizes[0])) if len(sizes) > 1 else 0.0
+    call = max(0.0, min(value - n * item for n, value in zip(sizes, seen, strict=True)))
+    if any(value < call + n * item for n, value in zip(sizes, seen, strict=True)):
+        call, item = min(seen), 0.0
+    return replace(made, idle=(call * (1 - 1e-7), item * (1 - 1e-7)))

@@ -7,6 +7,7 @@ and once as something whose solution is a plan to try. The model of time is the 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -16,19 +17,41 @@ __all__ = ["Amount", "CallCost", "Flow", "Host", "Limits", "RichMode", "RichProb
 
 @dataclass(frozen=True, slots=True)
 class CallCost:
-    """What one call takes of something: `call + items x item + work x unit`."""
+    """What one call takes of something: `call + items x item + work x unit`.
+
+    `idle` are call and item of a call that has no work at all (silent scenes), if that takes less than the line says.
+    """
 
     call: float = 0.0
     item: float = 0.0
     unit: float = 0.0
+    idle: tuple[float, float] | None = None
 
     def at(self, items: float, work: float) -> float:
         """The amount for a call of so many items with so much work in all."""
-        return self.call + items * self.item + work * self.unit
+        found = self.call + items * self.item + work * self.unit
+        if work <= 0 and self.idle is not None:
+            found = min(found, self.idle[0] + items * self.idle[1])
+        return found
 
     def plus(self, each_call: float) -> CallCost:
         """The same with something added to every call."""
-        return CallCost(self.call + each_call, self.item, self.unit)
+        idle = None if self.idle is None else (self.idle[0] + each_call, self.idle[1])
+        return CallCost(self.call + each_call, self.item, self.unit, idle)
+
+    def least(self, works: Sequence[float], work: float, batch: int) -> float:
+        """At least so much for items (their works ascending, and all of it), however they fall into calls of at most `batch`.
+
+        Items without work are cheapest in calls of their own, or beside others: whichever takes less.
+        """
+        count = len(works)
+        busy = count if self.idle is None else count - bisect_right(works, 0.0)
+        calls, fewest = math.ceil(count / batch), math.ceil(busy / batch)
+        found = fewest * self.call + busy * self.item + work * self.unit
+        if self.idle is not None:
+            found += (calls - fewest) * min(self.call, self.idle[0])
+            found += (count - busy) * min(self.item, self.idle[1])
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +193,13 @@ class RichMode:
 
     def total(self, cost: CallCost) -> float:
         """At least so much of something, over all calls."""
-        items = self.amount.items
-        return cost.at(0, 0.0) * self.calls + items * cost.item + self.amount.least(items) * cost.unit
+        if self.siblings:
+            return math.fsum(cost.at(items, work) for items, work in self.amount.families)
+        return self.least(cost, self.amount.items)
+
+    def least(self, cost: CallCost, count: int) -> float:
+        """At least so much of something for any `count` items."""
+        return cost.least(self.amount.works[:count], self.amount.least(count), self.batch)
 
     def one_call(self) -> float:
         """No call is shorter than this (s)."""
@@ -203,12 +231,9 @@ class RichMode:
             return self.setup_s + max(
                 math.fsum(spans[:need]) / self.instances, math.fsum(spans[:share]), longest
             )
-        calls = math.ceil(count / self.batch)
         used = max(1, min(self.instances, count))
-        spread = (self.seconds.at(count, amount.least(count)) + (calls - 1) * self.seconds.call) / used
-        share = math.ceil(count / used)
-        alone = self.seconds.at(share, amount.least(share))
-        alone += (math.ceil(share / self.batch) - 1) * self.seconds.call
+        spread = self.least(self.seconds, count) / used
+        alone = self.least(self.seconds, math.ceil(count / used))
         longest = self.seconds.at(1, amount.works[-1]) if count == amount.items else 0.0
         return self.setup_s + max(spread, alone, longest)
 

@@ -50,6 +50,24 @@ def test_a_profile_of_another_form_gives_only_its_least_call():
     assert (seconds.call, seconds.item, seconds.unit) == (0.5, 0.0, 0.0)
 
 
+class Silent:
+    """Profiles of what has next to nothing to do where there is no work: much less than its line says."""
+
+    def call(self, agent, options, *, cores, items, work, speed=1.0):
+        seconds = 0.02 * items if work <= 0 else 1.0 + 0.1 * items + 0.5 * work
+        return Prediction(Figure(seconds, "s"), Figure(seconds, "s"))
+
+    def load(self, agent, options, *, speed=1.0):
+        return None
+
+
+def test_calls_without_work_do_not_hide_what_work_takes():
+    seconds, _, _ = Costs(Silent(), 1.0).of(Configuration("silent", batch=4), Amount((0.0, 0.0, 6.0)))
+    assert (seconds.call, seconds.item, seconds.unit) == pytest.approx((1.0, 0.1, 0.5), rel=1e-5)
+    assert seconds.idle == pytest.approx((0.0, 0.02), rel=1e-5, abs=1e-9)
+    assert seconds.at(3, 0.0) == pytest.approx(0.06, rel=1e-5)
+
+
 def most_done(sizes, most, cores, factor):
     """By trying all orders of calls: the most that is done at one instant on so many of a worker's cores."""
     best = 0.0

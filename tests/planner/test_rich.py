@@ -55,6 +55,23 @@ def test_no_schedule_of_calls_is_quicker_than_the_least_time(seed):
         assert one.elapsed(count) <= quickest(one, count) + 1e-9
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_items_without_work_are_no_dearer_than_in_any_schedule(seed):
+    dice = random.Random(seed)
+    works = [dice.choice((0.0, 0.0, 1.0, 9.0)) for _ in range(dice.randint(1, 5))]
+    idle = (dice.choice((0.0, 0.1, 0.4)), dice.choice((0.01, 0.3)))
+    one = mode(
+        works, instances=dice.randint(1, 2), batch=dice.randint(1, 3), cost=CallCost(0.3, 0.2, 0.1, idle)
+    )
+    for count in range(1, len(works) + 1):
+        assert one.elapsed(count) <= quickest(one, count) + 1e-9
+    ways = list(partitions(list(one.amount.works), one.batch))
+    spent = min(sum(one.seconds.at(len(call), sum(call)) for call in calls) for calls in ways)
+    assert one.total(one.seconds) <= spent + 1e-9
+    busy = [work for work in works if work]
+    assert one.total(one.seconds) >= 0.2 * len(busy) + 0.1 * sum(busy), "work is not forgotten beside silence"
+
+
 def test_one_instance_takes_exactly_its_calls():
     one = mode([1.0, 2.0, 3.0], batch=2, load_s=1.0)
     assert one.wall_s == pytest.approx(1.0 + 2 * 0.3 + 3 * 0.2 + 6 * 0.1)
