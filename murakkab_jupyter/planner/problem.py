@@ -10,6 +10,7 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, SupportsFloat
 
 from murakkab_jupyter.core.errors import InfeasibleError, MurakkabError, UsageError
@@ -307,7 +308,7 @@ class Problem:
             msg = f"Activities wait for each other in a circle: {' -> '.join(circle)}."
             raise BadProblem(msg, hint="Take one of these predecessors away.")
 
-    @property
+    @cached_property
     def consumed(self) -> tuple[str, ...]:
         """Names of all that any mode consumes, sorted."""
         return tuple(sorted({n for a in self.activities for m in a.modes for n in m.consumes}))

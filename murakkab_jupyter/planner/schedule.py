@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
@@ -13,60 +14,51 @@ Time = TypeVar("Time", int, float)
 
 
 class Profile(Generic[Time]):
-    """What is held of every resource over time, as steps; all times are ends or starts of what was placed."""
+    """What is free of every resource over time, as steps; all times are ends or starts of what was placed."""
 
     def __init__(self, capacity: Sequence[int], zero: Time) -> None:
-        self.capacity = tuple(capacity)
         self.times: list[Time] = [zero]
-        self.free: list[list[int]] = [list(capacity)]
+        self.free: list[list[int]] = [[units] for units in capacity]
+        """For each resource what is free from each of the times on; of the last all that there is."""
 
     def earliest(self, ready: Time, duration: Time, demand: Sequence[int]) -> Time:
         """The earliest start from `ready` on at which the demand is free for the whole duration."""
-        if not duration or not any(demand):
+        needs = [(self.free[r], units) for r, units in enumerate(demand) if units]
+        if not duration or not needs:
             return ready
-        times, free = self.times, self.free
-        at = bisect_after(times, ready) - 1
-        start = ready
-        while True:
-            end = start + duration
-            scan = at
-            blocked = -1
-            while scan < len(times) and times[scan] < end:
-                if any(need > left for need, left in zip(demand, free[scan], strict=True)):
-                    blocked = scan
-                scan += 1
-            if blocked < 0:
-                return start
-            at = blocked + 1
-            start = times[at]
+        times = self.times
+        last = len(times)
+        at = bisect_right(times, ready) - 1
+        start, end = ready, ready + duration
+        while at < last and times[at] < end:
+            for free, units in needs:
+                if free[at] < units:
+                    start = times[at + 1]
+                    end = start + duration
+                    break
+            at += 1
+        return start
 
     def hold(self, start: Time, duration: Time, demand: Sequence[int]) -> None:
         """Take the demand away from `start` to its end."""
         if not duration or not any(demand):
             return
         first, last = self.split(start), self.split(start + duration)
-        for i in range(first, last):
-            self.free[i] = [left - need for left, need in zip(self.free[i], demand, strict=True)]
+        for r, units in enumerate(demand):
+            if units:
+                free = self.free[r]
+                for at in range(first, last):
+                    free[at] -= units
 
     def split(self, instant: Time) -> int:
         """The place of the step that begins at this instant, made if there is none."""
-        at = bisect_after(self.times, instant) - 1
+        at = bisect_right(self.times, instant) - 1
         if self.times[at] == instant:
             return at
         self.times.insert(at + 1, instant)
-        self.free.insert(at + 1, list(self.free[at]))
+        for free in self.free:
+            free.insert(at + 1, free[at])
         return at + 1
-
-
-def bisect_after(times: Sequence[Time], instant: Time) -> int:
-    low, high = 0, len(times)
-    while low < high:
-        middle = (low + high) // 2
-        if instant < times[middle]:
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 def place_in_order(table: Table, picks: Picks, order: Sequence[int]) -> list[int]:

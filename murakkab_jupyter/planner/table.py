@@ -101,7 +101,7 @@ def tabulate(problem: Problem) -> Table:
         if not some:
             raise too_large(one, problem.capacity)
     resources = tuple(sorted(name for name in problem.capacity if contended(name, usable, problem.capacity)))
-    horizon = sum((max(as_written(m.duration_s) for _, m in some) for some in usable), Fraction(0))
+    horizon = sum((as_written(max(m.duration_s for _, m in some)) for some in usable), Fraction(0))
     if problem.deadline_s is not None:
         horizon = min(horizon, as_written(problem.deadline_s) * (1 + Fraction(TOLERANCE)))
     quantum, exact = quantum_of((as_written(m.duration_s) for some in usable for _, m in some), horizon)
@@ -216,12 +216,12 @@ def units_of(value: Fraction, unit: Fraction) -> int:
 def consumed_meter(
     name: str, problem: Problem, usable: Sequence[Sequence[tuple[int, Mode]]]
 ) -> tuple[Meter, Callable[[Mode], int]]:
-    amounts = [[as_written(m.consumes.get(name, 0.0)) for _, m in some] for some in usable]
-    most = sum((max(some) for some in amounts), Fraction(0))
+    amounts = [[m.consumes.get(name, 0.0) for _, m in some] for some in usable]
+    most = sum((as_written(max(some)) for some in amounts), Fraction(0))
     budget = problem.budgets.get(name)
     if budget is not None:
         most = min(most, as_written(budget) * (1 + Fraction(TOLERANCE)))
-    unit, exact = quantum_of((one for some in amounts for one in some), most)
+    unit, exact = quantum_of((as_written(one) for some in amounts for one in some), most)
     slack = 0 if exact else len(usable)
     limit = (
         None if budget is None else math.floor(as_written(budget) * (1 + Fraction(TOLERANCE)) / unit) + slack
@@ -253,6 +253,14 @@ def undominated(choices: Sequence[Choice]) -> tuple[Choice, ...]:
         ((one, (one.duration, *one.demand, *one.amounts)) for one in choices), key=lambda row: row[1]
     )
     for one, row in rows:
-        if not any(all(a <= b for a, b in zip(other, row, strict=True)) for _, other in kept):
+        if not any(covers(other, row) for _, other in kept):
             kept.append((one, row))
     return tuple(one for one, _ in sorted(kept, key=lambda pair: pair[0].index))
+
+
+def covers(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether no figure of one is above that of the other; a plain loop, for there are very many."""
+    for a, b in zip(one, other, strict=True):  # noqa: SIM110
+        if a > b:
+            return False
+    return True
