@@ -15,7 +15,7 @@ from murakkab_jupyter.core.kinds import Answer, Box, Boxes, Evidence, Passage, S
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_view
 from murakkab_jupyter.notebook.views.figures import amount, band, figure_text, timecode
-from murakkab_jupyter.notebook.views.frontier import frontier_view
+from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view
 from murakkab_jupyter.notebook.views.html import STYLE, Bundle, clean, once, shorten, tag, text_table
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.plan_sheet import plan_sheet
@@ -38,7 +38,7 @@ from murakkab_jupyter.notebook.views.tables import (
 )
 from murakkab_jupyter.notebook.views.values import file_name, value_words
 from murakkab_jupyter.planner.coverage import Coverage, Frontier
-from murakkab_jupyter.planner.plan import Alternative, Configuration
+from murakkab_jupyter.planner.plan import Alternative, Configuration, Reservation
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
 from tests.notebook import samples
@@ -579,3 +579,50 @@ def test_a_plan_shows_what_is_proven_what_more_would_save_and_the_prior_that_mat
         assert "If c took" not in shown
         assert "explain says which" in shown
     assert "19 J <b>" not in bundle.html
+
+
+def test_a_frontier_tells_a_step_s_options_from_its_place_and_batch():
+    one = samples.plan()
+    name, step = next(iter(one.steps.items()))
+    how = [
+        Configuration("see", (("size", 320),), "cpu", 1, 0, instances=2, batch=4),
+        Configuration("see", (("size", 320),), "cpu", 1, 0, instances=2, batch=16),
+        Configuration("see", (("size", 640),), "cpu", 2, 0, instances=1, batch=4),
+        Configuration("see", (("size", 640),), "gpu", 1, 1, instances=1, batch=4),
+    ]
+
+    def plans(configurations):
+        return [
+            replace(one, steps={**one.steps, name: replace(step, configuration=c)}) for c in configurations
+        ]
+
+    def chosen(configurations):
+        return [point["choices"][0] for point in frontier_sheet(plans(configurations))["points"]]
+
+    assert chosen(how[:3]) == [
+        ["see", "size=320 on 2 × 1 core, batch 4"],
+        ["see", "size=320 on 2 × 1 core, batch 16"],
+        ["see", "size=640 on 1 × 2 cores"],
+    ]
+    assert chosen(how[:2]) == [["see", "batch 4"], ["see", "batch 16"]]
+    assert chosen(how[2:]) == [["see", "on cpu, 1 × 2 cores"], ["see", "on gpu, 1 × 1 core + 1 GPU"]]
+    (first, *_) = frontier_view(plans(how[:3])).text.splitlines()[3:]
+    assert "see (size=320 on 2 × 1 core, batch 4)" in first
+
+
+@pytest.mark.parametrize(
+    ("cores", "hosts", "gpus", "said"),
+    [
+        (1, {"a": 2}, {}, "1 of 2 cores"),
+        (1, {"a": 1}, {}, "1 of 1 core"),
+        (2, {"a": 4, "b": 4}, {}, "2 of 4 cores a host"),
+        (3, {"a": 2, "b": 8}, {}, "at most 3 cores a host"),
+        (2, {"a": 4}, {"a": 1}, "2 of 4 cores, 1 GPU"),
+    ],
+)
+def test_a_frontier_says_what_its_plans_reserve_where_that_differs(cores, hosts, gpus, said):
+    one = samples.plan()
+    two = replace(one, reserves=Reservation(cores, hosts, gpus=gpus, gpus_of=gpus))
+    sheet = frontier_sheet([replace(one, reserves=None), two])
+    assert sheet["changing"] == ["Reserves"]
+    assert [point["choices"] for point in sheet["points"]] == [[["whole hosts", ""]], [[said, ""]]]

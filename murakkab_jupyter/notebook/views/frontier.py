@@ -26,9 +26,10 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
+from murakkab_jupyter.notebook.views.plan_sheet import place_words
 from murakkab_jupyter.notebook.views.spread import spread
 from murakkab_jupyter.planner.coverage import Frontier
-from murakkab_jupyter.planner.plan import Plan
+from murakkab_jupyter.planner.plan import Configuration, Plan
 
 __all__ = ["FRONTIER_TYPE", "frontier_sheet", "frontier_view", "ticks"]
 
@@ -67,11 +68,22 @@ def same_plan(one: Plan, other: Plan | None) -> bool:
 
 
 def reserved(plan: Plan) -> list[str]:
-    """Cores of each host that a plan reserves."""
-    if plan.reserves is None:
+    """Cores, and GPUs of engines, that a plan reserves of each host."""
+    kept = plan.reserves
+    if kept is None:
         return ["whole hosts", ""]
-    cores, most = plan.reserves.cores, max(plan.reserves.hosts.values(), default=0)
-    return [f"{min(cores, most)} of {most} cores", ""]
+    counts = {(min(kept.cores, of), of) for of in kept.hosts.values()}
+    if len(counts) == 1:
+        cores, of = counts.pop()
+        words = f"{cores} of {of} {'core' if of == 1 else 'cores'}"
+    else:
+        words = f"at most {kept.cores} {'core' if kept.cores == 1 else 'cores'}"
+    if len(kept.hosts) > 1:
+        words += " a host"
+    gpus = sum(kept.gpus.values())
+    if gpus:
+        words += f", {gpus} {'GPU' if gpus == 1 else 'GPUs'}"
+    return [words, ""]
 
 
 def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: str = "") -> dict[str, Any]:
@@ -82,7 +94,7 @@ def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: s
         for step in steps
         if len({str(plan.steps[step].configuration) for plan in plans if step in plan.steps}) > 1
     ]
-    held = len({plan.reserves and plan.reserves.cores for plan in plans}) > 1
+    held = len({reserved(plan)[0] for plan in plans}) > 1
     points = []
     for number, plan in enumerate(plans, start=1):
         values = {key: plan.predicted.get(key) for key, _ in COLUMNS}
@@ -147,16 +159,24 @@ def choice(step: str, plan: Plan, plans: Sequence[Plan]) -> list[str]:
     all_of_it = [one.steps[step].configuration for one in plans if step in one.steps]
     # Options mean the same only for the same agent.
     rivals = [one for one in all_of_it if one.agent == mine.agent]
-    words = [
+    options = [
         f"{key}={value}"
         for key, value in mine.options
         if any(dict(one.options).get(key) != value for one in rivals)
     ]
-    if len({(one.instances, one.cores, one.gpus, one.device) for one in all_of_it}) > 1:
-        words.append(f"{mine.instances} × {mine.cores} core{'s' if mine.cores > 1 else ''}")
-    if len({one.batch for one in rivals}) > 1 and not words:
-        words.append(f"batch {mine.batch}")
-    return [mine.agent, " ".join(words)]
+    where = ""
+    if len({place_words(one)[0] for one in all_of_it}) > 1:
+        device, _, held = place_words(mine)[0].partition(", ")
+        where = f"on {held}" if len({one.device for one in all_of_it}) == 1 else f"on {device}, {held}"
+    # Batches are told where nothing else would tell two plans apart.
+    twins = [one for one in rivals if told_apart(one) == told_apart(mine)]
+    batch = place_words(mine)[1] if len({place_words(one)[1] for one in twins}) > 1 else ""
+    return [mine.agent, ", ".join(part for part in (" ".join([*options, where]).strip(), batch) if part)]
+
+
+def told_apart(one: Configuration) -> tuple[object, str]:
+    """Options and place."""
+    return one.options, place_words(one)[0]
 
 
 def ticks(low: float, high: float, unit: str, most: int = 5) -> dict[str, Any]:
