@@ -15,7 +15,7 @@ from murakkab_jupyter.core.kinds import Answer, Box, Boxes, Evidence, Passage, S
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_view
 from murakkab_jupyter.notebook.views.figures import amount, band, figure_text, timecode
-from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view
+from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view, ticks
 from murakkab_jupyter.notebook.views.html import STYLE, Bundle, clean, once, shorten, tag, text_table
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.plan_sheet import plan_sheet
@@ -600,14 +600,30 @@ def test_a_frontier_tells_a_step_s_options_from_its_place_and_batch():
         return [point["choices"][0] for point in frontier_sheet(plans(configurations))["points"]]
 
     assert chosen(how[:3]) == [
-        ["see", "size=320 on 2 × 1 core, batch 4"],
-        ["see", "size=320 on 2 × 1 core, batch 16"],
+        ["size=320 on 2 × 1 core, batch 4", ""],
+        ["size=320 on 2 × 1 core, batch 16", ""],
+        ["size=640 on 1 × 2 cores", ""],
+    ]
+    assert chosen(how[:2]) == [["batch 4", ""], ["batch 16", ""]]
+    assert chosen(how[2:]) == [["on cpu, 1 × 2 cores", ""], ["on gpu, 1 × 1 core + 1 GPU", ""]]
+    other = replace(how[0], agent="look")
+    assert chosen([how[0], other, how[2]]) == [
+        ["see", "size=320 on 2 × 1 core"],
+        ["look", "on 2 × 1 core"],
         ["see", "size=640 on 1 × 2 cores"],
     ]
-    assert chosen(how[:2]) == [["see", "batch 4"], ["see", "batch 16"]]
-    assert chosen(how[2:]) == [["see", "on cpu, 1 × 2 cores"], ["see", "on gpu, 1 × 1 core + 1 GPU"]]
-    (first, *_) = frontier_view(plans(how[:3])).text.splitlines()[3:]
-    assert "see (size=320 on 2 × 1 core, batch 4)" in first
+    shown = frontier_view(plans(how[:3]))
+    assert "size=320 on 2 × 1 core, batch 4" in shown.text.splitlines()[3]
+    assert f"the agent of {name} (see)" in shown.text
+
+
+def test_marks_of_an_axis_have_words_of_their_own():
+    for low, high, unit in ((1.2e-7, 1.45e-7, "USD"), (0.558, 0.603, "1"), (2.0, 2.0, "s"), (0, 1e4, "J")):
+        found = ticks(low, high, unit)
+        words = [word for _, word in found["ticks"]]
+        assert words
+        assert len(set(words)) == len(words)
+        assert all(found["low"] <= mark <= found["high"] for mark, _ in found["ticks"])
 
 
 @pytest.mark.parametrize(

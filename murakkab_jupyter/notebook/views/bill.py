@@ -51,7 +51,10 @@ def told(bill: Bill, name: str) -> Told:
     columns += [("Wasted", "right")] if wasted else []
     rows = []
     for line in bill.lines:
-        row: list[Cell | object] = [Cell(line.name, line.agent), Cell(items_of(line), tokens_of(line))]
+        row: list[Cell | object] = [
+            Cell(line.name, " · ".join(one for one in (line.agent, tokens_of(line)) if one)),
+            items_of(line),
+        ]
         row += [amount_cell(line, key) for key, _ in COLUMNS]
         row += [method_of(line)] if len(methods) > 1 else []
         row += [figure_text(line.counted.get(boundary)) for boundary in boundaries]
@@ -85,7 +88,7 @@ def bill_view(bill: Bill, *, name: str = "") -> Bundle:
     )
     lines = [
         f"Bill: {said.detail}",
-        text_table(said.columns, said.rows, widest=40),
+        text_table(said.columns, said.rows, widest=64),
         *(wrap_text(f"• {one}") for one in said.notes),
     ]
     if said.marks:

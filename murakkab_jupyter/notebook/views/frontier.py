@@ -127,6 +127,7 @@ def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: s
         (key for key in ("quality", "latency", "energy", "cost") if key in axes and key != first), ""
     )
     same = [step for step in steps if step not in changing]
+    same += [f"the agent of {step} ({agent})" for step in changing if (agent := shared_agent(step, plans))]
     sheet: dict[str, Any] = {
         "name": name or (plans[0].workflow if plans else "") or "this workflow",
         "points": points,
@@ -156,6 +157,19 @@ def choice(step: str, plan: Plan, plans: Sequence[Plan]) -> list[str]:
     if step not in plan.steps:
         return ["–", ""]
     mine = plan.steps[step].configuration
+    words = difference(step, plan, plans)
+    return [words, ""] if words and shared_agent(step, plans) else [mine.agent, words]
+
+
+def shared_agent(step: str, plans: Sequence[Plan]) -> str:
+    """The agent that does a step in every plan, or nothing."""
+    agents = {plan.steps[step].configuration.agent for plan in plans if step in plan.steps}
+    return agents.pop() if len(agents) == 1 else ""
+
+
+def difference(step: str, plan: Plan, plans: Sequence[Plan]) -> str:
+    """Options, place and batch of a step, as far as they differ."""
+    mine = plan.steps[step].configuration
     all_of_it = [one.steps[step].configuration for one in plans if step in one.steps]
     # Options mean the same only for the same agent.
     rivals = [one for one in all_of_it if one.agent == mine.agent]
@@ -171,7 +185,7 @@ def choice(step: str, plan: Plan, plans: Sequence[Plan]) -> list[str]:
     # Batches are told where nothing else would tell two plans apart.
     twins = [one for one in rivals if told_apart(one) == told_apart(mine)]
     batch = place_words(mine)[1] if len({place_words(one)[1] for one in twins}) > 1 else ""
-    return [mine.agent, ", ".join(part for part in (" ".join([*options, where]).strip(), batch) if part)]
+    return ", ".join(part for part in (" ".join([*options, where]).strip(), batch) if part)
 
 
 def told_apart(one: Configuration) -> tuple[object, str]:
@@ -188,12 +202,14 @@ def ticks(low: float, high: float, unit: str, most: int = 5) -> dict[str, Any]:
             step *= factor
             break
     first, last = low - 0.08 * wide, high + 0.08 * wide
-    marks = [step * n for n in range(math.ceil(first / step), math.floor(last / step) + 1)]
-    return {
-        "low": first,
-        "high": last,
-        "ticks": [[one, amount(round(one, 12), unit)] for one in marks if one >= 0],
-    }
+    marks = [
+        mark for n in range(math.ceil(first / step), math.floor(last / step) + 1) if (mark := step * n) >= 0
+    ]
+    words = [amount(round(one, 12), unit) for one in marks]
+    while len(set(words)) < len(words):
+        # Amounts are short: where neighbours would be called the same, every second mark does.
+        marks, words = marks[::2], words[::2]
+    return {"low": first, "high": last, "ticks": [list(one) for one in zip(marks, words, strict=True)]}
 
 
 # --- drawn without scripts ----------------------------------------------------------------------------------------
@@ -233,7 +249,7 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
             caption="Frontier: for each plan its figures, what it gives up, and where it differs",
             below=[told(sheet, point) for point in sheet["points"]],
         ),
-        *(note(one) for one in notes if one),
+        *(note(*coded(one)) for one in notes if one),
     )
     text = "\n".join(
         [
@@ -259,6 +275,11 @@ def differs(sheet: dict[str, Any], point: dict[str, Any]) -> str:
         f"{step}: {' '.join(one for one in choice if one)}"
         for step, choice in zip(sheet["changing"], point["choices"], strict=True)
     )
+
+
+def coded(words: str) -> list[Html | str]:
+    """Words with what stands between backticks as code."""
+    return [tag("code", one) if odd % 2 else one for odd, one in enumerate(words.split("`"))]
 
 
 TAKE = "`%murakkab frontier --take N` takes plan N; `%murakkab run` then runs it."

@@ -79,7 +79,8 @@ export default function frontier({ el, say, rove }, root, act) {
     act({ what: 'take', plan: point.number });
   };
 
-  const choices = point => sheet.changing.map((step, index) => `${step}: ${point.choices[index].filter(Boolean).join(' ')}`).join(' · ');
+  const choices = point =>
+    sheet.changing.map((step, index) => el('span', { class: 'mk-choice' }, el('small', {}, `${step} `), point.choices[index].filter(Boolean).join(' ')));
 
   const words = point => sheet.columns.map(([key, title]) => `${title} ${point.texts[key]}`).join(', ');
 
@@ -91,7 +92,7 @@ export default function frontier({ el, say, rove }, root, act) {
     card.replaceChildren(
       el('div', {}, el('strong', {}, `Plan ${one.number}${one.chosen ? ', chosen' : ''}`), ` · ${one.gives}`),
       el('div', { class: 'mk-facts' }, ...sheet.columns.map(([key, title]) => el('span', { title: one.notes[key] }, el('small', {}, title), one.texts[key]))),
-      el('div', { class: 'mk-quiet' }, choices(one))
+      el('div', {}, ...choices(one))
     );
   };
 
@@ -200,7 +201,7 @@ export default function frontier({ el, say, rove }, root, act) {
           ];
           return [
             el('tr', look, ...cells),
-            ...(how ? [el('tr', { ...look, class: `mk-under ${look.class ?? ''}` }, el('td', { class: 'mk-wrap', colspan: sheet.columns.length }, el('small', {}, choices(point))))] : [])
+            ...(how ? [el('tr', { ...look, class: `mk-under ${look.class ?? ''}` }, el('td', { class: 'mk-wrap', colspan: sheet.columns.length }, ...choices(point)))] : [])
           ];
         })
       );

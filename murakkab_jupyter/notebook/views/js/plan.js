@@ -17,11 +17,19 @@ export default function plan({ el, say }, root) {
   let sheet = null;
   let edges = null;
 
+  /** What a step takes stands beside its times where there is room for it. */
+  const fit = (time, brief, room) => {
+    if (!brief) return;
+    brief.hidden = false;
+    brief.hidden = time.offsetWidth > room;
+  };
+
   /** Arrows from where a step begins to give to where the one that takes from it begins. */
   const arrows = () => {
     if (!sheet || !edges) return;
     const page = graph.getBoundingClientRect();
     if (!page.width) return;
+    for (const { node, fit } of rows.values()) fit(node.parentElement.clientWidth);
     const made = [];
     for (const step of sheet.steps) {
       for (const source of step.after) {
@@ -57,6 +65,9 @@ export default function plan({ el, say }, root) {
 
   const remarks = some => some.map(remark => el('div', { class: 'mk-note' }, `• ${remark}`));
 
+  // A plan that was taken from a frontier, or is the nearest to a limit, was not compared with second choices.
+  const compared = () => sheet.steps.some(step => step.second);
+
   const facts = pairs => el('div', { class: 'mk-facts' }, ...pairs.map(([label, text, title]) => el('span', { title }, el('small', {}, label), text)));
 
   const detail = step => {
@@ -80,7 +91,7 @@ export default function plan({ el, say }, root) {
           ` on ${other.place}, ${other.batch}: ${other.reason}`
         )
       );
-    } else {
+    } else if (compared()) {
       lines.push(el('small', {}, 'There was no other choice.'));
     }
     return lines;
@@ -101,11 +112,12 @@ export default function plan({ el, say }, root) {
       [wide, `left:${left}%`]
     ];
     const [room, side] = rooms.reduce((best, one) => (one[0] > best[0] ? one : best));
+    const brief = step.time ? el('span', { class: 'mk-quiet' }, ` · ${step.brief}`) : null;
     const time = el(
       'span',
       { class: 'mk-node-time', style: side },
       step.time || 'time unknown',
-      step.time && room > 40 ? el('span', { class: 'mk-brief mk-quiet' }, ` · ${step.brief}`) : ''
+      brief
     );
     const more = el('div', { id, class: 'mk-detail', style: tint, hidden: true });
     const what = el(
@@ -124,7 +136,7 @@ export default function plan({ el, say }, root) {
           arrows();
         }
       },
-      el('span', {}, el('strong', {}, step.name), step.second ? '' : el('small', {}, ' only choice')),
+      el('span', {}, el('strong', {}, step.name), step.second || !compared() ? '' : el('small', {}, ' only choice')),
       el('span', { class: 'mk-quiet' }, `${step.agent} · ${step.place}`)
     );
     const line = el(
@@ -139,7 +151,7 @@ export default function plan({ el, say }, root) {
       what,
       el('div', { class: 'mk-track' }, node, time)
     );
-    rows.set(step.name, { node });
+    rows.set(step.name, { node, fit: track => fit(time, brief, (room / 100) * track) });
     return [line, more];
   };
 
@@ -164,7 +176,7 @@ export default function plan({ el, say }, root) {
       foot.replaceChildren(
         ...remarks(sheet.remarks.slice(0, MOST)),
         sheet.remarks.length > MOST
-          ? el('details', { class: 'mk-note' }, el('summary', {}, `${sheet.remarks.length - MOST} more remarks`), ...remarks(sheet.remarks.slice(MOST)))
+          ? el('details', { class: 'mk-note' }, el('summary', {}, sheet.remarks.length === MOST + 1 ? '1 more remark' : `${sheet.remarks.length - MOST} more remarks`), ...remarks(sheet.remarks.slice(MOST)))
           : '',
         sheet.note ? el('div', { class: 'mk-note' }, `${sheet.note}${sheet.totals.some(one => one[2]) ? ' · dashed: a prior' : ''}`) : ''
       );
