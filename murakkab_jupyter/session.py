@@ -20,6 +20,7 @@ from murakkab_jupyter.core.errors import JournalError, LanguageError, MurakkabEr
 from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, Event, Notice, RunStatus
 from murakkab_jupyter.core.hosts import ClusterView, HostPower
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
+from murakkab_jupyter.core.media import find_media
 from murakkab_jupyter.energy.meter import best_meter
 from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
@@ -245,6 +246,14 @@ class Session:
             view = ClusterView((local_worker_view(cores=self.cores),))
         return replace(view, engines=self.engines.views())
 
+    def view_for(self, declaration: Declaration) -> ClusterView:
+        """The same, once workers on other hosts were asked whether they see the files of a declaration."""
+        view = self.view
+        if self._described is None and self._cluster is not None and not self._cluster.local:
+            self._cluster.look(list(find_media(declaration.readable())))
+            view = replace(self._cluster.seen(), engines=view.engines)
+        return view
+
     def evaluator(self, declaration: Declaration, view: ClusterView) -> Evaluator:
         """What judges configurations: the simulator, replaying them on the declaration's own items (samples of very many)."""
 
@@ -266,7 +275,7 @@ class Session:
 
     def plan(self, declaration: Declaration, goal: Goal | None = None) -> Plan:
         """Choose a configuration for every step; raises `InfeasibleError` when no plan meets the goal."""
-        view = self.view
+        view = self.view_for(declaration)
         made = make_plan(
             declaration.workflow,
             goal or declaration.workflow.goal,
@@ -299,7 +308,7 @@ class Session:
 
     def frontier(self, declaration: Declaration, goal: Goal | None = None) -> Frontier:
         """Plans of which none is better than another in every respect, and how many of how many they are the best of."""
-        view = self.view
+        view = self.view_for(declaration)
         found = frontier(
             declaration.workflow,
             goal or declaration.workflow.goal,

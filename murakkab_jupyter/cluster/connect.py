@@ -12,8 +12,9 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,11 +23,13 @@ from distributed import Client, SpecCluster
 
 from murakkab_jupyter.cluster.gpus import gpus_here
 from murakkab_jupyter.cluster.local import local_cluster
+from murakkab_jupyter.cluster.media import sees_files
 from murakkab_jupyter.cluster.probe import Probe, probe, survey
 from murakkab_jupyter.cluster.versions import check_probe, check_reported, missing_package
 from murakkab_jupyter.core.errors import ClusterError
-from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
+from murakkab_jupyter.core.media import Media
 
 __all__ = ["Cluster", "Roll", "connect"]
 
@@ -34,6 +37,9 @@ CONNECT_S = 8.0
 WORKERS_S = 10.0
 SURVEY_S = 30.0
 """How long the micro-benchmark of a busy worker is waited for."""
+
+TELLING_BYTES = 1_000_000
+"""Of smaller files the time they take says nothing of the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class Cluster:
         self._probes: dict[str, Probe] = {}
         self._surveys: dict[str, tuple[Figure, HostPower]] = {}
         self._refused: set[str] = set()
+        self._seeing: dict[str, bool] = {}
+        self._paces: list[float] = []
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         client.subscribe_topic("all", self._heard)
@@ -93,11 +101,42 @@ class Cluster:
             raise ClusterError(msg, hint=_START_WORKERS)
         for found in list(self._probes.values()):
             self._survey(found)
-        return ClusterView(tuple(self._view(found) for found in list(self._probes.values())))
+        return self.seen()
 
     def seen(self) -> ClusterView:
         """The workers as they were when last looked at; asks nobody."""
-        return ClusterView(tuple(self._view(found) for found in list(self._probes.values())))
+        return ClusterView(
+            tuple(self._view(found) for found in list(self._probes.values())), network=self.network
+        )
+
+    def look(self, media: Sequence[Media]) -> None:
+        """Ask one worker of each host whether it sees some files where they lie; views say so from then on."""
+        asked = {found.host: address for address, found in self._probes.items()}
+        if not media:
+            return
+        try:
+            answers = self.client.run(
+                sees_files, tuple(media), workers=sorted(asked.values()), on_error="ignore"
+            )
+        except Exception as error:  # noqa: BLE001 - unanswered, other hosts are taken not to see them: a guess in a plan, no more
+            logging.getLogger(__name__).info("no worker said whether it sees the files: %s", error)
+            return
+        self._seeing = {host: bool(answers.get(address)) for host, address in asked.items()}
+
+    def carried(self, size_bytes: int, seconds: float) -> None:
+        """A file of this size was sent to a worker in so many seconds."""
+        if size_bytes >= TELLING_BYTES and seconds > 0:
+            self._paces = [*self._paces[-99:], size_bytes / seconds / 1e6]
+
+    @property
+    def network(self) -> Figure:
+        """How fast files came to other hosts (MB/s): the median of the last hundred; unknown before the first."""
+        paces = sorted(self._paces)
+        if not paces:
+            return unknown("MB/s")
+        return Figure(
+            median(paces), "MB/s", paces[0], paces[-1], "measured", note=f"{len(paces)} files sent before"
+        )
 
     @property
     def alive(self) -> bool:
@@ -247,6 +286,7 @@ class Cluster:
             gpus=found.gpus,
             speed=speed,
             power=power,
+            sees_files=self._seeing.get(found.host, found.host == socket.gethostname()),
         )
 
     def _survey(self, found: Probe) -> None:

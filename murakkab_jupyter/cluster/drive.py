@@ -19,11 +19,11 @@ from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.cluster.connect import Cluster, Roll
 from murakkab_jupyter.cluster.engines.gate import ROUNDS, Checked, Gate
-from murakkab_jupyter.cluster.flight import Fault, Flight, Landed, Orders, Told, work_of
+from murakkab_jupyter.cluster.flight import Brought, Fault, Flight, Landed, Orders, Told, work_of
 from murakkab_jupyter.cluster.instances.pool import Reply
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import ClusterError
-from murakkab_jupyter.core.events import BatchRetried, EngineUsed, Event, Notice, Usage
+from murakkab_jupyter.core.events import BatchRetried, EngineUsed, Event, FilesBrought, Notice, Usage
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.messages import (
     Batch,
@@ -141,7 +141,7 @@ class Drive:
         self.recorder = recorder
         self.publish = publish
         self.stop = stop
-        self.inbox: queue.SimpleQueue[Message | Landed | Told | Roll | Fault | Checked | None] = (
+        self.inbox: queue.SimpleQueue[Message | Landed | Told | Brought | Roll | Fault | Checked | None] = (
             queue.SimpleQueue()
         )
         self.orders = Orders(self.name, cluster, library, self.inbox.put)
@@ -232,6 +232,8 @@ class Drive:
                 raise arrived.error
             case Told():
                 self._publish(Notice(self.now_s(), arrived.message))
+            case Brought(worker, size, seconds):
+                self._publish(FilesBrought(self.now_s(), worker, 1, size, seconds))
             case Landed():
                 self._land(arrived)
             case Roll():

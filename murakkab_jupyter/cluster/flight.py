@@ -33,11 +33,12 @@ from murakkab_jupyter.cluster.media import MediaShipper, find_media
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import InputError, MurakkabError
 from murakkab_jupyter.core.kinds import measure
+from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.messages import Batch, InstanceId
 from murakkab_jupyter.workflow.model import Step
 
-__all__ = ["Fault", "Flight", "Landed", "Orders", "Told", "work_of"]
+__all__ = ["Brought", "Fault", "Flight", "Landed", "Orders", "Told", "work_of"]
 
 INLINE_BYTES = 256 * 1024
 """What is larger travels to the worker as data of its own, not within the task."""
@@ -84,6 +85,15 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Brought:
+    """A file was sent to a worker that does not see it."""
+
+    worker: str
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """Something that the run cannot survive."""
 
@@ -119,18 +129,22 @@ class Orders:
     library
         Agents and capabilities.
     report
-        Takes `Landed` and `Told`, from any thread.
+        Takes `Landed`, `Told` and `Brought`, from any thread.
     """
 
     def __init__(
-        self, run: str, cluster: Cluster, library: Library, report: Callable[[Landed | Told | Fault], None]
+        self,
+        run: str,
+        cluster: Cluster,
+        library: Library,
+        report: Callable[[Landed | Told | Brought | Fault], None],
     ) -> None:
         self.run = run
         self.cluster = cluster
         self.client = cluster.client
         self.library = library
         self.report = report
-        self.media = MediaShipper(self.client)
+        self.media = MediaShipper(self.client, self._brought)
         self._specs: dict[str, tuple[str, bytes]] = {}
         self._leases: dict[str, Any] = {}
         self._shared: dict[tuple[str, str], Any] = {}
@@ -212,6 +226,11 @@ class Orders:
         if not flight.cancelled and not self._over:
             self._note(flight, reply)
             self.report(Landed(flight, reply, bad))
+
+    def _brought(self, worker: str, media: Media, seconds: float) -> None:
+        """A file has gone over the network: that is told, and how fast it was is kept for the next plan."""
+        self.cluster.carried(media.size_bytes, seconds)
+        self.report(Brought(worker, media.size_bytes, seconds))
 
     def _note(self, flight: Flight, reply: Reply) -> None:
         """Pass on what an agent has to say beside its values, each thing once a step."""

@@ -7,46 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import os
 import shutil
 import threading
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from distributed import Client
 
 from murakkab_jupyter.cluster.instances.ship import limit_bytes
 from murakkab_jupyter.core.errors import InputError
-from murakkab_jupyter.core.media import Media, hash_file
+from murakkab_jupyter.core.media import Media, find_media, hash_file
 
-__all__ = ["SHIP_LIMIT_BYTES", "MediaShipper", "find_media"]
+__all__ = ["SHIP_LIMIT_BYTES", "MediaShipper", "find_media", "sees_files"]
 
 SHIP_LIMIT_BYTES = 2 * 1024**3
 CHUNK_BYTES = 4 * 1024**2
 HASHED_BYTES = 64 * 1024**2
 """A file at the same path and of the same size is hashed to be sure, up to this size."""
-
-
-def find_media(value: object) -> Iterator[Media]:
-    """Every media reference in a value, however deep."""
-    match value:
-        case Media():
-            yield value
-        case None | str() | bytes() | int() | float() | np.ndarray():
-            return
-        case Mapping():
-            for part in value.values():
-                yield from find_media(part)
-        case list() | tuple() | set() | frozenset():
-            for part in value:
-                yield from find_media(part)
-        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            for one in dataclasses.fields(value):
-                yield from find_media(getattr(value, one.name))
 
 
 class MediaShipper:
@@ -56,10 +37,13 @@ class MediaShipper:
     ----------
     client
         A client of the scheduler that has the workers.
+    told
+        Is told of each file that was sent: the worker, the file, and the seconds that took.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, told: Callable[[str, Media, float], None] | None = None) -> None:
         self._client = client
+        self._told = told
         self._there: set[tuple[str, str]] = set()
         self._refused: dict[tuple[str, str], str] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
@@ -84,7 +68,10 @@ class MediaShipper:
                 raise InputError(self._refused[key])
             try:
                 if not self._ask(worker, have_file, media):
+                    began_s = time.monotonic()
                     self._ship(worker, media)
+                    if self._told is not None:
+                        self._told(worker, media, time.monotonic() - began_s)
             except InputError as error:
                 self._refused[key] = str(error)
                 raise
@@ -155,6 +142,13 @@ def readable(path: Path, media: Media, *, hashed_bytes: int = HASHED_BYTES) -> b
         return size > hashed_bytes or hash_file(path) == media.sha256
     except OSError:
         return False
+
+
+async def sees_files(some: Sequence[Media]) -> bool:
+    """Whether the worker reads all of some files at their own paths, as far as their sizes say."""
+    return await asyncio.to_thread(
+        lambda: all(readable(Path(one.path), one, hashed_bytes=-1) for one in some)
+    )
 
 
 async def have_file(media: Media) -> bool:

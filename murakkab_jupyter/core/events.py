@@ -19,6 +19,7 @@ __all__ = [
     "CoresReserved",
     "EngineUsed",
     "Event",
+    "FilesBrought",
     "ItemFailed",
     "ItemsRestored",
     "LevelClosed",
@@ -191,6 +192,16 @@ class CoresReserved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FilesBrought(Event):
+    """Files were sent to a worker whose host does not see them: how many, bytes in all, and the seconds that took."""
+
+    worker: str
+    files: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reconfigured(Event):
     """The plan changed under way: cause, what was before, what is after, predicted gain in words."""
 
@@ -247,6 +258,7 @@ _EVENTS: dict[str, type[Event]] = {
         StepEnded,
         WorkerChanged,
         CoresReserved,
+        FilesBrought,
         Reconfigured,
         EngineUsed,
         Notice,

@@ -63,6 +63,8 @@ class WorkerView:
         CPU speed against the machine that made the reference profiles (1.0 = the same), by micro-benchmark.
     power
         Watts and price of its host.
+    sees_files
+        Whether its host reads the files of the inputs where they lie; else each is brought to it once.
     """
 
     name: str
@@ -72,6 +74,7 @@ class WorkerView:
     gpus: tuple[Gpu, ...] = ()
     speed: Figure = field(default_factory=lambda: Figure(1.0, "1", source="prior"))
     power: HostPower = field(default_factory=HostPower)
+    sees_files: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +112,20 @@ class EngineView:
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """The workers and engines a plan may use. `described` is true for hardware that is only written down."""
+    """The workers and engines a plan may use.
+
+    Attributes
+    ----------
+    described
+        True for hardware that is only written down.
+    network
+        How fast files come to hosts that do not see them (MB/s), one after another; unknown is a guess when it is planned with.
+    """
 
     workers: tuple[WorkerView, ...]
     described: bool = False
     engines: tuple[EngineView, ...] = ()
+    network: Figure = field(default_factory=lambda: unknown("MB/s"))
 
     def engine(self, name: str) -> EngineView | None:
         """An engine by name."""

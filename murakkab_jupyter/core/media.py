@@ -6,14 +6,18 @@ that was shipped to its cache under the file's hash.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from murakkab_jupyter.core.errors import InputError
 
-__all__ = ["Media", "cache_dir", "hash_file", "media_cache"]
+__all__ = ["Media", "cache_dir", "find_media", "hash_file", "media_cache"]
 
 
 def cache_dir() -> Path:
@@ -81,3 +85,21 @@ class Media:
                 msg, hint="Declare the workflow again, or put the file on storage that workers share."
             )
         return found
+
+
+def find_media(value: object) -> Iterator[Media]:
+    """Every media reference in a value, however deep."""
+    match value:
+        case Media():
+            yield value
+        case None | str() | bytes() | int() | float() | np.ndarray():
+            return
+        case Mapping():
+            for part in value.values():
+                yield from find_media(part)
+        case list() | tuple() | set() | frozenset():
+            for part in value:
+                yield from find_media(part)
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            for one in dataclasses.fields(value):
+                yield from find_media(getattr(value, one.name))

@@ -17,6 +17,7 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.hosts import ClusterView, EngineView, allotted, host_cores
 from murakkab_jupyter.planner.cards import held_gpus, idle_w
 from murakkab_jupyter.planner.expect import Expectation, Mean, expect, means_of
+from murakkab_jupyter.planner.files import Files, Haul, files_to_bring, haul_of
 from murakkab_jupyter.planner.modes import Load, Mode, ladder, load_of
 from murakkab_jupyter.planner.quality import Judge
 from murakkab_jupyter.profiles.profile import Prediction, Profiles
@@ -67,6 +68,19 @@ def with_start(load: Load, engine: EngineView) -> Load:
     return replace(
         load, wall_s=load.wall_s + start_s, first_s=load.first_s + start_s, cpu_s=load.cpu_s + cpu_s
     )
+
+
+def first_hauls(files: Files | None, cluster: ClusterView) -> dict[str, Haul]:
+    """What the first step to read some files waits for."""
+    seen: set[str] = set()
+    found: dict[str, Haul] = {}
+    if files is None:
+        return found
+    for name, haul in haul_of(files, cluster).items():
+        if not seen.issuperset(files.reads(name)):
+            found[name] = haul
+        seen.update(files.reads(name))
+    return found
 
 
 def groups_of(step: Step, expectation: Expectation) -> float:
@@ -146,6 +160,9 @@ class Estimator:
             (step.name, [(i.source, i.how == "gather", not step.at) for i in step.inputs])
             for step in workflow.steps
         ]
+        self._hauls = first_hauls(files_to_bring(workflow, roots, cluster), cluster)
+        blind = sum(1 for worker in cluster.workers if not worker.sees_files)
+        self._blind = blind / max(1, len(cluster.workers))
         self._expected: dict[tuple[Any, ...], Expectation] = {}
         self._loads: dict[int, dict[tuple[str, int], Load]] = {}
         self._steps = {step.name: step for step in workflow.steps}
@@ -218,6 +235,14 @@ class Estimator:
                 found = known[name, pick] = with_start(found, cold)
         return found
 
+    def after_files(self, name: str, pick: int, load: Load, expectation: Expectation) -> Load:
+        """A load whose files must come first, to as many hosts as its instances will be on; those of steps before it are there."""
+        haul, instances = self._hauls[name], self.modes[name][pick].configuration.instances
+        each = max(1.0, expectation.steps[name].items / max(1, haul.files))
+        copies = min(float(instances), each, float(len(self.host_cores))) * self._blind
+        wall_s = max(load.wall_s + haul.first_s * self._blind, copies * haul.all_s + load.call_s)
+        return replace(load, wall_s=wall_s, first_s=load.first_s + haul.first_s * self._blind)
+
     def one_call(self, name: str, pick: int, expectation: Expectation) -> Prediction | None:
         """What the profile says of one call of a step."""
         mode, here = self.modes[name][pick].configuration, expectation.steps[name]
@@ -267,6 +292,8 @@ class Estimator:
         for name, inputs in self._order:
             pick = pick_of[name]
             load = known.get((name, pick)) or self.load(name, pick, expectation)
+            if name in self._hauls:
+                load = self.after_files(name, pick, load, expectation)
             start = 0.0
             last = 0.0
             for source, gathers, at_root in inputs:

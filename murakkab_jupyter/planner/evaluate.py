@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.transfer import Transfer
 from murakkab_jupyter.planner.plan import Configuration
 
 __all__ = ["Evaluation", "Evaluator"]
@@ -26,10 +27,13 @@ class Evaluation:
     totals
         `latency` (s, the makespan), `cpu` (s), `energy` (J, active and idle), `cost` (USD).
         `quality` may be left out: the planner puts in the product of the steps' qualities.
+    transfer
+        Files that are brought to hosts that do not see them; None where there are none.
     """
 
     steps: Mapping[str, Mapping[str, Figure]]
     totals: Mapping[str, Figure]
+    transfer: Transfer | None = None
 
 
 Evaluator = Callable[[Mapping[str, Configuration], int], Evaluation]

@@ -132,9 +132,12 @@ def lowered(rich: RichProblem, windows: Sequence[Window], *, hold: bool) -> Prob
         made.append(Activity(step.name, modes, before))
         last[step.name] = (step.name,)
         ends = [flow.source for flow in step.flows if flow.ends and not flow.whole]
-        if ends:
+        after = list(dict.fromkeys(name for source in ends for name in last[source]))
+        if step.complete_s > 0:
+            after.append(f"complete {step.name}")
+            made.append(Activity(f"complete {step.name}", [Mode(scale.time.down(step.complete_s))]))
+        if after:
             tail = Mode(scale.time.down(min(mode.one_call() for mode in step.modes)))
-            after = list(dict.fromkeys(name for source in ends for name in last[source]))
             made.append(Activity(f"tail {step.name}", [tail], after))
             last[step.name] = (step.name, f"tail {step.name}")
     rest = [rest_mode(window, rich, scale) for window in windows]
@@ -251,6 +254,7 @@ class Scale:
         longest = math.fsum(
             max(mode.wall_s for mode in step.modes)
             + step.release_s
+            + step.complete_s
             + math.fsum(lags_after(rich, step).values())
             + min(mode.one_call() for mode in step.modes)
             + max(mode.start_s for mode in step.modes)

@@ -15,6 +15,7 @@ from typing import Any
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.figure import Figure, weakest
 from murakkab_jupyter.core.kinds import measure
+from murakkab_jupyter.core.transfer import Transfer
 from murakkab_jupyter.planner.estimate import Estimator
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect
@@ -143,7 +144,27 @@ def continued(few: Evaluation, more: Evaluation, steps: float, note: str) -> Eva
     latency = totals.get("latency")
     if latency is not None:
         totals["latency"] = replace(latency, note="; ".join(filter(None, (latency.note, note))))
-    return Evaluation({name: lines(few.steps[name], one) for name, one in more.steps.items()}, totals)
+    return Evaluation(
+        {name: lines(few.steps[name], one) for name, one in more.steps.items()},
+        totals,
+        brought(few.transfer, more.transfer, steps, line),
+    )
+
+
+def brought(
+    few: Transfer | None, more: Transfer | None, steps: float, line: Callable[[Figure, Figure], Figure]
+) -> Transfer | None:
+    """The line through what two samples bring to other hosts."""
+    if more is None:
+        return None
+    few = few or Transfer(0, 0, replace(more.seconds, value=0.0, low=0.0, high=0.0))
+
+    def count(one: int, other: int) -> int:
+        return max(0, round(other + (other - one) * steps))
+
+    return Transfer(
+        count(few.files, more.files), count(few.bytes, more.bytes), line(few.seconds, more.seconds)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.transfer import Transfer
 from murakkab_jupyter.workflow.goal import Goal
 
 __all__ = ["Alternative", "Configuration", "Plan", "Regime", "Reservation", "StepPlan"]
@@ -253,6 +254,8 @@ class Plan:
     margins
         For each limit, the share by which a run may exceed what is expected with the goal's confidence: what the limit was
         planned with, as far as there was room.
+    transfer
+        Files that are brought to hosts that do not see them; None where there are none.
     """
 
     workflow: str
@@ -270,6 +273,7 @@ class Plan:
     reserves: Reservation | None = None
     cautions: tuple[str, ...] = ()
     margins: Mapping[str, float] = field(default_factory=dict)
+    transfer: Transfer | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: `steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`, and `reserves`."""
@@ -286,6 +290,7 @@ class Plan:
             "notes": list(self.notes),
             "cautions": list(self.cautions),
             "margins": dict(self.margins),
+            "transfer": None if self.transfer is None else self.transfer.to_json(),
             "reserves": None if self.reserves is None else self.reserves.to_json(),
             "predicted": {name: figure.to_json() for name, figure in self.predicted.items()},
             "steps": {
@@ -335,6 +340,7 @@ class Plan:
             notes=tuple(data["notes"]),
             cautions=tuple(data.get("cautions", ())),
             margins={str(name): float(share) for name, share in data.get("margins", {}).items()},
+            transfer=None if data.get("transfer") is None else Transfer.from_json(data["transfer"]),
             # Plans of earlier versions reserved whole hosts.
             reserves=None if data.get("reserves") is None else Reservation.from_json(data["reserves"]),
         )

@@ -17,6 +17,7 @@ from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView, allotted, host_cores
 from murakkab_jupyter.energy.estimate import JOULES_PER_KWH, SECONDS_PER_HOUR
 from murakkab_jupyter.planner.cards import gpus_of_hosts, idle_w
+from murakkab_jupyter.planner.files import files_to_bring, haul_of
 from murakkab_jupyter.planner.items import StepItems, walk
 from murakkab_jupyter.planner.modes import Mode, ladder
 from murakkab_jupyter.planner.plan import Configuration
@@ -87,6 +88,7 @@ def pose(
     scenarios = Scenarios.of(workflow, modes, roots, library)
     speed = max((worker.speed.value or 1.0 for worker in cluster.workers), default=1.0)
     costs = Costs(profiles, speed, cluster)
+    hauls = surely_brought(workflow, roots, cluster)
     steps: list[RichStep] = []
     users = users_of(modes)
     for step in workflow.steps:
@@ -107,7 +109,10 @@ def pose(
             )
             for mode in modes[step.name]
         ]
-        steps.append(RichStep(step.name, some, flows))
+        first_s, all_s = (
+            hauls.get(step.name, (0.0, 0.0)) if all(a.items for a in amounts.values()) else (0, 0)
+        )
+        steps.append(RichStep(step.name, some, flows, first_s, all_s))
     sizes = {m.cores for step in steps for m in step.modes if m.cores}
     power = [worker.power for worker in {w.host: w for w in reversed(cluster.workers)}.values()]
     rented = any(one.price_usd_per_hour.known for one in power)
@@ -179,6 +184,24 @@ def gpu_cases(gpus: Mapping[str, Sequence[int]], least: int, *, told_apart: bool
         cases.append((numbers[below], numbers[place]))
         below = place + 1
     return cases
+
+
+def surely_brought(
+    workflow: Workflow, roots: Mapping[str, Sequence[Any]], cluster: ClusterView
+) -> dict[str, tuple[float, float]]:
+    """Seconds from the start of every run until the first and the last files of a step are there; none where some host sees them.
+
+    Files go one after another over one link: the first item has its own no sooner than they take alone. The last call comes
+    after all have passed, where each file surely has an item: not where a step runs for parts of them, of which there may be none.
+    """
+    if any(worker.sees_files for worker in cluster.workers):
+        return {}
+    hauls = haul_of(files_to_bring(workflow, roots, cluster), cluster)
+    return {
+        step.name: (haul.first_s, haul.all_s if len(step.at) <= 1 else 0.0)
+        for step in workflow.steps
+        if (haul := hauls.get(step.name)) is not None
+    }
 
 
 def limits_of(goal: Goal, judge: Judge) -> Limits:

@@ -276,13 +276,14 @@ class Flow:
 class RichStep:
     """One step: its modes, and what it waits for.
 
-    `release_s` is when its inputs arrive, if they are not there from the start.
+    `release_s` is when the first of its inputs arrive, `complete_s` when the last do, if they are not there from the start.
     """
 
     name: str
     modes: Sequence[RichMode]
     flows: Sequence[Flow] = ()
     release_s: float = 0.0
+    complete_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from murakkab_jupyter.planner.cards import gpus_of_hosts, held_gpus
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect, means_of
+from murakkab_jupyter.planner.files import transfer_note
 from murakkab_jupyter.planner.margin import margin_of, risk_note
 from murakkab_jupyter.planner.modes import Candidates, Mode, candidates
 from murakkab_jupyter.planner.pipeline import longest, regime_of, stages
@@ -307,8 +308,10 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
             for name, _, limit in limits(goal)
             if (note := risk_note(result.totals, goal, name, limit)) is not None
         ),
+        transfer=result.transfer,
         notes=(
             *paced_note(problem, picks, result),
+            *transfer_note(result.transfer, problem.estimator.cluster),
             *notes_of(
                 problem.found,
                 problem.judge,

@@ -26,8 +26,9 @@ SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 WORKER_KEYS = frozenset({
     "name", "host", "count", "cores", "memory_gb", "gpus", "speed", "price_usd_per_hour", "idle_w", "peak_w",
-    "active_w_per_core", "electricity_usd_per_kwh", "source", "note",
+    "active_w_per_core", "electricity_usd_per_kwh", "sees_files", "source", "note",
 })  # fmt: skip
+CLUSTER_KEYS = frozenset({"workers", "network_mb_per_s", "note"})
 POWER_KEYS = ("idle_w", "peak_w", "active_w_per_core", "price_usd_per_hour", "electricity_usd_per_kwh")
 """What is stated of a host, not of each of its workers."""
 
@@ -79,7 +80,8 @@ def load_cluster(path: str | Path) -> ClusterView:
 
     A file holds `workers`, a list of `{name, count, cores, memory_gb, gpus: [{name, memory_gb, count, idle_w,
     peak_w}], speed, idle_w, peak_w or active_w_per_core, price_usd_per_hour, electricity_usd_per_kwh, source,
-    note}`. A figure is a number, or `{value, low, high, source, note}` with a source of its own: `prior`, or
+    sees_files, note}`, and `network_mb_per_s`: how fast files are brought to hosts that do not see them. Where no worker says
+    whether it sees them, the first one's host does, and the others do not. A figure is a number, or `{value, low, high, source, note}` with a source of its own: `prior`, or
     `published` with a citation in its note.
     """
     file = Path(path).expanduser()
@@ -107,7 +109,7 @@ def load_cluster(path: str | Path) -> ClusterView:
     if not isinstance(described, list) or not described:
         msg = f"The cluster file {file} holds no list of workers."
         raise UsageError(msg, hint="Write `workers:` and under it `- {name: w, cores: 8, memory_gb: 32}`.")
-    strange = sorted(str(key) for key in data if key not in ("workers", "note"))
+    strange = sorted(str(key) for key in data if key not in CLUSTER_KEYS)
     if strange:
         msg = f"In {file}: there is no {', '.join(strange)} beside the workers."
         raise UsageError(msg, hint="Figures stand under the worker that they are of: `- {name: w, ...}`.")
@@ -120,7 +122,24 @@ def load_cluster(path: str | Path) -> ClusterView:
     if len(set(names)) != len(names):
         msg = f"The cluster file {file} names a worker twice."
         raise UsageError(msg)
-    return ClusterView(workers, described=True)
+    if not any("sees_files" in raw for raw in described):
+        workers = tuple(replace(one, sees_files=one.host == workers[0].host) for one in workers)
+    unlike = {one.host for one in workers if one.sees_files} & {
+        one.host for one in workers if not one.sees_files
+    }
+    if unlike:
+        msg = f"In {file}: of host {min(unlike)} one worker sees the files and another does not."
+        raise UsageError(msg)
+    return ClusterView(workers, described=True, network=network_of(data, file))
+
+
+def network_of(data: Mapping[str, Any], file: Path) -> Figure:
+    """The speed of the link over which files are brought to other hosts (MB/s); unknown where nobody said."""
+    network = Reader(data, str(file), CLUSTER_KEYS, "a cluster").figure("network_mb_per_s", "MB/s")
+    if network.value is not None and network.value <= 0:
+        msg = f"In {file}: network_mb_per_s must be more than 0."
+        raise UsageError(msg, hint="Leave it out where nobody knows: a guess is planned with.")
+    return network
 
 
 def powered(made: Sequence[tuple[Entry, WorkerView]]) -> tuple[WorkerView, ...]:
@@ -241,6 +260,10 @@ class Entry(Reader):
             raise UsageError(msg)
         cores, count = self.whole("cores", None, MOST_CORES), self.whole("count", 1, MOST_WORKERS)
         gpus, speed = self.gpus(), self.speed()
+        sees = self.raw.get("sees_files", False)
+        if not isinstance(sees, bool):
+            msg = f"In {self.where}: sees_files is true or false, not {sees!r}."
+            raise UsageError(msg)
         made: list[WorkerView] = []
         for number in range(count):
             full = self.name if count == 1 else f"{self.name}-{number + 1}"
@@ -252,6 +275,7 @@ class Entry(Reader):
                     memory_bytes=int(memory_gb * 1e9),
                     gpus=gpus,
                     speed=speed,
+                    sees_files=sees,
                 )
             )
         return made

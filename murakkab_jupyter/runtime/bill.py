@@ -29,6 +29,7 @@ from typing import Any
 from murakkab_jupyter.core.events import Event
 from murakkab_jupyter.core.figure import Figure, total
 from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.core.transfer import Transfer
 from murakkab_jupyter.energy.estimate import BOUNDARY
 from murakkab_jupyter.energy.reading import Boundary, Reading
 from murakkab_jupyter.planner.plan import Plan
@@ -57,6 +58,8 @@ class Bill:
         What `energy_j` covers: `node`, or `node, share of reserved cores 1/2`.
     outside
         For each boundary that a counter read: what of the reading is idle of cores that the run did not reserve (J).
+    transfer
+        Files that were brought to hosts that do not see them; None where there were none.
     """
 
     steps: tuple[Line, ...]
@@ -65,6 +68,7 @@ class Bill:
     notes: tuple[str, ...] = ()
     boundary: str = BOUNDARY
     outside: Mapping[Boundary, Figure] = field(default_factory=dict)
+    transfer: Transfer | None = None
 
     @classmethod
     def of(
@@ -96,7 +100,15 @@ class Bill:
         whole_s = lasted_s if seconds is None else seconds
         draft = Draft(plan, cluster, calls, whole_s, told)
         steps, idle, whole = draft.lines(reading)
-        return cls(steps, idle, whole, tuple(draft.notes(reading)), draft.covers, dict(draft.outside))
+        return cls(
+            steps,
+            idle,
+            whole,
+            tuple(draft.notes(reading)),
+            draft.covers,
+            dict(draft.outside),
+            draft.transfer,
+        )
 
     @property
     def metered(self) -> dict[Boundary, Figure]:
@@ -168,4 +180,5 @@ class Bill:
             "boundary": self.boundary,
             "metered": {boundary: one.to_json() for boundary, one in self.metered.items()},
             "outside": {boundary: one.to_json() for boundary, one in self.outside.items()},
+            "transfer": None if self.transfer is None else self.transfer.to_json(),
         }

@@ -9,6 +9,7 @@ from dataclasses import replace
 from murakkab_jupyter.core.events import Event, WorkerChanged
 from murakkab_jupyter.core.figure import Figure, total, unknown
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView, host_cores
+from murakkab_jupyter.core.transfer import Transfer
 from murakkab_jupyter.energy.estimate import active_energy_j, boundary_words, cost_usd, idle_energy_j, product
 from murakkab_jupyter.energy.reading import Boundary, Reading
 from murakkab_jupyter.planner.plan import Plan
@@ -61,6 +62,7 @@ class Draft:
         self.held = math.fsum(self.shares[host] * self.host_cores[host] for host in self.hosts)
         self.covers = boundary_words(None if reserved is None else self.held, self.of)
         self.outside: dict[Boundary, Figure] = {}
+        self.transfer = Transfer.of(events)
 
     def lines(self, reading: Reading | None) -> tuple[tuple[Line, ...], Line, Line]:
         """The lines of the steps, of idle, and of the total; `outside` is known after it."""
@@ -269,6 +271,10 @@ class Draft:
             yield (
                 f"Boundary: {self.covers} of the hosts in use. Idle energy, rent and electricity are charged for that share."
             )
+        if self.transfer is not None:
+            planned = self.plan.transfer
+            foreseen = "none was planned" if planned is None else f"planned: {planned.words}"
+            yield f"Files were brought to hosts that do not see them: {self.transfer.words} ({foreseen})."
         for boundary, figure in self.outside.items():
             if figure.value:
                 yield (

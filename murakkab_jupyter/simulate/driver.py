@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.core.events import Event, RunStatus, Usage
+from murakkab_jupyter.core.events import Event, FilesBrought, RunStatus, Usage
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView, EngineView, WorkerView
+from murakkab_jupyter.planner.files import Files
 from murakkab_jupyter.planner.items import ItemMeasures
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.profiles.profile import Profiles
@@ -46,6 +47,7 @@ from murakkab_jupyter.runtime.messages import (
 )
 from murakkab_jupyter.runtime.reserve import reserved_core_s
 from murakkab_jupyter.simulate.durations import Durations, Span, together
+from murakkab_jupyter.simulate.links import Links
 from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.simulate.simulation import Call, SimulatedStep, Simulation
 from murakkab_jupyter.simulate.weights import step_memory, step_seconds
@@ -56,13 +58,14 @@ __all__ = ["Simulation", "evaluation", "simulate"]
 
 @dataclass(slots=True)
 class Started:
-    """A call on the virtual clock."""
+    """A call on the virtual clock; `wait_s` of it for files that are brought to its host."""
 
     batch: Batch
     start_s: float
     load: Span | None
     work: float
     span: Span
+    wait_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ class Sums:
     last_s: float = 0.0
     span: Span = field(default_factory=Span)
     loading: Span = field(default_factory=Span)
+    moving: Span = field(default_factory=Span)
     cpu: dict[str, Span] = field(default_factory=dict)
     core_seconds: dict[str, float] = field(default_factory=dict)
     loads: int = 0
@@ -99,8 +103,12 @@ class VirtualDriver:
         workers: Iterable[WorkerView],
         changes: Iterable[tuple[float, Message]],
         engines: Iterable[EngineView] = (),
+        files: Files | None = None,
+        links: Links | None = None,
     ) -> None:
         self.loop = loop
+        self.files = files
+        self.links = links
         self.configurations = {step.name: loop.configuration(step.name) for step in loop.workflow.steps}
         self.measures = measures
         self.durations = durations
@@ -149,6 +157,8 @@ class VirtualDriver:
                 self.speeds[message.worker.name] = message.worker.speed.value or 1.0
                 self.cores[message.worker.name] = message.worker.cores
                 self.busy[message.worker.name] = 0
+                if self.links is not None:
+                    self.links.join(message.worker)
             elif isinstance(message, EngineReady):
                 self.answers(message.engine)
             for decision in self.loop.handle(message, self.now_s):
@@ -224,9 +234,26 @@ class VirtualDriver:
             self.loaded.add(batch.instance)
             load = self.durations.beside(self.durations.load(step, speed), share)
             took_s += load.seconds
+        wait_s = self.fetched(batch)
+        took_s += wait_s
         begin_s = self.turn(batch, took_s)
-        self.running[batch.task] = Started(batch, begin_s, load, work, span)
+        self.running[batch.task] = Started(batch, begin_s, load, work, span, wait_s)
         self.later(begin_s + took_s, BatchDone(batch.task, ()))
+
+    def fetched(self, batch: Batch) -> float:
+        """Seconds until the files that a call reads are on its host."""
+        if self.links is None or self.files is None or not self.files.reads(batch.step):
+            return 0.0
+        media = (one for key in batch.keys for one in self.files.of(batch.step, key))
+        found = self.links.bring(batch.instance.worker, media, self.now_s)
+        if found is None:
+            return 0.0
+        if found.files:
+            self.sums[batch.step].moving.add(found.span)
+            self.events.append(
+                FilesBrought(self.now_s, batch.instance.worker, found.files, found.bytes, found.span.seconds)
+            )
+        return found.wait_s
 
     def turn(self, batch: Batch, took_s: float) -> float:
         """When a call begins: now, or when its engine is through with another step's.
@@ -284,7 +311,8 @@ class VirtualDriver:
         sums = self.sums[batch.step]
         worker = batch.instance.worker
         cores = held_cores(batch)
-        held = cores * (self.now_s - started.start_s)
+        # As on the bill, a call that waits for its files computes nothing yet.
+        held = cores * max(0.0, self.now_s - started.start_s - started.wait_s)
         sums.core_seconds[worker] = sums.core_seconds.get(worker, 0.0) + held
         if sums.first_s is None or started.start_s < sums.first_s:
             sums.first_s = started.start_s
@@ -314,7 +342,8 @@ class VirtualDriver:
         sums = self.count(started, wasted=True)
         whole = started.span.seconds + (0.0 if started.load is None else started.load.seconds)
         cpu_s = started.span.cpu_s + (0.0 if started.load is None else started.load.cpu_s)
-        share = min(1.0, (self.now_s - started.start_s) / whole) if whole else 0.0
+        ran_s = max(0.0, self.now_s - started.start_s - started.wait_s)
+        share = min(1.0, ran_s / whole) if whole else 0.0
         spent = Span(cpu_s=cpu_s * share, cpu_low_s=cpu_s * share, cpu_high_s=cpu_s * share, source="prior")
         sums.cpu.setdefault(started.batch.instance.worker, Span()).add(spent)
 
@@ -363,7 +392,12 @@ def simulate(
     hosts = {view.name: view.host for view in cluster.engines if view.host}
     memory = step_memory(configurations, library=library, profiles=profiles)
     loop = RunLoop(workflow, configurations, seconds=seconds, reserve=reserve, hosts=hosts, memory=memory)
-    driver = VirtualDriver(loop, measures, durations, cluster.workers, changes, cluster.engines)
+    coming = list(changes)
+    joining = (message.worker for _, message in coming if isinstance(message, WorkerJoined))
+    blind = not all(view.sees_files for view in (*cluster.workers, *joining))
+    files = Files(workflow, roots) if blind else None
+    links = Links(cluster) if files else None
+    driver = VirtualDriver(loop, measures, durations, cluster.workers, coming, cluster.engines, files, links)
     driver.run(Begin(measures.roots, cluster.workers))
     whole = Span()
     parts = []
@@ -371,6 +405,7 @@ def simulate(
         part = Span()
         part.add(sums.span)
         part.add(sums.loading)
+        part.add(sums.moving)
         parts.append(part)
         whole.add(part)
     low, high = together(parts)
@@ -388,6 +423,7 @@ def simulate(
         message="" if driver.finish is None else driver.finish.message,
         guessed=tuple(durations.guessed),
         reserved_core_s=reserved_core_s(driver.events, makespan_s),
+        transfer=None if links is None else links.transfer,
     )
 
 

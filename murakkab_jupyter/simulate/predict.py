@@ -75,7 +75,7 @@ def evaluation(
             "cost": total(costs, "USD"),
             "quality": profiles.quality(configuration.agent, configuration.options),
         }
-    return Evaluation(steps, totals(simulation, steps, by_host, gpus, cluster))
+    return Evaluation(steps, totals(simulation, steps, by_host, gpus, cluster), simulation.transfer)
 
 
 def beyond(energy: Figure, idle_j: float) -> Figure:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from murakkab_jupyter.core.events import Event, RunStatus
 from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.transfer import Transfer
 
 __all__ = ["Call", "SimulatedStep", "Simulation"]
 
@@ -87,6 +88,8 @@ class Simulation:
         Core-seconds that were reserved of each worker; None for whole hosts.
     cpu_band
         Band of all CPU-seconds together, as factors: steps' errors even out in part.
+    transfer
+        Files that were brought to hosts that do not see them; None where there were none.
     guessed
         Agents that no profile knows: a guess stands for their durations.
     """
@@ -101,6 +104,7 @@ class Simulation:
     guessed: tuple[str, ...] = ()
     cpu_band: tuple[float, float] = (1.0, 1.0)
     reserved_core_s: Mapping[str, float] | None = None
+    transfer: Transfer | None = None
 
     def timeline(self) -> dict[str, list[Call]]:
         """The calls of each worker, by start."""

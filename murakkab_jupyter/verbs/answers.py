@@ -139,12 +139,14 @@ def cluster_json(view: ClusterView) -> dict[str, Any]:
     """A cluster as JSON."""
     return {
         "described": view.described,
+        "network_mb_per_s": view.network.to_json(),
         "workers": [
             {
                 "name": worker.name,
                 "host": worker.host,
                 "cores": worker.cores,
                 "memory_bytes": worker.memory_bytes,
+                "sees_files": worker.sees_files,
                 "gpus": [
                     {
                         "name": gpu.name,

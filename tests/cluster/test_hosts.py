@@ -17,7 +17,7 @@ import pytest
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs, Needs
 from murakkab_jupyter.cluster.connect import Cluster, connect
 from murakkab_jupyter.core.errors import ClusterError
-from murakkab_jupyter.core.events import Event, ItemFailed, Reconfigured, WorkerChanged
+from murakkab_jupyter.core.events import Event, FilesBrought, ItemFailed, Reconfigured, WorkerChanged
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media, media_cache
 from tests.cluster.hosts import NOBODY, Place
@@ -85,6 +85,11 @@ def test_media_that_workers_cannot_see_are_shipped_to_each(place: Place, tmp_pat
             {"items": pages},
             reading(),
         ).go()
+        cluster.look([page.media for page in pages])
+        assert not any(worker.sees_files for worker in cluster.view().workers)
+    told = ran.of(FilesBrought)
+    assert sum(one.bytes for one in told) == sum(page.media.size_bytes for page in pages)
+    assert all(one.files == 1 and one.seconds > 0 for one in told)
     assert ran.finish.status == "done", ran.finish.message
     said = list(ran.store.outputs("said").values())
     assert [" ".join(one.split()[-2:]) for one in said] == [f"page {number}" for number in range(12)]
@@ -103,10 +108,22 @@ def test_media_on_shared_storage_are_read_where_they_are(place: Place) -> None:
     place.worker("east")
     shared = place.folder / "shared"
     shared.mkdir()
+    pages = documents(shared, 3)
     with connect(place.address) as cluster:
-        ran = Run(
-            cluster, one_step(), {"said": setting("reader")}, {"items": documents(shared, 3)}, reading()
-        ).go()
+        ran = Run(cluster, one_step(), {"said": setting("reader")}, {"items": pages}, reading()).go()
+        cluster.look([page.media for page in pages])
+        assert [worker.sees_files for worker in cluster.view().workers] == [True]
+        (shared / "2.txt").unlink()
+        cluster.look([page.media for page in pages])
+        assert [worker.sees_files for worker in cluster.seen().workers] == [False]
+        assert not cluster.view().network.known
+        cluster.carried(20, 1.0)  # too small to tell anything
+        assert not cluster.network.known
+        cluster.carried(4_000_000, 0.02)
+        cluster.carried(4_000_000, 0.04)
+        network = cluster.view().network
+        assert (network.value, network.low, network.high, network.source) == (150.0, 100.0, 200.0, "measured")
+    assert ran.of(FilesBrought) == []
     assert {one.split()[0] for one in ran.store.outputs("said").values()} == {str(shared)}
     assert not (place.folder / "east" / "cache" / "media").exists()
 

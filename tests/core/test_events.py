@@ -15,6 +15,7 @@ from murakkab_jupyter.core.events import (
     CoresReserved,
     EngineUsed,
     Event,
+    FilesBrought,
     ItemFailed,
     ItemsRestored,
     LevelClosed,
@@ -51,6 +52,7 @@ ALL: dict[str, st.SearchStrategy[Any]] = {
         WorkerChanged, seconds, words, st.sampled_from(["lost", "joined"]), counts, words
     ),
     "CoresReserved": st.builds(CoresReserved, seconds, words, counts, counts),
+    "FilesBrought": st.builds(FilesBrought, seconds, words, counts, counts, seconds),
     "Reconfigured": st.builds(Reconfigured, seconds, words, words, words, words),
     "EngineUsed": st.builds(EngineUsed, seconds, words, words, words, seconds),
     "Notice": st.builds(Notice, seconds, words),

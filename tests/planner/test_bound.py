@@ -1,9 +1,14 @@
 """Bounds: on random workflows that were simulated whole, no bound is beaten and no plan is farther off than stated."""
 
 import math
+import random
+from dataclasses import replace
 
 import pytest
 
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.kinds import Document
+from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.planner import bound as bound_module
 from murakkab_jupyter.planner import cpsat
 from murakkab_jupyter.planner.bound import attempt, prove
@@ -31,11 +36,11 @@ SEARCHED = 4
 """Evaluations of a search that must be much smaller than the space."""
 
 
-def small_worlds(count, *, first=0):
+def small_worlds(count, *, first=0, made=random_world):
     """Seeds of so many worlds that are small enough to be simulated whole, and large enough to have a choice."""
     seed = first
     while count:
-        world = random_world(seed)
+        world = made(seed)
         problem = prepare(world.workflow, **world.arguments())
         if SEARCHED < problem.search.space <= LARGEST:
             count -= 1
@@ -136,6 +141,63 @@ def test_a_space_that_was_simulated_whole_is_optimal():
     assert plan.gap == 0
     assert plan.bound == plan.predicted["latency"].value
     assert f"the whole space of {problem.search.space} plans was simulated" in plan.proof
+
+
+def with_files(seed):
+    """A random world whose texts lie in files that some or all of its hosts do not see."""
+    world, dice = random_world(seed), random.Random(seed)
+    blind = [dice.random() < 0.7 for _ in world.cluster.workers]
+    kinds = [dice.choice(("text", "scene")) for _ in world.workflow.steps]
+    return replace(
+        world,
+        workflow=replace(
+            world.workflow,
+            steps=tuple(replace(s, kind=k) for s, k in zip(world.workflow.steps, kinds, strict=True)),
+        ),
+        cluster=replace(
+            world.cluster,
+            workers=tuple(
+                replace(w, sees_files=not b) for w, b in zip(world.cluster.workers, blind, strict=True)
+            ),
+            network=Figure(10.0, "MB/s", 5.0, 20.0, "published"),
+        ),
+        roots={
+            "data": [
+                Document(
+                    Media(f"/{n}", f"hash {n % 4}", (n % 4 + 1) * dice.choice((1, 1_000_000, 8_000_000))),
+                    text,
+                )
+                for n, text in enumerate(world.roots["data"])
+            ]
+        },
+    )
+
+
+def test_no_plan_beats_a_bound_where_files_are_brought():
+    tried = brought = later = 0
+    for seed, world, problem in small_worlds(WORLDS, first=300, made=with_files):
+        for goal in goals_of(problem):
+            best = best_of(problem.search, goal)
+            objective = goal.objectives[0]
+            if best is None or objective == "quality":
+                continue
+            tried += 1
+            rich = posed(world, problem, goal)
+            later += any(step.complete_s for step in rich.steps)
+            brought += all(problem.search.exact(p).transfer is not None for p in problem.search.all())
+            assert prove(rich, objective, best).value <= best * (1 + 1e-6) + 1e-12, (seed, goal)
+    assert tried > WORLDS
+    assert brought > WORLDS
+    assert later > WORLDS, "there were too few worlds whose files every plan must bring"
+
+
+def test_what_every_plan_must_bring_is_in_the_bound():
+    def latency(**more):
+        return prove(RichProblem([RichStep("a", [mode(3)], **more)], [TWO]), "latency", 60.0).value
+
+    assert latency() == pytest.approx(3.0, rel=1e-3)
+    assert latency(release_s=5.0) == pytest.approx(8.0, rel=1e-3)
+    assert latency(release_s=5.0, complete_s=30.0) == pytest.approx(33.0, rel=1e-3)
 
 
 # --- by hand ------------------------------------------------------------------------------------------------------

@@ -57,6 +57,43 @@ def test_a_slip_of_a_shipped_name_is_told_and_an_address_is_left_alone():
     assert find_cluster("laptop:8786") is None
 
 
+def test_the_first_host_has_the_files_where_nobody_says_who_sees_them(tmp_path):
+    worker = "{name: %s, cores: 2, memory_gb: 4%s}"
+    alone = load_cluster(written(tmp_path, f"workers: [{worker % ('a', '')}]"))
+    assert alone.workers[0].sees_files
+    assert not alone.network.known
+    two = load_cluster(written(tmp_path, f"workers: [{worker % ('a', '')}, {worker % ('b', ', count: 2')}]"))
+    assert [one.sees_files for one in two.workers] == [True, False, False]
+    shared = f"workers: [{worker % ('a', ', sees_files: false')}, {worker % ('b', ', sees_files: true')}]"
+    assert [one.sees_files for one in load_cluster(written(tmp_path, shared)).workers] == [False, True]
+
+
+def test_the_network_is_a_figure_like_any_other(tmp_path):
+    workers = "workers: [{name: a, cores: 2, memory_gb: 4}]\n"
+    plain = load_cluster(written(tmp_path, workers + "network_mb_per_s: 250")).network
+    assert (plain.value, plain.unit, plain.source) == (250.0, "MB/s", "prior")
+    cited = "network_mb_per_s: {value: 1250, low: 600, high: 1250, source: published, note: the data sheet}"
+    told = load_cluster(written(tmp_path, workers + cited)).network
+    assert (told.low, told.high, told.source) == (600.0, 1250.0, "published")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("network_mb_per_s: 0\nworkers: [{cores: 2, memory_gb: 4}]", "must be more than 0"),
+        ("network_mb_per_s: fast\nworkers: [{cores: 2, memory_gb: 4}]", "must be a number"),
+        ("workers: [{cores: 2, memory_gb: 4, sees_files: 1}]", "sees_files is true or false"),
+        (
+            "workers: [{name: a, host: h, cores: 2, memory_gb: 4, sees_files: true}, {name: b, host: h, cores: 2, memory_gb: 4}]",
+            "of host h one worker sees the files and another does not",
+        ),
+    ],
+)
+def test_nonsense_about_files_and_the_network_is_refused(tmp_path, text, words):
+    with pytest.raises(UsageError, match=words):
+        load_cluster(written(tmp_path, text))
+
+
 def test_a_figure_may_have_a_source_of_its_own(tmp_path):
     view = load_cluster(
         written(
