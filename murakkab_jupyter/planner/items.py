@@ -107,8 +107,10 @@ class ItemMeasures:
                 keys, values = [()], values[:1] or [None]
             self.roots[variable.name] = tuple(keys)
             measures = root_measures(workflow, variable.name, values, library)
+            alike: dict[tuple[tuple[str, float], ...], Measure] = {}
             for key, own in zip(keys, measures, strict=True):
-                self._keep(variable.name, key, own, 1)
+                # Values of the same measure share it: what follows from it is then worked out once.
+                self._keep(variable.name, key, alike.setdefault(tuple(own.items()), own), 1)
 
     def watch(self, read: dict[str, set[str]]) -> None:
         """Note from now on which options of each step are asked for."""

@@ -384,6 +384,8 @@ class Scenarios:
         library: Library,
     ) -> Scenarios:
         found = cls(tuple(modes))
+        if sum(len(roots.get(step.at[0], ())) if step.at else 1 for step in workflow.steps) > MOST_VISITS:
+            raise TooMany  # before the first walk, where that alone is long
         first = {name: some[0].configuration for name, some in modes.items()}
         once = walk(workflow, first, roots, library, read=found.read)
         choices: list[dict[Options, Configuration]] = []

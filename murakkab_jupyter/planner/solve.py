@@ -155,9 +155,9 @@ def make_plan(
     search = problem.search
 
     def closer(picks: Picks) -> tuple[Picks, Proof | None]:
-        if problem.regime == "pipeline":
-            return picks, None  # its figures are those of a line, and so many items are not walked one by one
-        return proven(workflow, search, problem.estimator, cluster, picks, goal, effort=proof_s)
+        return proven(
+            workflow, search, problem.estimator, cluster, picks, goal, effort=proof_s, regime=problem.regime
+        )
 
     first = search.best(goal)
     if search.crowded(first):
@@ -350,4 +350,4 @@ def paced_note(problem: Problem, picks: Picks, result: Evaluation) -> tuple[str,
     )
     latency = result.totals.get("latency")
     rests = f" Figures are {latency.note}." if latency is not None and latency.note else ""
-    return (f"Pipeline regime:{pace}{rests} No bound is proven.",)
+    return (f"Pipeline regime:{pace}{rests}",)

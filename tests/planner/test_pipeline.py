@@ -1,11 +1,14 @@
 """The pipeline regime: samples continued in a straight line agree with a replay of everything, and take its place only then."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.planner import pipeline
 from murakkab_jupyter.planner.evaluate import Evaluation
+from murakkab_jupyter.planner.items import walk
 from murakkab_jupyter.planner.pipeline import (
     MANY,
     SAMPLE,
@@ -89,8 +92,9 @@ def test_many_items_are_planned_on_samples_and_the_plan_says_so():
     note = next(one for one in plan.notes if one.startswith("Pipeline regime"))
     assert "of 20000 items" in note
     assert "slowest stage" in note
-    assert plan.bound is None
     assert plan.predicted["latency"].value > 0
+    assert 0 < plan.bound <= plan.predicted["latency"].value
+    assert plan.proof.startswith("Proven over all items: under these profiles no plan")
 
 
 def test_the_rule_needs_many_items_and_a_list_to_sample():
@@ -149,3 +153,59 @@ def test_more_instances_make_a_stage_faster():
             assert by_instances[many] > by_instances[few]
             compared += 1
     assert compared
+
+
+def small_pipelines(monkeypatch, count):
+    """Worlds in the pipeline regime, made so small that every plan can be replayed on all items."""
+    monkeypatch.setattr(pipeline, "MANY", 100)
+    monkeypatch.setattr(pipeline, "SAMPLE", 16)
+    seed = 0
+    while count:
+        world = with_items(seed, 128)
+        problem = prepare(world.workflow, **world.arguments(), effort=1)
+        if problem.regime == "pipeline" and 2 < problem.search.space <= 24:
+            count -= 1
+            yield seed, world, problem
+        seed += 1
+
+
+def test_no_plan_replayed_on_all_items_beats_the_bound_of_the_pipeline(monkeypatch):
+    tried = close = 0
+    for seed, world, problem in small_pipelines(monkeypatch, 5):
+        search = problem.search
+        evaluate = sampled(world.workflow, world.roots, world.library, replay_of(world))
+        whole = {
+            picks: replay_of(world)(world.roots, search.configurations(picks), search.reserved(picks))
+            for picks in search.all()
+        }
+        for objective in ("latency", "energy", "cost"):
+            for floor in (0.0, 0.95 * search.judge.reachable):
+                goal = Goal((objective,), floor)
+                plan = make_plan(world.workflow, goal, **{**world.arguments(), "evaluate": evaluate})
+                kept = [
+                    found.totals[objective].value
+                    for picks, found in whole.items()
+                    if not search.judge.shortfall(search.score(picks), goal.floor)
+                ]
+                assert plan.regime == "pipeline"
+                assert plan.bound <= min(kept) * (1 + 1e-6), (seed, goal)
+                assert plan.bound == pytest.approx(plan.predicted[objective].value * (1 - plan.gap))
+                tried += 1
+                close += plan.bound > 0.5 * min(kept)
+    assert tried == 30
+    assert close > tried // 2, "a bound that says nothing is none"
+
+
+def test_values_of_one_measure_are_worked_out_once():
+    world = random_world(0)
+    world.roots = {"data": ["word " * 7] * 50}
+    asked = []
+    first = world.workflow.steps[0].capability
+    capability = world.library.capability(first)
+    world.library._capabilities[first] = replace(
+        capability, work=lambda inputs, options: asked.append(1) or capability.work(inputs, options)
+    )
+    search = prepare(world.workflow, **world.arguments(), effort=1).search
+    asked.clear()
+    walk(world.workflow, search.configurations(next(search.all())), world.roots, world.library)
+    assert len(asked) == 1
