@@ -113,7 +113,8 @@ def pdf_text(path: Path) -> str:
         msg = f"{path} cannot be read as a PDF ({type(error).__name__}: {error})."
         raise InputError(msg, hint="The file is damaged or cut short. Does it open elsewhere?") from None
     if not any(page.strip() for page in pages):
-        msg = f"{path} holds no text, only pictures of its {len(pages)} pages."
+        which = "its page" if len(pages) == 1 else f"its {len(pages)} pages"
+        msg = f"{path} holds no text, only pictures of {which}."
         raise InputError(msg, hint="Save its pages as images, and read the text in them (ocr).")
     return "\f".join(pages)
 

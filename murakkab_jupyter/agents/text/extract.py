@@ -46,6 +46,9 @@ FORMS: Mapping[str, re.Pattern[str]] = {
     "integer": re.compile(r"(?<![\w.,-])-?\d[\d,]*(?![\w-]|\.\d)"),
 }
 AFTER = r"\s*(?:\([^)]*\)\s*)?(?::|=|\bis\b|\bare\b|\bwas\b|#|\bno\.?|–|-)\s*"
+CODES = frozenset({"number", "no", "nr", "id", "code", "reference", "ref"})
+CODE = r"\s*(?:#\s*)?((?=[\w/.-]*\d)[\w/.-]*\w)"
+"""What follows the name of a field that is a code: at least one digit is in it."""
 VALUE = re.compile(r"[^\n;|]+?(?=\s*(?:[\n;|]|\.(?:\s|\Z)|,\s+[A-Z]?[\w ]{2,24}:|\Z))")
 
 
@@ -94,6 +97,10 @@ def label_of(field: Field) -> str:
 def found(field: Field, text: str) -> str | bool | None:
     """The value of a field in a text, or None."""
     form = FORMS.get(field.type)
+    if form is None and CODES & set(re.split(r"[\W_]+", field.name.lower())):
+        code = re.search(rf"\b{label_of(field)}{CODE}", text, re.IGNORECASE)
+        if code is not None:
+            return code[1]
     labelled = re.search(rf"\b{label_of(field)}{AFTER}", text, re.IGNORECASE)
     if labelled is not None:
         rest = text[labelled.end() :]

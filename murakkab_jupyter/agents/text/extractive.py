@@ -6,6 +6,7 @@ A summary is a template over what was seen, and the sentences of what was said t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = ["ExtractiveSummary", "ExtractiveText", "pick", "register", "sections"
 VERSION = "2"
 TOGETHER = 160
 """Sentences that are compared with each other at once."""
+HEADING = re.compile(r"#{1,6}\s+")
 Score = Callable[[Sequence[str]], Sequence[float]]
 """How central each sentence is to the others."""
 
@@ -87,6 +89,8 @@ def sections(material: Any, words: int, score: Score = central) -> list[str]:
         texts = [sentence for part in others for sentence in split(unwrapped(text_of(part)))]
         # A line of signs alone (the underline of a heading) says nothing.
         texts = [sentence for sentence in texts if any(sign.isalnum() for sign in sentence)]
+        # A heading is no sentence, and stands only where there is nothing below it.
+        texts = [one for one in texts if not HEADING.match(one)] or [HEADING.sub("", one) for one in texts]
         if texts:
             rest.append((name, texts))
     said = [sentence for transcript in spoken for sentence in split(transcript.text)]

@@ -56,6 +56,12 @@ def test_a_long_speech_is_cut_to_whole_sentences_in_their_order():
     assert [one for one in speech if one in kept] == kept
 
 
+def test_headings_are_no_sentences_of_a_summary():
+    text = "# Boats\n\nThe club owns seven boats.\n\n## Insurance\n\nAll of them are insured."
+    assert summary(("notes", text)) == "The club owns seven boats. All of them are insured."
+    assert summary(("notes", "# Boats")) == "Boats"
+
+
 def test_texts_stand_under_their_names():
     assert summary(("screen_text", "Exit"), ("objects", boxes("dog"))) == "Seen: dog. Screen text: Exit"
 

@@ -93,6 +93,20 @@ def test_what_stands_beside_its_label_or_has_a_form_of_its_own_is_found():
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("I was charged twice for invoice number 1012, please refund me.", "1012"),
+        ("Invoice number #A-77/b came today.", "A-77/b"),
+        ("My invoice number: 4711.", "4711"),
+        ("I do not know the invoice number of it.", None),
+    ],
+)
+def test_a_code_stands_right_after_its_name(text, value):
+    made = extracted("invoice number", text)
+    assert made["invoice_number"] == value
+
+
 def test_what_does_not_stand_there_is_none_and_not_invented():
     assert extracted("vat number, signed by, discount: number") == {
         "vat_number": None,
