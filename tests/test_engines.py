@@ -63,6 +63,7 @@ def test_an_attached_server_is_planned_and_called_like_any_agent(session) -> Non
         run = session.run(declaration, plan)
     assert run.status == "done"
     assert whole(run, 5)
+    assert not any("is started" in text for text in run.notices)  # it is not ours to start
 
 
 def test_a_run_starts_the_engine_its_plan_needs_and_keeps_it_for_the_next(session) -> None:

@@ -333,9 +333,10 @@ class Drive:
 
     def _start(self, name: str) -> None:
         if self.gate is not None:
-            self._publish(
-                Notice(self.now_s(), f"Engine {name} is needed: it is started unless it answers already.")
-            )
+            if self.gate.starts(name):
+                self._publish(
+                    Notice(self.now_s(), f"Engine {name} is needed: it is started unless it answers already.")
+                )
             self.gate.start(name)
         else:
             self.inbox.put(EngineReady(name))

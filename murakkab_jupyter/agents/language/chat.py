@@ -203,6 +203,8 @@ class Chat(ABC):
 
     def fitted(self, request: Request) -> Reply | Failed:
         """Ask once, with the material shortened until it fits."""
+        if (roomless := self.roomless(request)) is not None:
+            return roomless
         asking = self.fitting(request)
         messages = next(asking)
         while True:
@@ -216,6 +218,15 @@ class Chat(ABC):
             except StopIteration as done:
                 reply: Reply | Failed = done.value
                 return reply
+
+    def roomless(self, request: Request) -> Failed | None:
+        """Why a request cannot fit, whatever its material is cut to; None where it may."""
+        if self.context_tokens is None or request.max_tokens < self.context_tokens:
+            return None
+        return Failed(
+            f"max_tokens={request.max_tokens} leaves no room for a question: "
+            f"question and answer together may have {self.context_tokens} tokens here. Give fewer: max_tokens=N."
+        )
 
     def fitting(self, request: Request) -> Generator[list[Message], Reply | Failed | TooLong, Reply | Failed]:
         """Yields messages to send and takes what came of them, until something fits: the rule without the sending."""
@@ -237,7 +248,7 @@ class Chat(ABC):
                 if limit <= 0:
                     break
                 continue
-            if limit is not None:
+            if limit is not None and isinstance(heard, Reply):
                 self.shortened += 1
                 self.notes[SHORTENED] = None
                 logger.warning(

@@ -166,7 +166,10 @@ def checked_url(url: str) -> str:
         good = False
     if not good:
         msg = "A model server's URL starts with http:// or https:// and names a host."
-        raise AgentError(msg, hint="For example url=http://localhost:8000/v1")
+        meant = f"http://{bare}" if re.fullmatch(r"[\w.-]+(?::\d+)?(?:/[\w./-]*)?", bare) else ""
+        raise AgentError(
+            msg, hint=f"Did you mean {meant}?" if meant else "For example http://localhost:8000/v1"
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         msg = "The URL of a model server may not hold a user, a password or a query."
         raise AgentError(msg, hint="Keys belong into the environment, never into a workflow.")

@@ -276,6 +276,8 @@ class OpenAIChat(Chat):
 
     async def fit(self, request: Request) -> Reply | Failed:
         """Ask once, with the material shortened until it fits."""
+        if (roomless := self.roomless(request)) is not None:
+            return roomless
         asking = self.fitting(request)
         messages = next(asking)
         while True:

@@ -13,7 +13,16 @@ from murakkab_jupyter.agents.language.chat import TooLong
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.core.errors import AgentError
 
-__all__ = ["Lost", "Refused", "after_s", "message_in", "raise_for", "raise_for_error", "said_by"]
+__all__ = [
+    "Lost",
+    "Refused",
+    "after_s",
+    "message_in",
+    "raise_for",
+    "raise_for_error",
+    "said_by",
+    "without_markup",
+]
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses that may pass."""
@@ -147,12 +156,22 @@ def message_in(endpoint: Endpoint, raw: bytes) -> str:
     return said_by(endpoint, found if isinstance(found, dict) else text)
 
 
+def without_markup(text: str) -> str:
+    """A text; of a web page its title, or that it is one."""
+    if not re.match(r"\s*<(?:!doctype|html|head|body)\b", text, re.IGNORECASE):
+        return text
+    title = re.search(r"<title>([^<]*)", text, re.IGNORECASE)
+    return f"a web page ({title[1].strip()})" if title and title[1].strip() else "a web page"
+
+
 def said_by(endpoint: Endpoint, found: Any) -> str:
     """The message in an error's JSON, or a text, in one line and without the key."""
     if isinstance(found, Mapping):
         error = found.get("error", found)
-        found = (error.get("message") or error) if isinstance(error, Mapping) else error
-    text = str(found)
+        found = (
+            (error.get("message") or error.get("detail") or error) if isinstance(error, Mapping) else error
+        )
+    text = without_markup(str(found))
     if key := endpoint.key():
         text = text.replace(key, "***")
     return " ".join(text.split())[:400].rstrip(".") or "without a reason"

@@ -17,6 +17,7 @@ from http.client import HTTPException
 from typing import Any
 
 from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint, checked_url
+from murakkab_jupyter.agents.served.refusals import without_markup
 from murakkab_jupyter.cluster.engines.limits import limits_of
 from murakkab_jupyter.core.errors import ClusterError
 
@@ -227,8 +228,10 @@ def reason(raw: str) -> str:
         found = None
     if isinstance(found, dict):
         error = found.get("error", found)
-        raw = str(error.get("message") or error) if isinstance(error, dict) else str(error)
-    return " ".join(raw.split())[:300].rstrip(".") or "without a reason"
+        raw = str(error)
+        if isinstance(error, dict):
+            raw = str(error.get("message") or error.get("detail") or error)
+    return " ".join(without_markup(raw).split())[:300].rstrip(".") or "without a reason"
 
 
 def some_of(names: Sequence[str], like: str = "") -> str:

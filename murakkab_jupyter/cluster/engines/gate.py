@@ -62,6 +62,13 @@ class Gate:
         """What tells an engine's present life from its last; None while it does not answer."""
         return self._life.get(name)
 
+    def starts(self, name: str) -> bool:
+        """Whether an engine is one that is started here; an attached one is somebody else's to start."""
+        try:
+            return self.roster.find(name).config is not None
+        except MurakkabError:
+            return False
+
     def start(self, name: str) -> None:
         """Have an engine answer, then report `EngineReady`, or a final `EngineLost`."""
         self._threads.submit(self._ensure, name)

@@ -101,3 +101,12 @@ def test_the_key_of_openai_goes_to_openai_alone(monkeypatch):
 def test_a_name_for_its_agents():
     assert Endpoint("http://host:8000/v1", "Qwen/Qwen3-8B").slug() == "qwen3-8b"
     assert Endpoint("http://host:8000/v1", "").slug() == "host-8000"
+
+
+def test_an_address_without_its_scheme_is_completed_in_the_hint():
+    with pytest.raises(AgentError) as caught:
+        Endpoint("localhost:8000/v1", "m")
+    assert "Did you mean http://localhost:8000/v1?" in str(caught.value)
+    with pytest.raises(AgentError) as caught:
+        Endpoint("sk-secret@host:8000", "m")
+    assert "secret" not in str(caught.value)

@@ -231,6 +231,15 @@ def test_what_is_too_long_is_understood_however_it_is_said(chat, server, status,
         assert "[…]" in made.text
 
 
+def test_an_answer_longer_than_the_context_is_refused_before_anything_is_asked(chat, server):
+    server.models = [{"id": "fake-model", "max_model_len": 16}]
+    chat.probe()
+    (failed,) = chat.complete([request()])
+    assert "max_tokens=16 leaves no room" in failed.reason
+    assert not server.asked
+    assert not chat.notes
+
+
 def test_pictures_that_exceed_the_context_are_said_to(chat, server):
     said = (
         "This model's maximum context length is 100 tokens. However, your prompt contains 4000 input tokens."

@@ -156,6 +156,16 @@ def test_of_hundreds_of_models_those_of_a_like_name_are_said() -> None:
         assert "and 281 more" in str(caught.value)
 
 
+def test_a_page_in_place_of_an_error_is_said_by_its_title() -> None:
+    page = b"<!DOCTYPE html><html><head><title>404 Not Found</title></head><body>nginx</body></html>"
+    with fake_server() as fake:
+        fake.models_step = lambda handler, _: handler.answer(404, page)
+        with pytest.raises(ClusterError) as caught:
+            probe_server(fake.url)
+    assert "a web page (404 Not Found)" in str(caught.value)
+    assert "<html>" not in str(caught.value)
+
+
 def newest(handler, body) -> None:
     """As the newest models of api.openai.com: they take no `max_tokens`, and more than one token to think."""
     if "max_tokens" in body:
