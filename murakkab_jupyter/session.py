@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from murakkab_jupyter.agents.functions.python import function_agent
 from murakkab_jupyter.agents.library import Library, default_library
+from murakkab_jupyter.agents.weights.resolver import missing
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import JournalError, LanguageError, MurakkabError, UsageError
 from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, Event, Notice, RunStatus
@@ -287,6 +288,8 @@ class Session:
         )
         made = with_starts(made, view)
         made = replace(made, notes=(*made.notes, *self._offers.notes))
+        if self.address is None and not view.described:
+            made = with_fetches(made, self.library)
         made = predictable(made, declaration.workflow, self.profiles, view)
         return self._counted(made, declaration)
 
@@ -696,6 +699,17 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def with_fetches(plan: Plan, library: Library) -> Plan:
+    """A plan with a note of the weights that its run has to fetch first."""
+    used = dict.fromkeys(step.configuration.agent for step in plan.steps.values())
+    names = [name for agent in used for name in library.agent(agent).needs.weights]
+    wanted = [f"{one.name} ({one.download_bytes / 1e6:.0f} MB)" for one in missing(names)]
+    if not wanted:
+        return plan
+    note = f"The first run fetches weights, which its times leave out: {', '.join(wanted)}."
+    return replace(plan, notes=(*plan.notes, note))
 
 
 def with_starts(plan: Plan, view: ClusterView) -> Plan:

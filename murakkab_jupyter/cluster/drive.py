@@ -109,6 +109,8 @@ def added(before: Usage | None, usage: Usage) -> Usage:
         cpu_s=before.cpu_s + usage.cpu_s,
         load_s=before.load_s + usage.load_s,
         load_cpu_s=before.load_cpu_s + usage.load_cpu_s,
+        fetch_s=before.fetch_s + usage.fetch_s,
+        fetch_cpu_s=before.fetch_cpu_s + usage.fetch_cpu_s,
         memory_bytes=max(before.memory_bytes, usage.memory_bytes),
         tokens_in=both(before.tokens_in, usage.tokens_in),
         tokens_out=both(before.tokens_out, usage.tokens_out),

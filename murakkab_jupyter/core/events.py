@@ -62,6 +62,8 @@ class Usage:
         The batch's work in the capability's unit.
     worker
         The worker that it was called on; empty where that is not told.
+    fetch_s, fetch_cpu_s
+        Of loading, what went into fetching the agent's weights: they come once, and say nothing of the next loading.
     """
 
     seconds: float
@@ -76,6 +78,8 @@ class Usage:
     energy_j: float | None = None
     work: float = 0.0
     worker: str = ""
+    fetch_s: float = 0.0
+    fetch_cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

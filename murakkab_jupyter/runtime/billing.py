@@ -285,6 +285,11 @@ class Draft:
         if unread:
             what = "call" if unread == 1 else "calls"
             yield f"{unread} {what} ended with no reading (the process was lost): what they used is not in the steps."
+        fetch_s = sum(calls.fetch_s for calls in self.calls.values())
+        if fetch_s:
+            yield (
+                f"Weights were fetched for {fetch_s:.3g} s of this run: no plan counts that, and the next run finds them here."
+            )
         if self.unseen:
             called = sorted({self.host_of.get(name, name) for name in self.unseen})
             yield f"Watts and price of {', '.join(called)} are unknown: nobody measured them before the run began."

@@ -142,8 +142,8 @@ class Observing:
             "work": sum(works),
             "seconds": usage.seconds,
             "cpu_s": usage.cpu_s,
-            "load_s": usage.load_s,
-            "load_cpu_s": usage.load_cpu_s,
+            "load_s": max(0.0, usage.load_s - usage.fetch_s),
+            "load_cpu_s": max(0.0, usage.load_cpu_s - usage.fetch_cpu_s),
             "memory_bytes": usage.memory_bytes,
         }
         if self._workers is None:

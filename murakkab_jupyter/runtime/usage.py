@@ -31,6 +31,8 @@ class Calls:
         The part of these that came to nothing.
     tokens_in, tokens_out, tokens_cached, tokens_wasted
         None where no call counted any; `tokens_wasted` of those in and out came to nothing.
+    fetch_s
+        Of `seconds`, those in which weights were fetched.
     unread
         Calls that ended with no usage although they ran.
     over
@@ -52,6 +54,7 @@ class Calls:
     tokens_out: int | None = None
     tokens_cached: int | None = None
     tokens_wasted: int | None = None
+    fetch_s: float = 0.0
     unread: int = 0
     over: bool = False
 
@@ -75,6 +78,7 @@ class Calls:
             return
         cpu_s = usage.cpu_s + usage.load_cpu_s
         cores = 1 if started is None else started.cores
+        self.fetch_s += usage.fetch_s
         self.hold(event.worker, usage.seconds + usage.load_s, cpu_s, cores)
         self.gpu_j = added(self.gpu_j, usage.energy_j)
         self.tokens_in = added(self.tokens_in, usage.tokens_in)

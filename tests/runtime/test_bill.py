@@ -226,6 +226,12 @@ def test_wasted_calls_are_a_part_of_their_step() -> None:
     assert (line.done, line.failed) == (1, 1)
 
 
+def test_time_in_which_weights_were_fetched_is_said_since_no_plan_counts_it() -> None:
+    made = bill(Tape().call(load_s=9.0, fetch_s=7.5))
+    assert any("Weights were fetched for 7.5 s" in note for note in made.notes)
+    assert not any("fetched" in note for note in bill(Tape().call(load_s=9.0)).notes)
+
+
 def test_a_call_that_was_lost_is_named_and_its_seconds_held() -> None:
     made = bill(Tape().call(lasts_s=3.0, read=False, wasted=True, done=0))
     assert made.step("heard").core_s.value == 6.0

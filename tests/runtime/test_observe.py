@@ -73,6 +73,11 @@ def test_a_call_here_is_filed_under_this_host(book):
     assert (row["host"], row["speed"], row["seconds"]) == ("here", 1.0, 0.5)
 
 
+def test_fetching_weights_is_no_part_of_loading(book):
+    (seen,) = observe(book, Usage(0.5, 0.4, 9.0, 3.0, fetch_s=8.0, fetch_cpu_s=2.5))
+    assert (seen["load_s"], seen["load_cpu_s"]) == pytest.approx((1.0, 0.5))
+
+
 def test_a_call_elsewhere_is_filed_under_its_host_and_speed(book):
     (row,) = observe(book, used("tcp://1"), workers=lambda: WORKERS)
     assert (row["host"], row["speed"]) == ("server | 8 cores", 2.0)

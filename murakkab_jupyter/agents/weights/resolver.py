@@ -17,7 +17,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ __all__ = [
     "catalogue",
     "hub_allowed",
     "hub_size",
+    "missing",
     "offline",
     "reporting",
     "resolve",
@@ -98,6 +99,12 @@ def state(name: str) -> State:
         if found is not None:
             return State(where, found)
     return State("index" if wanted.packages else "hub")
+
+
+def missing(names: Iterable[str]) -> list[Weight]:
+    """Those of some weights that are known and not on this machine."""
+    wanted = set(names)
+    return [one for one in CATALOGUE if one.name in wanted and not state(one.name).here]
 
 
 def hub_allowed() -> bool:

@@ -25,7 +25,7 @@ from typing import Any
 import cloudpickle
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs, Tokens
-from murakkab_jupyter.agents.weights.resolver import reporting
+from murakkab_jupyter.agents.weights.resolver import missing, reporting, resolve
 from murakkab_jupyter.cluster.instances.contract import check_values
 from murakkab_jupyter.cluster.instances.parent import die_with
 from murakkab_jupyter.cluster.instances.wire import (
@@ -144,13 +144,24 @@ class Serving:
                 raise TypeError(msg)
             agent = spec.make()
             with reporting(self.progress):
+                fetched = self.fetch(spec)
                 agent.load(order.options, order.cores)
         except Exception as error:  # noqa: BLE001 - another's code: whatever it raises is the answer
             traceback.print_exc()
             return Unloadable(f"Agent {order.agent} cannot load: {explain(error)}", as_load(mark.usage()))
         self.order, self.agent = order, agent
         used = mark.usage()
-        return Loaded(used.seconds, used.cpu_s, used.memory_bytes)
+        return Loaded(used.seconds, used.cpu_s, used.memory_bytes, fetched.seconds, fetched.cpu_s)
+
+    def fetch(self, spec: AgentSpec) -> Usage:
+        """Bring the weights here that are not: counted apart, since the next loading finds them."""
+        wanted = missing(spec.needs.weights)
+        if not wanted:
+            return Usage(0.0, 0.0)
+        mark = Mark.now()
+        for one in wanted:
+            resolve(one.name)
+        return mark.usage()
 
     def progress(self, what: str, done_bytes: int, total_bytes: int | None) -> None:
         """Pass on that something is being fetched."""

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from murakkab_jupyter.cluster.gpus import GpuLeases
 from murakkab_jupyter.cluster.instances.process import InstanceProcess, LostError
-from murakkab_jupyter.cluster.instances.wire import Load, Progressed, Raised, Returned, Unloadable
+from murakkab_jupyter.cluster.instances.wire import Load, Loaded, Progressed, Raised, Returned, Unloadable
 from murakkab_jupyter.cluster.memory import free_bytes
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.events import Usage
@@ -167,7 +167,7 @@ class Pool:
         tell: Callable[[Progressed], None],
     ) -> Reply:
         recipe = slot.recipe
-        loading: tuple[float, float] = (0.0, 0.0)
+        ready: Loaded | Unloadable | None = None
         try:
             process, fresh = self._process(run, running, slot)
             if fresh:
@@ -178,7 +178,6 @@ class Pool:
                 if isinstance(ready, Unloadable):
                     process.kill()
                     return Reply("unloadable", error=ready.error, usage=ready.usage)
-                loading = (ready.load_s, ready.load_cpu_s)
             answer = process.call(batch, tell)
         except LostError as error:
             over = run in self._stopped or slot.task in running.cancelled
@@ -187,7 +186,12 @@ class Pool:
             return Reply("no memory", error=str(error))
         except ClusterError as error:
             return Reply("lost", error=str(error))
-        usage = replace(answer.usage, load_s=loading[0], load_cpu_s=loading[1])
+        usage = answer.usage
+        if isinstance(ready, Loaded):
+            usage = replace(
+                usage, load_s=ready.load_s, load_cpu_s=ready.load_cpu_s,
+                fetch_s=ready.fetch_s, fetch_cpu_s=ready.fetch_cpu_s,
+            )  # fmt: skip
         match answer:
             case Returned():
                 return Reply("returned", values=answer.values, usage=usage, notes=answer.notes)

@@ -76,11 +76,13 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The agent is ready."""
+    """The agent is ready; of the time that loading took, some may have gone into fetching its weights."""
 
     load_s: float
     load_cpu_s: float
     memory_bytes: int
+    fetch_s: float = 0.0
+    fetch_cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Tokens
+from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Needs, Tokens
 from murakkab_jupyter.agents.weights.resolver import reporting
 from murakkab_jupyter.cluster.gpus import GpuLeases
 from murakkab_jupyter.cluster.instances import pool as pools
@@ -24,7 +24,15 @@ from murakkab_jupyter.cluster.instances.contract import check_values, fits
 from murakkab_jupyter.cluster.instances.pool import Pool, Recipe, Reply
 from murakkab_jupyter.cluster.instances.process import environment
 from murakkab_jupyter.cluster.instances.ship import limit_bytes, own_modules, pack_agent
-from murakkab_jupyter.cluster.instances.wire import Progressed, Returned, receive, send
+from murakkab_jupyter.cluster.instances.wire import (
+    Load,
+    Loaded,
+    Progressed,
+    Returned,
+    Unloadable,
+    receive,
+    send,
+)
 from murakkab_jupyter.cluster.media import find_media, readable
 from murakkab_jupyter.cluster.memory import free_bytes
 from murakkab_jupyter.core.errors import AgentError, UsageError
@@ -394,6 +402,33 @@ def test_what_is_fetched_while_loading_is_told(pool: Pool) -> None:
     told: list[Progressed] = []
     assert values(call(pool, ["A"], factory=Fetching, tell=told.append)) == ("x",)
     assert told == [Progressed("fake weights", 5, 10)]
+
+
+def test_weights_that_are_not_here_are_fetched_before_loading_and_counted_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from murakkab_jupyter.agents.weights.catalogue import Weight
+    from murakkab_jupyter.cluster.instances import instance as instances
+
+    def fetch(name: str) -> None:
+        assert name == "fake"
+        time.sleep(0.2)
+
+    here = Weight("fake", "", "MIT", "", "")
+    monkeypatch.setattr(instances, "missing", lambda names: [here] if "fake" in names else [])
+    monkeypatch.setattr(instances, "resolve", fetch)
+
+    def loaded(needs: Needs) -> Loaded | Unloadable:
+        spec = AgentSpec("slow", "1", "word", "", Slow, needs=needs)
+        order = Load("slow", cloudpickle.dumps(spec), {"seconds": 0.0}, 1, "text", False)
+        return instances.Serving(-1).load(order)
+
+    made = loaded(Needs(weights=("fake",)))
+    assert isinstance(made, Loaded)
+    assert 0.2 <= made.fetch_s <= made.load_s
+    other = loaded(Needs())
+    assert isinstance(other, Loaded)
+    assert other.fetch_s == 0.0
 
 
 def test_reporting_lasts_as_long_as_its_block() -> None:
