@@ -419,8 +419,8 @@ def test_weights_that_are_not_here_are_fetched_before_loading_and_counted_apart(
     monkeypatch.setattr(instances, "resolve", fetch)
 
     def loaded(needs: Needs) -> Loaded | Unloadable:
-        spec = AgentSpec("slow", "1", "word", "", Slow, needs=needs)
-        order = Load("slow", cloudpickle.dumps(spec), {"seconds": 0.0}, 1, "text", False)
+        spec = AgentSpec("odd", "1", "word", "", Odd, needs=needs)
+        order = Load("odd", cloudpickle.dumps(spec), {"how": "fake"}, 1, "text", False)
         return instances.Serving(-1).load(order)
 
     made = loaded(Needs(weights=("fake",)))
