@@ -86,6 +86,8 @@ class Caller:
         self.attempts = max(1, attempts)
         self.sleep = sleep
         self.pause_until_s = 0.0
+        self.down = False
+        """Whether nobody was there at the last of a call's tries: until somebody answers, each call is tried once."""
         self.crowded: Callable[[], None] = lambda: None
         """Told when the server takes no more requests than it has (429), once for each call that it turned away."""
         self._client: httpx2.AsyncClient | None = None
@@ -127,17 +129,23 @@ class Caller:
         problems: list[str],
     ) -> T:
         loop = asyncio.get_running_loop()
-        for attempt in range(self.attempts):
+        attempts = 1 if self.down else self.attempts
+        for attempt in range(attempts):
             held_s = self.pause_until_s - loop.time()
             if held_s > 0 and attempt == 0:
                 await self.sleep(held_s)
             try:
-                return await self._once(method, path, body, read)
+                made = await self._once(method, path, body, read)
+                self.down = False
+                return made
             except Lost as lost:
                 problems.append(lost.reason)
+                if not lost.unreachable:
+                    attempts = self.attempts
                 if lost.crowded and attempt == 0:
                     self.crowded()
-                if attempt + 1 == self.attempts:
+                if attempt + 1 == attempts:
+                    self.down = lost.unreachable
                     break
                 # Jitter, so that many workers do not come back at once.
                 wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
@@ -145,7 +153,7 @@ class Caller:
                     wait_s = min(LONGEST_WAIT_S, lost.after_s + random.uniform(0.0, 0.1) * lost.after_s)  # noqa: S311 - jitter, no secret
                     self.pause_until_s = max(self.pause_until_s, loop.time() + wait_s)
                 await self.sleep(wait_s)
-        times = "once" if self.attempts == 1 else f"{self.attempts} times"
+        times = "once" if attempts == 1 else f"{attempts} times"
         msg = f"{self.endpoint.url} {problems[-1]}, {times}."
         raise Refused(msg, "Check the server, then resume the run.")
 
@@ -172,7 +180,9 @@ class Caller:
         except httpx2.RequestError as error:
             why = said_by(self.endpoint, str(error)) if str(error) else "no reason given"
             msg = f"cannot be reached, or broke off ({type(error).__name__}: {why})"
-            raise Lost(msg) from None
+            raise Lost(
+                msg, unreachable=isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+            ) from None
 
     @property
     def client(self) -> httpx2.AsyncClient:

@@ -55,14 +55,17 @@ SHAPE = re.compile(r"response_format|Input should be|[Ee]xtra inputs are not per
 class Lost(Exception):  # noqa: N818 - not a fault: the call is tried again
     """A call that came to nothing and may be tried again, after so many seconds where the server says so.
 
-    `crowded`: the server takes no more requests than it has.
+    `crowded`: the server takes no more requests than it has; `unreachable`: nobody was there.
     """
 
-    def __init__(self, reason: str, after_s: float | None = None, *, crowded: bool = False) -> None:
+    def __init__(
+        self, reason: str, after_s: float | None = None, *, crowded: bool = False, unreachable: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.after_s = after_s
         self.crowded = crowded
+        self.unreachable = unreachable
 
 
 class Refused(Exception):  # noqa: N818 - an item's failure, told as one

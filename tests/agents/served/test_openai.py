@@ -110,6 +110,26 @@ def test_nobody_listening_fails_the_item_in_words(chat_at, waits):
     assert "cannot be reached" in failed.reason
 
 
+def test_where_nobody_is_any_more_the_many_calls_after_the_first_are_tried_once(chat_at, waits):
+    gone = FakeServer()
+    url = gone.url
+    gone.server_close()
+    chat = chat_at(url, waits, in_flight=2)
+    failed = chat.complete([request(str(n)) for n in range(40)])
+    assert all("cannot be reached" in one.reason for one in failed)
+    assert len(waits) == 8  # of the two that found it out
+
+
+def test_a_server_that_is_back_is_tried_as_often_as_ever(chat_at, waits):
+    with fake_server() as fake:
+        chat = chat_at(fake.url, waits)
+        chat.caller.down = True
+        assert chat.complete([request()])[0].text == "heard: hello"
+        fake.script = [error(503, "busy")] * 3
+        assert chat.complete([request()])[0].text == "heard: hello"
+    assert len(waits) == 3
+
+
 def test_a_wrong_key_is_an_error_for_all_and_is_never_shown(chat_at, server, monkeypatch, caplog):
     monkeypatch.setenv("THEIR_KEY", SECRET)
     server.script = [error(401, f"Incorrect API key provided: {SECRET}")]
