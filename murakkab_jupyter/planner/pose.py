@@ -37,13 +37,16 @@ from murakkab_jupyter.profiles.profile import Prediction, Profiles
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["TooMany", "pose"]
+__all__ = ["TooMany", "parts", "pose"]
 
 MOST_SCENARIOS = 64
 """Combinations of options that change what flows; each is walked once."""
 
 MOST_VISITS = 200_000
 """Items that all of these walks may see together."""
+
+MOST_PARTS = 8
+"""Parts of the space of plans that are proven one by one."""
 
 MOST_LEVELS = 4
 MOST_HOSTS = 2
@@ -55,6 +58,34 @@ Options = tuple[tuple[str, Any], ...]
 
 class TooMany(Exception):  # noqa: N818 - not an error: nothing is proven then
     """There are more ways for items to come about than are walked."""
+
+
+def parts(
+    workflow: Workflow,
+    modes: Mapping[str, Sequence[Mode]],
+    roots: Mapping[str, Sequence[Any]],
+    library: Library,
+) -> list[dict[str, list[int]]]:
+    """Parts of the space of plans, each with the places of its modes by step; every plan is in one of them.
+
+    Steps whose options change what flows are told apart by these, as many of them as few parts allow: posed one by one, a
+    step has the work that goes with the options before it, and not the least of all.
+
+    Raises
+    ------
+    TooMany
+        As for `pose`.
+    """
+    scenarios = Scenarios.of(workflow, modes, roots, library)
+    found: list[dict[str, list[int]]] = [{}]
+    for name, some in modes.items():
+        kinds: dict[Options, list[int]] = {}
+        for place, mode in enumerate(some):
+            kinds.setdefault(scenarios.kind(name, mode.configuration.options), []).append(place)
+        if len(found) * len(kinds) > MOST_PARTS:
+            kinds = {(): list(range(len(some)))}
+        found = [{**part, name: places} for part in found for places in kinds.values()]
+    return found
 
 
 def pose(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.bound import EFFORT, Bound, attempt, prove
 from murakkab_jupyter.planner.estimate import Estimator
+from murakkab_jupyter.planner.modes import Mode
 from murakkab_jupyter.planner.plan import Regime
-from murakkab_jupyter.planner.pose import TooMany, pose
+from murakkab_jupyter.planner.pose import TooMany, parts, pose
 from murakkab_jupyter.planner.reasons import UNITS, amount
 from murakkab_jupyter.planner.rich import RichProblem
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search
@@ -81,10 +82,14 @@ def proven(
         return picks, Proof(value, 0.0, words)
     if objective != "quality" and not search.knows(picks, objective):
         return picks, None
-    try:
-        rich = pose(
+
+    def posed(part: Mapping[str, Sequence[int]] | None = None) -> RichProblem:
+        modes: Mapping[str, Sequence[Mode]] = search.modes
+        if part is not None:
+            modes = {name: [modes[name][place] for place in places] for name, places in part.items()}
+        return pose(
             workflow,
-            search.modes,
+            modes,
             goal,
             roots=estimator.roots,
             library=estimator.library,
@@ -93,13 +98,21 @@ def proven(
             judge=search.judge,
             levels=[held.each for held in estimator.held],
         )
+
+    try:
+        rich = posed()
+        split = parts(workflow, search.modes, estimator.roots, estimator.library)
     except TooMany:
         return picks, None
     broken = bool(search.excess(picks, goal))
     value = abs(search.value(picks, objective))
     # A plan that breaks a limit says nothing about how good those are that keep it.
     reached = value if not broken else (0.0 if objective == "quality" else 10.0 * value)
-    found = prove(rich, objective, reached, effort=effort)
+    if len(split) == 1:
+        found = prove(rich, objective, reached, effort=effort)
+    else:
+        some = [original(prove(posed(part), objective, reached, effort=effort), part) for part in split]
+        found = best_of(some, objective)
     better = min(
         (some for one in solutions(rich, goal, found, reached, effort) for some in tries(search, one, goal)),
         key=lambda some: search.key(some, goal),
@@ -117,6 +130,19 @@ def proven(
         bound = min(found.value, value)
         gap = 1.0 - bound / value if value > 0 else 0.0
     return picks, Proof(bound, gap, words_of(goal, bound, gap, sampled=regime == "pipeline"))
+
+
+def original(found: Bound, part: Mapping[str, Sequence[int]]) -> Bound:
+    """A part's bound with the places that its modes have among all."""
+    if found.picks is None:
+        return found
+    picks = {name: part[name][place] if name in part else place for name, place in found.picks.items()}
+    return replace(found, picks=picks)
+
+
+def best_of(some: Sequence[Bound], objective: str) -> Bound:
+    """Of bounds of parts that hold every plan together, the one that bounds them all."""
+    return (max if objective == "quality" else min)(some, key=lambda one: one.value)
 
 
 def solutions(

@@ -8,7 +8,7 @@ from murakkab_jupyter.agents.agent import Option
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower, WorkerView
 from murakkab_jupyter.planner.plan import Configuration
-from murakkab_jupyter.planner.pose import Costs, TooMany, crowding_of, few, holdings, pose
+from murakkab_jupyter.planner.pose import Costs, TooMany, crowding_of, few, holdings, parts, pose
 from murakkab_jupyter.planner.rich import Amount
 from murakkab_jupyter.planner.solve import prepare
 from murakkab_jupyter.profiles.interference import slowdown
@@ -132,3 +132,17 @@ def test_options_that_multiply_what_flows_are_too_many():
             world.workflow, problem.search.modes, Goal(("latency",)), roots=world.roots, library=world.library,
             profiles=world.profiles, cluster=world.cluster, judge=problem.judge, levels=[1],
         )  # fmt: skip
+
+
+def test_steps_whose_options_change_what_flows_are_posed_part_by_part():
+    apart = 0
+    for seed in range(40):
+        world = random_world(seed, branching=True)
+        problem = prepare(world.workflow, **world.arguments(), effort=1)
+        modes = problem.search.modes
+        some = parts(world.workflow, modes, world.roots, world.library)
+        assert len(some) <= 8
+        plans = [plan for part in some for plan in itertools.product(*(part[name] for name in modes))]
+        assert sorted(plans) == sorted(itertools.product(*(range(len(one)) for one in modes.values())))
+        apart += len(some) > 1
+    assert apart > 5

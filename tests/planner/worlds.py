@@ -104,8 +104,8 @@ class RandomWorld:
         }
 
 
-def random_world(seed: int, *, most_items: int = 5) -> RandomWorld:
-    """The same world for the same seed."""
+def random_world(seed: int, *, most_items: int = 5, branching: bool = False) -> RandomWorld:
+    """The same world for the same seed; in a branching one a step that tries harder finds more."""
     dice = random.Random(seed)
     edges = dice.choice(SHAPES)
     opens = {name: dice.choice((0.6, 1.0, 1.5, 2.0, 3.0)) for name in edges if dice.random() < 0.35}
@@ -117,7 +117,8 @@ def random_world(seed: int, *, most_items: int = 5) -> RandomWorld:
 
         def yields(inputs, options, count=count):
             tokens = sum(one.get("tokens", 0.0) for one in inputs.values())
-            return Yield(count or 1.0, {"tokens": 3.0 + 0.3 * tokens, "count": 1.0})
+            more = dict(options).get("effort", 1) if branching and count else 1
+            return Yield((count or 1.0) * more, {"tokens": 3.0 + 0.3 * tokens, "count": 1.0})
 
         library.add_capability(
             Capability(
@@ -139,7 +140,11 @@ def random_world(seed: int, *, most_items: int = 5) -> RandomWorld:
                 dice.choice((0.0, 0.5, 0.9)),
                 dice.choice((0.5, 0.8, 0.9, 0.99)),
             )
-            levers = (Option("effort", int, 1, (1, 2), lever=True),) if dice.random() < 0.2 else ()
+            levers = (
+                (Option("effort", int, 1, (1, 2), lever=True),)
+                if dice.random() < (0.6 if branching else 0.2)
+                else ()
+            )
             library.add_agent(
                 AgentSpec(
                     f"{name}{n}",
