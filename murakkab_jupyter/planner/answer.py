@@ -101,15 +101,17 @@ def undecided(
     nearest: Draft | None,
     passes: Sequence[Pass],
     soonest: int | None,
-    limit_s: float,
+    limit_s: float | None,
     *,
     solver: bool,
 ) -> Undecided:
     """The error for a search that found neither a schedule nor a proof, with all that it did find.
 
-    `soonest` is a bound of the makespan, in quanta, while the deadline is left out and all other limits are kept.
+    `soonest` is a bound of the makespan, in quanta, while the deadline is left out and all other limits are kept;
+    `limit_s` is None where the search was interrupted.
     """
-    said = f"No schedule within the limits was found in {limit_s:g} s, and none is proven impossible."
+    until = "before the interrupt" if limit_s is None else f"in {limit_s:g} s"
+    said = f"No schedule within the limits was found {until}, and none is proven impossible."
     hint = "Give it more time, or relax a limit."
     bounds = {name: stated(table, one.meter, one.bound) for name, one in zip(objectives, passes, strict=True)}
     closest = None

@@ -62,34 +62,44 @@ class Around:
         enough
             A value that need not be beaten.
         """
-        table, meter = self.table, wanted[at]
-        timed = limits.latency is not None or meter < 0
         while (left := seconds()) > 0 and not self.halted and (enough is None or best.values[at] > enough):
-            effort, params = WAYS[self.turn % len(WAYS)]
-            free = self.neighbourhood(best)
-            some = tuple(
-                choices if i in free else (choices[k],)
-                for i, (choices, k) in enumerate(zip(table.choices, best.picks, strict=True))
-            )
-            model = cpsat.Model(replace(table, choices=some), limits, timed=timed)
-            model.hint(tuple(k if i in free else 0 for i, k in enumerate(best.picks)), best.starts)
-            if enough is not None:
-                model.no_better(meter, enough)
-            outcome = model.minimise(
-                {meter: 1}, min(MOST_S, left), stop=self.stop, effort=effort, params=params
-            )
-            self.turn += 1
-            self.halted = outcome.stopped
-            if outcome.picks is None:
-                continue
-            picks: Picks = tuple(outcome.picks[i] if i in free else k for i, k in enumerate(best.picks))
-            starts: Sequence[int] | None = outcome.starts
-            if starts is not None:
-                starts = place_in_order(table, picks, by_start(starts))
-            found = draft(table, limits, wanted, picks, starts)
-            if not found.missed and found.values[at] <= best.values[at]:
+            try:
+                found = self.nearby(limits, wanted, best, left, at, enough)
+            except KeyboardInterrupt:
+                # What was found so far is not lost.
+                self.halted = True
+                break
+            if found is not None and not found.missed and found.values[at] <= best.values[at]:
                 best = found
         return best
+
+    def nearby(
+        self, limits: Limits, wanted: Sequence[int], best: Draft, left: float, at: int, enough: int | None
+    ) -> Draft | None:
+        """The best draft of one neighbourhood, if the solver found any in time."""
+        table, meter = self.table, wanted[at]
+        effort, params = WAYS[self.turn % len(WAYS)]
+        free = self.neighbourhood(best)
+        some = tuple(
+            choices if i in free else (choices[k],)
+            for i, (choices, k) in enumerate(zip(table.choices, best.picks, strict=True))
+        )
+        model = cpsat.Model(
+            replace(table, choices=some), limits, timed=limits.latency is not None or meter < 0
+        )
+        model.hint(tuple(k if i in free else 0 for i, k in enumerate(best.picks)), best.starts)
+        if enough is not None:
+            model.no_better(meter, enough)
+        outcome = model.minimise({meter: 1}, min(MOST_S, left), stop=self.stop, effort=effort, params=params)
+        self.turn += 1
+        self.halted = outcome.stopped
+        if outcome.picks is None:
+            return None
+        picks: Picks = tuple(outcome.picks[i] if i in free else k for i, k in enumerate(best.picks))
+        starts: Sequence[int] | None = outcome.starts
+        if starts is not None:
+            starts = place_in_order(table, picks, by_start(starts))
+        return draft(table, limits, wanted, picks, starts)
 
     def neighbourhood(self, best: Draft) -> set[int]:
         """Activities that may change their modes: mostly those that run about the same time, else any."""

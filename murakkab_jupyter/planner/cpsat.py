@@ -272,10 +272,8 @@ class Model:
         usual = SETTINGS if self.has_choices else {**SETTINGS, **QUICK}
         for name, value in {**usual, **(params or {})}.items():
             setattr(given, name, value)
-        began = time.monotonic()
-        with watched(solver, stop):
-            status = solver.solve(self.model)
-        took = time.monotonic() - began
+        given.catch_sigint_signal = False  # `run` hears it, and tells an interrupt from other ends
+        status, stopped = run(solver, self.model, stop)
         cp = self.cp
         found = status in (cp.OPTIMAL, cp.FEASIBLE)
         picks = starts = None
@@ -285,9 +283,6 @@ class Model:
                 for some in self.chosen
             )
             starts = tuple(solver.value(one) for one in self.starts) if self.timed else None
-        # Ended with time and effort to spare: the solver takes an interrupt for itself.
-        spent = effort is not None and solver.response_proto.deterministic_time >= 0.9 * effort
-        early = status in (cp.FEASIBLE, cp.UNKNOWN) and not spent and took < seconds * 0.9 - 0.05
         bound = None
         if weights is not None and status in (cp.OPTIMAL, cp.FEASIBLE, cp.UNKNOWN):
             stated = solver.best_objective_bound
@@ -298,7 +293,7 @@ class Model:
             bound,
             proven=status == cp.OPTIMAL,
             impossible=status == cp.INFEASIBLE,
-            stopped=early or (stop is not None and stop.is_set()),
+            stopped=stopped,
         )
 
 
@@ -311,27 +306,34 @@ def floor_bound(stated: float) -> int | None:
     return math.ceil(stated - 1e-6 - abs(stated) * 1e-12)
 
 
-class watched:  # noqa: N801 - read as a word: `with watched(...)`
-    """Stops a solver when the event is set."""
+def run(solver: Any, model: Any, stop: threading.Event | None) -> tuple[Any, bool]:
+    """The status, and whether somebody said stop or interrupted.
 
-    def __init__(self, solver: Any, stop: threading.Event | None) -> None:
-        self.solver, self.stop = solver, stop
-        self.over = threading.Event()
-        self.thread: threading.Thread | None = None
+    It solves in a thread, so that an interrupt reaches this one, which waits, at once.
+    """
+    ended: list[Any] = []
+    done = threading.Event()
 
-    def __enter__(self) -> None:
-        if self.stop is not None:
-            self.thread = threading.Thread(target=self.watch, daemon=True)
-            self.thread.start()
+    def work() -> None:
+        try:
+            ended.append(solver.solve(model))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            ended.append(error)
+        finally:
+            done.set()
 
-    def watch(self) -> None:
-        while not self.over.is_set():
-            if self.stop is not None and self.stop.wait(0.02):
-                while not self.over.wait(0.02):
-                    self.solver.stop_search()
-                return
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
-        if self.thread is not None:
-            self.thread.join()
+    threading.Thread(target=work, daemon=True).start()
+    stopped = False
+    while True:
+        try:
+            if done.wait(0.02 if stopped or stop is not None else 0.2):
+                break
+            stopped = stopped or (stop is not None and stop.is_set())
+        except KeyboardInterrupt:
+            stopped = True
+        if stopped:
+            # A solver that has not quite begun does not hear: it is told until it ends.
+            solver.stop_search()
+    if isinstance(ended[0], BaseException):
+        raise ended[0]
+    return ended[0], stopped or (stop is not None and stop.is_set())

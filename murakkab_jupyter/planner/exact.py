@@ -88,8 +88,13 @@ class Clock:
         return lambda: time.monotonic() > until or (self.stop is not None and self.stop.is_set())
 
     @property
+    def stopped(self) -> bool:
+        """Whether somebody said stop."""
+        return self.halted or (self.stop is not None and self.stop.is_set())
+
+    @property
     def over(self) -> bool:
-        return self.halted or self.left <= 0 or (self.stop is not None and self.stop.is_set())
+        return self.stopped or self.left <= 0
 
 
 def solve_exactly(
@@ -152,9 +157,11 @@ def hunt_once(table: Table, objectives: tuple[str, ...], clock: Clock, hint: Sol
         hunt.warm(hint)
         hunt.run()
     except KeyboardInterrupt:
-        if hunt.held is None:
-            raise
         clock.halted = True
+        if hunt.best is None:
+            raise
+        if hunt.held is None:
+            raise hunt.undecided() from None
     return hunt.solution()
 
 
@@ -328,6 +335,8 @@ class Hunt:
             self.passes.append(one)
             if self.clock.over and self.held:
                 continue
+            if self.clock.stopped:
+                break
             if not at and self.linear and not self.at_bound(one, at):
                 found = relax.relaxed(
                     self.table, limits, meter, timed=self.timed(limits), seconds=0.2 * self.clock.left
@@ -343,17 +352,21 @@ class Hunt:
                 self.passes += self.rest
                 break
         if self.held is None:
-            raise undecided(
-                self.table,
-                self.objectives,
-                self.best,
-                [*self.passes, *self.rest],
-                self.soonest,
-                self.clock.limit_s,
-                solver=cpsat.available(),
-            )
+            raise self.undecided()
         if not self.clock.over:
             self.break_ties(limits)
+
+    def undecided(self) -> Undecided:
+        """What is known where no plan that keeps all limits was found."""
+        return undecided(
+            self.table,
+            self.objectives,
+            self.best,
+            [*self.passes, *self.rest],
+            self.soonest,
+            self.clock.limit_s if not self.clock.halted else None,
+            solver=cpsat.available(),
+        )
 
     def reach(self, latency: int) -> None:
         """Bring the makespan down to the deadline, all other limits kept: step by step, where one leap finds nothing."""
@@ -478,6 +491,8 @@ class Hunt:
         if self.size >= LARGE and self.held is not None:
             # So much cannot be proven at once: a good plan first.
             self.look_around(at, limits, until + 0.75 * seconds)
+            if self.clock.over:
+                return False
             model.hint(self.held.picks, self.held.starts)
             seconds = 0.7 * (self.clock.left - until)
         elif self.size >= LINEAR:

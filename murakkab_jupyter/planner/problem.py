@@ -423,7 +423,8 @@ def solve(
     hint
         A solution to start from. If it is a schedule of this problem, the answer is never worse.
     stop
-        Set it from another thread, and the best found so far is returned. So does an interrupt.
+        Set it from another thread, and the best found so far is returned. So does an interrupt (`Undecided` with the
+        nearest schedule, if none keeps the limits yet; a `KeyboardInterrupt` only before there is any).
 
     Raises
     ------

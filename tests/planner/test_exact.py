@@ -21,10 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from murakkab_jupyter.planner import cpsat, exact
-from murakkab_jupyter.planner.branch import Branch, Limits
+from murakkab_jupyter.planner.around import Around
+from murakkab_jupyter.planner.branch import Branch, Limits, ranked
 from murakkab_jupyter.planner.check import faults_of
 from murakkab_jupyter.planner.infeasible import without
 from murakkab_jupyter.planner.problem import Activity, Infeasible, Mode, Problem, Solution, Undecided, solve
+from murakkab_jupyter.planner.start import Draft, draft
 from murakkab_jupyter.planner.table import tabulate
 from tests.planner.oracle import best_of, compare, layered, random_case
 
@@ -273,6 +275,57 @@ def test_a_stop_from_another_thread_brings_the_best_so_far_with_its_gap():
     assert time.monotonic() - began < 5.0
     assert faults_of(problem, solution) == []
     assert solution.lower_bound <= solution.makespan_s
+
+
+def test_after_a_stop_among_neighbourhoods_nothing_more_is_asked_of_the_solver(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def halted(self: Around, limits: object, wanted: object, best: Draft, **_: object) -> Draft:
+        self.halted = True
+        return best
+
+    def asked(*_: object, **__: object) -> cpsat.Outcome:
+        raise AssertionError
+
+    monkeypatch.setattr(exact, "LARGE", 0)
+    monkeypatch.setattr(Around, "improve", halted)
+    monkeypatch.setattr(cpsat.Model, "best_of", asked)
+    monkeypatch.setattr(cpsat.Model, "minimise", asked)
+    problem = layered(1, steps=20, modes=6, family="capacity", limits=False)
+    solution = solve(problem, ("latency",), 60.0)
+    assert (faults_of(problem, solution), solution.optimal) == ([], False)
+
+
+def test_an_interrupt_among_neighbourhoods_keeps_what_they_found(monkeypatch: pytest.MonkeyPatch):
+    problem = layered(1, steps=20, modes=6, family="capacity", limits=False)
+    table = tabulate(problem)
+    worst = draft(table, Limits.of(table), [-1], (0,) * 20)
+    better = draft(table, Limits.of(table), [-1], tuple(ranked(some, -1)[0] for some in table.choices))
+    assert better.values < worst.values
+    told = iter([better])
+
+    def nearby(*_: object) -> Draft:
+        try:
+            return next(told)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    around = Around(table)
+    monkeypatch.setattr(around, "nearby", nearby)
+    assert around.improve(Limits.of(table), [-1], worst, seconds=lambda: 9.0) == better
+    assert around.halted
+
+
+def test_an_interrupt_before_any_plan_keeps_the_limits_says_the_nearest(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exact.Hunt, "run", interrupted)
+    problem = layered(0, steps=20, modes=12, family="correlated")
+    with pytest.raises(Undecided, match="before the interrupt") as caught:
+        solve(problem, ("energy",), 60.0)
+    assert caught.value.breaks
+    assert 0 < caught.value.bounds["energy"] <= caught.value.nearest.totals["energy"]
 
 
 def test_time_that_ends_before_anything_is_known_is_said(monkeypatch: pytest.MonkeyPatch):
