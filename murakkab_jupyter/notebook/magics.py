@@ -12,7 +12,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Bool
+from traitlets import Bool, Int
 
 from murakkab_jupyter import __version__
 from murakkab_jupyter.core.errors import InfeasibleError, UsageError
@@ -22,6 +22,7 @@ from murakkab_jupyter.notebook.errors import nearest_plan
 from murakkab_jupyter.notebook.fill import filled
 from murakkab_jupyter.notebook.link import Link, connect
 from murakkab_jupyter.notebook.live import Follower, Shown, StoppedError, follow, state_of, stopped_line
+from murakkab_jupyter.notebook.room import Place
 from murakkab_jupyter.notebook.screen import Screen, bundle_data, display, put, put_text
 from murakkab_jupyter.notebook.show import run_bundle, show
 from murakkab_jupyter.notebook.views.answer import answer_view
@@ -68,6 +69,11 @@ class MurakkabMagics(Magics):
         True,
         help="Stills in results; without them a saved notebook is smaller and shows nothing of your media.",
     ).tag(config=True)
+    saved_kb = Int(
+        300,
+        min=0,
+        help="kB that what we show may take in the saved notebook: runs beyond that are shown in brief. 0 for no limit.",
+    ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
@@ -76,7 +82,10 @@ class MurakkabMagics(Magics):
         self.followers: list[Follower] = []
         self.space: dict[str, Any] = shell.user_ns
         self.screen = Screen(
-            redraws=getattr(shell, "kernel", None) is not None, wanted=lambda: bool(self.live_views)
+            redraws=getattr(shell, "kernel", None) is not None,
+            wanted=lambda: bool(self.live_views),
+            limit_bytes=lambda: 1000 * int(self.saved_kb),
+            place=self.place,
         )
 
     @no_var_expand
@@ -178,6 +187,10 @@ class MurakkabMagics(Magics):
         found = parent.get("metadata", {}).get("cellId")
         return found if isinstance(found, str) else None
 
+    def place(self) -> Place:
+        """The cell that runs now."""
+        return Place(self.cell_id() or "", int(getattr(self.shell, "execution_count", 0)))
+
     def refresh(self, one: Declared) -> Declared:
         """The workflow with its variables as they are now, bound again when one has been given another value."""
         workflow = one.declaration.workflow
@@ -278,7 +291,7 @@ class MurakkabMagics(Magics):
             plan, workflow = outcome.data
             self.screen.plan(self.bench.find(workflow.name), plan)
         else:
-            put(show(outcome))
+            self.screen.put(show(outcome))
         if target is not None:
             write_json(outcome.json, target)
 
@@ -346,6 +359,7 @@ class MurakkabMagics(Magics):
         """Show a run until it has ended, then its results in the same place; `again` says how to go on with a stopped one."""
         self.bench.run = run
         self.keep(run)
+        place = self.place()
         self.link.follow(run)
         handle = display({"text/plain": f"Run {run.id} is starting."}, raw=True, display_id=True)
         shown = Shown(
@@ -353,7 +367,7 @@ class MurakkabMagics(Magics):
         )
 
         def done() -> None:
-            shown.end(self.screen.results(run, pictures=bool(self.pictures)))
+            shown.end(self.screen.results(run, place, pictures=bool(self.pictures)))
             if json is not None:
                 written = write_json(run.report(), json)
                 if written is not None:
@@ -366,7 +380,7 @@ class MurakkabMagics(Magics):
         try:
             follow(run, shown.tell, again=again)
         except StoppedError:
-            shown.end(run_view(state_of(run, stopped=True)) if not run.ended else self.screen.results(run))
+            shown.end(self.screen.results(run, place) if run.ended else run_view(state_of(run, stopped=True)))
             raise
         done()
         if run.status == "stopped":  # by the view's button, or from the side panel

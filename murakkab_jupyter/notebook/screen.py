@@ -11,7 +11,8 @@ from IPython import display as ipython_display
 
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.notebook.hub import MISSING, Hub, installed, slot
-from murakkab_jupyter.notebook.show import run_bundle
+from murakkab_jupyter.notebook.room import Place, Room, saved_bytes
+from murakkab_jupyter.notebook.show import brief_bundle, run_bundle
 from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view
 from murakkab_jupyter.notebook.views.html import Bundle
 from murakkab_jupyter.notebook.views.plan import plan_view
@@ -70,10 +71,23 @@ class Screen:
         Whether the front end can put an update in the place of what it shows; a terminal cannot.
     wanted
         `wanted() -> bool`: whether live views are switched on.
+    limit_bytes
+        `limit_bytes() -> int`: what the saved notebook may take; 0 for no limit.
+    place
+        `place() -> Place`: the cell that runs now.
     """
 
-    def __init__(self, *, redraws: bool, wanted: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        *,
+        redraws: bool,
+        wanted: Callable[[], bool] = lambda: True,
+        limit_bytes: Callable[[], int] = lambda: 0,
+        place: Callable[[], Place] = Place,
+    ) -> None:
         self.redraws = redraws
+        self.room = Room(limit_bytes)
+        self.place = place
         self.hub = Hub(wanted)
         self._wanted = wanted
         self._plans: dict[str, tuple[Any, str | None]] = {}
@@ -97,9 +111,9 @@ class Screen:
         workflow = one.declaration.workflow
         view = self.hub.open("plan", plan_sheet(plan, workflow)) if self.live else None
         bundle = plan_view(plan, workflow)
-        handle = display(
-            bundle_data(bundle if view is None else slot(bundle, view)), raw=True, display_id=self.redraws
-        )
+        data = bundle_data(bundle if view is None else slot(bundle, view))
+        self.room.take(self.place(), saved_bytes(data))
+        handle = display(data, raw=True, display_id=self.redraws)
         self._plans[one.name] = (handle, view)
         self.say_still()
 
@@ -123,7 +137,7 @@ class Screen:
             return frontier_view(plans, chosen=one.plan, name=one.name)
 
         if not self.live or len(plans) < 2:
-            put(static())
+            self.put(static())
             return
 
         def take(message: Mapping[str, Any]) -> str | None:
@@ -140,13 +154,26 @@ class Screen:
             )
 
         view = self.hub.open("frontier", frontier_sheet(plans, chosen=one.plan, name=one.name), take)
-        handle = display(bundle_data(slot(static(), view)), raw=True, display_id=True)
+        data = bundle_data(slot(static(), view))
+        self.room.take(self.place(), saved_bytes(data))
+        handle = display(data, raw=True, display_id=True)
+
+    def put(self, bundle: Bundle) -> None:
+        """Show what stays as it is."""
+        self.room.take(self.place(), saved_bytes(bundle_data(bundle)))
+        put(bundle)
 
     # --- results ----------------------------------------------------------------------------------------------
 
-    def results(self, run: Run, *, pictures: bool = True) -> Bundle:
-        """The results, course and bill of a run that has ended; live, with a search among its cards."""
+    def results(self, run: Run, place: Place, *, pictures: bool = True) -> Bundle:
+        """The results, course and bill of a run that has ended; live, with a search among its cards.
+
+        In brief where a notebook with all of it, saved, would become too large.
+        """
         bundle = run_bundle(run, pictures=pictures)
+        if self.redraws and not self.room.fits(place, saved_bytes(bundle_data(bundle))):
+            bundle = brief_bundle(run)
+        self.room.take(place, saved_bytes(bundle_data(bundle)))
         if not self.live or "data-murakkab-card" not in bundle.html:
             return bundle
         return slot(bundle, self.hub.open("results", {}))

@@ -28,7 +28,7 @@ from murakkab_jupyter.verbs import Outcome, needs
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
 
-__all__ = ["RESULTS_TYPE", "RUN_TYPE", "run_bundle", "run_results", "show"]
+__all__ = ["RESULTS_TYPE", "RUN_TYPE", "brief_bundle", "run_bundle", "run_results", "show"]
 
 
 def show(outcome: Outcome) -> Bundle:
@@ -126,6 +126,19 @@ def run_bundle(run: Run, *, pictures: bool = True, most_lines: int = MOST_LINES)
         shown.append(bill_view(run.bill, name=run.workflow.name))
         told["bill"] = bill_json(run.bill, name=run.workflow.name)
     return replace(join(*shown), data={RUN_TYPE: told, RESULTS_TYPE: results_json(results, title=title)})
+
+
+def brief_bundle(run: Run) -> Bundle:
+    """The answers of a run, how far it came and what it took, in little room; and where the rest is found."""
+    from murakkab_jupyter.notebook.live import state_of
+
+    name = run.workflow.name or "murakkab_run"
+    brief = (
+        f"In brief, to keep this notebook small: {name} in a cell shows every result and the bill. "
+        "%config MurakkabMagics.saved_kb = 0 lifts the limit."
+    )
+    results = results_view(run_results(run, pictures=False), title=f"Results ({run.status})", brief=brief)
+    return join(results, run_view(state_of(run), bars=False))
 
 
 def status_row(run: Run) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import re
 
 SETUP = """%load_ext murakkab_jupyter
+%config MurakkabMagics.saved_kb = 0
 from murakkab_jupyter.notebook import screen
 screen.has_extension = lambda: True  # its data is saved as well
 
@@ -71,7 +72,7 @@ def test_what_is_not_shown_of_a_run_is_counted_and_where_it_is_found_is_said(ker
     left = int(re.search(r"and (\d+) more rows: all are in run.outputs and run.to_pandas\(\)", shown.html)[1])
     assert 0 < left <= 50
     assert shown.html.count("<td") > 80 - left
-    assert int(re.search(r"and (\d+) more rows", shown.text)[1]) >= 60
+    assert int(re.search(r"and (\d+) more rows", shown.text)[1]) >= 55
     assert kernel.run("len(long.outputs['gist'])").text == "80"
 
 
@@ -81,3 +82,26 @@ def test_many_short_values_are_shown_in_full(kernel):
     assert shown.error is None, shown.error
     assert "more rows" not in shown.html
     assert ">n79<" in shown.html
+
+
+def test_a_notebook_of_many_runs_stays_small_and_says_which_are_in_brief(kernel):
+    assert (
+        kernel.run(
+            "from murakkab_jupyter.notebook.room import Room\nmagics = get_ipython().magics_manager.registry['MurakkabMagics']\nmagics.screen.room = Room(lambda: 1000 * magics.saved_kb)\n%config MurakkabMagics.saved_kb = 300"
+        ).error
+        is None
+    )
+    replies = [kernel.run(RUN, timeout_s=180) for _ in range(10)]
+    assert all(reply.error is None for reply in replies)
+    brief = ["In brief" in reply.html for reply in replies]
+    assert not brief[0]
+    assert brief == sorted(brief)
+    assert sum(saved(RUN, reply.shown) for reply in replies) < 300_000
+    last = replies[-1]
+    assert last.shown[-1].keys() == {"text/html", "text/plain"}
+    for words in (last.html, last.text):
+        assert "many in a cell shows every result and the bill" in words
+        assert "80 of 80" in words
+    assert "In brief" not in kernel.run("many").html
+    assert kernel.run("%config MurakkabMagics.saved_kb = 0").error is None
+    assert "In brief" not in kernel.run(RUN, timeout_s=180).html

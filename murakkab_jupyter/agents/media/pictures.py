@@ -198,7 +198,7 @@ def read_frame(picture: Frame | Image) -> Pixels:
 
 def thumbnail(picture: Frame | Image, width: int = 240) -> bytes:
     """A small JPEG of a frame or an image, at most `width` wide."""
-    return as_jpeg(picture, (width, 4 * width), 80)[0]
+    return as_jpeg(picture, (width, 4 * width), 65)[0]
 
 
 def jpeg(picture: Frame | Image, side: int) -> tuple[bytes, bool]:
@@ -212,5 +212,5 @@ def as_jpeg(picture: Frame | Image, box: tuple[int, int], quality: int) -> tuple
     before = image.size
     image.thumbnail(box)
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
+    image.save(buffer, "JPEG", quality=quality, optimize=True)
     return buffer.getvalue(), image.size != before

@@ -15,7 +15,6 @@ from murakkab_jupyter.notebook.views.html import (
     frame,
     heading,
     note,
-    pills,
     table,
     text_table,
     wrap_text,
@@ -77,11 +76,9 @@ def told(bill: Bill, name: str) -> Told:
 def bill_view(bill: Bill, *, name: str = "") -> Bundle:
     """A bill as a table."""
     said = told(bill, name)
-    total = bill.total.actual()
     html = frame(
         f"Bill of {name or 'a run'}",
         heading("Bill", said.detail),
-        pills([(title, figure_text(total.get(key))) for key, title in COLUMNS]),
         table(said.columns, said.rows, caption="Bill: one row a step, then idle and total", last_strong=True),
         *(note("• ", one) for one in said.notes),
         note(said.marks) if said.marks else None,

@@ -33,6 +33,7 @@ __all__ = ["MOST_CARDS", "MOST_LINES", "MOST_ROWS", "TERMINAL_LINES", "Results",
 
 MOST_CARDS = 60
 MOST_ROWS = 200
+BRIEF_ANSWERS = 3
 FEW_ROWS = 30
 """So many rows of a table are shown however long their values are."""
 ROW_BYTES = 16_000
@@ -82,10 +83,13 @@ class Results:
         return [value for own, value in self.values.get(name, {}).items() if is_prefix(key, own)]
 
 
-def results_view(results: Results, *, title: str = "Results", most_lines: int = MOST_LINES) -> Bundle:
+def results_view(
+    results: Results, *, title: str = "Results", most_lines: int = MOST_LINES, brief: str = ""
+) -> Bundle:
     """Answers, cards and tables of a run; failed items are listed by ancestry.
 
-    `most_lines` cards or rows stand in the text: few where HTML stands beside it, more for a terminal.
+    `most_lines` cards or rows stand in the text: few where HTML stands beside it, more for a terminal. With `brief`,
+    words that say where they are found, no cards and tables are shown, and few answers.
     """
     workflow = results.workflow
     answers = [
@@ -112,9 +116,13 @@ def results_view(results: Results, *, title: str = "Results", most_lines: int = 
     if results.failures:
         detail += f" · {len(results.failures)} failed"
     if shown_answers:
-        html, text = answers_part(results, shown_answers)
+        html, text = answers_part(results, shown_answers, BRIEF_ANSWERS if brief else MOST_ROWS)
         parts += html
         lines += text
+    if brief:
+        parts.append(note(brief))
+        lines += ["", wrap_text(brief)]
+        rest, level = [], None
     for name_level, names in by_level(workflow, rest):
         html_table, text = table_part(results, name_level, names, most_lines)
         parts.append(html_table)
@@ -126,8 +134,9 @@ def results_view(results: Results, *, title: str = "Results", most_lines: int = 
     if not made:
         parts.append(note("Nothing has been made yet."))
         lines.append("Nothing has been made yet.")
-    parts.append(failures_html(results.failures))
-    lines += failures_text(results.failures)
+    failures = results.failures[:BRIEF_ANSWERS] if brief else results.failures
+    parts.append(failures_html(failures))
+    lines += failures_text(failures)
     shown = frame(f"{title} of {workflow.name or 'this workflow'}", heading(title, detail), *parts)
     return Bundle(shown, clean("\n".join([f"{title}: {detail}", *lines])))
 
@@ -160,19 +169,19 @@ def by_level(workflow: Workflow, names: Sequence[str]) -> list[tuple[Level, list
 
 
 def answers_part(
-    results: Results, answers: Sequence[tuple[str, Ancestry, Any]]
+    results: Results, answers: Sequence[tuple[str, Ancestry, Any]], most: int
 ) -> tuple[list[Html | None], list[str]]:
     html: list[Html | None] = []
     lines: list[str] = []
-    for name, key, value in answers[:MOST_ROWS]:
+    for name, key, value in answers[:most]:
         where = owner(results, key)
         question = asked(results, name)
         said = value if isinstance(value, Answer) else Answer(value_words(value))
         head = f"{name} · {where}" if where else name
         html.append(answer_html(said, head=head, question=question))
         lines += ["", *answer_text(said, head=head, question=question)]
-    if len(answers) > MOST_ROWS:
-        left = more(len(answers) - MOST_ROWS, "answers")
+    if len(answers) > most:
+        left = more(len(answers) - most, "answers")
         html.append(note(left))
         lines.append(left)
     return html, lines

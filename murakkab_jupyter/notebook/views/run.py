@@ -241,9 +241,9 @@ def bar_words(bar: Bar) -> str:
 # --- drawn without scripts ----------------------------------------------------------------------------------------
 
 
-def run_view(state: RunState, *, told: str = "", latest: Latest = ()) -> Bundle:
-    """A run as HTML and text; `told` is a last quiet line, `latest` what came last of each step."""
-    sheet = run_sheet(state, most_bars=MOST_STATIC_BARS, latest=latest)
+def run_view(state: RunState, *, told: str = "", latest: Latest = (), bars: bool = True) -> Bundle:
+    """A run as HTML and text; `told` is a last quiet line, `latest` what came last of each step, `bars` its time line."""
+    sheet = run_sheet(state, most_bars=MOST_STATIC_BARS, latest=latest, bars=bars)
     html, text = run_section(sheet)
     extra = [note(told)] if told else []
     whole = frame(f"Run of {sheet['name']}", *html, *extra)
@@ -278,7 +278,7 @@ def run_section(sheet: dict[str, Any]) -> tuple[list[Html | None], list[str]]:
     return html, lines
 
 
-LINE = "padding:2px 12px 2px 0;border:0;text-align:left;white-space:nowrap;vertical-align:middle;background:transparent"
+LINE = "border:0;text-align:left;background:none"
 
 
 def steps_html(sheet: dict[str, Any]) -> Html:
@@ -291,9 +291,9 @@ def steps_html(sheet: dict[str, Any]) -> Html:
                 tag("th", shorten(step["name"], 32), scope="row", style=f"{LINE};font-weight:600"),
                 tag("td", bar_html(step, colour), style=f"{LINE};width:220px"),
                 tag("td", f"{step['icon']} {step['state']}", style=LINE),
-                tag("td", step["count"], style=f"{LINE};font-variant-numeric:tabular-nums"),
-                tag("td", step["left"], style=f"{LINE};{MUTED}"),
-                style="background:transparent;border:0",
+                tag("td", step["count"], style=LINE),
+                tag("td", step["left"], style=f"{LINE};{MUTED}") if step["left"] else None,
+                style="background:none;border:0",
             )
         )
     return tag(
@@ -302,7 +302,8 @@ def steps_html(sheet: dict[str, Any]) -> Html:
             "table",
             tag("tbody", *rows),
             aria_label="Progress of each step",
-            style="border-collapse:collapse;border:0;margin:0 0 8px;font-size:13px;table-layout:auto",
+            class_="ms-steps",
+            style="border-collapse:collapse;border:0;margin:0 0 8px;font-size:13px;table-layout:auto;font-variant-numeric:tabular-nums",
         ),
         style="overflow-x:auto",
     )
@@ -362,7 +363,7 @@ def latest_html(latest: list[list[str]]) -> Html:
 
 def lanes_html(sheet: dict[str, Any]) -> Html | None:
     """What ran when in which worker slot; positions are shares of the width, so that it fits any page."""
-    if not sheet["bars"]:
+    if not sheet.get("bars"):
         return None
     end = sheet["end_s"]
 
