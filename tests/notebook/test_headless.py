@@ -57,3 +57,32 @@ def test_a_goal_that_cannot_be_met_ends_papermill_with_a_failure_and_the_reason(
     assert any(
         output["output_type"] == "error" for cell in made["cells"] for output in cell.get("outputs", [])
     )
+
+
+LEAVING = '''\
+%load_ext murakkab_jupyter
+import time
+
+def shout(text):
+    time.sleep(0.5)
+    return text.upper()
+
+words = [str(n) for n in range(200)]
+get_ipython().run_cell_magic("murakkab", "loudly --minimize energy", "loud <- shout {words} @python:shout\\n")
+%murakkab run loudly --background
+'''
+
+
+def test_whoever_leaves_with_a_run_in_the_background_sees_no_traceback(notebook):
+    script = notebook.with_name("leaving.ipy")
+    script.write_text(LEAVING)
+    ended = subprocess.run(
+        [sys.executable, "-m", "IPython", "--no-banner", "--no-confirm-exit", str(script)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    assert "is starting" in ended.stdout, ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
