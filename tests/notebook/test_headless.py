@@ -59,7 +59,7 @@ def test_a_goal_that_cannot_be_met_ends_papermill_with_a_failure_and_the_reason(
     )
 
 
-LEAVING = '''\
+LEAVING = """\
 %load_ext murakkab_jupyter
 import time
 
@@ -70,7 +70,7 @@ def shout(text):
 words = [str(n) for n in range(200)]
 get_ipython().run_cell_magic("murakkab", "loudly --minimize energy", "loud <- shout {words} @python:shout\\n")
 %murakkab run loudly --background
-'''
+"""
 
 
 def test_whoever_leaves_with_a_run_in_the_background_sees_no_traceback(notebook):
