@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from murakkab_jupyter.verbs.table import VERBS
+from murakkab_jupyter.agents.library import default_library
+from murakkab_jupyter.verbs.table import OPTIONS, VERBS
+from murakkab_jupyter.workflow.language.options import GOAL_OPTIONS
 
 CELL = """%%murakkab digested --minimize cost --quality fair
 Digest.
@@ -89,11 +91,53 @@ def test_every_completion_says_what_it_is(loaded):
     )
 
 
+@pytest.mark.parametrize(
+    ("verb", "option"),
+    [
+        (verb.name, option)
+        for verb in VERBS
+        if "magic" in verb.faces
+        for option in (*verb.options, *(GOAL_OPTIONS if verb.goal else ()))
+        if option not in OPTIONS or "magic" in OPTIONS[option].faces
+    ],
+)
+def test_every_option_of_a_line_is_completed_and_explained(loaded, verb, option):
+    what = GOAL_OPTIONS[option][1] if option in GOAL_OPTIONS else OPTIONS[option].help
+    line = f"%murakkab {verb} --{option}"
+    assert types(loaded, line[:-1])[f"--{option}"] == what
+    assert what in inspect(loaded, line, len(line) - 1)
+
+
+def test_every_option_of_a_cell_is_completed_and_explained(loaded):
+    known = types(loaded, "%%murakkab w --")
+    assert {f"--{name}" for name in (*GOAL_OPTIONS, "run", "background", "fresh", "cluster")} <= set(known)
+    for option, what in known.items():
+        assert len(what) > 8
+        head = f"%%murakkab w {option}"
+        said = inspect(loaded, f"{head}\na <- summarise {{notes}}", len(head) - 1)
+        assert what in said, option
+
+
+def test_every_capability_agent_and_option_of_a_body_is_completed_with_a_description(loaded):
+    body = "%%murakkab w\na <- summarise {notes} @"
+    targets = types(loaded, body)
+    library = default_library()
+    assert {agent.name for agent in library.agents() if agent.capability == "summarisation"} <= set(targets)
+    assert {"summarisation", "python:shout"} <= set(targets)
+    assert all(targets.values())
+    for agent in library.agents():
+        if agent.options:
+            keys = types(loaded, f"{body}{agent.name} ")
+            assert {f"{option.name}=" for option in agent.options} <= set(keys), agent.name
+            assert all(keys.values())
+
+
 def test_config_lists_documented_traits_and_sets_them(loaded):
     said = loaded.run("%config MurakkabMagics").streams[0]
     assert "MurakkabMagics.live_views" in said
     assert "where the front end can draw them" in said
     assert "MurakkabMagics.pictures" in said
+    assert "MurakkabMagics.saved_kb" in said
     assert loaded.run("%config MurakkabMagics.live_views = False").error is None
     reply = loaded.run(CELL)
     assert "murakkab-slot" not in reply.html
