@@ -93,6 +93,31 @@ def test_what_is_left_out_of_a_folder_is_said_with_what_to_do(roots, tmp_path):
     assert ".odt: save it" in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["{0}", "{0}/*", "{0}/**/*", "{0}/"])
+def test_the_path_of_a_folder_is_no_text_to_summarise(roots, tmp_path, value):
+    folder = tmp_path / "my papers"
+    folder.mkdir()
+    (folder / "a.txt").write_text("Some words.")
+    (found,) = roots(value.format(folder), "summarise {v}").values["v"]
+    assert found.text == "Some words."
+
+
+@pytest.mark.parametrize(
+    "value", ["/home/nobody/papers", "~/papers-that-are-not", "./papers", "../nowhere/*"]
+)
+def test_a_path_where_nothing_is_is_no_text_to_summarise(roots, tmp_path, monkeypatch, value):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="no file"):
+        roots(value, "summarise {v}")
+
+
+@pytest.mark.parametrize("value", ["and/or", "/help", "a * b / c", "either/or *maybe*", "docs", "km/h"])
+def test_words_with_signs_of_paths_are_texts(roots, tmp_path, monkeypatch, value):
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert roots(value, "summarise {v}").values["v"] == [value]
+
+
 def test_folders_inside_a_folder_are_told_of(roots, tmp_path):
     (tmp_path / "a.txt").write_text("Some words.")
     (tmp_path / "2024").mkdir()

@@ -2,14 +2,18 @@
 
 A string may be a text or the path of a file, a folder or a glob. The port decides: one that takes only
 media takes a path. Where a port takes both, a string is a text, unless it ends as media files do (`.mp4`)
-and has no spaces, or names a file that is there. A `pathlib.Path`, or a string that ends with `/`, is a path.
+and has no spaces, or names a file that is there. A `pathlib.Path`, or a string that ends with `/`, is a path; so is one
+without spaces that begins as paths do (`/home/…`, `~/`, `./`, `../`), and one with a `/` that names a folder or matches files.
 """
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from murakkab_jupyter.agents.capability import Port
@@ -81,6 +85,25 @@ def means_file(text: str) -> bool:
     return is_file(Path(text)) or (not any(c.isspace() for c in text) and bool(unread(text)))
 
 
+def means_path(text: str) -> bool:
+    """Whether a text of no known kind is a path without a doubt: by how it begins, or by what is there."""
+    if is_file(Path(text)) or not text.strip():
+        return False
+    begins = text.startswith(("~/", "./", "../")) or bool(re.match(r"/[^/\s]+/", text))
+    if begins and not any(c.isspace() for c in text):
+        return True
+    return "/" in text and (is_folder(Path(text)) or (is_glob(text) and bool(matched(text))))
+
+
+def matched(pattern: str) -> tuple[str, ...]:
+    """Kinds of media among what a glob matches, the first by name first; of many files the first thousand."""
+    try:
+        names = sorted(islice(glob.iglob(str(Path(pattern).expanduser()), recursive=True), 1000))  # noqa: PTH207 - patterns may be absolute
+    except (OSError, ValueError, RuntimeError):
+        return ()
+    return tuple(dict.fromkeys(kind for name in names if (kind := suffix_kind(name))))
+
+
 def is_folder(path: Path) -> bool:
     """Whether there is a folder (never raises)."""
     try:
@@ -120,6 +143,9 @@ def of_text(text: str) -> Sort:
     if text.endswith(("/", os.sep)):
         return Sort((*of_path(Path(text)).likely, "text"), MEDIA_KINDS)
     kind = suffix_kind(text)
+    if kind is None and means_path(text):
+        found = kinds_in(Path(text)) or matched(text) or ("document",)
+        return Sort((*found, "text"), MEDIA_KINDS)
     if kind is None and means_file(text):
         return Sort(("document", "text"), MEDIA_KINDS)
     if kind is None:
