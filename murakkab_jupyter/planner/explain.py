@@ -16,7 +16,7 @@ def say(figure: Figure | None) -> str:
     band = ""
     if figure.low is not None and figure.high is not None and figure.high > figure.low:
         low, high = amount(figure.low, figure.unit), amount(figure.high, figure.unit)
-        band = f"{low.removesuffix(' ' + figure.unit)}-{high}, "
+        band = f"{low.removesuffix(' ' + high.rpartition(' ')[2])}-{high}, "
     return f"{amount(figure.value, figure.unit)} ({band}{figure.source})"
 
 

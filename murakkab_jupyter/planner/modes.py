@@ -353,6 +353,8 @@ def shapes(
     # One instance has in flight what the lever says; a second one would double what it means.
     alone = agent.option(IN_FLIGHT) is not None
     count = max(1, math.ceil(items))
+    if replicas > count and REPLICAS not in step.options:
+        return  # some would never be asked anything
     engine = cluster.engine(agent.engine) if agent.engine else None
     engine_cores = 0 if engine is None else min(engine.cores, cluster.most_cores)
     widest = 1 if agent.remote else max(1, min(agent.max_cores, cluster.most_cores))

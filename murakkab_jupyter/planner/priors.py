@@ -24,6 +24,10 @@ MOST_AGENTS = 12
 
 Options = tuple[tuple[str, Any], ...]
 End = Literal["low", "high"]
+ENDS: tuple[End, End] = ("low", "high")
+
+IT = "that one"
+"""The agent that a prior is of, where some share a sentence."""
 
 
 class Shifted:
@@ -61,7 +65,7 @@ class Prior:
 
 
 def priors_that_matter(search: Search, picks: Picks, goal: Goal) -> tuple[str, ...]:
-    """One sentence for each end of a prior's band that would change which agents are chosen, the plan's own first; one if none would.
+    """Sentences with each end of a prior's band that would change which agents are chosen, the plan's own first; one if none would.
 
     Empty where nothing that the plan rests on is a prior.
     """
@@ -69,31 +73,44 @@ def priors_that_matter(search: Search, picks: Picks, goal: Goal) -> tuple[str, .
     if not priors:
         return ()
     assumed = agents_of(search, descended(search, picks, goal))
-    found: list[str] = []
+    found: dict[tuple[str, str, End], list[Prior]] = {}
+    """What would change, under which priors: rivals that would each take the same step stand in one sentence."""
     for prior in priors:
-        for end in ("low", "high"):
+        for end in ENDS:
             other = shifted(search, prior, end)
             changed = agents_of(other, descended(other, picks, goal))
             words = [
-                f"{name} would be done by {changed[name]} instead of {assumed[name]}"
+                f"{name} would be done by {IT if changed[name] == prior.agent else changed[name]} instead of {assumed[name]}"
                 for name in search.names
                 if changed[name] != assumed[name]
             ]
             if words:
-                found.append(f"{if_words(prior, end)}, {' and '.join(words)}.")
+                found.setdefault((" and ".join(words), prior.what, end), []).append(prior)
     if found:
-        return tuple(found)
+        return tuple(sentence(some, end, words) for (words, _, end), some in found.items())
     many = f"any of {len(priors)} priors" if len(priors) > 1 else "its prior"
     return (f"With {many} at either end of its band the same agents would be chosen (by estimate).",)
 
 
-def if_words(prior: Prior, end: End) -> str:
+def sentence(priors: Sequence[Prior], end: End, words: str) -> str:
+    """What one end of each of some priors of a kind would change; `IT` stands for the agent that the prior is of."""
+    conditions = [condition(prior, end, first=not n) for n, prior in enumerate(priors)]
+    listed = " or ".join([", ".join(conditions[:-1]), conditions[-1]] if conditions[1:] else conditions)
+    whose, it = (
+        (f"{end} ends of their priors", IT)
+        if conditions[1:]
+        else (f"{end} end of its prior", priors[0].agent)
+    )
+    return f"If {listed} ({whose}), {words.replace(IT, it)}."
+
+
+def condition(prior: Prior, end: End, *, first: bool) -> str:
     value = prior.figure.low if end == "low" else prior.figure.high
     assumed = prior.figure.value or 0.0
     if prior.what == "quality":
-        return f"If {prior.agent} had quality {value:.2f} instead of {assumed:.2f} ({end} end of its prior)"
+        return f"{prior.agent} {'had quality ' if first else ''}{value:.2f} instead of {assumed:.2f}"
     ratio = (value or 0.0) / assumed if assumed else 0.0
-    return f"If {prior.agent} took {ratio:.2g} times as long as assumed ({end} end of its prior)"
+    return f"{prior.agent} {'took ' if first else ''}{ratio:.2g} times as long as assumed"
 
 
 def priors_of(search: Search, picks: Picks) -> Iterator[Prior]:

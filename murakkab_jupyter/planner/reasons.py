@@ -38,11 +38,14 @@ EXTREMES: Mapping[str, tuple[str, str]] = {
 
 
 def amount(value: float, unit: str) -> str:
-    """A value for people: `12.3 s`, `$0.00041`, `0.86`."""
+    """A value for people: `12.3 s`, `28.2 kJ`, `$0.00041`, `0.86`."""
     if unit == "1":
         return f"{value:.2f}"
     if unit == "USD":
         return money(value)
+    if unit == "J" and value >= 999.5:
+        size, unit = (1e6, "MJ") if value >= 999.5e3 else (1e3, "kJ")
+        value /= size
     if value >= 100:
         return f"{value:.0f} {unit}"
     return f"{value:.3g} {unit}"
@@ -114,6 +117,8 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
         gain = f"{ratio:.1f}x less {called(first)}" if first != "latency" else f"{ratio:.1f}x faster"
         if ratio < 1.05:
             gain = f"{(1 - there / here) * 100:.1f} % less {'time' if first == 'latency' else called(first)}"
+        if ratio < 1.0005:
+            gain = ""  # nothing that can be seen
     elif first == "quality" and there < here:
         gain = f"{(here - there) * 100:.0f} points better"
     if "quality" in broken and goal.floor is not None:
@@ -410,12 +415,16 @@ def notes_of(
         and not (note := note_of(calls.get(name))).startswith(NO_PROFILE)
     ]  # fmt: skip
     priors = [name for name in chosen if is_prior(result.steps.get(name, {}).get("cpu"))]
-    if priors and len(priors) == len(chosen):
+    # Of a step that a published server does, its own note says what is a guess.
+    served = {name for name, mode in chosen.items() if mode.configuration.gpus and mode.configuration.engine}
+    here = [name for name in priors if name not in served]
+    if here and len(priors) == len(chosen):
+        which = f"Times of {', '.join(here)}" if served else "Times"
         notes.append(
-            "Times are priors (measured on the reference machine, scaled to this host); a run corrects them."
+            f"{which} are priors (measured on the reference machine, scaled to this host); a run corrects them."
         )
-    elif priors:
-        notes.append(f"Times of {', '.join(priors)} are priors; a run corrects them.")
+    elif here:
+        notes.append(f"Times of {', '.join(here)} are priors; a run corrects them.")
     for objective in ("energy", "cost"):
         figure = result.totals.get(objective)
         if objective in goal.objectives and (figure is None or figure.value is None):

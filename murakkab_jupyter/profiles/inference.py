@@ -132,7 +132,8 @@ def call(
     Prediction
         `seconds`; `energy_j` of all GPUs while they serve, their idle power included; `cpu_s` of the host.
     """
-    share = max(1.0, requests / replicas)
+    # Nobody shares one request: the replica that has most of them ends last.
+    share = max(1.0, requests if replicas == 1 else float(math.ceil(requests / replicas - 1e-9)))
     load = within(profile, max(1.0, min(float(in_flight), share)))
     writing = profile.request_s(load, written).scaled(max(1.0, share / load))
     energy = profile.energy_j(load, requests * written)
@@ -140,11 +141,10 @@ def call(
     times, energies = [writing], [energy]
     if read > 0:
         rate = reading(profile)
-        took = over(read * requests / replicas, rate)
         # Reading keeps the GPUs as busy as they were at most while this was measured.
         power = max(profile.power_w(point.in_flight).value or 0.0 for point in profile.points)
-        times.append(took)
-        energies.append(took.scaled(power * replicas, "J"))
+        times.append(over(read * share, rate))
+        energies.append(over(read * requests, rate).scaled(power, "J"))
         notes.append(f"{rate.note}; how long answers are is a prior")
     note = "; ".join(notes)
     seconds = noted(total(times, "s"), note)

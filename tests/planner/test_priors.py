@@ -65,5 +65,14 @@ def test_a_step_without_a_choice_has_no_prior_that_matters():
 def test_every_prior_that_matters_is_told():
     """The plan view shows the first and sends on to `explain`, which has to know the others."""
     told = plan_of([1.0, 1.1, 1.2, 1.3, 1.4]).priors
-    assert len(told) >= 5
     assert all(one.startswith("If agent") for one in told)
+    assert all(f"agent{n}" in " ".join(told) for n in range(5))
+
+
+def test_rivals_that_would_each_take_a_step_share_a_sentence():
+    own, rivals = plan_of([1.0, 1.1, 1.2, 1.3]).priors
+    assert own.startswith("If agent0 took 2 times as long as assumed (high end of its prior)")
+    assert rivals == (
+        "If agent1 took 0.5 times as long as assumed, agent2 0.5 times as long as assumed or agent3 0.5 times as "
+        "long as assumed (low ends of their priors), a would be done by that one instead of agent0."
+    )

@@ -81,6 +81,9 @@ def test_a_big_summarisation_is_planned_on_a_gpu_with_the_lever_and_the_source(o
     for part in ("published: ML.ENERGY", "arXiv 2505.06371", "H100", "in flight"):
         assert part in note
     assert any(f"Engine {one.engine} is not running" in note and "prior" in note for note in plan.notes)
+    assert not any("reference machine" in note for note in plan.notes), "nothing of it was measured there"
+    assert plan.gap is not None
+    assert plan.gap < 0.05
 
 
 def test_a_tiny_job_stays_on_the_cpu_where_that_is_cheaper_and_a_big_one_does_not(on):
@@ -113,6 +116,14 @@ def test_objectives_choose_different_servers(on):
     assert chosen(plans["latency"]).gpus > chosen(plans["energy"]).gpus, (
         "more servers are faster, and idle more"
     )
+
+
+def test_a_single_item_is_given_no_second_server(on):
+    session = on("h100-server")
+    problem = plan_on(session, DIGEST, 1, Goal(("latency",), 0.8))
+    assert dict(chosen(problem).options)["replicas"] == 1
+    pinned = plan_on(session, DIGEST.replace("{texts}", "{texts} @qwen3-14b-h100-summary replicas=4"), 1)
+    assert chosen(pinned).gpus == 4, "what is pinned is not the planner's to change"
 
 
 def test_a_limit_that_the_start_of_an_engine_breaks_leaves_the_cpu(on):

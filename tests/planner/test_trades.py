@@ -5,6 +5,7 @@ import re
 import pytest
 
 from murakkab_jupyter.planner.plan import Plan
+from murakkab_jupyter.planner.trades import together
 from murakkab_jupyter.workflow.goal import Goal
 from tests.planner.synthetic import Made, world_of
 from tests.planner.test_solve import plan_for
@@ -54,6 +55,14 @@ def test_an_offer_keeps_the_floor():
     plan = plan_for(world_of({"a": ["data"]}, agents), Goal(("energy",), "good"))
     assert plan.steps["a"].configuration.agent == "good"
     assert not any("quality 0.4" in one for one in plan.trades)
+
+
+def test_what_costs_the_same_stands_in_one_sentence():
+    assert together(["save 74 % of cost", "save 71 % of energy"]) == "save 74 % of cost and 71 % of energy"
+    assert (
+        together(["bring quality 0.90 instead of 0.80", "save 12 % of energy"])
+        == "bring quality 0.90 instead of 0.80 and save 12 % of energy"
+    )
 
 
 def test_trades_and_priors_come_through_json():

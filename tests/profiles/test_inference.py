@@ -78,6 +78,17 @@ def test_replicas_share_the_requests_and_each_is_as_busy_as_the_lever_says():
     assert two.cpu_s.value == pytest.approx(one.cpu_s.value)
 
 
+def test_nobody_shares_one_request():
+    one, many = served(LLAMA, 64, requests=1, read=1000), served(LLAMA, 64, requests=1, read=1000, replicas=4)
+    assert many.seconds.value == pytest.approx(one.seconds.value)
+    assert many.energy_j.value == pytest.approx(one.energy_j.value)
+    three, two = (
+        served(LLAMA, 64, requests=3, read=1000, replicas=2),
+        served(LLAMA, 64, requests=2, read=1000),
+    )
+    assert three.seconds.value == pytest.approx(two.seconds.value), "the replica with two of them ends last"
+
+
 def test_prompts_take_time_and_energy_and_how_fast_they_are_read_is_a_prior():
     short, long = served(LLAMA, 64), served(LLAMA, 64, read=2000)
     assert long.seconds.value > short.seconds.value
