@@ -94,8 +94,18 @@ def prove(rich: RichProblem, objective: Objective, reached: float, *, effort: fl
         best = Bound(best.value, found.picks, window.held)
         if objective == "quality" or window.later_s is None:
             break
-        windows = [*windows[: found.window], *finer(window), *windows[found.window + 1 :]]
+        # What ties with it under another holding is cut as well, or each would take a round of its own.
+        windows = [part for one in windows for part in (finer(one) if alike(one, window) else [one])]
     return best
+
+
+def alike(one: Window, window: Window) -> bool:
+    """Whether a window overlaps another one and is not much finer."""
+    if one.later_s is None or window.later_s is None:
+        return one == window
+    width = window.later_s - window.earlier_s
+    overlap = min(one.later_s, window.later_s) - max(one.earlier_s, window.earlier_s)
+    return one == window or (overlap > 0 and one.later_s - one.earlier_s > width / 2)
 
 
 def attempt(

@@ -48,7 +48,7 @@ MOST_VISITS = 200_000
 MOST_PARTS = 8
 """Parts of the space of plans that are proven one by one."""
 
-MOST_LEVELS = 4
+MOST_LEVELS = 8
 MOST_HOSTS = 2
 MOST_CASES = 6
 """Reservations, numbers of hosts, and numbers of GPUs held that are told apart; more are taken together, at the cost of a weaker bound."""

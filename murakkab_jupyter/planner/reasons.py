@@ -148,7 +148,7 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
             f"instead of {of(first, here)}"
         )
         mine_q, theirs_q = mine.quality.value, theirs.quality.value
-        if mine_q is not None and theirs_q is not None and theirs_q > mine_q:
+        if mine_q is not None and theirs_q is not None and theirs_q >= mine_q + 0.005:
             fault += f", for {100 * (theirs_q - mine_q):.0f} points of quality here"
     else:
         fault = tie(search, picks, rival, goal)

@@ -59,10 +59,12 @@ def trades(search: Search, picks: Picks, goal: Goal) -> tuple[str, ...]:
     """What is asked for, and what each plan that asks for as much would bring."""
     for axis, (_, other) in sorted(offers.items(), key=lambda one: -one[1][0]):
         there = {one: search.value(other, one) for one in axes}
-        lost = [one for one in axes if share(one, here[one], there[one]) > SAME]
-        broken = search.excess(other, goal)
-        over = f" (over your {' and '.join(sorted(broken))})" if broken else ""
-        asked = " and ".join(loss(one, here[one], there[one]) for one in lost) + over
+        missed = sorted(search.excess(other, goal))
+        over = f" (over your {' and '.join(missed)})" if missed else ""
+        asked = " and ".join(
+            loss(one, here[one], there[one]) for one in axes if share(one, here[one], there[one]) > SAME
+        )
+        asked += over
         told.setdefault(asked, []).append(saving(axis, here[axis], there[axis]))
     return tuple(
         f"{asked[0].upper()}{asked[1:]} would {together(some)}." for asked, some in list(told.items())[:MOST]

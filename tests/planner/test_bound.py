@@ -286,3 +286,10 @@ def test_an_attempt_keeps_capacity():
     assert attempt(rich, "latency", 9.0, rich.holdings[0])["s0"] == 1
     assert attempt(rich, "latency", 9.0, rich.holdings[0])["s1"] == 1
     assert math.isfinite(prove(rich, "latency", 9.0).value)
+
+
+def test_what_ties_under_another_holding_takes_no_round_of_its_own():
+    """Four reservations under which the same makespans are open: one cut after another would leave a wide window."""
+    held = [Host(cores) for cores in (2, 4, 8, 16)]
+    rich = replace(chain([mode(3), mode(2)], [mode(5)]), holdings=held)
+    assert prove(rich, "latency", 60.0).value == pytest.approx(7.0, rel=0.01)
