@@ -27,14 +27,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from murakkab_jupyter.planner import cpsat
-from murakkab_jupyter.planner.branch import Limits
-from murakkab_jupyter.planner.check import faults_of
+from murakkab_jupyter.planner.exact import cpsat
+from murakkab_jupyter.planner.exact.branch import Limits
+from murakkab_jupyter.planner.exact.check import faults_of
+from murakkab_jupyter.planner.exact.table import tabulate
 from murakkab_jupyter.planner.problem import Activity, Infeasible, Mode, Problem, Solution, Undecided, solve
-from murakkab_jupyter.planner.table import tabulate
 from murakkab_jupyter.profiles.hardware import cpu_model
-from tests.planner.known import instances, job_shop
-from tests.planner.oracle import FAMILIES, best_of, compare, layered, random_case
+from tests.planner.exact.known import instances, job_shop
+from tests.planner.exact.oracle import FAMILIES, best_of, compare, layered, random_case
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -111,8 +111,8 @@ def exactness(count: int, first: int, workers: int) -> tuple[str, list[str]]:
         "",
         "Sizes: tiny 2-4 activities of 1-3 modes, small 3-5 of 2-4, six 6 of 6. Capacity, deadline, budgets and least",
         "quality are drawn at random, durations are whole, decimal or arbitrary floats; objectives are any of latency,",
-        "quality, energy, usd in any order (`tests/planner/oracle.py`). Each answer: every objective's value, the bound,",
-        "the checker of `planner/check.py`, and for infeasible ones that brute force finds nothing either.",
+        "quality, energy, usd in any order (`tests/planner/exact/oracle.py`). Each answer: every objective's value, the bound,",
+        "the checker of `planner/exact/check.py`, and for infeasible ones that brute force finds nothing either.",
         *(f"- {one}" for one in wrong),
     ]
     return page("Exactness: the planner beside brute force", lines), wrong
@@ -295,7 +295,7 @@ def speed(repeats: int, sizes: Sequence[int]) -> tuple[str, list[str]]:
         "Time is for everything: lowering, start, every objective, confirming certificates, ties, binding limits and the",
         "check, by the clock; the machine's other work shows as the difference to CPU seconds (one thread is used).",
         "The gap is that of the first objective. Undecided: no plan within the limits was found and none proven impossible; the last",
-        "column says by how much the nearest plan misses a limit. Families and limits: `layered` in `tests/planner/oracle.py`.",
+        "column says by how much the nearest plan misses a limit. Families and limits: `layered` in `tests/planner/exact/oracle.py`.",
     ]
     return page("Speed of the exact planner", lines), wrong
 

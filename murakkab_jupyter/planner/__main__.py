@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from murakkab_jupyter.planner.door import main
+from murakkab_jupyter.planner.exact.door import main
 
 __all__: list[str] = []
 

@@ -11,8 +11,8 @@ from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.planner import bound as bound_module
-from murakkab_jupyter.planner import cpsat
 from murakkab_jupyter.planner.bound import attempt, prove
+from murakkab_jupyter.planner.exact import cpsat
 from murakkab_jupyter.planner.pose import pose
 from murakkab_jupyter.planner.rich import (
     Amount,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from murakkab_jupyter.planner import cpsat
 from murakkab_jupyter.planner.bound import prove
+from murakkab_jupyter.planner.exact import cpsat
 from murakkab_jupyter.planner.pose import gpu_cases
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from tests.planner.gpu_worlds import gpu_world

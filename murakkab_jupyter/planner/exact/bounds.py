@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from murakkab_jupyter.planner.branch import Limits
-from murakkab_jupyter.planner.problem import LATENCY, QUALITY, TOLERANCE
-from murakkab_jupyter.planner.schedule import heads_and_tails
-from murakkab_jupyter.planner.table import Table
+from murakkab_jupyter.planner.exact.branch import Limits
+from murakkab_jupyter.planner.exact.problem import LATENCY, QUALITY, TOLERANCE
+from murakkab_jupyter.planner.exact.schedule import heads_and_tails
+from murakkab_jupyter.planner.exact.table import Table
 
 __all__ = ["beyond", "least", "stated"]
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from murakkab_jupyter.planner import exact
-from murakkab_jupyter.planner.check import faults, faults_of
+from murakkab_jupyter.planner.exact import hunt
+from murakkab_jupyter.planner.exact.check import faults, faults_of
+from murakkab_jupyter.planner.exact.solve import Faulty
 from murakkab_jupyter.planner.problem import Activity, Mode, Problem, solve
 
 PROBLEM = Problem(
@@ -86,7 +87,7 @@ def test_a_quality_less_than_a_float_can_say_is_no_fault():
 
 def test_a_schedule_that_fails_the_check_is_never_returned(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
-        exact.Hunt, "solution", lambda self, real=exact.Hunt.solution: replace(real(self), makespan_s=0.0)
+        hunt.Hunt, "solution", lambda self, real=hunt.Hunt.solution: replace(real(self), makespan_s=0.0)
     )
-    with pytest.raises(exact.Faulty, match="breaks a rule: makespan_s"):
+    with pytest.raises(Faulty, match="breaks a rule: makespan_s"):
         solve(PROBLEM)

@@ -11,8 +11,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from murakkab_jupyter.planner.check import as_written
-from murakkab_jupyter.planner.problem import LATENCY, QUALITY, TOLERANCE, Activity, Infeasible, Mode, Problem
+from murakkab_jupyter.planner.exact.check import as_written
+from murakkab_jupyter.planner.exact.problem import (
+    LATENCY,
+    QUALITY,
+    TOLERANCE,
+    Activity,
+    Infeasible,
+    Mode,
+    Problem,
+)
 
 __all__ = ["Choice", "Meter", "Picks", "Table", "tabulate"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from murakkab_jupyter.core.errors import InputError, MurakkabError
-from murakkab_jupyter.planner.problem import (
+from murakkab_jupyter.planner.exact.problem import (
     LATENCY,
     Activity,
     BadProblem,
@@ -21,8 +21,8 @@ from murakkab_jupyter.planner.problem import (
     Problem,
     Solution,
     Undecided,
-    solve,
 )
+from murakkab_jupyter.planner.exact.solve import solve
 
 __all__ = ["Question", "main", "read_question", "solution_record"]
 

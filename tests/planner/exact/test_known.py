@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from murakkab_jupyter.planner.check import faults_of
+from murakkab_jupyter.planner.exact.check import faults_of
 from murakkab_jupyter.planner.problem import solve
-from tests.planner.known import instances, job_shop
+from tests.planner.exact.known import instances, job_shop
 
 pytest.importorskip("ortools", reason="the extra `planner` is not installed")
 

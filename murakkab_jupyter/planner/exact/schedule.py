@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from murakkab_jupyter.planner.table import Picks, Table
+from murakkab_jupyter.planner.exact.table import Picks, Table
 
 __all__ = ["Profile", "by_priority", "heads_and_tails", "place_in_order"]
 

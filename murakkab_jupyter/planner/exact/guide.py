@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from murakkab_jupyter.planner.branch import Limits
-from murakkab_jupyter.planner.relax import Relaxed, relaxed
-from murakkab_jupyter.planner.start import Draft, draft
-from murakkab_jupyter.planner.table import Picks, Table
+from murakkab_jupyter.planner.exact.branch import Limits
+from murakkab_jupyter.planner.exact.relax import Relaxed, relaxed
+from murakkab_jupyter.planner.exact.start import Draft, draft
+from murakkab_jupyter.planner.exact.table import Picks, Table
 
 __all__ = ["guided", "repaired"]
 

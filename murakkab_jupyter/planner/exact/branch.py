@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from murakkab_jupyter.planner.schedule import by_priority, heads_and_tails
-from murakkab_jupyter.planner.table import Choice, Picks, Table
+from murakkab_jupyter.planner.exact.schedule import by_priority, heads_and_tails
+from murakkab_jupyter.planner.exact.table import Choice, Picks, Table
 
 __all__ = ["Branch", "Limits", "OutOfNodes"]
 

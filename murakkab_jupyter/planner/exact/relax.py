@@ -11,9 +11,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from murakkab_jupyter.planner.branch import Limits
-from murakkab_jupyter.planner.schedule import heads_and_tails
-from murakkab_jupyter.planner.table import Choice, Table
+from murakkab_jupyter.planner.exact.branch import Limits
+from murakkab_jupyter.planner.exact.schedule import heads_and_tails
+from murakkab_jupyter.planner.exact.table import Choice, Table
 
 __all__ = ["Relaxed", "available", "relaxed", "strained"]
 

@@ -7,11 +7,11 @@ from fractions import Fraction
 
 import pytest
 
-from murakkab_jupyter.planner.branch import Branch, Limits, OutOfNodes
+from murakkab_jupyter.planner.exact.branch import Branch, Limits, OutOfNodes
+from murakkab_jupyter.planner.exact.relax import Program, duration, relaxed, strained
+from murakkab_jupyter.planner.exact.table import Table, tabulate
 from murakkab_jupyter.planner.problem import Activity, Infeasible, Mode, Problem
-from murakkab_jupyter.planner.relax import Program, duration, relaxed, strained
-from murakkab_jupyter.planner.table import Table, tabulate
-from tests.planner.oracle import best_of, random_case
+from tests.planner.exact.oracle import best_of, random_case
 
 pytest.importorskip("ortools", reason="the extra `planner` is not installed")
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from murakkab_jupyter.planner.bounds import least, stated
-from murakkab_jupyter.planner.check import as_written
-from murakkab_jupyter.planner.problem import LATENCY, QUALITY, TOLERANCE, Problem, Solution, Undecided
-from murakkab_jupyter.planner.schedule import Profile
-from murakkab_jupyter.planner.start import Draft
-from murakkab_jupyter.planner.table import Table
+from murakkab_jupyter.planner.exact.bounds import least, stated
+from murakkab_jupyter.planner.exact.check import as_written
+from murakkab_jupyter.planner.exact.problem import LATENCY, QUALITY, TOLERANCE, Problem, Solution, Undecided
+from murakkab_jupyter.planner.exact.schedule import Profile
+from murakkab_jupyter.planner.exact.start import Draft
+from murakkab_jupyter.planner.exact.table import Table
 
 __all__ = ["Pass", "in_seconds", "solution_of", "undecided"]
 

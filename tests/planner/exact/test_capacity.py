@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from murakkab_jupyter.planner import cpsat
-from murakkab_jupyter.planner.capacity import feasible
+from murakkab_jupyter.planner.exact import cpsat
+from murakkab_jupyter.planner.exact.capacity import feasible
 from murakkab_jupyter.planner.problem import Activity, Infeasible, Mode, Problem, solve
-from tests.planner.oracle import best_of
+from tests.planner.exact.oracle import best_of
 
 
 def why_not(problem: Problem, objectives: tuple[str, ...] = ("latency",)) -> Infeasible:

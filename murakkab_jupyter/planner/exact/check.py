@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-from murakkab_jupyter.planner.problem import LATENCY, QUALITY, TOLERANCE, Problem, Solution
+from murakkab_jupyter.planner.exact.problem import LATENCY, QUALITY, TOLERANCE, Problem, Solution
 
 __all__ = ["as_written", "faults", "faults_of"]
 

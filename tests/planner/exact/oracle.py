@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from murakkab_jupyter.planner.check import faults_of
+from murakkab_jupyter.planner.exact.check import faults_of
 from murakkab_jupyter.planner.problem import Activity, Infeasible, Mode, Problem, Solution
 
 TOLERANCE = Fraction(1, 10**9)

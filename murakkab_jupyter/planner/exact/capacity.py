@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from murakkab_jupyter.planner import cpsat
-from murakkab_jupyter.planner.bounds import beyond
-from murakkab_jupyter.planner.branch import Branch, Limits, OutOfNodes
-from murakkab_jupyter.planner.problem import MOST_UNITS, Infeasible, Problem
-from murakkab_jupyter.planner.start import begin
-from murakkab_jupyter.planner.table import tabulate
+from murakkab_jupyter.planner.exact import cpsat
+from murakkab_jupyter.planner.exact.bounds import beyond
+from murakkab_jupyter.planner.exact.branch import Branch, Limits, OutOfNodes
+from murakkab_jupyter.planner.exact.problem import MOST_UNITS, Infeasible, Problem
+from murakkab_jupyter.planner.exact.start import begin
+from murakkab_jupyter.planner.exact.table import tabulate
 
 __all__ = ["Least", "blame", "explain_capacity", "feasible", "least_capacities", "told"]
 

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 
-from murakkab_jupyter.core.errors import MurakkabError
-from murakkab_jupyter.planner import cpsat, relax
-from murakkab_jupyter.planner.answer import Pass, solution_of, undecided
-from murakkab_jupyter.planner.around import Around
-from murakkab_jupyter.planner.bounds import beyond, least
-from murakkab_jupyter.planner.branch import Branch, Limits, OutOfNodes
-from murakkab_jupyter.planner.check import as_written, faults_of
-from murakkab_jupyter.planner.guide import guided
-from murakkab_jupyter.planner.problem import (
+from murakkab_jupyter.planner.exact import cpsat, relax
+from murakkab_jupyter.planner.exact.answer import Pass, solution_of, undecided
+from murakkab_jupyter.planner.exact.around import Around
+from murakkab_jupyter.planner.exact.bounds import beyond, least
+from murakkab_jupyter.planner.exact.branch import Branch, Limits, OutOfNodes
+from murakkab_jupyter.planner.exact.check import as_written
+from murakkab_jupyter.planner.exact.guide import guided
+from murakkab_jupyter.planner.exact.problem import (
     LATENCY,
     QUALITY,
     TOLERANCE,
@@ -27,11 +26,11 @@ from murakkab_jupyter.planner.problem import (
     Solution,
     Undecided,
 )
-from murakkab_jupyter.planner.schedule import place_in_order
-from murakkab_jupyter.planner.start import Draft, begin, draft, improve
-from murakkab_jupyter.planner.table import FINEST, LOG_ZERO, Picks, Table, tabulate
+from murakkab_jupyter.planner.exact.schedule import place_in_order
+from murakkab_jupyter.planner.exact.start import Draft, begin, draft, improve
+from murakkab_jupyter.planner.exact.table import FINEST, LOG_ZERO, Picks, Table, tabulate
 
-__all__ = ["Faulty", "Impossible", "solve_exactly"]
+__all__ = ["Clock", "Hunt", "Impossible", "hunted"]
 
 CHECK_NODES = 3_000
 """Steps that our own search may take to confirm one certificate of the solver."""
@@ -60,10 +59,6 @@ class Impossible(Exception):  # noqa: N818 - internal: turned into Infeasible, w
     """No schedule keeps the limits."""
 
 
-class Faulty(MurakkabError):  # noqa: N818 - a fault of ours, found by the check
-    """The schedule that was about to be returned breaks a rule."""
-
-
 @dataclass
 class Clock:
     """What is left of the time limit, and whether somebody said stop."""
@@ -75,6 +70,7 @@ class Clock:
 
     @property
     def left(self) -> float:
+        """Seconds left; below 0 when time is up."""
         return self.limit_s - (time.monotonic() - self.began)
 
     @property
@@ -94,41 +90,8 @@ class Clock:
 
     @property
     def over(self) -> bool:
+        """Whether to stop: time is up, or somebody said so."""
         return self.stopped or self.left <= 0
-
-
-def solve_exactly(
-    problem: Problem,
-    objectives: tuple[str, ...],
-    limit_s: float,
-    *,
-    hint: Solution | None = None,
-    stop: threading.Event | None = None,
-) -> Solution:
-    """See `problem.solve`."""
-    clock = Clock(limit_s, stop)
-    try:
-        table = tabulate(problem)
-    except Infeasible:
-        from murakkab_jupyter.planner.capacity import explain_capacity
-        from murakkab_jupyter.planner.infeasible import explain_infeasible
-
-        raise explain_capacity(problem, clock.rest, explain_infeasible, stop=stop) from None
-    try:
-        solution = hunted(table, objectives, clock, hint=hint)
-    except Impossible:
-        from murakkab_jupyter.planner.infeasible import explain_infeasible
-
-        raise explain_infeasible(problem, clock.rest, stop=stop) from None
-    faults = faults_of(problem, solution)
-    if faults:
-        msg = f"A fault in the planner: the schedule it made breaks a rule: {'; '.join(faults[:3])}."
-        raise Faulty(msg, hint="Please report it with the problem.")
-    if not clock.over:
-        from murakkab_jupyter.planner.infeasible import binding_limits
-
-        solution = binding_limits(problem, solution, clock)
-    return solution
 
 
 def hunted(
@@ -279,6 +242,7 @@ class Hunt:
         return tuple(picks)
 
     def stand_in(self, i: int, index: int) -> int:
+        """The place of the choice that is most like an activity's old mode."""
         activity = next(one for one in self.table.problem.activities if one.name == self.table.names[i])
         some = self.table.choices[i]
         if not 0 <= index < len(activity.modes):
@@ -422,6 +386,7 @@ class Hunt:
         return limits.tightened(meter, held.values[at] + self.slack(meter))
 
     def slack(self, meter: int) -> int:
+        """How far rounding can be off in a meter (-1: latency)."""
         return self.table.slack if meter < 0 else self.table.meters[meter].slack
 
     def is_zero(self, meter: int, value: int) -> bool:
@@ -431,6 +396,7 @@ class Hunt:
         return value >= self.zero_quality()
 
     def zero_quality(self) -> int:
+        """From this -log of quality on, the quality is 0."""
         return math.floor(0.9 * LOG_ZERO * 4e9 * len(self.table.choices))
 
     def better(self, at: int, limits: Limits) -> Limits:
@@ -443,6 +409,7 @@ class Hunt:
         return limits.tightened(meter, held.values[at] - 1 - self.slack(meter))
 
     def at_bound(self, one: Pass, at: int) -> bool:
+        """Whether the best plan reaches the bound of objective `at`."""
         return self.held is not None and self.held.values[at] <= one.bound + self.slack(one.meter)
 
     def pursue(self, one: Pass, at: int, limits: Limits) -> None:
@@ -529,6 +496,7 @@ class Hunt:
         self.take(self.again(found), at)
 
     def timed(self, limits: Limits) -> bool:
+        """Whether starts matter: there is a deadline, or latency is an objective."""
         return limits.latency is not None or -1 in self.meters
 
     def drafted(self, picks: Picks, starts: Sequence[int] | None) -> Draft:
@@ -581,11 +549,13 @@ class Hunt:
                     self.best = found
 
     def varies(self, meter: int) -> bool:
+        """Whether plans can differ in a meter."""
         if meter < 0:
             return True
         return any(len({c.amounts[meter] for c in some}) > 1 for some in self.table.choices)
 
     def span(self, meter: int) -> int:
+        """The most that a meter can be, at least 1."""
         if meter < 0:
             return max(1, self.table.horizon)
         return max(1, sum(max(c.amounts[meter] for c in some) for some in self.table.choices))

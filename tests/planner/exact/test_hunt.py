@@ -20,15 +20,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from murakkab_jupyter.planner import cpsat, exact
-from murakkab_jupyter.planner.around import Around
-from murakkab_jupyter.planner.branch import Branch, Limits, ranked
-from murakkab_jupyter.planner.check import faults_of
-from murakkab_jupyter.planner.infeasible import without
+from murakkab_jupyter.planner.exact import cpsat, hunt
+from murakkab_jupyter.planner.exact.around import Around
+from murakkab_jupyter.planner.exact.branch import Branch, Limits, ranked
+from murakkab_jupyter.planner.exact.check import faults_of
+from murakkab_jupyter.planner.exact.infeasible import without
+from murakkab_jupyter.planner.exact.start import Draft, draft
+from murakkab_jupyter.planner.exact.table import tabulate
 from murakkab_jupyter.planner.problem import Activity, Infeasible, Mode, Problem, Solution, Undecided, solve
-from murakkab_jupyter.planner.start import Draft, draft
-from murakkab_jupyter.planner.table import tabulate
-from tests.planner.oracle import best_of, compare, layered, random_case
+from tests.planner.exact.oracle import best_of, compare, layered, random_case
 
 pytest.importorskip("ortools", reason="the extra `planner` is not installed")
 
@@ -88,9 +88,9 @@ def test_a_certificate_that_lies_is_overruled(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(cpsat.Model, "minimise", lie)
     monkeypatch.setattr(
-        exact, "begin", lambda table, limits, wanted, **_: exact.draft(table, limits, wanted, (0, 0, 1, 0))
+        hunt, "begin", lambda table, limits, wanted, **_: hunt.draft(table, limits, wanted, (0, 0, 1, 0))
     )
-    monkeypatch.setattr(exact, "improve", lambda table, limits, wanted, best, **_: best)
+    monkeypatch.setattr(hunt, "improve", lambda table, limits, wanted, best, **_: best)
     problem = replace(
         LIAR, activities=[*LIAR.activities[:3], replace(LIAR.activities[3], modes=(Mode(3, {"cpu": 2}),))]
     )
@@ -131,10 +131,10 @@ def test_without_the_solver_small_problems_are_still_exact(monkeypatch: pytest.M
 @pytest.mark.parametrize("large", [False, True])
 def test_what_large_problems_go_through_is_exact_on_small_ones(large: bool, monkeypatch: pytest.MonkeyPatch):
     """The linear relaxation, plans from it, the way to the deadline, and (where large) neighbourhoods first."""
-    for name, value in (("LINEAR", 0), ("LINEAR_S", 0.0), ("LARGE", 0 if large else exact.LARGE)):
-        monkeypatch.setattr(exact, name, value)
+    for name, value in (("LINEAR", 0), ("LINEAR_S", 0.0), ("LARGE", 0 if large else hunt.LARGE)):
+        monkeypatch.setattr(hunt, name, value)
     # Nothing to begin with, so that these have something to do.
-    monkeypatch.setattr(exact, "improve", lambda table, limits, wanted, best, **_: best)
+    monkeypatch.setattr(hunt, "improve", lambda table, limits, wanted, best, **_: best)
     for seed in range(300, 345):
         problem, objectives, size = random_case(seed)
         if size == "tiny":
@@ -287,7 +287,7 @@ def test_after_a_stop_among_neighbourhoods_nothing_more_is_asked_of_the_solver(
     def asked(*_: object, **__: object) -> cpsat.Outcome:
         raise AssertionError
 
-    monkeypatch.setattr(exact, "LARGE", 0)
+    monkeypatch.setattr(hunt, "LARGE", 0)
     monkeypatch.setattr(Around, "improve", halted)
     monkeypatch.setattr(cpsat.Model, "best_of", asked)
     monkeypatch.setattr(cpsat.Model, "minimise", asked)
@@ -320,7 +320,7 @@ def test_an_interrupt_before_any_plan_keeps_the_limits_says_the_nearest(monkeypa
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exact.Hunt, "run", interrupted)
+    monkeypatch.setattr(hunt.Hunt, "run", interrupted)
     problem = layered(0, steps=20, modes=12, family="correlated")
     with pytest.raises(Undecided, match="before the interrupt") as caught:
         solve(problem, ("energy",), 60.0)
@@ -330,7 +330,7 @@ def test_an_interrupt_before_any_plan_keeps_the_limits_says_the_nearest(monkeypa
 
 def test_time_that_ends_before_anything_is_known_is_said(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cpsat, "available", lambda: False)
-    monkeypatch.setattr(exact, "ALONE_NODES", 1)
+    monkeypatch.setattr(hunt, "ALONE_NODES", 1)
     # Fastest and thriftiest modes exclude each other, so that no plan to begin with keeps both limits.
     acts = [
         Activity(
@@ -344,7 +344,7 @@ def test_time_that_ends_before_anything_is_known_is_said(monkeypatch: pytest.Mon
     for usd, deadline in itertools.product(range(6, 50), repeat=2):
         table = tabulate(Problem(acts, {}, {"usd": usd}, deadline))
         limits = Limits.of(table)
-        if table.hopeless or exact.beyond(table, limits):
+        if table.hopeless or hunt.beyond(table, limits):
             continue
         if Branch(table, limits, nodes=10**6, prefer=-1).find() is None:
             proven.append(table.problem)
@@ -548,18 +548,18 @@ def test_an_empty_capacity_means_no_resources_at_all():
 
 
 INTERRUPTED = """
-from murakkab_jupyter.planner import exact
+from murakkab_jupyter.planner.exact import hunt
 from murakkab_jupyter.planner.problem import solve
-from murakkab_jupyter.planner.check import faults_of
-from tests.planner.oracle import layered
+from murakkab_jupyter.planner.exact.check import faults_of
+from tests.planner.exact.oracle import layered
 problem = layered(1, steps=120, modes=12, family="capacity", limits=False)
-take = exact.Hunt.take
+take = hunt.Hunt.take
 def told(self, found, at=0):
     first, kept = self.best is None, take(self, found, at)
     if first:
         print("begun", flush=True)
     return kept
-exact.Hunt.take = told
+hunt.Hunt.take = told
 solution = solve(problem, ("latency",), 60.0)
 print(faults_of(problem, solution), solution.optimal, 0 < solution.lower_bound <= solution.makespan_s, flush=True)
 """
@@ -568,7 +568,7 @@ print(faults_of(problem, solution), solution.optimal, 0 < solution.lower_bound <
 @pytest.mark.parametrize("after_s", [0.5, 7.0])
 def test_an_interrupt_brings_the_best_so_far_with_its_gap(after_s: float):
     """Early it meets our own search, later the solver, which catches the signal itself."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True, cwd=root
     ) as process:

@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Protocol
 
-from murakkab_jupyter.planner import capacity, cpsat
-from murakkab_jupyter.planner.branch import Branch, Limits, OutOfNodes
-from murakkab_jupyter.planner.check import as_written
-from murakkab_jupyter.planner.problem import (
+from murakkab_jupyter.planner.exact import capacity, cpsat
+from murakkab_jupyter.planner.exact.branch import Branch, Limits, OutOfNodes
+from murakkab_jupyter.planner.exact.check import as_written
+from murakkab_jupyter.planner.exact.hunt import Clock, Impossible, hunted
+from murakkab_jupyter.planner.exact.problem import (
     LATENCY,
     MOST_UNITS,
     QUALITY,
@@ -23,29 +23,13 @@ from murakkab_jupyter.planner.problem import (
     Solution,
     Undecided,
 )
-from murakkab_jupyter.planner.table import LOG_ZERO, tabulate
+from murakkab_jupyter.planner.exact.table import LOG_ZERO, tabulate
 
 __all__ = ["binding_limits", "explain_infeasible", "without"]
 
 SEARCH_NODES = 400
 BINDING_EFFORT = 0.05
 """Deterministic seconds of the solver for each limit that a plan might lean on."""
-
-
-class Watch(Protocol):
-    """The clock of a solve."""
-
-    stop: threading.Event | None
-
-    @property
-    def left(self) -> float:
-        """Seconds left."""
-        ...
-
-    @property
-    def over(self) -> bool:
-        """Whether to stop."""
-        ...
 
 
 def limits_of(problem: Problem) -> list[str]:
@@ -103,8 +87,6 @@ def nearest(
     problem: Problem, limit: str, seconds: float, *, stop: threading.Event | None = None
 ) -> Nearest | None:
     """The best value of a limit's figure in a problem that is without it; None if no schedule was found."""
-    from murakkab_jupyter.planner.exact import Clock, Impossible, hunted
-
     name = objective_of(limit)
     try:
         solution = hunted(tabulate(problem), (name,), Clock(seconds, stop))
@@ -221,7 +203,7 @@ def words(limit: str) -> str:
     return {"deadline": "the deadline", "quality": "the least quality"}.get(kind, f"the {kind} of {name}")
 
 
-def binding_limits(problem: Problem, solution: Solution, clock: Watch) -> Solution:
+def binding_limits(problem: Problem, solution: Solution, clock: Clock) -> Solution:
     """The solution with the limits without which its first objective would get better than it can be."""
     table = tabulate(problem)
     candidates = [*limits_of(problem), *(f"capacity:{name}" for name in sorted(problem.capacity))]
@@ -264,7 +246,7 @@ def binding_limits(problem: Problem, solution: Solution, clock: Watch) -> Soluti
     return replace(solution, binding=tuple(found))
 
 
-def reaches(problem: Problem, name: str, bound: float, clock: Watch) -> bool:
+def reaches(problem: Problem, name: str, bound: float, clock: Clock) -> bool:
     """Whether a problem has a schedule that is better than `bound`, found with little work."""
     if name == LATENCY:
         problem = replace(problem, deadline_s=min(bound, problem.deadline_s or bound))

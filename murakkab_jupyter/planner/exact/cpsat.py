@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from murakkab_jupyter.planner.branch import Limits
-from murakkab_jupyter.planner.table import Picks, Table
+from murakkab_jupyter.planner.exact.branch import Limits
+from murakkab_jupyter.planner.exact.table import Picks, Table
 
 __all__ = ["Model", "Outcome", "available", "loaded"]
 

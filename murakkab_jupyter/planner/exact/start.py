@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from murakkab_jupyter.planner.branch import Limits
-from murakkab_jupyter.planner.schedule import by_priority, heads_and_tails
-from murakkab_jupyter.planner.table import Choice, Picks, Table
+from murakkab_jupyter.planner.exact.branch import Limits
+from murakkab_jupyter.planner.exact.schedule import by_priority, heads_and_tails
+from murakkab_jupyter.planner.exact.table import Choice, Picks, Table
 
 __all__ = ["Draft", "begin", "draft", "improve"]
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from murakkab_jupyter.planner import cpsat
-from murakkab_jupyter.planner.branch import Limits
-from murakkab_jupyter.planner.schedule import place_in_order
-from murakkab_jupyter.planner.start import Draft, draft
-from murakkab_jupyter.planner.table import Picks, Table
+from murakkab_jupyter.planner.exact import cpsat
+from murakkab_jupyter.planner.exact.branch import Limits
+from murakkab_jupyter.planner.exact.schedule import place_in_order
+from murakkab_jupyter.planner.exact.start import Draft, draft
+from murakkab_jupyter.planner.exact.table import Picks, Table
 
 __all__ = ["Around"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from murakkab_jupyter.planner import door
-from murakkab_jupyter.planner.door import main, read_question
+from murakkab_jupyter.planner.exact import door
+from murakkab_jupyter.planner.exact.door import main, read_question
 from murakkab_jupyter.planner.problem import BadProblem, Undecided, solve
 
 QUESTION = {
@@ -172,7 +172,7 @@ def test_an_interrupt_before_any_schedule_has_a_code_of_its_own(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("murakkab_jupyter.planner.door.solve", interrupted)
+    monkeypatch.setattr("murakkab_jupyter.planner.exact.door.solve", interrupted)
     path = tmp_path / "problem.json"
     path.write_text('{"activities": [{"name": "a", "modes": [{"duration_s": 1}]}]}')
     assert main([str(path)]) == 130

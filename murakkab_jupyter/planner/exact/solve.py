@@ -1,0 +1,80 @@
+"""Solve the problem: hunt, say what stands in the way or what the answer leans on, check it before it is returned."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from murakkab_jupyter.core.errors import MurakkabError
+from murakkab_jupyter.planner.exact.capacity import explain_capacity
+from murakkab_jupyter.planner.exact.check import faults_of
+from murakkab_jupyter.planner.exact.hunt import Clock, Impossible, hunted
+from murakkab_jupyter.planner.exact.infeasible import binding_limits, explain_infeasible
+from murakkab_jupyter.planner.exact.problem import (
+    LATENCY,
+    MOST_SECONDS,
+    BadProblem,
+    Infeasible,
+    Problem,
+    Solution,
+    check_objectives,
+    number,
+)
+from murakkab_jupyter.planner.exact.table import tabulate
+
+__all__ = ["Faulty", "solve"]
+
+
+class Faulty(MurakkabError):  # noqa: N818 - a fault of ours, found by the check
+    """The schedule that was about to be returned breaks a rule."""
+
+
+def solve(
+    problem: Problem,
+    objectives: Sequence[str] = (LATENCY,),
+    time_limit_s: float = 5.0,
+    *,
+    hint: Solution | None = None,
+    stop: threading.Event | None = None,
+) -> Solution:
+    """The best schedule for the objectives in order of priority, or the best found in time with its bound.
+
+    Parameters
+    ----------
+    objectives
+        `latency` and what is consumed are minimised, `quality` is maximised.
+    time_limit_s
+        Seconds for everything.
+    hint
+        A solution to start from. If it is a schedule of this problem, the answer is never worse.
+    stop
+        Set it from another thread, and the best found so far is returned. So does an interrupt (`Undecided` with the
+        nearest schedule, if none keeps the limits yet; a `KeyboardInterrupt` only before there is any).
+
+    Raises
+    ------
+    BadProblem
+        What is asked makes no sense.
+    Infeasible
+        No schedule keeps all limits: says which, and the nearest value that could be kept.
+    Undecided
+        Time was up and neither a schedule nor a proof that there is none was found.
+    """
+    if not isinstance(problem, Problem):
+        msg = f"solve needs a Problem, not {type(problem).__name__}."
+        raise BadProblem(msg)
+    wanted = check_objectives(problem, objectives)
+    clock = Clock(number(time_limit_s, "time_limit_s", most=MOST_SECONDS), stop)
+    try:
+        table = tabulate(problem)
+    except Infeasible:
+        raise explain_capacity(problem, clock.rest, explain_infeasible, stop=stop) from None
+    try:
+        solution = hunted(table, wanted, clock, hint=hint)
+    except Impossible:
+        raise explain_infeasible(problem, clock.rest, stop=stop) from None
+    faults = faults_of(problem, solution)
+    if faults:
+        msg = f"A fault in the planner: the schedule it made breaks a rule: {'; '.join(faults[:3])}."
+        raise Faulty(msg, hint="Please report it with the problem.")
+    return solution if clock.over else binding_limits(problem, solution, clock)
