@@ -298,7 +298,7 @@ class OpenAIChat(Chat):
         request: Request,
         told: Callable[[str], None] = lambda text: None,
     ) -> Reply | Failed:
-        """Ask once, with retries; `told` hears the text as it comes (again from the beginning after a retry)."""
+        """Ask once, with retries; `told` hears the text as it comes (again from the beginning after a retry; thoughts as "")."""
         answered: Heard | None = None
 
         async def read(answer: httpx2.Response) -> Heard:
@@ -404,13 +404,14 @@ class OpenAIChat(Chat):
         shape = f"{self.endpoint.url} answered something that is no chat completion."
 
         def take(event: Mapping[str, Any]) -> None:
+            before = heard.pieces
             try:
                 for choice in event.get("choices") or ():
                     raise_for_error(self.endpoint, choice)
                 text = heard.take(event)
             except (KeyError, IndexError, TypeError, AttributeError, ValueError):
                 raise Refused(shape) from None
-            if text:
+            if heard.pieces > before:
                 told(text)
 
         if "text/event-stream" in answer.headers.get("content-type", "").lower():

@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed
-from murakkab_jupyter.agents.language.chat import Message, Request
+from murakkab_jupyter.agents.language.chat import Message, Request, TooLong
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.loops import background
 from murakkab_jupyter.agents.served.openai import OpenAIChat
@@ -266,7 +266,12 @@ async def closed_loop(
             began = clock()
             times: list[float] = []
             heard = partial(tick, times, clock)
-            reply = await chat.converse(request.messages(), request, heard)
+            try:
+                reply = await chat.converse(request.messages(), request, heard)
+            except TooLong as too_long:
+                reply = Failed(
+                    f"a question of the workload does not fit into the model's context ({too_long})"
+                )
             if isinstance(reply, Failed):
                 seen.failed.append(reply.reason)
                 return

@@ -68,6 +68,23 @@ def test_a_server_that_fails_requests_has_no_curve(server):
         measure_engine(Endpoint(server.url, "fake-model"), host="here", at=[1], workload=SHORT)
 
 
+def test_a_context_too_small_for_the_workload_is_told(server):
+    said = "This model's maximum context length is 16 tokens. However, your prompt contains 90 input tokens."
+    server.script = [error(400, said)]
+    with pytest.raises(ProfileError, match="does not fit into the model's context"):
+        measure_engine(Endpoint(server.url, "fake-model"), host="here", at=[1], workload=SHORT)
+
+
+def test_a_model_that_spends_its_tokens_on_thinking_is_measured_by_its_thoughts(server):
+    thought = {"choices": [{"delta": {"reasoning_content": "hm"}, "finish_reason": None}]}
+    last = {"choices": [{"delta": {}, "finish_reason": "length"}]}
+    usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+    server.script = [lambda handler, _: handler.stream(*[thought] * 4, last, usage, "[DONE]")] * 9
+    found = measure_engine(Endpoint(server.url, "fake-model"), host="here", at=[1], workload=SHORT)
+    assert found.points[0].tokens_per_s > 0
+    assert found.output_tokens == 4
+
+
 def test_a_server_that_turns_requests_away_is_not_planned_with_so_many(server):
     server.hold_s = 0.02
     server.turn_away_above(2)
