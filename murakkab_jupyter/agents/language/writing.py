@@ -45,7 +45,8 @@ STANDING = Option(
     "grounded",
     bool,
     True,
-    help="Give sentences of the material in place of what does not stand in it; false takes the model's words as they are.",
+    help="Give sentences of the material in place of what does not stand in it; false trusts the model: its words are "
+    "taken as they are, and it answers from whole passages.",
 )
 TASKS: dict[str, Task] = {
     "text-generation": Task("", "Writes", (LENGTH, TEMPERATURE, PATHS)),
@@ -207,6 +208,7 @@ class SummaryWriter(Writer):
     def standing(self, words: str, reply: Reply) -> list[str]:
         """The sentences of a reply, or the words' own best ones where a reply does not stand in them."""
         sentences = split(reply.text)
+        self.cut_off = self.cut_off or not (sentences or reply.complete)
         if not reply.complete and len(sentences) > 1:
             sentences = sentences[:-1]
         checked = bool(self.options.get("grounded", True))
@@ -269,6 +271,11 @@ class AnswerWriter(Writer):
                 made[index] = question
                 continue
             material = pieces(inputs, "context")
+            if self.trusted and material and not any(piece.sort == "seen" for piece in material):
+                used = self.whole(question, material, ranker)
+                asked.append((index, question, used, material))
+                requests.append(self.request(question, [text for text, _ in used], inputs.prompt))
+                continue
             if about_objects(question):
                 # A list that the material already holds needs no model.
                 made[index] = answer_from(question, material, ranker, 2)
@@ -294,6 +301,27 @@ class AnswerWriter(Writer):
             )
         return [one if one is not None else Answer(NOTHING) for one in made]
 
+    @property
+    def trusted(self) -> bool:
+        """Whether the model's words are taken as they are, and it judges itself what the material says."""
+        return not self.options.get("grounded", True)
+
+    def whole(self, question: str, material: Sequence[Piece], ranker: Ranker) -> list[tuple[str, Piece]]:
+        """Whole pieces of the material, in order: as many of those that come nearest to the question as fit."""
+        context = self.chat.context_tokens
+        room = UNKNOWN_ROOM
+        if context is not None:
+            tokens = context - int(self.options.get("max_tokens", 64)) - OVERHEAD_TOKENS
+            room = int(tokens * CHARACTERS_PER_TOKEN) - self.request(question, [""], None).fixed
+        best = {id(one.piece): one.score for one in reversed(ranker.rank(question, material))}
+        kept: set[int] = set()
+        for piece in sorted(material, key=lambda one: -best.get(id(one), 0.0)):
+            if kept and room < len(piece.text):
+                break
+            kept.add(id(piece))
+            room -= len(piece.text) + len("\n- ")
+        return [(piece.text, piece) for piece in material if id(piece) in kept]
+
     def request(self, question: str, notes: Sequence[str], prompt: str | None) -> Request:
         """What to ask for one question."""
         frame = ["Notes:\n- ", *(["\n- "] * (len(notes) - 1)), f"\n\nQuestion: {question}"]
@@ -313,7 +341,8 @@ class AnswerWriter(Writer):
         known = f"{notes} {question}"
         text = reply.text.strip()
         new = set(content(text)) - set(content(question))
-        stands = not self.options.get("grounded", True) or (
+        self.cut_off = self.cut_off or not reply.complete
+        stands = self.trusted or (
             grounded(text, known, ANSWER_LEAD) and bool(new & set(content(notes)) or yes_or_no(text))
         )
         if not text or not stands:

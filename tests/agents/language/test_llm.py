@@ -36,10 +36,10 @@ class FakeChat(Chat):
         return Reply(self.replies.pop(0), 10, 5)
 
 
-def over(kind, *replies: str):
+def over(kind, *replies: str, **options: object):
     chat = FakeChat(*replies)
     agent = kind(lambda options, cores: chat)
-    agent.load({}, 1)
+    agent.load(options, 1)
     return agent, chat
 
 
@@ -103,6 +103,29 @@ def test_an_invented_answer_is_replaced_by_the_best_sentence():
     (answer,) = agent.call([question()])
     assert answer.text == "Work will start in May."
     assert agent.extracted == 1
+
+
+def test_a_model_that_is_trusted_reads_whole_passages_and_has_the_last_word():
+    agent, model = over(AnswerWriter, "Im Mai.", grounded=False)
+    hits = [f"Passage {n} about the pier. It has a second sentence of its own." for n in range(8)]
+    asked = Inputs((), {"question": "Worum geht es?", "context": [("hits", hits)]})
+    (answer,) = agent.call([asked])
+    assert answer.text == "Im Mai."
+    assert agent.extracted == 0
+    said = model.asked[-1]
+    assert all(hit in said for hit in hits)
+
+
+def test_of_more_than_fits_a_trusted_model_reads_the_passages_that_come_nearest():
+    agent, model = over(AnswerWriter, "Seven.", grounded=False)
+    model.context_tokens = 400
+    hits = [f"Passage {n} about something else, {'and more of it, ' * 12}in all." for n in range(9)]
+    hits[5] = "The ferry to Bergen has seven cabins."
+    asked = Inputs((), {"question": "How many cabins has the ferry to Bergen?", "context": [("hits", hits)]})
+    agent.call([asked])
+    said = model.asked[-1]
+    assert hits[5] in said
+    assert not all(hit in said for hit in hits)
 
 
 def test_what_the_material_does_not_answer_is_not_asked_and_an_empty_question_fails():
