@@ -3,7 +3,8 @@
     python benchmarks/decompose.py                          without a language model, on the development set
     python benchmarks/decompose.py --on held                on the half that was held apart (hash checked)
     python benchmarks/decompose.py --on strangers           on the set of another hand (hash checked)
-    python benchmarks/decompose.py --cross 5                cross-validated over all sets but the one held apart
+    python benchmarks/decompose.py --cross-sets             each set judged by what the others teach (never held)
+    python benchmarks/decompose.py --learn                  fits the weights that are shipped to these sets
     python benchmarks/decompose.py --on held --model        also SmolLM2-135M in process
     python benchmarks/decompose.py --on held --url URL [NAME]  also a served model
     python benchmarks/decompose.py --verbose                shows what was wrong
@@ -34,8 +35,14 @@ SETS = {
     "strangers2": "adf576b07627e8047bf171ec10292b5410fd80dbfd68e2c49aa1217152d5debc",
 }
 """Sets of jobs, with the SHA-256 of those that are only for judging: a file that differs is refused."""
+LEARNT = ("development", "varied", "strangers", "strangers2")
+"""Sets that the method may learn from."""
 SAMPLES = {"video": "sample.mp4", "audio": "sample.wav", "image": "sample.png", "document": "sample.md"}
 RESAMPLES = 2000
+HEAD = (
+    "| method | node F1 (95 %) | edge F1 (95 %) | node F1, free of capability words | all right | refused | a job |\n"
+    "|---|---|---|---|---|---|---|"
+)
 
 Counts = tuple[int, int, int]
 """Right, proposed, gold."""
@@ -138,7 +145,7 @@ def learned(todo: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for job in todo:
         for clause in clauses(job["description"]):
             words = stems(stripped(clause.text))
-            for name in job["nodes"]:
+            for name in set(job["nodes"]) & set(TASKS):
                 for cue in TASKS[name].cues:
                     hit = found(cue, words)
                     if hit is None:
@@ -152,64 +159,45 @@ def learned(todo: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: Task(tuple(kept[name]), task.examples) for name, task in TASKS.items()}
 
 
-def crossed(folds: int, library: Any, encoder: Any) -> list[str]:
-    """Node and edge F1 where each job is judged by what the jobs of the other folds bear out.
+def crossed(library: Any, encoder: Any) -> list[str]:
+    """Each set judged by what the jobs of the others teach.
 
-    The first line leaves the cues as they are and chooses the threshold of likeness on the other folds; the second also
-    forgets every cue, and every word of a cue, that no job of the other folds bears out.
+    The first line of a set leaves the cues as they are: a forecast only for a set that no cue was taken from. The
+    second also forgets every cue, and every word of a cue, that no job of the other sets bears out.
     """
-    from murakkab_jupyter.core.errors import MurakkabError
+    from decompose_learn import fitted, seen_of
+
     from murakkab_jupyter.workflow.decompose import decompose
     from murakkab_jupyter.workflow.decompose.cues import TASKS
 
-    every = [job for name in SETS if name != "held" for job in jobs(name)]
-    random.Random(0).shuffle(every)
-
-    def counted(todo: Sequence[dict[str, Any]], tasks: Any, near: float) -> list[tuple[Counts, Counts]]:
-        made = []
-        for job in todo:
-            values = values_of(job)
-            nodes, edges = set(job["nodes"]), {tuple(edge) for edge in job["edges"]}
-            try:
-                draft = decompose(
-                    job["description"],
-                    library=library,
-                    values=values,
-                    encoder=encoder,
-                    tasks=tasks,
-                    near=near,
-                )
-                got, joined = graph(draft.text, values, dict(draft.wants), library)
-            except MurakkabError:
-                got, joined = set(), set()
-            made.append(
-                ((len(got & nodes), len(got), len(nodes)), (len(joined & edges), len(joined), len(edges)))
-            )
-        return made
-
-    thresholds = (0.4, 0.5, 0.6)
-    by_threshold = {near: counted(every, TASKS, near) for near in thresholds}
-    chosen: list[tuple[Counts, Counts]] = []
-    forgot: list[tuple[Counts, Counts]] = []
-    for fold in range(folds):
-        others = [number for number in range(len(every)) if number % folds != fold]
-        own = [number for number in range(len(every)) if number % folds == fold]
-        best = max(thresholds, key=lambda near: f1([by_threshold[near][number][0] for number in others]))
-        chosen += [by_threshold[best][number] for number in own]
-        forgot += counted(
-            [every[number] for number in own], learned([every[number] for number in others]), best
-        )
+    every = {name: jobs(name) for name in LEARNT}
     rows = []
-    for name, counts in (
-        ("threshold from the other folds", chosen),
-        ("cues and threshold from the other folds", forgot),
-    ):
-        nodes, edges = [one for one, _ in counts], [one for _, one in counts]
-        (low, high), (least, most) = interval(nodes), interval(edges)
-        rows.append(
-            f"| {name} | {len(every)} | {f1(nodes):.3f} ({low:.2f}–{high:.2f}) | {f1(edges):.3f} ({least:.2f}–{most:.2f}) |"
-        )
+    for name, own in every.items():
+        others = [job for other, found in every.items() if other != name for job in found]
+        for cues, tasks in (("as they are", TASKS), ("of the other sets", learned(others))):
+            model = fitted(others, [seen_of(job, values_of(job), encoder, tasks) for job in others])
+            line = evaluate(
+                f"{name} ({len(own)}) | {cues}",
+                lambda text, values, tasks=tasks, model=model: decompose(
+                    text, library=library, values=values, encoder=encoder, tasks=tasks, model=model
+                ),
+                name,
+                verbose=False,
+            )
+            rows.append(line)
     return rows
+
+
+def learn(encoder: Any) -> str:
+    """Fit the weights to all sets but the one held apart, and write them."""
+    from decompose_learn import fitted, save, seen_of
+
+    from murakkab_jupyter.workflow.decompose.learnt import FILE
+
+    every = [job for name in LEARNT for job in jobs(name)]
+    model = fitted(every, [seen_of(job, values_of(job), encoder) for job in every])
+    save(model, FILE)
+    return f"{len(every)} jobs, {len(model.names)} words: {FILE.name}, {FILE.stat().st_size / 1000:.0f} kB"
 
 
 def main() -> None:
@@ -220,16 +208,20 @@ def main() -> None:
     parser.add_argument("--model", action="store_true")
     parser.add_argument("--url", nargs="+", metavar=("URL", "NAME"))
     parser.add_argument("--key-env", help="environment variable that holds the server's key")
-    parser.add_argument("--cross", type=int, metavar="FOLDS")
+    parser.add_argument("--cross-sets", action="store_true")
+    parser.add_argument("--learn", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
     from murakkab_jupyter.agents.library import default_library
     from murakkab_jupyter.workflow.decompose import ask, decompose, nearest_encoder
 
     library, encoder = default_library(), nearest_encoder()
-    if given.cross:
-        print("| cross-validated | jobs | node F1 (95 %) | edge F1 (95 %) |\n|---|---|---|---|")
-        print("\n".join(crossed(given.cross, library, encoder)))
+    if given.learn:
+        print(learn(encoder))
+        return
+    if given.cross_sets:
+        print(HEAD.replace("| method |", "| set | cues |").replace("|---|", "|---|---|", 1))
+        print("\n".join(crossed(library, encoder)))
         return
     rows = []
     if not (given.model or given.url):
@@ -265,10 +257,7 @@ def main() -> None:
             )
         )
     print(f"\n{given.on}: {len(jobs(given.on))} jobs\n")
-    print(
-        "| method | node F1 (95 %) | edge F1 (95 %) | node F1, free of capability words | all right | refused | a job |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    print(HEAD)
     print("\n".join(rows))
 
 

@@ -81,6 +81,8 @@ class Wiring:
     description: str = ""
     answers: str = "question-answering"
     """What answers the question, where nothing in the description says so."""
+    settled: bool = False
+    """Whether the capabilities are all there: nothing is put in that was not chosen."""
     steps: list[Planned] = field(default_factory=list)
     made: dict[str, str] = field(default_factory=dict)
     """The step of each capability."""
@@ -397,14 +399,17 @@ def with_question(goals: Sequence[Heard], heard: Sequence[Heard], wiring: Wiring
         names
     )
     just_find = re.search(r"\bfind\b[^.]*\b(?:that|which|what)\b", clause, re.IGNORECASE)
-    if wiring.question and not (
-        {"question-answering", "visual-question-answering", "retrieval"} & set(names)
+    if (
+        wiring.question
+        and not wiring.settled
+        and not ({"question-answering", "visual-question-answering", "retrieval"} & set(names))
     ):
         made.append(Heard(wiring.answers, float("inf"), clause))
     if (
         "retrieval" in names
         and "question-answering" not in names
         and wiring.question
+        and not wiring.settled
         and not takes_hits
         and not just_find
     ):
@@ -415,7 +420,7 @@ def with_question(goals: Sequence[Heard], heard: Sequence[Heard], wiring: Wiring
     shorter = {"summarisation", "translation", "extraction"}
     ahead = names[: names.index("question-answering")] if "question-answering" in names else names
     long = wiring.of_kind("document") is not None and not shorter & set(ahead)
-    if "question-answering" in names and "retrieval" not in names and long:
+    if "question-answering" in names and "retrieval" not in names and long and not wiring.settled:
         at = names.index("question-answering")
         made.insert(at, Heard("retrieval", made[at].at, clause))
     if "retrieval" in names and "question-answering" in names:
@@ -438,7 +443,7 @@ def to_perceive(names: Sequence[str], goals: Sequence[Heard], wiring: Wiring) ->
         )
     )
     reading = [one for one in goals if one.capability != "visual-question-answering"]
-    if said or not (reading or "chunking" in names) or wiring.of_kind(*TEXTUAL):
+    if wiring.settled or said or not (reading or "chunking" in names) or wiring.of_kind(*TEXTUAL):
         return said
     if wiring.of_kind("audio"):
         return ["speech-to-text"]

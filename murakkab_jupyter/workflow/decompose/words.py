@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.text.vectors import Encoder
+from murakkab_jupyter.agents.text.vectors import Encoder, WordLlamaStatic
 from murakkab_jupyter.core.errors import LanguageError, UsageError
 from murakkab_jupyter.workflow.decompose.clauses import VERBS
 from murakkab_jupyter.workflow.decompose.cues import TASKS, TEXT_BEARING, Task
 from murakkab_jupyter.workflow.decompose.draft import Draft, given, nearest_encoder, written
-from murakkab_jupyter.workflow.decompose.hear import NEAR, hear
+from murakkab_jupyter.workflow.decompose.hear import NEAR, Heard, hear
+from murakkab_jupyter.workflow.decompose.judge import judged
+from murakkab_jupyter.workflow.decompose.learnt import Learnt, learnt
 from murakkab_jupyter.workflow.decompose.match import cue_words
 from murakkab_jupyter.workflow.decompose.refuse import misfit, refusal, unknown
 from murakkab_jupyter.workflow.decompose.spelling import corrected
@@ -43,6 +45,7 @@ def decompose(
     encoder: Encoder | None = None,
     tasks: Mapping[str, Task] = TASKS,
     near: float = NEAR,
+    model: Learnt | None = None,
 ) -> Draft:
     """Turn a description into the text of a cell. Nothing runs.
 
@@ -60,6 +63,10 @@ def decompose(
         For the match by meaning; WordLlama, where it is installed, by default.
     tasks, near
         Cues and paraphrases by the name of a task, and the least cosine of the match by meaning.
+
+    model
+        Weights that judge what was heard; those that are shipped by default, where the encoder is the one that they
+        were learnt with.
 
     Returns
     -------
@@ -87,26 +94,47 @@ def decompose(
         if one.capability not in capabilities:
             raise refusal(one.capability, one.clause, capabilities, by_meaning)
     wiring = wire(heard, Wiring(capabilities, inputs.media, inputs.question, read))
-    if not wiring.steps:
+    if model is None and by_meaning is not None and by_meaning.name == WordLlamaStatic.name:
+        model = learnt()
+    other = None
+    if model is not None and by_meaning is not None:
+        there = {step.capability for step in wiring.steps}
+        other = judged(heard, there, read, inputs.media, inputs.question, by_meaning, model, tasks)
+    readings = [(heard, wiring, guessed(heard))]
+    if other is not None:
+        for one in other.heard:
+            if one.capability not in capabilities:
+                raise refusal(one.capability, one.clause, capabilities, by_meaning)
+        again = wire(other.heard, Wiring(capabilities, inputs.media, inputs.question, read, settled=True))
+        readings.insert(0, (other.heard, again, other.notes + guessed(other.heard)))
+    readings = [one for one in readings if one[1].steps]
+    if not readings:
         raise unknown(read, capabilities, by_meaning, inputs.media)
-    guesses = [
+    for said, made, notes in readings:
+        try:
+            return written(
+                made.steps,
+                description=description,
+                library=library,
+                given=inputs,
+                wants=made.wants,
+                name=name,
+                goal=goal,
+                notes=notes + [f"“{word}” was read as “{meant}”." for word, meant in slips.items()],
+            )
+        except LanguageError as error:
+            wrong = misfit(said, error)
+            wrong.__cause__ = error
+    raise wrong
+
+
+def guessed(heard: Sequence[Heard]) -> list[str]:
+    """What is told of what was heard by likeness alone."""
+    return [
         f"“{one.clause}” was taken as {one.capability}, by likeness alone."
         for one in heard
         if one.how == "meaning"
-    ] + [f"“{word}” was read as “{meant}”." for word, meant in slips.items()]
-    try:
-        return written(
-            wiring.steps,
-            description=description,
-            library=library,
-            given=inputs,
-            wants=wiring.wants,
-            name=name,
-            goal=goal,
-            notes=guesses,
-        )
-    except LanguageError as error:
-        raise misfit(heard, error) from error
+    ]
 
 
 def vocabulary(inputs: Mapping[str, str]) -> set[str]:
