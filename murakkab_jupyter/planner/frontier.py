@@ -178,7 +178,7 @@ def gives_up(search: Search, picks: Picks, best: Mapping[Objective, Picks]) -> s
             points = f"{(here - there) * 100:.0f}"
             lacks.append(f"{points} point{'' if points == '1' else 's'} of quality{part}")
         else:
-            lacks.append(f"{amount(here - there, names[axis][1])} more ({(here / there - 1) * 100:.0f} %)")
+            lacks.append(f"{amount(here - there, names[axis][1])} ({(here / there - 1) * 100:.0f} %)")
     first = f"{', '.join(leads).capitalize()}" if leads else "In between"
     return (
         f"{first}; gives up {', '.join(lacks)} against the best in each respect."

@@ -145,7 +145,7 @@ def group_json(results: Results, one: Group, longest: int) -> dict[str, Any]:
         plain = format_ancestry(key)
         where = owner(results, key)
         if where == plain and source is not None:
-            where = shorten(value_words(source, 160), min(160, longest))
+            where = shorten(value_words(source, 160), min(80, longest))
         items.append({"item": plain, "where": where, "values": values})
     return {"level": format_level(one.level), "items": items, "left_out": one.left_out}
 
