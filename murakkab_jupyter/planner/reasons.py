@@ -415,11 +415,16 @@ def notes_of(
         and not (note := note_of(calls.get(name))).startswith(NO_PROFILE)
     ]  # fmt: skip
     priors = [name for name in chosen if is_prior(result.steps.get(name, {}).get("cpu"))]
-    # Of a step that a published server does, its own note says what is a guess.
-    served = {name for name, mode in chosen.items() if mode.configuration.gpus and mode.configuration.engine}
-    here = [name for name in priors if name not in served]
+    # Of a step that a published server does, and of one that nobody measured, notes of their own say what is a guess.
+    told = {
+        name
+        for name, mode in chosen.items()
+        if (mode.configuration.gpus and mode.configuration.engine)
+        or note_of(calls.get(name)).startswith(NO_PROFILE)
+    }
+    here = [name for name in priors if name not in told]
     if here and len(priors) == len(chosen):
-        which = f"Times of {', '.join(here)}" if served else "Times"
+        which = f"Times of {', '.join(here)}" if told else "Times"
         notes.append(
             f"{which} are priors (measured on the reference machine, scaled to this host); a run corrects them."
         )

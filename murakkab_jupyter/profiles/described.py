@@ -66,6 +66,7 @@ def find_cluster(name: str) -> ClusterView | None:
             return load_cluster(file)
     if not any(mark in name for mark in ":/\\"):
         near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+        near += [one for one in known if name and one.startswith(name.lower())]
         msg = f"There is no described cluster {name[:60]!r}."
         raise UsageError(
             msg,
@@ -175,7 +176,9 @@ class Reader:
         strange = sorted(str(key) for key in raw if key not in keys)
         if strange:
             msg = f"In {where}: there is no {', '.join(strange)}."
-            raise UsageError(msg, hint=f"There are: {', '.join(sorted(keys))}.")
+            near = [one for key in strange for one in difflib.get_close_matches(key, sorted(keys), n=1)]
+            meant = f"Did you mean {', '.join(near)}? " if near else ""
+            raise UsageError(msg, hint=f"{meant}There are: {', '.join(sorted(keys))}.")
         self.raw = raw
         self.where = where
 
@@ -191,8 +194,12 @@ class Reader:
 
     def whole(self, key: str, default: int | None, most: float = MOST) -> int:
         """A whole number from 1."""
-        value = self.number(key, least=1) if self.raw.get(key) is not None else default
-        if value is None or value != int(value) or value > most:
+        value = self.raw.get(key, default)
+        if value is None:
+            msg = f"In {self.where}: {key} is missing."
+            raise UsageError(msg)
+        sound = isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= most
+        if not sound or value != int(value):
             msg = f"In {self.where}: {key} must be a whole number from 1 to {most:g}, not {self.raw.get(key)!r}."
             raise UsageError(msg)
         return int(value)

@@ -37,6 +37,8 @@ def test_a_step_that_nobody_measured_is_unknown_and_so_are_the_totals(described)
     assert all(plan.predicted[key].value is None for key in ("latency", "cpu", "energy", "cost"))
     assert any("Step loud cannot be predicted" in note for note in plan.notes)
     assert not any("the first run does" in note or "a run corrects" in note for note in plan.notes)
+    (times,) = [note for note in plan.notes if "reference machine" in note]
+    assert times.startswith("Times of short are priors"), "loud was measured nowhere"
     assert "energy unknown, cost unknown" in session.explain(plan)
     assert "was not compared: the plan's own figures are unknown" in plan.steps["short"].runner_up.reason
     assert plan.reserves.reason == "", "why not more cores rests on the same guess"

@@ -179,6 +179,29 @@ def test_more_than_any_machine_has_and_figures_in_no_place_are_errors(tmp_path, 
         load_cluster(written(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("workers: [{name: a, memory_gb: 8}]", "cores is missing"),
+        ("workers: [{cores: , memory_gb: 8}]", "cores is missing"),
+        ("workers: [{cores: eight, memory_gb: 8}]", "a whole number from 1 to 10000, not 'eight'"),
+        ("workers: [{cores: yes, memory_gb: 8}]", "a whole number from 1 to 10000, not True"),
+    ],
+)
+def test_what_is_missing_is_said_to_be_and_what_is_no_number_of_cores_too(tmp_path, text, says):
+    with pytest.raises(UsageError, match=says):
+        load_cluster(written(tmp_path, text))
+
+
+def test_a_slip_of_a_key_or_a_name_is_told_what_was_meant(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        load_cluster(written(tmp_path, "workers: [{cores: 2, memory_gb: 8, gpu: H100}]"))
+    assert "Did you mean gpus?" in caught.value.hint
+    with pytest.raises(UsageError) as caught:
+        find_cluster("h100")
+    assert "Did you mean h100-server?" in caught.value.hint
+
+
 def test_workers_of_one_host_share_its_watts_and_its_gpus(tmp_path):
     view = load_cluster(
         written(
