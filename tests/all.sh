@@ -35,8 +35,7 @@ else
   export MURAKKAB_BROWSER_TESTS=required
   pip install --quiet 'jupyterlab>=4.4,<5' 'jupyter-builder>=1.3' 'hatchling>=1.27' 'build>=1.2'
   bash tests/wheel.sh "$venv/wheel"
-  pip install --quiet "$(echo "$venv"/wheel/*.whl)[test,browser]"
-  jupyter labextension list 2>&1 | grep -E 'murakkab-jupyter.*enabled.*OK'
+  bash tests/install.sh "$venv/wheel"
 fi
 
 ruff check .

@@ -15,7 +15,6 @@ fi
 export PATH="$work/venv/bin:$PATH"
 pip install --quiet --disable-pip-version-check 'jupyterlab>=4.4,<5' 'jupyter-builder>=1.3' 'hatchling>=1.27' 'build>=1.2'
 bash tests/wheel.sh "$work/wheel"
-pip install --quiet --disable-pip-version-check "$(echo "$work"/wheel/*.whl)[test,browser]"
-jupyter labextension list 2>&1 | grep -E 'murakkab-jupyter.*enabled.*OK'
+bash tests/install.sh "$work/wheel"
 murakkab models --fetch >"$work/fetched"
 MURAKKAB_BROWSER_TESTS=required python -m pytest tests/labextension

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from murakkab_jupyter.core.errors import LanguageError, UsageError
+from murakkab_jupyter.core.errors import InfeasibleError, LanguageError, UsageError
+from murakkab_jupyter.session import Session
 from murakkab_jupyter.verbs import (
     OPTIONS,
     VERBS,
@@ -182,3 +183,35 @@ def test_an_unknown_workflow_is_an_error_with_the_nearest():
     with pytest.raises(UsageError) as caught:
         bench.find("newsrom")
     assert "newsroom" in caught.value.hint
+
+
+def test_a_plan_for_another_cluster_is_made_there_and_an_error_leaves_the_workflow_where_it_was(tmp_path):
+    def make(**words):
+        return Session(journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite", **words)
+
+    def shout(text):
+        return text.upper()
+
+    bench = Workbench(make)
+    try:
+        laptop = bench.session("laptop")
+        cell = "%%murakkab loud\nsaid <- shout {words} @python:shout"
+        one = bench.declare(cell, {"words": ["a"], "shout": shout}, session=laptop)
+        here = bench.plan(one)
+        moved = bench.do(parse_request(["plan", "--cluster", "cpu-server"], "magic"), "magic")
+        assert one.session is bench.session("cpu-server")
+        there, _ = moved.data
+        assert there is one.plan
+        assert there is not here
+        bench.do(parse_request(["frontier", "--cluster", "laptop"], "magic"), "magic")
+        assert one.session is laptop
+        assert one.plan is None
+        bench.plan(one)
+        with pytest.raises(InfeasibleError):
+            bench.do(
+                parse_request(["plan", "--cluster", "cpu-server", "--deadline", "1ms"], "magic"), "magic"
+            )
+        assert one.session is laptop
+        assert one.plan is not None
+    finally:
+        bench.close()

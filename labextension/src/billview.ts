@@ -36,6 +36,6 @@ export function billView(bill: Bill): HTMLElement {
         )
       )
     ),
-    ...bill.notes.map(one => el('div', { class: 'jp-murakkab-note' }, `• ${one}`))
+    ...bill.notes.map(one => el('div', { class: 'jp-murakkab-note' }, one))
   );
 }

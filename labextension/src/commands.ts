@@ -40,22 +40,29 @@ async function runCell(panel: NotebookPanel, cell = panel.content.activeCell): P
   return cell !== null && NotebookActions.runCells(panel.content, [cell], panel.sessionContext);
 }
 
-/**
- * Put the line that takes a plan of a saved frontier below its cell, for the person to run: a kernel that is not
- * the one that made it may plan differently by now. Returns what to say of it.
- */
-export function takeLine(tracker: INotebookTracker | null, node: HTMLElement, workflow: string, plan: number): string {
-  const line = ['%murakkab frontier', /^\w+$/.test(workflow) ? workflow : '', `--take ${plan}`].filter(Boolean).join(' ');
+/** Put a line into a new cell below the one that holds `node`, for the person to run; returns whether it could be done. */
+export function putLine(tracker: INotebookTracker | null, node: HTMLElement, line: string): boolean {
   const panel = tracker?.find(one => one.node.contains(node));
   if (!panel || panel.content.model?.readOnly) {
-    return `The kernel that made this frontier does not answer. In a cell: ${line}`;
+    return false;
   }
   const index = panel.content.widgets.findIndex(one => one.node.contains(node));
   if (index >= 0) {
     panel.content.activeCellIndex = index;
   }
   write(panel, line);
-  return `The kernel that made this frontier does not answer. The line that takes plan ${plan} is in the cell below, to be run where ${workflow} is declared.`;
+  return true;
+}
+
+/**
+ * Put the line that takes a plan of a saved frontier below its cell, for the person to run: a kernel that is not
+ * the one that made it may plan differently by now. Returns what to say of it.
+ */
+export function takeLine(tracker: INotebookTracker | null, node: HTMLElement, workflow: string, plan: number): string {
+  const line = ['%murakkab frontier', /^\w+$/.test(workflow) ? workflow : '', `--take ${plan}`].filter(Boolean).join(' ');
+  return putLine(tracker, node, line)
+    ? `The kernel that made this frontier does not answer. The line that takes plan ${plan} is in the cell below, to be run where ${workflow} is declared.`
+    : `The kernel that made this frontier does not answer. In a cell: ${line}`;
 }
 
 export class Commander {

@@ -69,9 +69,22 @@ export interface PanelState {
   runs: PanelRun[];
   workflows: { name: string; steps: number; goal: string; planned: boolean; latest: boolean }[];
   cluster: PanelCluster;
-  /** A Dask client of the notebook's own, and why it cannot be used, if so. */
-  client: { address: string; why: string; workers: number | null; cores: number | null } | null;
+  /** Dask clusters that the notebook's own code made, and that are not in use. */
+  own: OwnCluster[];
   power: Figure[];
+}
+
+export interface OwnCluster {
+  address: string;
+  /** The variable that holds it; empty where none does. */
+  name: string;
+  /** What it is, by its class; empty for a client of a scheduler elsewhere. */
+  kind: string;
+  /** Why it cannot be planned for; empty where it can. */
+  why: string;
+  /** Null until its scheduler has told them. */
+  workers: PanelWorker[] | null;
+  leftOut: number;
 }
 
 export interface PanelCluster {
@@ -91,6 +104,22 @@ function amountOf(one: unknown): number | null {
   return typeof one === 'number' && Number.isFinite(one) ? one : null;
 }
 
+function workersOf(one: unknown): PanelWorker[] {
+  return list(one).map(value => {
+    const raw = record(value);
+    return {
+      name: text(raw.name, '?'),
+      label: text(raw.label) || text(raw.name, '?'),
+      host: text(raw.host),
+      cores: count(raw.cores),
+      busy: count(raw.busy),
+      memory: amountOf(raw.memory_bytes),
+      gpus: list(raw.gpus).map(gpu => text(gpu)).filter(Boolean),
+      lost: raw.lost === true
+    };
+  });
+}
+
 /** What a kernel says of itself, or null when it speaks another format. */
 export function readState(data: unknown): PanelState | null {
   const raw = record(data);
@@ -98,7 +127,6 @@ export function readState(data: unknown): PanelState | null {
     return null;
   }
   const cluster = record(raw.cluster);
-  const client = record(raw.client);
   return {
     version: text(raw.version),
     runs: list(raw.runs).map(value => {
@@ -141,23 +169,19 @@ export function readState(data: unknown): PanelState | null {
       local: cluster.local === true,
       described: cluster.described === true,
       why: text(cluster.why),
-      workers: list(cluster.workers).map(value => {
-        const one = record(value);
-        return {
-          name: text(one.name, '?'),
-          label: text(one.label) || text(one.name, '?'),
-          host: text(one.host),
-          cores: count(one.cores),
-          busy: count(one.busy),
-          memory: amountOf(one.memory_bytes),
-          gpus: list(one.gpus).map(gpu => text(gpu)).filter(Boolean),
-          lost: one.lost === true
-        };
-      })
+      workers: workersOf(cluster.workers)
     },
-    client: text(client.address)
-      ? { address: text(client.address), why: text(client.why), workers: amountOf(client.workers), cores: amountOf(client.cores) }
-      : null,
+    own: list(raw.own).map(value => {
+      const one = record(value);
+      return {
+        address: text(one.address),
+        name: text(one.name),
+        kind: text(one.kind),
+        why: text(one.why),
+        workers: Array.isArray(one.workers) ? workersOf(one.workers) : null,
+        leftOut: count(one.left_out)
+      };
+    }),
     power: list(raw.power).filter(isFigure)
   };
 }

@@ -10,7 +10,7 @@ import { EditorExtensionRegistry, IEditorExtensionRegistry } from '@jupyterlab/c
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
-import { CATEGORY, Commander, IDS, LOAD, takeLine } from './commands';
+import { CATEGORY, Commander, IDS, LOAD, putLine, takeLine } from './commands';
 import { highlighting } from './highlight';
 import { KernelLink } from './link';
 import { MurakkabPanel } from './panel';
@@ -42,7 +42,11 @@ const views: JupyterFrontEndPlugin<void> = {
   requires: [IRenderMimeRegistry],
   optional: [ISettingRegistry, INotebookTracker],
   activate: async (_: JupyterFrontEnd, registry: IRenderMimeRegistry, settings: ISettingRegistry | null, tracker: INotebookTracker | null) => {
-    const made = factories(registry, (node, workflow, plan) => takeLine(tracker, node, workflow, plan));
+    const made = factories(
+      registry,
+      (node, workflow, plan) => takeLine(tracker, node, workflow, plan),
+      (node, line) => putLine(tracker, node, line)
+    );
     const apply = (interactive: boolean): void => {
       for (const factory of made) {
         if (interactive) {
@@ -52,16 +56,14 @@ const views: JupyterFrontEndPlugin<void> = {
         }
       }
     };
-    apply(true);
+    // The settings first: JupyterLab waits for this before it draws any notebook.
     try {
       const own = await settings?.load(views.id);
       const read = (): void => apply(own?.get('interactive').composite !== false);
       own?.changed.connect(read);
-      if (own?.get('interactive').composite === false) {
-        apply(false);
-      }
+      read();
     } catch {
-      // Without settings the default holds.
+      apply(true); // without settings the default holds
     }
   }
 };

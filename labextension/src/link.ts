@@ -85,6 +85,15 @@ export class KernelLink {
     }
   }
 
+  /** Nobody looks any more: the kernel need not tell. */
+  rest(): void {
+    this.watched = false;
+    if (this.comm) {
+      this.drop();
+      this.set('asking');
+    }
+  }
+
   /**
    * Ask the kernel, if nobody has, and wait shortly for what it says; a busy one may not be able to.
    *
@@ -192,7 +201,7 @@ export class KernelLink {
         // A cell that names us has run: the kernel may answer now.
         this.ours = false;
         if (!this.comm) {
-          this.ask(true);
+          this.ask();
         } else if (this.situation !== 'live') {
           this.again = true; // it has been asked, and will answer
         }

@@ -3,7 +3,7 @@
 import { LabIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
-import type { PanelCluster, PanelRun, PanelState, PanelWorker } from './data';
+import type { OwnCluster, PanelCluster, PanelRun, PanelState, PanelWorker } from './data';
 import { button, el, offer, replace } from './dom';
 import type { Figure } from './figures';
 import { figure, origin, size, spoken, time } from './figures';
@@ -54,6 +54,9 @@ function things(count: number, one: string): string {
 function quiet(words: string): HTMLElement {
   return el('p', { class: 'jp-murakkab-quiet' }, words);
 }
+
+/** So many workers of a cluster of the notebook's own are shown at once. */
+const FEW = 4;
 
 /** From this share of what was planned on, the bar says that it is nearly used up. */
 const NEAR = 0.8;
@@ -183,7 +186,7 @@ function worker(one: PanelWorker): HTMLElement {
     el(
       'div',
       { class: 'jp-murakkab-row' },
-      el('span', { class: 'jp-murakkab-grow', title: one.name }, one.label),
+      el('span', { class: 'jp-murakkab-grow', title: one.name === one.label ? one.name : `${one.label}, ${one.name}` }, one.label),
       el('span', {}, one.lost ? '✗ lost' : `${one.busy} of ${things(one.cores, 'core')} busy`)
     ),
     one.lost ? null : meter(one.cores ? one.busy / one.cores : 0, `Busy cores of ${one.label}`),
@@ -191,7 +194,7 @@ function worker(one: PanelWorker): HTMLElement {
   );
 }
 
-/** Where the workers are, or why there are none; and a Dask client of the notebook's own, with the way to use it. */
+/** Where the workers are, or why there are none; and Dask clusters of the notebook's own, with the way to use them. */
 function cluster(state: PanelState, actions: Actions, reason: string, why: (words: string) => void): HTMLElement {
   const { address, local, described, workers }: PanelCluster = state.cluster;
   const where = described
@@ -201,31 +204,48 @@ function cluster(state: PanelState, actions: Actions, reason: string, why: (word
       : address
         ? `A Dask scheduler ${schedulerWords(address)}`
         : '';
-  const client = state.client;
   return section(
     'Cluster',
     workers.length && where ? el('p', { class: 'jp-murakkab-small', title: local ? null : address }, where) : null,
     workers.length ? el('ul', {}, ...workers.map(worker)) : quiet(state.cluster.why),
-    client
-      ? el(
-          'div',
-          { class: 'jp-murakkab-item' },
-          el('p', { class: 'jp-murakkab-small', title: client.address }, clientWords(client)),
-          offer(
-            { class: 'jp-murakkab-button', 'data-key': 'use-client' },
-            client.why || reason,
-            () => actions.say(`%murakkab plan --cluster ${client.address}`),
-            why,
-            'Plan for it'
-          )
-        )
-      : null
+    ...state.own.map(one => ownCluster(one, actions, reason, why))
   );
 }
 
-function clientWords({ address, workers, cores }: NonNullable<PanelState['client']>): string {
-  const many = workers === null || cores === null ? '' : ` with ${things(workers, 'worker')} and ${things(cores, 'core')}`;
-  return `This notebook has a Dask client of its own: a scheduler ${schedulerWords(address)}${many}.`;
+/** A Dask cluster that the notebook's own code made: its workers, and what stands in the way of its use. */
+function ownCluster(one: OwnCluster, actions: Actions, reason: string, why: (words: string) => void): HTMLElement {
+  const what = one.kind || 'Dask client';
+  const cores = (one.workers ?? []).reduce((sum, each) => sum + each.cores, 0);
+  const size = `${things((one.workers?.length ?? 0) + one.leftOut, 'worker')}${one.leftOut ? '' : `, ${things(cores, 'core')}`}`;
+  const name = one.name || what;
+  return el(
+    'div',
+    { class: 'jp-murakkab-own', role: 'group', 'aria-label': `Cluster ${name} of this notebook` },
+    el(
+      'div',
+      { class: 'jp-murakkab-row', title: one.address },
+      one.name ? el('strong', {}, one.name) : null,
+      el('span', { class: 'jp-murakkab-grow', title: `${what} of this notebook` }, one.name ? what : `A ${what}`),
+      offer(
+        { class: 'jp-murakkab-button', 'data-key': `use-${one.address}`, 'aria-label': `Plan for ${name}` },
+        one.why || reason,
+        () => actions.say(`%murakkab plan --cluster ${one.address}`),
+        words => why(`Plan for ${name}: ${words}`),
+        'Plan for it'
+      )
+    ),
+    one.kind ? el('p', { class: 'jp-murakkab-small' }, 'Made by this notebook’s own code') : el('p', { class: 'jp-murakkab-small' }, `Made by this notebook’s own code; its scheduler is ${schedulerWords(one.address)}`),
+    one.why ? el('p', { class: 'jp-murakkab-small jp-murakkab-why' }, one.why) : null,
+    one.workers?.length
+      ? el(
+          'details',
+          { 'data-key': `own-${one.address}`, open: one.workers.length <= FEW },
+          el('summary', { 'data-key': `own-summary-${one.address}` }, size),
+          el('ul', {}, ...one.workers.map(worker)),
+          one.leftOut ? quiet(`and ${one.leftOut} more`) : null
+        )
+      : null
+  );
 }
 
 export class MurakkabPanel extends Widget {
@@ -255,6 +275,11 @@ export class MurakkabPanel extends Widget {
     super.onAfterShow(message);
     this.link.watch();
     this.draw();
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this.link.rest();
   }
 
   protected override onBeforeDetach(message: Message): void {

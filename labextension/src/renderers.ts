@@ -21,6 +21,9 @@ interface Drawn {
 /** Take a plan of a frontier that no kernel answers for; returns what to say of it. */
 export type Take = (node: HTMLElement, workflow: string, plan: number) => string;
 
+/** Put a line into a cell below the one that holds a node; returns whether it could be done. */
+export type Put = (node: HTMLElement, line: string) => boolean;
+
 type Data = IRenderMime.IMimeModel['data'];
 type Draw = (data: Data) => Promise<Drawn | null>;
 
@@ -100,19 +103,19 @@ async function drawFrontier(data: Data, take: Take): Promise<Drawn | null> {
   return { nodes: [slot], gone: drawn.gone };
 }
 
-async function drawResults(data: Data): Promise<Drawn | null> {
+async function drawResults(data: Data, put: Put): Promise<Drawn | null> {
   const results = readResults(data[RESULTS_TYPE]);
   if (!results) {
     return null;
   }
   const view = await import('./resultsview');
-  return { nodes: [view.resultsView(results, view.stills(data['text/html']))] };
+  return { nodes: [view.resultsView(results, view.stills(data['text/html']), put)] };
 }
 
 /** What a run made, how it went, and its bill, in the order of the HTML. */
-async function drawRun(data: Data): Promise<Drawn | null> {
+async function drawRun(data: Data, put: Put): Promise<Drawn | null> {
   const told = record(data[RUN_TYPE]);
-  const results = await drawResults(data);
+  const results = await drawResults(data, put);
   const went = results && (await drawSheet('run', readSheet('run', told)));
   if (!went) {
     return null;
@@ -123,7 +126,7 @@ async function drawRun(data: Data): Promise<Drawn | null> {
 }
 
 /** Plans, frontiers, runs and results, each by its type. */
-export function factories(registry: IRenderMimeRegistry, take: Take): IRenderMime.IRendererFactory[] {
+export function factories(registry: IRenderMimeRegistry, take: Take, put: Put): IRenderMime.IRendererFactory[] {
   const make = (type: string, draw: Draw, defaultRank: number): IRenderMime.IRendererFactory => ({
     safe: true,
     mimeTypes: [type],
@@ -134,7 +137,7 @@ export function factories(registry: IRenderMimeRegistry, take: Take): IRenderMim
     make(PLAN_TYPE, drawPlan, 0),
     make(FRONTIER_TYPE, data => drawFrontier(data, take), 0),
     // A run that carries its results is drawn as a run.
-    make(RUN_TYPE, drawRun, 0),
-    make(RESULTS_TYPE, drawResults, 1)
+    make(RUN_TYPE, data => drawRun(data, put), 0),
+    make(RESULTS_TYPE, data => drawResults(data, put), 1)
   ];
 }

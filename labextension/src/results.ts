@@ -16,6 +16,8 @@ export interface Answer {
   where: string;
   question: string;
   text: string;
+  /** How many characters there are, where these are not all. */
+  of: number | null;
   evidence: Evidence[];
   evidenceLeftOut: number;
 }
@@ -23,6 +25,8 @@ export interface Answer {
 export interface Value {
   name: string;
   text: string;
+  /** How many characters there are, where these are not all. */
+  of: number | null;
   failed: boolean;
 }
 
@@ -42,6 +46,7 @@ export interface Results {
   title: string;
   workflow: string;
   answers: Answer[];
+  answersLeftOut: number;
   whole: Value[];
   groups: Group[];
   failures: { step: string; item: string; why: string }[];
@@ -50,7 +55,7 @@ export interface Results {
 
 function value(one: unknown): Value {
   const raw = record(one);
-  return { name: text(raw.name, '?'), text: text(raw.text), failed: raw.failed === true };
+  return { name: text(raw.name, '?'), text: text(raw.text), of: count(raw.of) || null, failed: raw.failed === true };
 }
 
 /** Results, or null when this is none. */
@@ -80,6 +85,7 @@ export function readResults(data: unknown): Results | null {
         where: text(said.where),
         question: text(said.question),
         text: text(said.text),
+        of: count(said.of) || null,
         evidence: list(said.evidence).map(entry => {
           const found = record(entry);
           const [group, item] = list(found.at).map(at => count(at, -1));
@@ -89,6 +95,7 @@ export function readResults(data: unknown): Results | null {
         evidenceLeftOut: count(said.evidence_left_out)
       };
     }),
+    answersLeftOut: count(raw.answers_left_out),
     whole: list(raw.whole).map(value),
     groups,
     failures: list(raw.failures).map(one => {
@@ -116,4 +123,22 @@ export function beginning(words: string, longest: number): string {
   const part = words.slice(0, longest);
   const end = part.search(/\s+\S*$/);
   return `${(end > longest / 2 ? part.slice(0, end) : part).trimEnd()}…`;
+}
+
+const IDENTIFIER = /^[A-Za-z_]\w*$/;
+
+/** The Python that gives all results of a workflow; empty where it has no name that could hold its run. */
+export function allOf(workflow: string): string {
+  return IDENTIFIER.test(workflow) ? `${workflow}.to_pandas()` : '';
+}
+
+/** The Python that gives one step's values. */
+export function outputsOf(workflow: string, step: string): string {
+  return `${IDENTIFIER.test(workflow) ? workflow : 'run'}.outputs[${JSON.stringify(step)}]`;
+}
+
+/** How many of how many are shown; nothing where all are. */
+export function shownWords(shown: number, kept: number, leftOut: number): string {
+  const all = (kept + leftOut).toLocaleString('en-US');
+  return shown < kept || leftOut ? `${shown.toLocaleString('en-US')} of ${all} shown` : '';
 }

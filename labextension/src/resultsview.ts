@@ -1,10 +1,13 @@
 /** Results to explore: answers that lead to their evidence, cards with stills, and words to find among them. */
 
 import { button, el } from './dom';
+import { shownAtFirst } from './paged';
 import type { Answer, Group, Item, Results, Value } from './results';
-import { beginning, matches } from './results';
+import { allOf, beginning, matches, outputsOf } from './results';
 
 const AT_ONCE = 240;
+/** So many of each are shown at first. */
+const FIRST = { cards: 12, rows: 30, answers: 12, failures: 10, evidence: 6 };
 /** From so many items on, one looks for words. */
 const MANY = 4;
 /** A value of at most so many characters stands in a row of a table. */
@@ -28,15 +31,28 @@ export function stills(html: unknown): Map<string, string> {
   return found;
 }
 
-function words(value: Value): HTMLElement {
+/** How much of a text is not in the notebook, and where it is: in a title where many stand beside each other. */
+function cut(of: number | null, kept: number, all: string, brief = false): HTMLElement | null {
+  if (of === null) {
+    return null;
+  }
+  const said = `${kept.toLocaleString('en-US')} of ${of.toLocaleString('en-US')} characters`;
+  return brief
+    ? el('span', { class: 'jp-murakkab-detail', title: `All of it: ${all}` }, said)
+    : el('span', { class: 'jp-murakkab-detail' }, `${said}; all: `, el('code', {}, all));
+}
+
+function words(value: Value, workflow: string, brief = false): HTMLElement {
   if (value.failed) {
     return el('em', {}, 'failed, see below');
   }
   const short = beginning(value.text, AT_ONCE);
   const said = el('span', { class: 'jp-murakkab-value' }, short);
+  const rest = cut(value.of, value.text.length, outputsOf(workflow, value.name), brief);
   if (short === value.text) {
-    return said;
+    return rest ? el('span', {}, said, rest) : said;
   }
+  rest?.toggleAttribute('hidden', true);
   const more = button(
     { class: 'jp-murakkab-more', 'aria-expanded': 'false', 'aria-label': `All of ${value.name}` },
     () => {
@@ -44,13 +60,14 @@ function words(value: Value): HTMLElement {
       more.setAttribute('aria-expanded', String(!open));
       more.textContent = open ? 'More' : 'Less';
       said.textContent = open ? short : value.text;
+      rest?.toggleAttribute('hidden', open);
     },
     'More'
   );
-  return el('span', {}, said, ' ', more);
+  return el('span', {}, said, ' ', more, rest);
 }
 
-function card(item: Item, still: string | undefined): HTMLElement {
+function card(item: Item, still: string | undefined, workflow: string): HTMLElement {
   return el(
     'article',
     { class: 'jp-murakkab-card', 'aria-label': item.where || item.item, tabindex: '-1' },
@@ -64,7 +81,7 @@ function card(item: Item, still: string | undefined): HTMLElement {
           'div',
           { class: 'jp-murakkab-field' },
           el('div', { class: 'jp-murakkab-detail' }, value.name),
-          words(value)
+          words(value, workflow, true)
         )
       )
     )
@@ -78,14 +95,14 @@ function brief(group: Group, pictures: Map<string, string>): boolean {
   );
 }
 
-function row(item: Item, names: string[]): HTMLElement {
+function row(item: Item, names: string[], workflow: string): HTMLElement {
   return el(
     'tr',
     { tabindex: '-1' },
     el('th', { scope: 'row', title: item.item }, item.where || item.item),
     ...names.map(name => {
       const value = item.values.find(one => one.name === name);
-      return el('td', {}, value ? words(value) : '–');
+      return el('td', {}, value ? words(value, workflow, true) : '–');
     })
   );
 }
@@ -93,7 +110,7 @@ function row(item: Item, names: string[]): HTMLElement {
 function rows(group: Group, made: HTMLElement[], names: string[]): HTMLElement {
   return el(
     'div',
-    { class: 'jp-murakkab-scroll jp-murakkab-long', tabindex: '0', role: 'group', 'aria-label': `Results at ${group.level}` },
+    { class: 'jp-murakkab-scroll', tabindex: '0', role: 'group', 'aria-label': `Results at ${group.level}` },
     el(
       'table',
       { 'aria-label': `Results at ${group.level}` },
@@ -103,35 +120,29 @@ function rows(group: Group, made: HTMLElement[], names: string[]): HTMLElement {
   );
 }
 
-function answer(one: Answer, show: (at: [number, number]) => void): HTMLElement {
+function answer(one: Answer, workflow: string, show: (at: [number, number]) => void): HTMLElement {
+  const proofs = one.evidence.map(found => {
+    const { at } = found;
+    return el(
+      'li',
+      { tabindex: '-1' },
+      at
+        ? button({ class: 'jp-murakkab-link', title: 'Show where it was found' }, () => show(at), found.where)
+        : el('strong', {}, found.where),
+      found.text ? el('span', { class: 'jp-murakkab-quote' }, ` “${found.text}”`) : null
+    );
+  });
+  const all = el('span', {}, 'All are in ', el('code', {}, outputsOf(workflow, one.step)), '.');
+  const listed = shownAtFirst(proofs, FIRST.evidence, one.evidenceLeftOut, 'pieces of evidence', all);
   return el(
     'div',
-    { class: 'jp-murakkab-answer' },
+    { class: 'jp-murakkab-answer', tabindex: '-1' },
     el('div', { class: 'jp-murakkab-detail' }, [one.step, one.where].filter(Boolean).join(' · ')),
     one.question ? el('div', { class: 'jp-murakkab-question' }, one.question) : null,
     el('div', { class: 'jp-murakkab-said-so' }, one.text),
-    one.evidence.length
-      ? el(
-          'div',
-          {},
-          el('div', { class: 'jp-murakkab-detail' }, 'Evidence'),
-          el(
-            'ul',
-            { class: 'jp-murakkab-evidence' },
-            ...one.evidence.map(found => {
-              const { at } = found;
-              return el(
-                'li',
-                {},
-                at
-                  ? button({ class: 'jp-murakkab-link', title: 'Show where it was found' }, () => show(at), found.where)
-                  : el('strong', {}, found.where),
-                found.text ? el('span', { class: 'jp-murakkab-quote' }, ` “${found.text}”`) : null
-              );
-            })
-          ),
-          one.evidenceLeftOut ? el('div', { class: 'jp-murakkab-note' }, `and ${one.evidenceLeftOut} more`) : null
-        )
+    cut(one.of, one.text.length, outputsOf(workflow, one.step)),
+    proofs.length
+      ? el('div', {}, el('div', { class: 'jp-murakkab-detail' }, 'Evidence'), el('ul', { class: 'jp-murakkab-evidence' }, ...proofs), listed.bar)
       : el('div', { class: 'jp-murakkab-note' }, 'No evidence was given.')
   );
 }
@@ -140,38 +151,57 @@ function things(count: number, one: string): string {
   return `${count} ${one}${count === 1 ? '' : 's'}`;
 }
 
-/** Results as elements; `pictures` has a still by item. */
-export function resultsView(results: Results, pictures: Map<string, string>): HTMLElement {
+/** Results as elements; `pictures` has a still by item, `put` puts a line into a cell below the one of a node. */
+export function resultsView(results: Results, pictures: Map<string, string>, put: (node: HTMLElement, line: string) => boolean): HTMLElement {
+  const { workflow } = results;
   const names = results.groups.map(group => [...new Set(group.items.flatMap(item => item.values.map(value => value.name)))]);
   const briefly = results.groups.map(group => brief(group, pictures));
   const cards: HTMLElement[][] = results.groups.map((group, g) =>
-    group.items.map(item => (briefly[g] ? row(item, names[g] ?? []) : card(item, pictures.get(item.item))))
+    group.items.map(item => (briefly[g] ? row(item, names[g] ?? [], workflow) : card(item, pictures.get(item.item), workflow)))
+  );
+  /** Where what is left out is, with a way to it. */
+  const elsewhere = (): HTMLElement => {
+    const line = allOf(workflow);
+    const where = el('span', {}, 'All are in ', el('code', {}, line || 'run.to_pandas()'), ' where it ran.');
+    if (line) {
+      const go = button({ class: 'jp-murakkab-more', title: `Puts ${line} into a cell below this one` }, () => {
+        if (put(go, line)) {
+          go.textContent = 'It is in the cell below.';
+        }
+      }, 'Put that into a cell');
+      where.append(' ', go);
+    }
+    return where;
+  };
+  const listed = results.groups.map((group, g) =>
+    shownAtFirst(cards[g] ?? [], briefly[g] ? FIRST.rows : FIRST.cards, group.leftOut, group.level, elsewhere())
   );
   const all = results.groups.flatMap(group => group.items);
+  const lost = results.groups.reduce((sum, group) => sum + group.leftOut, 0);
   const found = el('span', { class: 'jp-murakkab-found', role: 'status' });
   const box = el('input', {
     type: 'search',
     class: 'jp-murakkab-search',
-    placeholder: 'Find in the results',
-    'aria-label': 'Find in the results'
+    placeholder: 'Find in these results',
+    'aria-label': 'Find in these results'
   });
   const find = (): void => {
     const wanted = box.value.trim();
     let seen = 0;
-    results.groups.forEach((group, g) =>
-      group.items.forEach((item, i) => {
-        const shown = !wanted || matches(item, wanted);
-        seen += Number(shown);
-        cards[g]?.[i]?.toggleAttribute('hidden', !shown);
-      })
-    );
-    found.textContent = wanted ? `${seen} of ${things(all.length, 'item')}` : '';
+    results.groups.forEach((group, g) => {
+      const hits = group.items.map(item => matches(item, wanted));
+      seen += hits.filter(Boolean).length;
+      listed[g]?.only(wanted ? hits : null);
+    });
+    found.textContent = wanted ? `${seen} of ${things(all.length, 'item')}${lost ? ` that ${all.length === 1 ? 'is' : 'are'} kept here` : ''}` : '';
   };
   box.addEventListener('input', find);
   const show = ([g, i]: [number, number]): void => {
     const one = cards[g]?.[i];
     if (one) {
-      one.hidden = false;
+      box.value = '';
+      find();
+      listed[g]?.reveal(i);
       one.scrollIntoView({ block: 'nearest' });
       one.focus();
     }
@@ -184,43 +214,42 @@ export function resultsView(results: Results, pictures: Map<string, string>): HT
       briefly[index]
         ? rows(one, cards[index] ?? [], names[index] ?? [])
         : el('div', { class: 'jp-murakkab-cards' }, ...(cards[index] ?? [])),
-      one.leftOut ? el('div', { class: 'jp-murakkab-note' }, `${one.leftOut} more are in run.outputs and run.to_pandas().`) : null
+      listed[index]?.bar
     );
+  const answers = results.answers.map(one => answer(one, workflow, show));
+  const failures = results.failures.map(one => el('li', { tabindex: '-1' }, el('strong', {}, `${one.step}, ${one.item}: `), one.why));
   const detail = [
-    results.workflow,
-    results.answers.length ? things(results.answers.length, 'answer') : '',
+    workflow,
+    answers.length ? things(answers.length + results.answersLeftOut, 'answer') : '',
     ...results.groups.map(one => `${one.items.length + one.leftOut} in ${one.level}`),
-    results.failures.length ? `${results.failures.length + results.failuresLeftOut} failed` : ''
+    failures.length ? `${failures.length + results.failuresLeftOut} failed` : ''
   ];
   return el(
     'div',
-    { class: 'jp-murakkab jp-murakkab-results', role: 'group', 'aria-label': `Results of ${results.workflow}` },
+    { class: 'jp-murakkab jp-murakkab-results', role: 'group', 'aria-label': `Results of ${workflow}` },
     el(
       'div',
       { class: 'jp-murakkab-heading' },
       el('strong', {}, results.title),
       el('span', {}, detail.filter(Boolean).join(' · '))
     ),
-    ...results.answers.map(one => answer(one, show)),
+    ...answers,
+    shownAtFirst(answers, FIRST.answers, results.answersLeftOut, 'answers', elsewhere()).bar,
     ...results.whole.map(one =>
-      el('div', { class: 'jp-murakkab-answer' }, el('div', { class: 'jp-murakkab-detail' }, one.name), words(one))
+      el('div', { class: 'jp-murakkab-answer' }, el('div', { class: 'jp-murakkab-detail' }, one.name), words(one, workflow))
     ),
     all.length >= MANY ? el('div', { class: 'jp-murakkab-find' }, box, found) : null,
     ...results.groups.map(group),
-    !results.answers.length && !results.whole.length && !all.length
+    !answers.length && !results.whole.length && !all.length
       ? el('div', { class: 'jp-murakkab-note' }, 'Nothing has been made yet.')
       : null,
-    results.failures.length
+    failures.length
       ? el(
           'div',
           { class: 'jp-murakkab-failures' },
-          el('div', { class: 'jp-murakkab-level' }, `✗ ${things(results.failures.length + results.failuresLeftOut, 'item')} failed`),
-          el(
-            'ul',
-            {},
-            ...results.failures.map(one => el('li', {}, el('strong', {}, `${one.step}, ${one.item}: `), one.why))
-          ),
-          results.failuresLeftOut ? el('div', { class: 'jp-murakkab-note' }, `${results.failuresLeftOut} more failed.`) : null
+          el('div', { class: 'jp-murakkab-level' }, `✗ ${things(failures.length + results.failuresLeftOut, 'item')} failed`),
+          el('ul', {}, ...failures),
+          shownAtFirst(failures, FIRST.failures, results.failuresLeftOut, 'failures', el('span', {}, 'All are in ', el('code', {}, `${allOf(workflow) ? workflow : 'run'}.errors`), '.')).bar
         )
       : null
   );

@@ -10,6 +10,7 @@ export type Kind =
   | 'name'
   | 'option'
   | 'value'
+  | 'string'
   | 'description'
   | 'comment'
   | 'step'
@@ -94,16 +95,21 @@ function header(line: string, start: number, found: Token[]): void {
       const stop = equals < 0 ? end : at + equals;
       found.push({ from: start + at, to: start + stop, kind: 'option' });
       if (equals >= 0 && stop + 1 < end) {
-        found.push({ from: start + stop + 1, to: start + end, kind: 'value' });
+        found.push({ from: start + stop + 1, to: start + end, kind: literal(word.slice(equals + 1)) });
       }
     } else if (first) {
       found.push({ from: start + at, to: start + end, kind: IDENTIFIER.test(word) ? 'name' : 'error' });
     } else {
-      found.push({ from: start + at, to: start + end, kind: /^\{.*\}$/.test(word) ? 'ref' : 'value' });
+      found.push({ from: start + at, to: start + end, kind: literal(word) });
     }
     first = false;
     at = end;
   }
+}
+
+/** What a value is, by how it begins. */
+function literal(word: string): Kind {
+  return word.startsWith('{') ? 'ref' : /^["']/.test(word) ? 'string' : 'value';
 }
 
 /** Where the word that begins at `at` ends; quotes keep spaces together. */
@@ -148,7 +154,7 @@ function step(line: string, start: number, found: Token[]): void {
   const sentence = line.slice(first, pin);
   const level = LEVEL.exec(sentence);
   const end = level ? first + level.index : pin;
-  references(line, first, end, start, found);
+  references(line, first, end, start, found, true);
   if (level) {
     const words = level[0].trimEnd();
     found.push({ from: start + end + 1 + leading(words.slice(1)), to: start + end + words.length, kind: 'level' });
@@ -176,10 +182,19 @@ function pinAt(line: string, from: number): number {
   return line.length;
 }
 
-/** `{name}`, and braces that are neither doubled nor around a name. */
-function references(line: string, from: number, to: number, start: number, found: Token[]): void {
+/** `{name}`, and braces that are neither doubled nor around a name; with `quotes`, texts in double quotes, too. */
+function references(line: string, from: number, to: number, start: number, found: Token[], quotes = false): void {
+  let closing = -1;
   for (let at = from; at < to; at += 1) {
     const sign = line.charAt(at);
+    if (quotes && sign === '"' && at !== closing) {
+      closing = line.indexOf('"', at + 1);
+      if (closing > 0 && closing < to && !/[{}]/.test(line.slice(at, closing))) {
+        found.push({ from: start + at, to: start + closing + 1, kind: 'string' });
+        at = closing;
+      }
+      continue;
+    }
     if (sign !== '{' && sign !== '}') {
       continue;
     }
@@ -217,8 +232,7 @@ function pins(line: string, at: number, start: number, found: Token[]): void {
       found.push({ from: start + end, to: start + end + equals, kind: 'key' });
       const value = end + equals + 1;
       if (value < stop) {
-        const kind = line.charAt(value) === '{' ? 'ref' : 'value';
-        found.push({ from: start + value, to: start + stop, kind });
+        found.push({ from: start + value, to: start + stop, kind: literal(line.slice(value, stop)) });
       }
     }
     end = stop;

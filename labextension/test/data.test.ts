@@ -34,9 +34,17 @@ test('a worker has a name for people, and its address when it has none', () => {
 test('a state keeps unknown apart from nothing', () => {
   const state = readState({ format: 1, version: '0.1.0', runs: [{ id: 'r', name: '', steps: [{ share: 7 }] }], workflows: [], cluster: null, power: [] });
   assert.deepEqual(state?.cluster, { address: '', local: false, described: false, why: '', workers: [] });
-  assert.equal(state?.client, null);
+  assert.deepEqual(state?.own, []);
   assert.equal(state?.runs[0]?.energy, null);
   assert.equal(state?.runs[0]?.name, '(no name)');
   assert.equal(state?.runs[0]?.steps[0]?.share, 1);
   assert.equal(state?.runs[0]?.steps[0]?.total, null);
+});
+
+test("a cluster of the notebook's own has workers, none, or none that are known yet", () => {
+  const one = { address: 'tcp://10.0.0.1:1', name: 'mine', kind: 'LocalCluster', why: '', workers: [{ name: 'w', cores: 2 }], left_out: 3 };
+  const own = readState({ format: 1, own: [one, { ...one, workers: null }, { ...one, workers: [], why: 3 }, null] })?.own;
+  assert.deepEqual(own?.map(each => each.workers?.length), [1, undefined, 0, undefined]);
+  assert.equal(own?.[0]?.leftOut, 3);
+  assert.equal(own?.[2]?.why, '');
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { beginning, matches, readResults } from '../src/results';
+import { allOf, beginning, matches, outputsOf, readResults, shownWords } from '../src/results';
 
 const raw = {
   format: 1,
@@ -34,7 +34,7 @@ test('results are read, and evidence leads only to what is shown', () => {
   const results = readResults(raw);
   assert.ok(results);
   assert.deepEqual(results.answers[0]?.evidence.map(one => one.at), [[0, 0], null, null]);
-  assert.deepEqual(results.groups[0]?.items[0]?.values[1], { name: 'transcript', text: '', failed: true });
+  assert.deepEqual(results.groups[0]?.items[0]?.values[1], { name: 'transcript', text: '', of: null, failed: true });
   assert.equal(results.groups[0]?.leftOut, 2);
   assert.equal(results.failuresLeftOut, 1);
 });
@@ -60,4 +60,27 @@ test('long text is cut where a word ends, and text that nearly fits is whole', (
   assert.equal(beginning('one two three', 11), 'one two three');
   assert.equal(beginning('one two three four', 11), 'one two…');
   assert.equal(beginning('x'.repeat(40), 10), `${'x'.repeat(10)}…`);
+});
+
+test('what is not shown is counted, and nothing is said where all is', () => {
+  assert.equal(shownWords(12, 60, 240), '12 of 300 shown');
+  assert.equal(shownWords(60, 60, 1940), '60 of 2,000 shown');
+  assert.equal(shownWords(12, 20, 0), '12 of 20 shown');
+  assert.equal(shownWords(20, 20, 0), '');
+  assert.equal(shownWords(0, 0, 0), '');
+});
+
+test('text that was cut says how long it is', () => {
+  const read = readResults({ format: 1, answers: [{ text: 'a', of: 9000 }], groups: [], whole: [{ name: 'x', text: 'y', of: '9' }], answers_left_out: 7 });
+  assert.equal(read?.answers[0]?.of, 9000);
+  assert.equal(read?.answersLeftOut, 7);
+  assert.equal(read?.whole[0]?.of, null);
+});
+
+test('the line that gives all is Python, or there is none', () => {
+  assert.equal(allOf('news'), 'news.to_pandas()');
+  assert.equal(allOf('news; import os'), '');
+  assert.equal(allOf('this workflow'), '');
+  assert.equal(outputsOf('news', 'a"b'), 'news.outputs["a\\"b"]');
+  assert.equal(outputsOf('', 'a'), 'run.outputs["a"]');
 });

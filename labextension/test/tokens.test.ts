@@ -43,7 +43,7 @@ test('a header has a name, options and values', () => {
 test('a header may lack a name, hold quotes, and take variables', () => {
   assert.deepEqual(said('%%murakkab --cluster "my file" --minimize {goal}').slice(1), [
     'option:--cluster',
-    'value:"my file"',
+    'string:"my file"',
     'option:--minimize',
     'ref:{goal}'
   ]);
@@ -99,10 +99,15 @@ test('a pin takes words, texts and references', () => {
     'ref:{q}',
     'pin:@python:my_function',
     'key:note',
-    'value:"two words"',
+    'string:"two words"',
     'key:question',
     'ref:{q}'
   ]);
+});
+
+test('texts in double quotes are strings, unless they hold a reference', () => {
+  assert.deepEqual(body('a <- sort {q} into "good news" or "bad", per all'), ['step:a', 'arrow:<-', 'ref:{q}', 'string:"good news"', 'string:"bad"', 'level:per all']);
+  assert.deepEqual(body('a <- say "{q}" and "no end'), ['step:a', 'arrow:<-', 'ref:{q}']);
 });
 
 test('doubled signs are plain text', () => {

@@ -7,7 +7,7 @@ import { VERBS, obstacle, schedulerWords } from '../src/words';
 const flow = { name: 'news', steps: 2, goal: '', planned: true, latest: true };
 
 function state(runs: object[], workflows: object[] = [flow]): PanelState | null {
-  return readState({ format: 1, runs, workflows, cluster: { why: 'x', workers: [] }, client: null, power: [] });
+  return readState({ format: 1, runs, workflows, cluster: { why: 'x', workers: [] }, own: [], power: [] });
 }
 
 const reasons = (one: PanelState | null, busy = false): string[] => VERBS.map(([verb]) => obstacle(verb, 'live', one, busy));

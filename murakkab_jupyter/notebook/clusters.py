@@ -1,11 +1,10 @@
-"""What the side panel shows of clusters: the one in use, and a Dask client that this kernel has besides.
+"""What the side panel shows of the cluster in use.
 
 Nobody is asked and nothing is started for it: a panel must not make a kernel wait.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from murakkab_jupyter.notebook.link import Watch
     from murakkab_jupyter.session import Session
 
-__all__ = ["cluster_json", "other_client"]
+__all__ = ["addresses", "cluster_json"]
 
 FIRST = "The first run starts a Dask worker on this host, or joins the scheduler that --cluster names."
 
@@ -88,28 +87,6 @@ def workers_json(view: ClusterView, watches: Sequence[Watch]) -> list[dict[str, 
     ]
 
 
-def other_client(used: Sequence[str]) -> dict[str, Any] | None:
-    """The Dask client that this kernel's own code has made, where it leads to none of the schedulers in use."""
-    module = sys.modules.get("distributed")
-    if module is None:
-        return None
-    try:
-        client = module.Client.current(allow_global=True)
-        address = str(client.scheduler.address)
-        status = str(client.status)
-    except (ValueError, AttributeError):  # none, or one that has been closed
-        return None
-    if status != "running" or address in used:
-        return None
-    reach = address.split("://", maxsplit=1)[0] in {"tcp", "tls"}
-    why = "" if reach else "Its workers live in this process: agents need workers in processes of their own."
-    return {"address": address, "why": why, **size(client)}
-
-
-def size(client: Any) -> dict[str, int | None]:
-    """Workers and cores of a client's cluster, where that was made here and so is known without asking."""
-    told = getattr(client.cluster, "scheduler_info", None)
-    workers = told.get("workers") if isinstance(told, dict) else None
-    if not isinstance(workers, dict):
-        return {"workers": None, "cores": None}
-    return {"workers": len(workers), "cores": sum(one.get("nthreads", 0) for one in workers.values())}
+def addresses(sessions: Sequence[Session]) -> list[str]:
+    """Of the schedulers in use."""
+    return [one.cluster.address for one in sessions if one.cluster is not None]

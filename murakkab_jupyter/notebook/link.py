@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.core.events import (
@@ -20,8 +20,9 @@ from murakkab_jupyter.core.events import (
 )
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.version import VERSION
-from murakkab_jupyter.notebook.clusters import cluster_json, other_client
+from murakkab_jupyter.notebook.clusters import addresses, cluster_json
 from murakkab_jupyter.notebook.hub import apart
+from murakkab_jupyter.notebook.own import OwnClusters
 from murakkab_jupyter.notebook.views.progress import StepMoment, eta_s
 from murakkab_jupyter.notebook.views.state import RunState
 from murakkab_jupyter.notebook.views.workers import WorkerNames
@@ -38,6 +39,8 @@ SHARE = 0.02
 """Of its thread's time that a push may take: a run that is slow to tell is told less often."""
 POWER_S = 1.0
 """Between two readings of a meter: a shorter time says less of what is drawn."""
+OWN_S = 2.0
+"""Between two looks at clusters of the notebook's own."""
 MOST_RUNS = 20
 
 
@@ -139,15 +142,19 @@ class Link:
     ----------
     bench
         What has been declared and run.
+    space
+        The notebook's variables, to find clusters of its own among them.
     """
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: Workbench, space: Mapping[str, Any] | None = None) -> None:
         self._bench = bench
+        self._own = OwnClusters({} if space is None else space, lambda: addresses(bench.opened))
         self._comms: dict[str, Any] = {}
         self._watches: dict[str, Watch] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._looker: threading.Thread | None = None
         self._meter: Any = None
         self._metered = 0.0
         self._power: tuple[Figure, ...] = ()
@@ -171,6 +178,7 @@ class Link:
         comm.on_msg(self.told)
         self.tell()
         self._follow()
+        self._look_after()
 
     def told(self, message: Any) -> None:
         """A panel asks: `{"ask": "state"}`, or `{"stop": RUN}`; or it goes: `{"bye": true}`."""
@@ -209,6 +217,29 @@ class Link:
                 return
             self._thread = threading.Thread(target=self._push, name="murakkab-panel", daemon=True)
             self._thread.start()
+
+    def _look_after(self) -> None:
+        """Tell of clusters of the notebook's own as they change, as long as there are any and somebody listens."""
+        with self._lock:
+            if self._looker is not None or not self._comms or not self._own.to_json():
+                return
+            self._looker = threading.Thread(target=self._look, name="murakkab-clusters", daemon=True)
+            self._looker.start()
+
+    def _look(self) -> None:
+        before = None
+        while True:
+            self._own.ask()
+            now = self._own.to_json()
+            if now != before:
+                before = now
+                self.tell()
+            with self._lock:
+                # Looked for under the lock, so that a cluster that is made now starts a thread of its own.
+                if not self._comms or not self._own.to_json():
+                    self._looker = None
+                    return
+            time.sleep(OWN_S)
 
     def _running(self) -> list[Watch]:
         return [watch for watch in self._watches.values() if not watch.run.ended]
@@ -264,7 +295,12 @@ class Link:
             if one.energy_j.value is not None and one.seconds > 0
         )
 
-    def tell(self, *_: object) -> None:
+    def ran(self, *_: object) -> None:
+        """A cell has run: it may have changed anything."""
+        self.tell()
+        self._look_after()
+
+    def tell(self) -> None:
         """Send the state to every open panel."""
         with self._lock:
             comms = list(self._comms.values())
@@ -302,7 +338,7 @@ class Link:
                 for name, one in list(self._bench.declared.items())
             ],
             "cluster": cluster_json(sessions, watches),
-            "client": other_client([one.cluster.address for one in sessions if one.cluster is not None]),
+            "own": self._own.to_json(),
             "power": [one.to_json() for one in self._power],
         }
 
@@ -314,5 +350,5 @@ def connect(link: Link, shell: Any) -> Callable[[], None] | None:
     if manager is None:
         return None
     link.register(manager)
-    shell.events.register("post_run_cell", link.tell)
-    return link.tell
+    shell.events.register("post_run_cell", link.ran)
+    return link.ran

@@ -78,9 +78,9 @@ class MurakkabMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.bench = Workbench()
-        self.link = Link(self.bench)
-        self.followers: list[Follower] = []
         self.space: dict[str, Any] = shell.user_ns
+        self.link = Link(self.bench, self.space)
+        self.followers: list[Follower] = []
         self.screen = Screen(
             redraws=getattr(shell, "kernel", None) is not None,
             wanted=lambda: bool(self.live_views),
@@ -263,12 +263,10 @@ class MurakkabMagics(Magics):
         if request.verb.name == "resume":
             return self.resume(request, background=background)
         one = self.refresh(self.bench.find(request.word))
-        if "cluster" in request.options or "cores" in request.options:
-            one.session = self.bench.session_of(request)
-            one.plan = None
-        goal = request.goal(one.declaration.workflow.goal)
-        fresh = one.plan is None or one.plan.goal != goal
-        plan = self.bench.plan(one, goal) if fresh or one.plan is None else one.plan
+        with self.bench.moved(one, request):
+            goal = request.goal(one.declaration.workflow.goal)
+            fresh = one.plan is None or one.plan.goal != goal
+            plan = self.bench.plan(one, goal) if fresh or one.plan is None else one.plan
         if fresh:
             self.screen.plan(one, plan)
         return self.run(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,6 +163,24 @@ class Workbench:
         one.declaration = declaration
         return one.plan
 
+    @contextlib.contextmanager
+    def moved(self, one: Declared, request: Request) -> Iterator[None]:
+        """With a workflow in the session of the cluster or cores that a request names; back where it was after an error."""
+        before = one.session, one.declaration, one.plan
+        try:
+            if "cluster" in request.options or "cores" in request.options:
+                session = self.session_of(request)
+                if session is not one.session:
+                    workflow = one.declaration.workflow
+                    one.declaration = session.declare(
+                        workflow.text, one.declaration.values, goal=workflow.goal
+                    )
+                    one.session, one.plan = session, None
+            yield
+        except Exception:
+            one.session, one.declaration, one.plan = before
+            raise
+
     def runs(self) -> dict[str, Run]:
         """Runs of every session, oldest first."""
         return {run_id: run for session in self.sessions for run_id, run in session.runs.items()}
@@ -189,7 +208,8 @@ class Workbench:
                 return self._plan(request)
             case "explain":
                 one = self.find(request.word)
-                plan = self._planned(one, request)
+                with self.moved(one, request):
+                    plan = self._planned(one, request)
                 return Outcome("words", ("Why this plan", one.session.explain(plan)))
             case "frontier":
                 return self._frontier(request)
@@ -231,17 +251,19 @@ class Workbench:
         from murakkab_jupyter.runtime.report import plan_report
 
         one = self.find(request.word)
-        workflow = one.declaration.workflow
-        plan = self.plan(one, request.goal(workflow.goal))
+        with self.moved(one, request):
+            workflow = one.declaration.workflow
+            plan = self.plan(one, request.goal(workflow.goal))
         return Outcome("plan", (plan, workflow), plan_report(plan, workflow))
 
     def _frontier(self, request: Request) -> Outcome:
         from murakkab_jupyter.runtime.report import frontier_report
 
         one = self.find(request.word)
-        workflow = one.declaration.workflow
-        goal = request.goal(workflow.goal)
-        plans = one.session.frontier(one.declaration, goal)
+        with self.moved(one, request):
+            workflow = one.declaration.workflow
+            goal = request.goal(workflow.goal)
+            plans = one.session.frontier(one.declaration, goal)
         wanted = request.options.get("take")
         if wanted is not None:
             if not str(wanted).isdigit() or not 1 <= int(wanted) <= len(plans):

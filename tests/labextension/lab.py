@@ -258,14 +258,27 @@ class Desk:
 
     def idle(self) -> None:
         """Until this notebook's kernel waits for us, by the server's word and by the page's."""
-        self.page.wait_for_function(
-            "async ([url, name]) => (await (await fetch(url)).json())"
-            ".some(one => one.path === name && one.kernel?.execution_state === 'idle')",
-            arg=[f"{self.lab.url}/api/sessions?token={TOKEN}", self.name],
-            timeout=90_000,
-        )
+        end = time.monotonic() + 90
+        while not any(
+            one["path"] == self.name and (one["kernel"] or {}).get("execution_state") == "idle"
+            for one in self.lab.ask("api/sessions")
+        ):
+            assert time.monotonic() < end, self.lab.ask("api/sessions")
+            self.page.wait_for_timeout(100)
         # The status bar, for a narrow window hides the indicator of the toolbar.
         self.page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=60_000)
+
+    def turn_to(self, name: str) -> None:
+        """Bring another notebook to the front, opened by the list of files if need be; its kernel waits for us then."""
+        tab = self.page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text=name)
+        if tab.count():
+            tab.first.click()
+        else:
+            self.page.locator(".jp-DirListing-item", has_text=name).dblclick()
+            tab.first.wait_for()
+        self.name = name
+        self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell").first.wait_for()
+        self.idle()
 
     def cell(self, index: int):
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell").nth(index)
@@ -287,7 +300,7 @@ class Desk:
         """Until a cell has ended."""
         self.page.wait_for_function(
             "i => { const c = [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell')][i];"
-            " return /\\[\\d+\\]/.test(c.querySelector('.jp-InputPrompt')?.textContent ?? '') }",
+            " return /\\[\\d+\\]/.test(c?.querySelector('.jp-InputPrompt')?.textContent ?? '') }",
             arg=index,
             timeout=timeout_s * 1000,
         )
@@ -313,7 +326,8 @@ class Desk:
         page.keyboard.press("Control+Shift+C")
         box = page.locator(".lm-CommandPalette-input")
         box.fill(label)
-        page.locator(".lm-CommandPalette-item", has_text=label).first.click()
+        # Not a click: the list is drawn anew while one types, so that nothing in it stands still.
+        page.locator(".lm-CommandPalette-item", has_text=label).first.dispatch_event("click")
 
     def stop(self) -> None:
         """The stop button of the notebook."""

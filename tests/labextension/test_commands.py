@@ -166,3 +166,42 @@ def test_stop_ends_a_run_in_the_background_and_leaves_the_cell_beside_it_alone(d
     assert "%murakkab resume" in sources(desk)
     desk.command("Stop the Run")
     desk.idle()
+
+
+def test_with_several_notebooks_the_one_in_front_is_meant(desk):
+    page = desk.page
+    for name, flow in (("left.ipynb", "endless"), ("right.ipynb", "other")):
+        cell = LONG if flow == "endless" else f"%%murakkab {flow}\nsaid <- shout {{words}} @python:slow"
+        desk.lab.write(name, code(SETUP), code(cell))
+    desk.open("left.ipynb")
+    panel = desk.panel()
+    for index in (0, 1):
+        desk.run(index)
+    stop = panel.get_by_role("button", name="Stop endless")
+    stop.wait_for()
+
+    desk.turn_to("right.ipynb")
+    desk.status("This kernel has not loaded Murakkab.")
+    desk.command("Stop the Run")
+    told(desk, "nothing is running in this notebook")
+    for index in (0, 1):
+        desk.run(index)
+    panel.locator("section[aria-label=Workflows]", has_text="other").wait_for()
+    assert stop.count() == 0  # that is of the other notebook
+    desk.command("Run the Workflow")
+    desk.cell(2).locator(".jp-OutputArea").get_by_text("Results (done)").first.wait_for()
+
+    desk.turn_to("left.ipynb")
+    stop.wait_for()
+    assert len(front(desk)) == 2
+    desk.command("Stop the Run")
+    panel.get_by_role("button", name="Resume endless").wait_for()
+    assert len(front(desk)) == 2
+    page.locator(".lm-TabBar-tab", has_text="right.ipynb").first.click()
+    assert front(desk)[2] == "%murakkab run other"
+
+
+def front(desk) -> list[str]:
+    """The cells of the notebook in front."""
+    shown = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputArea .cm-content"
+    return desk.page.locator(shown).all_inner_texts()

@@ -24,6 +24,15 @@ Says words loudly.
 shouted <- shout {words} @python:shout
 quiet   <- make quiet {shouted} @python:slow"""
 
+ALL = """%%murakkab whole --cluster "my file" --deadline 2min
+Says words loudly.
+shouted <- shout {words}, per words @python:shout note="out loud" times=2
+# for the reader
+reply   <- answer "why so loud" from {shouted}, per all
+  Reply to {shouted} in one line.
+wrong   <- take {no.such}
+"""
+
 LONG = """%%murakkab endless
 heard <- shout {many} @python:slow"""
 
@@ -33,12 +42,44 @@ def hello(name: str) -> str:
 """
 
 
+KINDS = [
+    "magic",
+    "name",
+    "option",
+    "value",
+    "string",
+    "description",
+    "step",
+    "arrow",
+    "ref",
+    "level",
+    "pin",
+    "key",
+    "comment",
+    "prompt",
+    "error",
+]
+
+
 def tokens(desk, index):
-    """`(kind, text)` of the coloured stretches of a cell, and the colour each is drawn in."""
+    """`(kind, text, contrast)` of the coloured stretches of a cell, and the colour each is drawn in."""
     return desk.page.evaluate(
-        """i => [...[...document.querySelectorAll('.jp-CodeCell')][i].querySelectorAll('.cm-murakkab')].map(e => {
-             let leaf = e; while (leaf.firstElementChild) leaf = leaf.firstElementChild;
-             return [e.className.match(/cm-murakkab-(\\w+)/)[1], e.textContent, getComputedStyle(leaf).color] })""",
+        """i => {
+          const channels = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number);
+          const light = colour => channels(colour).map(one => one / 255)
+            .map(one => one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, one, at) => sum + one * [0.2126, 0.7152, 0.0722][at], 0);
+          const cell = [...document.querySelectorAll('.jp-CodeCell')][i];
+          let ground = cell.querySelector('.cm-editor');
+          while (getComputedStyle(ground).backgroundColor === 'rgba(0, 0, 0, 0)') ground = ground.parentElement;
+          const page = light(getComputedStyle(ground).backgroundColor);
+          return [...cell.querySelectorAll('.cm-murakkab')].map(e => {
+            let leaf = e; while (leaf.firstElementChild) leaf = leaf.firstElementChild;
+            const colour = getComputedStyle(leaf).color;
+            const [low, high] = [light(colour), page].sort((a, b) => a - b);
+            return [e.className.match(/cm-murakkab-(\\w+)/)[1], e.textContent, colour, (high + 0.05) / (low + 0.05)];
+          });
+        }""",
         index,
     )
 
@@ -48,20 +89,31 @@ def markup(desk, index):
 
 
 def test_cells_are_coloured_before_they_run_and_python_is_as_it_was(desk):
-    desk.lab.write("colours.ipynb", code(CELL), code(PYTHON))
+    desk.lab.write("colours.ipynb", code(ALL), code(PYTHON))
     desk.open("colours.ipynb")
-    desk.page.wait_for_selector(".cm-murakkab-step")
+    desk.page.wait_for_selector(".cm-murakkab-error")
     found = tokens(desk, 0)
-    kinds = {text: kind for kind, text, _ in found}
+    kinds = {text.strip(): kind for kind, text, *_ in found}
+    # Python's own stretches may divide ours.
+    whole = {kind: "".join(text for other, text, *_ in found if other == kind) for kind in KINDS}
     assert kinds["%%murakkab"] == "magic"
-    assert kinds["loud"] == "name"
-    assert kinds["--minimize"] == "option"
-    assert kinds["latency"] == "value"
-    assert kinds["shouted"] == "step"
-    assert kinds["{words}"] == "ref"
-    assert kinds["@python:shout"] == "pin"
-    colours = {kind: colour for kind, _, colour in found}
-    assert len({colours[kind] for kind in ("magic", "step", "ref", "option", "description", "pin")}) >= 5
+    assert kinds["whole"] == "name"
+    assert whole["option"] == "--cluster--deadline"
+    assert whole["value"] == "2min2"
+    assert whole["string"] == '"my file""out loud""why so loud"'
+    assert whole["description"] == "Says words loudly."
+    assert kinds["shouted"] == kinds["reply"] == "step"
+    assert whole["ref"] == "{words}{shouted}{shouted}"
+    assert whole["level"] == "per wordsper all"
+    assert whole["pin"] == "@python:shout"
+    assert whole["key"] == "notetimes"
+    assert whole["comment"] == "# for the reader"
+    assert whole["prompt"] == "Reply to  in one line."
+    assert whole["error"] == "{no.such}"
+    assert {kind for kind, *_ in found} == set(KINDS)
+    colours = {kind: colour for kind, _, colour, _ in found}
+    apart = ("magic", "step", "ref", "option", "description", "pin", "string", "comment")
+    assert len({colours[kind] for kind in apart}) >= len(apart) - 1
     assert tokens(desk, 1) == []
     assert "murakkab" not in markup(desk, 1)
     assert desk.said == []
@@ -79,17 +131,18 @@ def test_colours_follow_what_is_typed(desk):
     desk.page.wait_for_selector(".cm-murakkab", state="detached")
 
 
-def test_colours_follow_the_theme(desk):
-    desk.lab.write("theme.ipynb", code(CELL))
+def test_colours_follow_the_theme_and_can_be_read_in_both(desk):
+    desk.lab.write("theme.ipynb", code(ALL))
     desk.open("theme.ipynb")
-    desk.page.wait_for_selector(".cm-murakkab-step")
+    desk.page.wait_for_selector(".cm-murakkab-error")
     light = tokens(desk, 0)
     with desk.lab.theme("Dark"):
         desk.open("theme.ipynb")
-        desk.page.wait_for_selector("body[data-jp-theme-light=false] .cm-murakkab-step")
+        desk.page.wait_for_selector("body[data-jp-theme-light=false] .cm-murakkab-error")
         dark = tokens(desk, 0)
     assert [one[:2] for one in light] == [one[:2] for one in dark]
     assert {one[2] for one in light} != {one[2] for one in dark}
+    assert [one for one in (*light, *dark) if one[3] < 3] == []
 
 
 def test_colours_can_be_switched_off(desk):
@@ -179,8 +232,8 @@ def test_the_panel_finds_the_kernel_and_follows_plan_run_and_stop(desk):
     assert int(moving.get_attribute("aria-valuenow")) < 100
     panel.locator("section[aria-label='Energy now'] .jp-murakkab-watts").wait_for()
     stop.click()
-    panel.locator("section[aria-label=Runs] li", has_text="endless").locator("text=stopped").first.wait_for()
-    assert panel.get_by_role("button", name="Resume endless").is_visible()
+    panel.get_by_role("button", name="Resume endless").wait_for()
+    assert "stopped" in panel.locator("section[aria-label=Runs] li", has_text="endless").first.inner_text()
     assert desk.said == []
     assert desk.elsewhere == []
     assert "murakkab_jupyter/notebook" not in desk.lab.log.read_text()  # no traceback of ours

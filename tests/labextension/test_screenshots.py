@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.labextension.lab import Desk, code, sit_down
+from tests.labextension.test_long import output, scenes, texts
 
 SETUP = """%load_ext murakkab_jupyter
 import time
@@ -68,6 +69,9 @@ ENDLESS = """%%murakkab archive --run --fresh
 heard <- transcribe {more} @python:hear
 told  <- tell {heard} @python:tell"""
 
+OWN = """from distributed import LocalCluster
+mine = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)"""
+
 FLOW = (SETUP, CELL, "%murakkab run --fresh", NOTES, DIGEST, "%murakkab frontier", ENDLESS)
 SHOT = pytest.mark.skipif(
     "MURAKKAB_SCREENSHOTS" not in os.environ, reason="MURAKKAB_SCREENSHOTS names no folder"
@@ -116,7 +120,7 @@ def camera(request, lab, plain_lab):
 
 
 def test_plan_run_frontier_errors_and_panel(desk, camera):
-    cells = (*FLOW, PROMPT, WRONG, TIGHT, "%murakkab agents", "%murakkab explain")
+    cells = (*FLOW, PROMPT, WRONG, TIGHT, "%murakkab agents", "%murakkab explain", OWN, "mine.close()")
     desk.lab.write("shots.ipynb", *(code(one) for one in cells))
     camera.open(desk, "shots.ipynb")
     desk.panel()
@@ -145,6 +149,18 @@ def test_plan_run_frontier_errors_and_panel(desk, camera):
     panel.get_by_role("button", name="Stop archive").click()
     panel.locator("section[aria-label=Runs] li", has_text="archive").locator("text=stopped").first.wait_for()
     camera.take(panel, "panel-after")
+    desk.run(12)
+    panel.get_by_role("group", name="Cluster mine of").get_by_text("2 workers, 2 cores").wait_for()
+    camera.take(panel, "panel-own-cluster")
+    desk.run(13)
+
+
+def test_long_results(desk, camera):
+    desk.lab.write("long.ipynb", *(code(f"{i}", [output(one)]) for i, one in enumerate((scenes(), texts()))))
+    camera.open(desk, "long.ipynb")
+    for index, name in enumerate(("long-cards", "long-rows")):
+        desk.output(index).locator(".jp-murakkab-results").wait_for()
+        camera.take(desk.cell(index), name)
 
 
 def frontier(desk: Desk, camera: Camera, where: str = "") -> None:

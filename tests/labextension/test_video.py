@@ -106,10 +106,10 @@ def test_an_answer_leads_to_its_scene_and_words_are_found_among_the_scenes(newsr
     every = cards.count()
     assert every >= 3
     clip = cards.first.locator(".jp-murakkab-card-head").inner_text().split()[0]
-    results.get_by_label("Find in the results").fill(clip)
+    results.get_by_label("Find in these results").fill(clip)
     results.locator(".jp-murakkab-found", has_text="of").wait_for()
     assert 0 < cards.count() < every
-    results.get_by_label("Find in the results").fill("no such words at all")
+    results.get_by_label("Find in these results").fill("no such words at all")
     results.get_by_text(f"0 of {every} items").wait_for()
-    results.get_by_label("Find in the results").fill("")
+    results.get_by_label("Find in these results").fill("")
     assert cards.count() == every

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView
-from murakkab_jupyter.notebook.clusters import cluster_json, other_client
+from murakkab_jupyter.notebook.clusters import addresses, cluster_json
 from murakkab_jupyter.session import Session
 
 
@@ -57,12 +57,7 @@ def test_hardware_that_is_only_described_is_marked(tmp_path):
     assert len(told["workers"]) == len(one.described.workers)
 
 
-def test_a_client_of_a_scheduler_in_use_is_not_told_twice():
-    from distributed import Client
-
-    with Client(processes=False, n_workers=1, dashboard_address=None) as client:
-        address = client.scheduler.address
-        assert other_client([])["address"] == address
-        assert (other_client([])["workers"], other_client([])["cores"]) == (1, client.ncores().popitem()[1])
-        assert other_client([address]) is None
-    assert other_client([]) is None
+def test_the_schedulers_in_use_are_known_by_their_addresses(session):
+    assert addresses((session,)) == []
+    session._cluster = FakeCluster()
+    assert addresses((session,)) == ["tcp://10.0.0.1:8786"]

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from murakkab_jupyter.core.kinds import Answer, Evidence
 from murakkab_jupyter.notebook.views.bill import bill_json
-from murakkab_jupyter.notebook.views.found import ALL_CHARS, results_json
-from murakkab_jupyter.notebook.views.results import MOST_CARDS, Results, results_view
+from murakkab_jupyter.notebook.views.found import ALL_CHARS, LONGEST, results_json
+from murakkab_jupyter.notebook.views.results import MOST_CARDS, MOST_ROWS, Results, results_view
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
 from tests.notebook import samples
@@ -48,6 +48,32 @@ def test_many_scenes_are_capped_and_counted_and_all_fits_a_saved_notebook():
     [group] = [one for one in told["groups"] if one["level"] == "videos/scenes"]
     assert (len(group["items"]), group["left_out"]) == (MOST_CARDS, 40)
     assert len(json.dumps(told)) < 3 * ALL_CHARS
+
+
+def test_a_text_that_is_cut_says_how_long_it_is_and_answers_that_are_left_out_are_counted():
+    level = ("notes",)
+    flow = Workflow(
+        "digest",
+        "",
+        (Variable("notes", "text", level),),
+        (
+            Step("title", "name it", "python", (), False, "text", (Input("notes", "text", "gathered"),)),
+            Step("reply", "answer", "question-answering", level, False, "answer", ()),
+        ),
+        Goal(),
+        "",
+    )
+    keys = [(("notes", number),) for number in range(MOST_ROWS + 7)]
+    told = results_json(
+        Results(flow, {"title": {(): "x" * 9000}, "reply": {key: Answer("y" * 9000) for key in keys}})
+    )
+    [title] = told["whole"]
+    assert (title["of"], len(title["text"])) == (9000, LONGEST)
+    assert told["answers"][0]["of"] == 9000
+    assert (len(told["answers"]), told["answers_left_out"]) == (MOST_ROWS, 7)
+    short = results_json(Results(flow, {"title": {(): "x" * 40}}))
+    assert short["whole"] == [{"name": "title", "text": "x" * 40}]
+    assert short["answers_left_out"] == 0
 
 
 def test_a_still_in_the_html_is_marked_with_the_item_it_shows():

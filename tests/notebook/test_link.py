@@ -65,7 +65,7 @@ def test_a_panel_is_told_at_once_and_after_each_cell(kernel):
     assert first["runs"] == []
     assert first["cluster"]["workers"] == []
     assert "first run starts" in first["cluster"]["why"]
-    assert first["client"] is None
+    assert first["own"] == []
     kernel.client.execute("%%murakkab later\nsaid <- repeat {many} @python:slow")
     state = panel.wait(lambda state: state["workflows"])
     assert state["workflows"][0]["name"] == "later"
@@ -154,15 +154,22 @@ def test_a_subshell_that_ends_with_its_panel_leaves_no_complaint_in_an_output(ke
         assert message["msg_type"] != "stream", message["content"]
 
 
-def test_a_panel_is_told_of_a_dask_client_that_the_notebook_made_itself(kernel):
+def test_a_panel_is_told_of_a_cluster_that_the_notebook_made_itself_and_of_how_it_changes(kernel):
     panel = Panel(kernel)
     panel.wait(lambda state: True)
     made = (
-        "from distributed import Client\nmine = Client(processes=False, dashboard_address=None, n_workers=1)"
+        "from distributed import Client, LocalCluster\n"
+        "mine = LocalCluster(processes=False, dashboard_address=None, n_workers=1, threads_per_worker=2)"
     )
     kernel.client.execute(made)
-    told = panel.wait(lambda state: state["client"])["client"]
+    [told] = panel.wait(lambda state: state["own"])["own"]
+    assert (told["name"], told["kind"]) == ("mine", "LocalCluster")
     assert told["address"].startswith("inproc://")
     assert "processes of their own" in told["why"]
-    kernel.client.execute("mine.close()")
-    panel.wait(lambda state: state["client"] is None)
+    assert [one["cores"] for one in told["workers"]] == [2]
+    # What it does while no cell runs is told, too.
+    kernel.client.execute("client = Client(mine)\nf = client.submit(time.sleep, 6)")
+    panel.wait(lambda state: state["own"][0]["workers"][0]["busy"] == 1)
+    panel.wait(lambda state: state["own"][0]["workers"][0]["busy"] == 0)
+    kernel.client.execute("client.close(); mine.close()")
+    panel.wait(lambda state: state["own"] == [])

@@ -100,7 +100,7 @@ def bill_json(bill: Bill, *, name: str = "") -> dict[str, Any]:
         "detail": clean(said.detail),
         "columns": [list(column) for column in said.columns],
         "rows": [[words_of(one) for one in row] for row in said.rows],
-        "notes": [clean(one) for one in (*said.notes, said.marks) if one],
+        "notes": [clean(f"• {one}") for one in said.notes] + ([clean(said.marks)] if said.marks else []),
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from murakkab_jupyter.core.ancestry import Ancestry, Level, format_ancestry, format_level, is_prefix
-from murakkab_jupyter.core.kinds import Answer, Evidence, Scene
+from murakkab_jupyter.core.kinds import Answer, Evidence, Passage, Scene, Transcript
 from murakkab_jupyter.notebook.views.failures import MOST_FAILURES
 from murakkab_jupyter.notebook.views.html import clean, shorten
 from murakkab_jupyter.notebook.views.results import (
@@ -52,6 +52,7 @@ def results_json(results: Results, *, title: str = "Results") -> dict[str, Any]:
     cards = card_level(workflow)
     # An answer for each scene stands on its scene's card; any other stands on top.
     answers = [step for step in workflow.steps if step.kind == "answer" and step.level != cards]
+    said = [(step, key, one) for step in answers for key, one in results.values.get(step.name, {}).items()]
     rest = [step for step in workflow.steps if step not in answers and step.kind not in HIDDEN]
     groups = grouped(results, cards, rest)
     values = sum(len(one.names) * len(one.shown) for one in groups)
@@ -64,14 +65,9 @@ def results_json(results: Results, *, title: str = "Results") -> dict[str, Any]:
         "format": FORMAT,
         "title": title,
         "workflow": workflow.name,
-        "answers": [
-            answer(results, step, key, value, places)
-            for step in answers
-            for key, value in list(results.values.get(step.name, {}).items())[:MOST_ROWS]
-        ],
-        "whole": [
-            {"name": step.name, "text": words(results.values[step.name][()], LONGEST)} for step in root
-        ],
+        "answers": [answer(results, *one, places) for one in said[:MOST_ROWS]],
+        "answers_left_out": max(0, len(said) - MOST_ROWS),
+        "whole": [value_json(step.name, results.values[step.name][()], LONGEST) for step in root],
         "groups": [group_json(results, one, longest) for one in groups],
         "failures": [
             {"step": step, "item": format_ancestry(where), "why": clean(why)[:600]}
@@ -140,7 +136,7 @@ def group_json(results: Results, one: Group, longest: int) -> dict[str, Any]:
             if value is MISSING:
                 values.append({"name": name, "failed": True})
             elif value is not None:
-                values.append({"name": name, "text": words(value, longest)})
+                values.append(value_json(name, value, longest))
         source = results.values.get(key[-1][0], {}).get(key)
         plain = format_ancestry(key)
         where = owner(results, key)
@@ -148,6 +144,25 @@ def group_json(results: Results, one: Group, longest: int) -> dict[str, Any]:
             where = shorten(value_words(source, 160), min(80, longest))
         items.append({"item": plain, "where": where, "values": values})
     return {"level": format_level(one.level), "items": items, "left_out": one.left_out}
+
+
+def value_json(name: str, value: Any, longest: int) -> dict[str, Any]:
+    """A value in words; where these are cut, `of` says how many characters there are."""
+    said: dict[str, Any] = {"name": name, "text": words(value, longest)}
+    whole = characters(value)
+    if whole is not None and whole > longest:
+        said["of"] = whole
+    return said
+
+
+def characters(value: Any) -> int | None:
+    """How long a text is; None for values of other kinds."""
+    match value:
+        case str():
+            return len(value.strip())
+        case Transcript() | Answer() | Passage():
+            return len(value.text.strip())
+    return None
 
 
 def words(value: Any, longest: int) -> str:
@@ -172,7 +187,7 @@ def answer(
         "step": step.name,
         "where": owner(results, key),
         "question": asked(results, step.name),
-        "text": value_words(said, LONGEST),
+        **value_json("", said, LONGEST),
         "evidence": [
             {
                 "where": evidence_words(one),

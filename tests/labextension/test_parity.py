@@ -1,0 +1,71 @@
+"""With the extension and without it, an output says the same: plan, run, results and bill of the video tutorial."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.labextension.lab import sit_down
+from tests.labextension.test_video import RUN
+
+pytestmark = [pytest.mark.media, pytest.mark.timeout(700)]
+
+READ = """area => {
+  const words = one => one ? one.innerText.replace(/\\s+/g, ' ').trim() : null;
+  const all = (where, from = area) => [...from.querySelectorAll(where)];
+  const table = label => all(`table[aria-label="${label}"] tbody tr`).map(row => [...row.children].map(words));
+  const still = card => card.querySelector('img')?.src ?? null;
+  return {
+    cards: all('.ms-card, .jp-murakkab-card').map(card => ({
+      where: card.getAttribute('aria-label'),
+      still: still(card),
+      wide: card.querySelector('img')?.getBoundingClientRect().width ?? 0,
+      fields: all('.ms-field, .jp-murakkab-field', card).map(words)
+    })),
+    evidence: all('[data-murakkab-evidence], .jp-murakkab-evidence li').map(words),
+    bill: table('Bill: one row a step, then idle and total'),
+    used: table('What was used, beside the plan').concat(table('What was used so far, beside the plan')),
+    steps: table('Progress of each step').map(row => row.filter(Boolean)),
+    said: words(area)
+  };
+}"""
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two texts are the same as far as both go: each view cuts where it has no more room."""
+    a, b = (text.removesuffix(" Less").rstrip("…").strip() for text in (one, other))
+    return a.startswith(b) or b.startswith(a)
+
+
+def test_results_run_and_bill_say_the_same_with_the_extension_and_without(newsroom, desk, plain_lab, browser):
+    for lab in (desk.lab, plain_lab):
+        lab.write("parity.ipynb", *newsroom.cells)
+        lab.trust("parity.ipynb")
+    desk.open("parity.ipynb", kernel=False)
+    desk.output(RUN).locator(".jp-murakkab-results").wait_for()
+    for more in desk.output(RUN).get_by_role("button", name="All of").all():
+        more.click()
+    rich = desk.output(RUN).evaluate(READ)
+    plain, context = sit_down(plain_lab, browser)
+    plain.open("parity.ipynb", kernel=False)
+    plain.output(RUN).locator(".murakkab style").first.wait_for(state="attached")
+    still = plain.output(RUN).evaluate(READ)
+    context.close()
+
+    assert len(rich["cards"]) == len(still["cards"]) >= 3
+    for mine, its in zip(rich["cards"], still["cards"], strict=True):
+        assert (mine["where"], mine["still"]) == (its["where"], its["still"])
+        assert abs(mine["wide"] - its["wide"]) < 30
+        assert len(mine["fields"]) == len(its["fields"]) >= 2
+        for one, other in zip(mine["fields"], its["fields"], strict=True):
+            assert same(one, other), (one, other)
+    assert sum(card["still"] is not None for card in rich["cards"]) >= 3
+    assert len(rich["evidence"]) == len(still["evidence"]) >= 1
+    for one, other in zip(rich["evidence"], still["evidence"], strict=True):
+        assert same(one, other), (one, other)
+    for part in ("bill", "used", "steps"):
+        assert rich[part] == still[part], part
+        assert rich[part]
+    # Which plan it ran stands in both, in the same words.
+    at = "By the plan: "
+    by = [one["said"].split(at, 1)[1][:60] for one in (rich, still)]
+    assert by[0] == by[1]
