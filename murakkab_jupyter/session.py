@@ -19,7 +19,7 @@ from murakkab_jupyter.agents.weights.resolver import missing
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import JournalError, LanguageError, MurakkabError, UsageError
 from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, Event, Notice, RunStatus
-from murakkab_jupyter.core.hosts import ClusterView, HostPower
+from murakkab_jupyter.core.hosts import ClusterView, HostPower, Share
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
 from murakkab_jupyter.core.media import find_media
 from murakkab_jupyter.energy.meter import best_meter
@@ -259,7 +259,7 @@ class Session:
         """What judges configurations: the simulator, replaying them on the declaration's own items (samples of very many)."""
 
         def replay(
-            roots: Mapping[str, Sequence[Any]], configurations: Mapping[str, Configuration], reserve: int
+            roots: Mapping[str, Sequence[Any]], configurations: Mapping[str, Configuration], reserve: Share
         ) -> Evaluation:
             simulation = simulate(
                 declaration.workflow,
@@ -545,7 +545,7 @@ class Session:
             {name: step.configuration for name, step in plan.steps.items()},
             expected={name: step.items for name, step in plan.steps.items()},
             run_id=run_id,
-            reserve=None if plan.reserves is None else plan.reserves.cores,
+            reserve=None if plan.reserves is None else plan.reserves.share,
             seconds=step_seconds(
                 workflow,
                 {name: step.configuration for name, step in plan.steps.items()},

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from murakkab_jupyter.core.figure import Figure, unknown
 
-__all__ = ["ClusterView", "EngineView", "Gpu", "HostPower", "WorkerView", "allotted", "host_cores"]
+__all__ = ["ClusterView", "EngineView", "Gpu", "HostPower", "Share", "WorkerView", "allotted", "host_cores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +150,36 @@ def host_cores(workers: Iterable[WorkerView]) -> dict[str, int]:
     return found
 
 
-def allotted(workers: Iterable[WorkerView], cores: int | None) -> dict[str, int]:
-    """What each worker has of so many cores of each host (None: all); a host's first worker is filled first."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a cluster: so many cores (None: all) of each of some hosts, or of all hosts where none is named."""
+
+    cores: int | None = None
+    hosts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, reserve: Share | int | None) -> Share:
+        """A share as it is; so many cores of every host; or everything."""
+        return reserve if isinstance(reserve, Share) else cls(reserve)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is the whole cluster."""
+        return self.cores is None and not self.hosts
+
+    def covers(self, host: str) -> bool:
+        """Whether a host is part of it."""
+        return not self.hosts or host in self.hosts
+
+
+def allotted(workers: Iterable[WorkerView], reserve: Share | int | None) -> dict[str, int]:
+    """What each worker has of a share (None: all of it); a host's first worker is filled first."""
+    share = Share.of(reserve)
     left: dict[str, int] = {}
     found: dict[str, int] = {}
     for worker in workers:
-        spare = worker.cores if cores is None else left.get(worker.host, cores)
+        spare = worker.cores if share.cores is None else left.get(worker.host, share.cores)
+        spare = spare if share.covers(worker.host) else 0
         found[worker.name] = min(worker.cores, spare)
         left[worker.host] = spare - found[worker.name]
     return found

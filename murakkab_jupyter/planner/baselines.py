@@ -62,7 +62,7 @@ class Sheet:
         if objective == "cost" and estimator.rent is not None:
             return load.core_s
         held_idle_w = estimator.idle_w / estimator.cores
-        return estimator.active_w * load.cpu_s + held_idle_w * load.core_s
+        return estimator.held[-1].active_w * load.cpu_s + held_idle_w * load.core_s
 
     def floor(self, goal: Goal) -> float:
         """The least product of qualities that a goal allows."""

@@ -14,25 +14,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.core.hosts import ClusterView, EngineView, allotted, host_cores
+from murakkab_jupyter.core.hosts import ClusterView, EngineView, host_cores
 from murakkab_jupyter.planner.cards import held_gpus, idle_w
 from murakkab_jupyter.planner.expect import Expectation, Mean, expect, means_of
 from murakkab_jupyter.planner.files import Files, Haul, files_to_bring, haul_of
-from murakkab_jupyter.planner.modes import Load, Mode, ladder, load_of
+from murakkab_jupyter.planner.holding import GUESSED_IDLE_W, Held, reservations
+from murakkab_jupyter.planner.modes import Load, Mode, load_of
 from murakkab_jupyter.planner.quality import Judge
 from murakkab_jupyter.profiles.profile import Prediction, Profiles
 from murakkab_jupyter.workflow.model import Step, Workflow
 
-__all__ = ["Estimate", "Estimator", "Held", "cluster_speed", "groups_of"]
+__all__ = ["Estimate", "Estimator", "cluster_speed", "groups_of"]
 
 UNPROFILED = Load(1e5, 1e5, 1e5, 1e5, 1e5)
 """What a mode without any profile is taken for in the search: something to avoid."""
 
 MOST_CORES = 64
 """On more cores than this, steps are estimated never to wait for one another's cores."""
-
-GUESSED_IDLE_W = 0.8
-GUESSED_ACTIVE_W = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +42,6 @@ class Estimate:
     energy_j: float
     cost_usd: float
     score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a reservation holds: cores of each host, in all, of the largest worker; idle watts and rent (USD/s) of its share."""
-
-    each: int
-    cores: int
-    widest: int
-    idle_w: float
-    rent: float | None
 
 
 def cluster_speed(cluster: ClusterView) -> float:
@@ -81,6 +68,18 @@ def first_hauls(files: Files | None, cluster: ClusterView) -> dict[str, Haul]:
             found[name] = haul
         seen.update(files.reads(name))
     return found
+
+
+def quicker(load: Load, pace: float) -> Load:
+    """The same on hosts that are so many times as fast."""
+    return replace(
+        load,
+        wall_s=load.wall_s / pace,
+        first_s=load.first_s / pace,
+        call_s=load.call_s / pace,
+        core_s=load.core_s / pace,
+        cpu_s=load.cpu_s / pace,
+    )
 
 
 def groups_of(step: Step, expectation: Expectation) -> float:
@@ -123,37 +122,13 @@ class Estimator:
         by_host = {worker.host: worker for worker in cluster.workers}
         hosts = by_host.values()
         self.idle_w = math.fsum(w.power.idle_w.value or GUESSED_IDLE_W * w.cores for w in hosts)
-        active = [
-            w.power.active_w_per_core.value for w in hosts if w.power.active_w_per_core.value is not None
-        ]
-        self.active_w = max(active, default=GUESSED_ACTIVE_W)
         prices = [w.power.price_usd_per_hour.value for w in hosts]
         self.rent: float | None = None
         if prices and all(price is not None for price in prices):
             self.rent = math.fsum(price or 0.0 for price in prices) / 3600.0
-        self.host_cores = sizes = host_cores(cluster.workers)
-        self.held: list[Held] = []
+        self.host_cores = host_cores(cluster.workers)
+        self.held = reservations(cluster)
         """The reservations there are, the smallest first and all cores last."""
-        for each in ladder(max(sizes.values(), default=1)):
-            room = allotted(cluster.workers, each)
-            shares = {host: min(each, size) / size for host, size in sizes.items()}
-            idle_w = math.fsum(
-                share * (by_host[host].power.idle_w.value or GUESSED_IDLE_W * by_host[host].cores)
-                for host, share in shares.items()
-            )
-            rent = math.fsum(
-                share * (by_host[host].power.price_usd_per_hour.value or 0.0)
-                for host, share in shares.items()
-            )
-            self.held.append(
-                Held(
-                    each,
-                    max(1, sum(room.values())),
-                    max(room.values(), default=1),
-                    idle_w,
-                    None if self.rent is None else rent / 3600.0,
-                )
-            )
         kwh = [w.power.electricity_usd_per_kwh.value for w in hosts]
         self.kwh = max((price for price in kwh if price is not None), default=0.2)
         self._order = [
@@ -161,8 +136,6 @@ class Estimator:
             for step in workflow.steps
         ]
         self._hauls = first_hauls(files_to_bring(workflow, roots, cluster), cluster)
-        blind = sum(1 for worker in cluster.workers if not worker.sees_files)
-        self._blind = blind / max(1, len(cluster.workers))
         self._expected: dict[tuple[Any, ...], Expectation] = {}
         self._loads: dict[int, dict[tuple[str, int], Load]] = {}
         self._steps = {step.name: step for step in workflow.steps}
@@ -235,13 +208,13 @@ class Estimator:
                 found = known[name, pick] = with_start(found, cold)
         return found
 
-    def after_files(self, name: str, pick: int, load: Load, expectation: Expectation) -> Load:
+    def after_files(self, name: str, pick: int, load: Load, expectation: Expectation, held: Held) -> Load:
         """A load whose files must come first, to as many hosts as its instances will be on; those of steps before it are there."""
         haul, instances = self._hauls[name], self.modes[name][pick].configuration.instances
         each = max(1.0, expectation.steps[name].items / max(1, haul.files))
-        copies = min(float(instances), each, float(len(self.host_cores))) * self._blind
-        wall_s = max(load.wall_s + haul.first_s * self._blind, copies * haul.all_s + load.call_s)
-        return replace(load, wall_s=wall_s, first_s=load.first_s + haul.first_s * self._blind)
+        copies = min(float(instances), each, float(len(held.hosts or self.host_cores))) * held.blind
+        wall_s = max(load.wall_s + haul.first_s * held.blind, copies * haul.all_s + load.call_s)
+        return replace(load, wall_s=wall_s, first_s=load.first_s + haul.first_s * held.blind)
 
     def one_call(self, name: str, pick: int, expectation: Expectation) -> Prediction | None:
         """What the profile says of one call of a step."""
@@ -288,12 +261,16 @@ class Estimator:
         end: dict[str, float] = {}
         core_s = cpu_s = gpu_j = 0.0
         score = 1.0
+        # Loads are those of the slowest of all hosts.
+        pace = held.speed / self.speed
         free = [0.0] * held.cores if held.cores <= MOST_CORES and not self.fluid else []
         for name, inputs in self._order:
             pick = pick_of[name]
             load = known.get((name, pick)) or self.load(name, pick, expectation)
+            if pace != 1.0:
+                load = quicker(load, pace)
             if name in self._hauls:
-                load = self.after_files(name, pick, load, expectation)
+                load = self.after_files(name, pick, load, expectation, held)
             start = 0.0
             last = 0.0
             for source, gathers, at_root in inputs:
@@ -322,6 +299,6 @@ class Estimator:
             share = (self.gpus if gpus is None else gpus) / max(1, self.gpus)
             idle_watts = max(idle_watts, share * self.idle_w)
             rent = None if rent is None or self.rent is None else max(rent, share * self.rent)
-        energy = self.active_w * cpu_s + gpu_j + idle_watts * latency
+        energy = held.active_w * cpu_s + gpu_j + idle_watts * latency
         cost = rent * latency if rent is not None else energy / 3.6e6 * self.kwh
         return Estimate(latency, cpu_s, energy, cost, score)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import Share
 from murakkab_jupyter.core.transfer import Transfer
 from murakkab_jupyter.planner.plan import Configuration
 
@@ -36,6 +37,6 @@ class Evaluation:
     transfer: Transfer | None = None
 
 
-Evaluator = Callable[[Mapping[str, Configuration], int], Evaluation]
-"""Predicts what a configuration for every step would do on so many cores of each host; must give the same answer for the
+Evaluator = Callable[[Mapping[str, Configuration], Share], Evaluation]
+"""Predicts what a configuration for every step would do on a share of the cluster; must give the same answer for the
 same question."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.figure import Figure, weakest
+from murakkab_jupyter.core.hosts import Share
 from murakkab_jupyter.core.kinds import measure
 from murakkab_jupyter.core.transfer import Transfer
 from murakkab_jupyter.planner.estimate import Estimator
@@ -35,8 +36,8 @@ ROUNDS = 4
 
 Roots = Mapping[str, Sequence[Any]]
 
-Replay = Callable[[Roots, Mapping[str, Configuration], int], Evaluation]
-"""Replays configurations on some root items and so many cores of each host."""
+Replay = Callable[[Roots, Mapping[str, Configuration], Share], Evaluation]
+"""Replays configurations on some root items and a share of the cluster."""
 
 
 def regime_of(workflow: Workflow, roots: Roots, items: float) -> Regime:
@@ -75,7 +76,7 @@ def sampled(workflow: Workflow, roots: Roots, library: Library, replay: Replay) 
             }
         return thinned[size]
 
-    def evaluate(configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
+    def evaluate(configurations: Mapping[str, Configuration], reserve: Share) -> Evaluation:
         size = size_for(configurations)
         if 4 * size > count:
             return replay(roots, configurations, reserve)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import Share
 from murakkab_jupyter.core.transfer import Transfer
 from murakkab_jupyter.workflow.goal import Goal
 
@@ -114,13 +115,15 @@ class Reservation:
     Attributes
     ----------
     cores
-        Of each host; of a smaller one, all.
+        Of each of these hosts; of a smaller one, all.
     hosts
-        Cores that each host has.
+        Cores that each of them has.
     reason
         Why not more or fewer, in one sentence with figures; empty where there was no choice.
     gpus, gpus_of
         Of each host, GPUs that engines hold for the plan, and GPUs that it has; hosts without either are left out.
+    spared
+        Other hosts of the cluster, of whose cores it keeps none, and how many they have.
     """
 
     cores: int
@@ -128,6 +131,12 @@ class Reservation:
     reason: str = ""
     gpus: Mapping[str, int] = field(default_factory=dict)
     gpus_of: Mapping[str, int] = field(default_factory=dict)
+    spared: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def share(self) -> Share:
+        """What its run may use of the cluster."""
+        return Share(self.cores, tuple(self.hosts) if self.spared else ())
 
     def __str__(self) -> str:
         cards = [
@@ -135,6 +144,11 @@ class Reservation:
             for host, held in self.gpus.items()
             if held
         ]
+        if self.spared:
+            few = len(self.spared) <= 3
+            cards.append(
+                f"no core of {'host ' if few else ''}{', '.join(self.spared) if few else f'{len(self.spared)} others'}"
+            )
         return " and ".join([self.cores_words, *cards])
 
     @property
@@ -160,21 +174,28 @@ class Reservation:
         return f"Reserves {self}{f': {self.reason}' if self.reason else ''}."
 
     def to_json(self) -> dict[str, Any]:
-        """`{cores, hosts: {HOST: {cores, of}}, reason}`, with `gpus` and `gpus_of` of hosts whose GPUs are held."""
+        """`{cores, hosts: {HOST: {cores, of}}, spared: {HOST: of}, reason}`, with `gpus` and `gpus_of` of hosts whose GPUs are held."""
         return {
             "cores": self.cores,
             "hosts": {
                 host: {"cores": min(self.cores, of), "of": of}
                 | ({"gpus": self.gpus[host], "gpus_of": self.gpus_of[host]} if self.gpus.get(host) else {})
                 for host, of in self.hosts.items()
+            }
+            | {
+                host: {"cores": 0, "of": self.spared[host], "gpus": held, "gpus_of": self.gpus_of[host]}
+                for host, held in self.gpus.items()
+                if held and host in self.spared
             },
+            "spared": dict(self.spared),
             "reason": self.reason,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Reservation:
         """Inverse of `to_json`."""
-        hosts = {str(host): int(one["of"]) for host, one in data["hosts"].items()}
+        spared = {str(host): int(of) for host, of in data.get("spared", {}).items()}
+        hosts = {str(host): int(one["of"]) for host, one in data["hosts"].items() if host not in spared}
         cards = {str(host): one for host, one in data["hosts"].items() if one.get("gpus")}
         return cls(
             int(data["cores"]),
@@ -182,6 +203,7 @@ class Reservation:
             str(data.get("reason", "")),
             {host: int(one["gpus"]) for host, one in cards.items()},
             {host: int(one["gpus_of"]) for host, one in cards.items()},
+            spared,
         )
 
 

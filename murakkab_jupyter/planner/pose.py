@@ -358,6 +358,8 @@ def holdings(
     )
     found: list[Host] = []
     below = 0
+    # Whichever hosts are reserved, no number of them has more cores or less idle watts than the best of so many.
+    levels = sorted(set(levels))
     for level in few(len(levels), MOST_LEVELS):
         each, least = levels[level], levels[below]
         below = level + 1

@@ -157,7 +157,7 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
 
 
 def keeps(search: Search, picks: Picks, goal: Goal) -> str:
-    """Why a plan reserves neither more nor fewer cores: the best of the other reservations, all modes the same."""
+    """Why a plan reserves neither more nor fewer cores, and no other hosts: the best of the other reservations, all modes the same."""
     held = search.estimator.held
     if len(held) < 2:
         return ""
@@ -165,8 +165,13 @@ def keeps(search: Search, picks: Picks, goal: Goal) -> str:
     if not others:
         return "its steps need them all"
     rival = min(others, key=lambda one: search.key(one, goal))
-    cores = held[rival[-1]].each
-    return f"with {cores} {fault_of(search, picks, rival, goal)}"
+    mine, theirs = held[picks[-1]], held[rival[-1]]
+    where = str(theirs.each)
+    if mine.hosts != theirs.hosts:
+        hosts = theirs.hosts or tuple(search.estimator.host_cores)
+        names = f"host {hosts[0]}" if len(hosts) == 1 else f"each of {len(hosts)} hosts"
+        where += f" of {names}"
+    return f"with {where} {fault_of(search, picks, rival, goal)}"
 
 
 def fault_of(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:

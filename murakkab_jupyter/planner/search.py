@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from murakkab_jupyter.core.hosts import ClusterView, Share
 from murakkab_jupyter.planner.estimate import Estimate, Estimator
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.margin import margin_of
@@ -70,10 +71,10 @@ class Search:
         self.judge = judge
         self.evaluator = evaluate
         self.effort = effort
-        self.least = [[self.need(mode) for mode in self.modes[name]] for name in self.names]
-        """For each mode the smallest reservation that holds all its instances."""
+        self.holding = [[self.able(mode) for mode in self.modes[name]] for name in self.names]
+        """For each mode the reservations that hold all its instances, as bits."""
         self.fitting = [
-            [[pick for pick, need in enumerate(needs) if need <= level] for needs in self.least]
+            [[pick for pick, bits in enumerate(each) if bits >> level & 1] for each in self.holding]
             for level in range(self.sizes[-1])
         ]
         self.space = sum(math.prod(len(some) for some in each) for each in self.fitting)
@@ -84,36 +85,51 @@ class Search:
 
     # --- reservations -------------------------------------------------------------------------------------------
 
-    def need(self, mode: Mode) -> int:
-        """The smallest reservation for a mode. Whose instances hold GPUs reserves hosts whole; an engine, its GPUs' share."""
+    def able(self, mode: Mode) -> int:
+        """The reservations that hold a mode, as bits. Whose instances hold GPUs reserves hosts whole; an engine, its GPUs' share.
+
+        Whoever calls a server that listens on loopback, or will once it is started, is on its host.
+        """
         one, most = mode.configuration, len(self.estimator.held) - 1
+        bits = 1 << most
         if one.gpus and not one.waits:
-            return most
+            return bits
         wide = one.held_cores * one.instances
-        able = (
-            n
-            for n, held in enumerate(self.estimator.held)
-            if one.held_cores <= held.widest and wide <= held.cores
-        )
-        return min(able, default=most)
+        host = engine_host(self.estimator.cluster, one.engine)
+        for n, held in enumerate(self.estimator.held):
+            there = not host or held.share.covers(host)
+            if there and one.held_cores <= held.widest and wide <= held.cores:
+                bits |= 1 << n
+        return bits
+
+    def need(self, mode: Mode) -> int:
+        """The smallest reservation for a mode."""
+        return lowest(self.able(mode))
 
     def crowded(self, picks: Picks) -> bool:
         """Whether the engines of some modes need more GPUs than there are: such picks are never a plan."""
         return self.estimator.gpus_held(picks) is None
 
     def settled(self, picks: Picks) -> Picks:
-        """The same modes, with as many cores more reserved as they need."""
-        level = max((needs[pick] for needs, pick in zip(self.least, picks, strict=False)), default=0)
-        return picks if level <= picks[-1] else (*picks[:-1], level)
+        """The same modes, with the next larger reservation that holds them, if theirs does not."""
+        bits = self.holds(picks) >> picks[-1]
+        return picks if bits & 1 else (*picks[:-1], picks[-1] + lowest(bits))
 
-    def reserved(self, picks: Picks) -> int:
-        """Cores of each host that are reserved."""
-        return self.estimator.held[picks[-1]].each
+    def holds(self, picks: Picks) -> int:
+        """The reservations that hold some modes, as bits: the last one always."""
+        bits = (1 << self.sizes[-1]) - 1
+        for each, pick in zip(self.holding, picks, strict=False):
+            bits &= each[pick]
+        return bits
+
+    def reserved(self, picks: Picks) -> Share:
+        """What is reserved of the cluster."""
+        return self.estimator.held[picks[-1]].share
 
     def levels(self, picks: Picks) -> list[Picks]:
         """The same modes with every reservation that holds them, the smallest first."""
-        least = self.settled((*picks[: len(self.names)], 0))[-1]
-        return [(*picks[: len(self.names)], level) for level in range(least, self.sizes[-1])]
+        bits = self.holds(picks)
+        return [(*picks[: len(self.names)], level) for level in range(self.sizes[-1]) if bits >> level & 1]
 
     # --- figures ------------------------------------------------------------------------------------------------
 
@@ -386,6 +402,19 @@ class Search:
             if len(chosen) == count:
                 break
         return chosen
+
+
+def engine_host(cluster: ClusterView, name: str) -> str:
+    """The host that an engine of the cluster's own is on, or would be; empty for one that any host may call."""
+    engine = cluster.engine(name) if name else None
+    if engine is None or cluster.described:
+        return "" if engine is None else engine.host
+    return engine.host or next((one.host for one in cluster.workers if one.name == engine.worker), "")
+
+
+def lowest(bits: int) -> int:
+    """The place of the lowest bit that is set."""
+    return (bits & -bits).bit_length() - 1
 
 
 def limits(goal: Goal) -> Iterable[tuple[str, str, float]]:

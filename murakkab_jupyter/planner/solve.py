@@ -8,7 +8,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import InfeasibleError
-from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.core.hosts import ClusterView, Share
 from murakkab_jupyter.planner.bound import EFFORT
 from murakkab_jupyter.planner.cards import gpus_of_hosts, held_gpus
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
@@ -250,7 +250,7 @@ def known(search: Search) -> Evaluator:
         for picks, result in search.evaluations.items()
     }
 
-    def evaluate(configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
+    def evaluate(configurations: Mapping[str, Configuration], reserve: Share) -> Evaluation:
         result = kept.get((tuple(configurations.items()), reserve))
         return search.evaluator(configurations, reserve) if result is None else result
 
@@ -327,14 +327,21 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
 def reservation(problem: Problem, picks: Picks, reason: str) -> Reservation:
     """What is kept of each host: cores, and the GPUs of the engines."""
     cluster = problem.estimator.cluster
-    held = held_gpus(problem.search.configurations(picks).values(), cluster) or {}
+    cards = held_gpus(problem.search.configurations(picks).values(), cluster) or {}
     gpus: dict[str, int] = {}
     for worker in cluster.workers:
-        if worker.name in held:
-            gpus[worker.host] = gpus.get(worker.host, 0) + held[worker.name]
+        if worker.name in cards:
+            gpus[worker.host] = gpus.get(worker.host, 0) + cards[worker.name]
     of = {host: count for host, count in gpus_of_hosts(cluster).items() if host in gpus}
+    held = problem.estimator.held[picks[-1]]
+    sizes = problem.estimator.host_cores
     return Reservation(
-        problem.search.reserved(picks), problem.estimator.host_cores, reason, gpus=gpus, gpus_of=of
+        held.each,
+        {host: size for host, size in sizes.items() if held.share.covers(host)},
+        reason,
+        gpus=gpus,
+        gpus_of=of,
+        spared={host: size for host, size in sizes.items() if not held.share.covers(host)},
     )
 
 

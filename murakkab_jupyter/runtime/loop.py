@@ -34,6 +34,7 @@ from murakkab_jupyter.core.events import (
     Usage,
     WorkerChanged,
 )
+from murakkab_jupyter.core.hosts import Share
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.batching import Group, halves
 from murakkab_jupyter.runtime.desk import Desk
@@ -95,7 +96,7 @@ class RunLoop:
         Seconds that all of each step's work is expected to take: weights of the longest remaining path
         (every step weighs the same without them).
     reserve
-        Cores of each host that the run may use; all when None.
+        What the run may use: a share of the cluster, or so many cores of each host; all when None.
     hosts
         For each engine that listens on loopback, its host: calls of it must be made there.
     memory
@@ -110,7 +111,7 @@ class RunLoop:
         expected: Mapping[str, float] | None = None,
         run_id: str = "",
         seconds: Mapping[str, float] | None = None,
-        reserve: int | None = None,
+        reserve: Share | int | None = None,
         hosts: Mapping[str, str] | None = None,
         memory: Mapping[str, float] | None = None,
     ) -> None:
@@ -121,7 +122,7 @@ class RunLoop:
         self._desk = Desk()
         self._ledger = Ledger(workflow)
         self._pool = Pool()
-        self._reserve = Reserve(self._pool, self._desk, reserve)
+        self._reserve = Reserve(self._pool, self._desk, Share.of(reserve))
         upstream = upstream_of(workflow)
         self._steps = {s.name: StepState(s, configurations[s.name], upstream[s.name]) for s in workflow.steps}
         for state in self._steps.values():
@@ -195,6 +196,7 @@ class RunLoop:
             case Called():
                 self._engines.called(message.step)
             case EngineReady():
+                self._go_there(message)
                 self._engines.ready(message)
             case EngineLost():
                 self._engines.lost(message)
@@ -343,7 +345,7 @@ class RunLoop:
 
     def _joined(self, message: WorkerJoined) -> None:
         before = self._pool.describe()
-        if message.worker.name in self._pool.workers:
+        if self._reserve.knows(message.worker.name):
             return
         view = message.worker
         self._desk.tell(WorkerChanged(self._desk.at_s, view.name, "joined", view.cores, view.host))
@@ -352,6 +354,21 @@ class RunLoop:
         more = "; ".join(part for part in (taken, self._widen()) if part)
         after = self._pool.describe() + (f"; {more}" if more else "")
         self._desk.tell(Reconfigured(self._desk.at_s, f"worker {message.worker.name} joined", before, after))
+
+    def _go_there(self, message: EngineReady) -> None:
+        """An engine that listens on loopback was started on a host of which nothing is reserved: its calls are made there."""
+        if not message.host or self._pool.has(message.host):
+            return
+        for state in self._steps.values():
+            if state.ended or state.configuration.engine != message.engine:
+                continue
+            before = self._pool.describe()
+            most = self._reserve.most(message.host)
+            wanted = replace(state.demand, host=message.host, cores=min(state.configuration.held_cores, most))
+            if taken := self._reserve.need(wanted):
+                cause = f"engine {message.engine} was started on host {message.host}"
+                after = f"{self._pool.describe()}; {taken}"
+                self._desk.tell(Reconfigured(self._desk.at_s, cause, before, after))
 
     def _make_up(self) -> str:
         """Reserve what is needed where a worker's cores are gone; in words."""
@@ -376,6 +393,7 @@ class RunLoop:
         before = self._pool.describe()
         gone = [task for task in self._tasks.values() if task.batch.instance.worker == message.worker]
         if message.worker not in self._pool.workers:
+            self._reserve.lose(message.worker)  # one of a host that is not used
             return
         self._desk.tell(WorkerChanged(self._desk.at_s, message.worker, "lost"))
         self._reserve.lose(message.worker)

@@ -120,6 +120,10 @@ class Pool:
             for worker in self.workers.values()
         )
 
+    def has(self, host: str) -> bool:
+        """Whether a worker of some host is among them."""
+        return any(worker.view.host == host for worker in self.workers.values())
+
     def most(self, cores: int, host: str = "") -> int:
         """So many cores, or as many as the largest worker has (of that host, where one is named)."""
         return min(

@@ -1,6 +1,6 @@
 """The cores that a run keeps for itself: what its pool is given of each worker, and what that comes to over time.
 
-A plan reserves so many cores of each host. The pool knows no others, so that no call can ever be placed on more. Where a
+A plan reserves so many cores of each host, or of some hosts. The pool knows no others, so that no call can ever be placed on more. Where a
 worker is lost, its host's other workers make up for it; where that is not enough, other hosts do, until the run has
 as many cores as it began with (or all there are). What is taken so is kept to the end.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from murakkab_jupyter.core.events import CoresReserved, Event, RunStarted, WorkerChanged
-from murakkab_jupyter.core.hosts import WorkerView, allotted, host_cores
+from murakkab_jupyter.core.hosts import Share, WorkerView, allotted, host_cores
 from murakkab_jupyter.runtime.desk import Desk
 from murakkab_jupyter.runtime.placement import Demand, Pool
 
@@ -25,22 +25,33 @@ class Reserve:
     ----------
     pool, desk
         The loop's.
-    cores
-        Of each host; None for all, of which nothing is told.
+    share
+        What is reserved; nothing is told of the whole cluster.
     """
 
-    def __init__(self, pool: Pool, desk: Desk, cores: int | None) -> None:
+    def __init__(self, pool: Pool, desk: Desk, share: Share) -> None:
         self._pool = pool
         self._desk = desk
-        self._cores = cores
+        self._share = share
         self._whole: dict[str, WorkerView] = {}
         self._planned = 0
 
     def begin(self, workers: Iterable[WorkerView]) -> None:
-        """The workers that are there at first."""
-        for view in workers:
+        """The workers that are there at first; of other hosts than were planned with, each is as good as the next."""
+        views = list(workers)
+        if not any(self._share.covers(view.host) for view in views):
+            self._share = replace(self._share, hosts=())
+        for view in views:
             self._admit(view)
         self._planned = self._pool.cores
+
+    def knows(self, name: str) -> bool:
+        """Whether a worker is there, whether it is used or not."""
+        return name in self._whole
+
+    def most(self, host: str) -> int:
+        """Cores of the largest worker of a host, reserved or not."""
+        return max((view.cores for view in self._whole.values() if view.host == host), default=0)
 
     def join(self, view: WorkerView) -> bool:
         """A worker is there; False when it was already."""
@@ -52,18 +63,19 @@ class Reserve:
 
     def lose(self, name: str) -> bool:
         """A worker is gone; False when it was not known."""
-        if self._pool.lose(name) is None:
+        gone = self._whole.pop(name, None)
+        if gone is None:
             return False
-        gone = self._whole.pop(name)
+        self._pool.lose(name)
         self._tell(name, 0, gone.cores)
         return True
 
     def make_up(self) -> str:
         """Reserve in the place of what was lost; in words, empty where nothing was taken."""
-        if self._cores is None:
+        if self._share.whole:
             return ""
         more: dict[str, int] = {}
-        for name, cores in allotted(self._whole.values(), self._cores).items():
+        for name, cores in allotted(self._whole.values(), self._share).items():
             more[name] = max(0, cores - self._held(name))
         short = self._planned - self._pool.cores - sum(more.values())
         by_spare = sorted(
@@ -79,35 +91,46 @@ class Reserve:
         """Reserve what a call needs that fits on no worker as reserved; in words, empty where that does not help."""
         able = [
             view for view in self._whole.values()
-            if view.cores >= demand.cores and len(view.gpus) >= demand.gpus
+            if view.cores >= demand.cores and len(view.gpus) >= demand.gpus and demand.host in ("", view.host)
         ]  # fmt: skip
-        if self._cores is None or not able or self._pool.able(demand):
+        if self._share.whole or not able or self._pool.able(demand):
             return ""
         best = max(able, key=lambda view: self._held(view.name))
-        return self._take({best.name: demand.cores - self._held(best.name)})
+        more = demand.cores - self._held(best.name)
+        if more <= 0 and best.name not in self._pool.workers:
+            # It needs no core of that host, only to be there: for its GPUs, or for the engine that listens there.
+            self._pool.join(replace(best, cores=0))
+            return f"{best.name} is used, too"
+        return self._take({best.name: more})
 
     def _admit(self, view: WorkerView) -> None:
         self._whole[view.name] = view
         there = [one for one in self._whole.values() if one.host == view.host]
         held = sum(self._held(one.name) for one in there if one is not view)
-        cores = view.cores if self._cores is None else min(view.cores, max(0, self._cores - held))
-        self._pool.join(replace(view, cores=cores))
+        most = view.cores if self._share.cores is None else max(0, self._share.cores - held)
+        cores = min(view.cores, most) if self._share.covers(view.host) else 0
+        if self._share.covers(view.host):
+            self._pool.join(replace(view, cores=cores))
         self._tell(view.name, cores, view.cores)
 
     def _held(self, name: str) -> int:
-        return self._pool.workers[name].view.cores
+        worker = self._pool.workers.get(name)
+        return 0 if worker is None else worker.view.cores
 
     def _take(self, more: dict[str, int]) -> str:
         words = []
         for name, cores in more.items():
             if cores > 0:
-                self._pool.grow(name, cores)
+                if name in self._pool.workers:
+                    self._pool.grow(name, cores)
+                else:
+                    self._pool.join(replace(self._whole[name], cores=cores))
                 self._tell(name, self._held(name), self._whole[name].cores)
                 words.append(f"{cores} more {'core' if cores == 1 else 'cores'} of {name} reserved")
         return ", ".join(words)
 
     def _tell(self, name: str, cores: int, of: int) -> None:
-        if self._cores is not None:
+        if not self._share.whole:
             self._desk.tell(CoresReserved(self._desk.at_s, name, cores, of))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.events import Event, FilesBrought, RunStatus, Usage
 from murakkab_jupyter.core.figure import Figure
-from murakkab_jupyter.core.hosts import ClusterView, EngineView, WorkerView
+from murakkab_jupyter.core.hosts import ClusterView, EngineView, Share, WorkerView
 from murakkab_jupyter.planner.files import Files
 from murakkab_jupyter.planner.items import ItemMeasures
 from murakkab_jupyter.planner.plan import Configuration
@@ -369,7 +369,7 @@ def simulate(
     profiles: Profiles,
     cluster: ClusterView,
     changes: Iterable[tuple[float, Message]] = (),
-    reserve: int | None = None,
+    reserve: Share | int | None = None,
 ) -> Simulation:
     """Run the loop on a virtual clock.
 
@@ -384,7 +384,7 @@ def simulate(
     changes
         What happens on the way, as `(at_s, message)`: `WorkerLost`, `WorkerJoined`, `StopRequested`.
     reserve
-        Cores of each host that the run may use; all when None.
+        What the run may use: a share of the cluster, or so many cores of each host; all when None.
     """
     measures = ItemMeasures(workflow, configurations, roots, library)
     durations = Durations(profiles, configurations)

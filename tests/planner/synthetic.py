@@ -10,7 +10,7 @@ from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.agents.capability import Capability, Port, Yield
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.figure import Figure, unknown
-from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView, allotted, host_cores
+from murakkab_jupyter.core.hosts import ClusterView, HostPower, Share, WorkerView, allotted, host_cores
 from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.expect import expect
 from murakkab_jupyter.planner.modes import load_of
@@ -159,7 +159,9 @@ class World:
     roots: Mapping[str, Sequence[Any]]
     asked: int = 0
 
-    def evaluate(self, configurations: Mapping[str, Configuration], reserve: int | None = None) -> Evaluation:
+    def evaluate(
+        self, configurations: Mapping[str, Configuration], reserve: Share | int | None = None
+    ) -> Evaluation:
         """Steps one after another or side by side, greedily placed by their order on the reserved cores."""
         self.asked += 1
         options = {name: dict(one.options) for name, one in configurations.items()}
@@ -189,9 +191,10 @@ class World:
                 "energy": Figure(4.0 * load.cpu_s, "J", method="estimate"),
             }
         makespan = max(end.values())
+        share = Share.of(reserve)
         shares = [
-            (size if reserve is None else min(reserve, size)) / size
-            for size in host_cores(self.cluster.workers).values()
+            min(share.cores or size, size) / size if share.covers(host) else 0.0
+            for host, size in host_cores(self.cluster.workers).items()
         ]
         energy = 4.0 * cpu + 2.0 * makespan * sum(shares)
         watts = self.cluster.workers[0].power

@@ -113,8 +113,8 @@ def test_it_is_written_down_and_read_back():
     plan = plan_for(world(4, 2), "energy")
     data = json.loads(json.dumps(plan.to_json()))
     assert data["reserves"]["cores"] == plan.reserves.cores
-    assert set(data["reserves"]["hosts"]) == {"h0", "h1"}
-    assert data["reserves"]["hosts"]["h1"] == {"cores": min(plan.reserves.cores, 2), "of": 2}
+    assert {*data["reserves"]["hosts"], *data["reserves"]["spared"]} == {"h0", "h1"}
+    assert data["reserves"]["hosts"]["h0"] == {"cores": min(plan.reserves.cores, 4), "of": 4}
     assert Plan.from_json(data) == plan
     # A plan of an earlier version had whole hosts.
     del data["reserves"]

@@ -11,7 +11,7 @@ from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.agents.capability import Capability, Port, Yield
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.figure import Figure, unknown
-from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
+from murakkab_jupyter.core.hosts import ClusterView, HostPower, Share, WorkerView
 from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.profiles.profile import Prediction
@@ -80,7 +80,7 @@ class RandomWorld:
     cluster: ClusterView
     roots: Mapping[str, list[str]]
 
-    def evaluate(self, configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
+    def evaluate(self, configurations: Mapping[str, Configuration], reserve: Share) -> Evaluation:
         """What the simulator says."""
         made = simulate(
             self.workflow,
