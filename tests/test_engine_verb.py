@@ -79,6 +79,7 @@ def test_attached_in_a_terminal_it_serves_the_next_command(place, capsys) -> Non
         (["engine", "start", "m", "--lora", "law"], "Write --lora NAME=PATH"),
         (["engine", "start", "m", "--gpu-memory", "0"], "--gpu-memory cannot be '0'"),
         (["engine", "start", "m", "--vllm-python", "/nowhere/python"], "/nowhere/python is not on host"),
+        (["engine", "start", "/nowhere/smollm2"], "no model at /nowhere/smollm2"),
         (["engine", "stop", "nobody"], "There is no engine 'nobody'"),
         (["engine", "attach", "http://user:pw@host/v1"], "may not hold a user, a password"),
         (["engine", "attach", "http://127.0.0.1:9/v1"], "cannot be reached"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.core.errors import UsageError
@@ -87,6 +88,8 @@ def engine(session: Session, request: Request, telling: Telling, *, keep: bool) 
             return listed([entry], " ".join((said, *notes)))
         case "start":
             config = config_of(word, request)
+            if not request.options.get("name"):
+                config = replace(config, name=roster.untaken(config.name))
             if request.options.get("when-needed"):
                 entry = roster.know(config, rated=rated(request))
                 return listed([entry], f"{entry.name} is known: a run whose plan chooses it starts it.")

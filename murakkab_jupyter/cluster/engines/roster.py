@@ -200,9 +200,7 @@ class Roster:
                 self._prompted.discard(variable)
                 del os.environ[variable]
                 raise
-        called = name or found.endpoint.slug() or "served"
-        if not name and self._taken(called):
-            called = f"{called}-served"  # an agent of that name does it in another way
+        called = name or self.untaken(found.endpoint.slug() or "served")
         known, base, more = self._entries.get(called), called, 2
         # The same model on another server is another engine; with a name it is the user's to replace one.
         while not name and known is not None and not at(known, found.endpoint.url):
@@ -228,6 +226,10 @@ class Roster:
         if keep:
             self._write()
         return entry
+
+    def untaken(self, name: str) -> str:
+        """A name for an engine that nobody named: another one where an agent of that name does it in another way."""
+        return f"{name}-served" if self._taken(name) else name
 
     def endpoint_at(self, url: str) -> Endpoint | None:
         """What is known of a server that was attached at an address, its key's variable among it; None of others."""

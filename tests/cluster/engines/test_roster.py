@@ -284,6 +284,7 @@ def test_an_agent_that_is_there_is_never_replaced(roster, library) -> None:
             roster.attach(server.url, name="stand-in")
     with pytest.raises(UsageError, match="There is an agent stand-in already"):
         roster.know(config())
+    assert [roster.untaken(name) for name in ("stand-in", "other")] == ["stand-in-served", "other"]
     assert library.agent("stand-in").version == "1"
 
 
