@@ -16,6 +16,8 @@ from statistics import median
 
 from common import RESULTS, header, table
 
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.profiles.book import BEYOND_BAND, PRIOR_BAND, stretched
 from murakkab_jupyter.profiles.curve import Point, fit
 from murakkab_jupyter.profiles.observation import Observation
 from murakkab_jupyter.profiles.profile import options_key
@@ -44,6 +46,8 @@ class Error:
     inside: bool
     of: str
     share: float
+    held: bool
+    """Whether what was measured lies in the band of the prediction."""
 
 
 def grouped(observations: Sequence[Observation]) -> Iterator[tuple[str, list[Observation]]]:
@@ -106,15 +110,16 @@ def of_agents() -> Iterator[Error]:
                     if true < LEAST_S:
                         continue
                     said = median(curve.at(one.cores, one.items, one.work) for one in same)
-                    yield Error(lever, quantity, inside, name, abs(said / true - 1))
+                    band = stretched((curve.low, curve.high), not inside)
+                    least, most = min(band[0], PRIOR_BAND[0]), max(band[1], PRIOR_BAND[1])
+                    held = said * least <= true <= said * most
+                    yield Error(lever, quantity, inside, name, abs(said / true - 1), held)
 
 
-SERVED: tuple[
-    tuple[str, Callable[[ServedProfile, float], float | None], Callable[[ServedPoint], float]], ...
-] = (
-    ("tokens a second", lambda one, n: one.tokens_per_s(n).value, lambda point: point.tokens_per_s),
-    ("joules a token", lambda one, n: one.j_per_token(n).value, lambda point: point.j_per_token),
-    ("time between tokens", lambda one, n: one.token_s(n).value, lambda point: point.itl_s),
+SERVED: tuple[tuple[str, Callable[[ServedProfile, float], Figure], Callable[[ServedPoint], float]], ...] = (
+    ("tokens a second", lambda one, n: one.tokens_per_s(n), lambda point: point.tokens_per_s),
+    ("joules a token", lambda one, n: one.j_per_token(n), lambda point: point.j_per_token),
+    ("time between tokens", lambda one, n: one.token_s(n), lambda point: point.itl_s),
 )
 
 
@@ -126,13 +131,14 @@ def of_served() -> Iterator[Error]:
                 continue
             rest = dataclasses.replace(one, points=one.points[:k] + one.points[k + 1 :])
             for quantity, said, true in SERVED:
-                value = said(rest, point.in_flight)
-                if value is not None:
+                found = said(rest, point.in_flight)
+                if found.value is not None and found.low is not None and found.high is not None:
                     name = (
                         f"{one.model} ({one.task}) on {one.gpus} {one.gpu}, {point.in_flight:.0f} in flight"
                     )
                     inside = 0 < k < len(one.points) - 1
-                    yield Error("in flight", quantity, inside, name, abs(value / true(point) - 1))
+                    held = found.low <= true(point) <= found.high
+                    yield Error("in flight", quantity, inside, name, abs(found.value / true(point) - 1), held)
 
 
 def rows(errors: Sequence[Error]) -> list[list[str]]:
@@ -153,6 +159,7 @@ def rows(errors: Sequence[Error]) -> list[list[str]]:
                 f"{median(shares):.1%}",
                 f"{shares[min(len(shares) - 1, int(0.9 * len(shares)))]:.1%}",
                 f"{worst.share:.1%}: {worst.of}",
+                f"{sum(one.held for one in some) / len(some):.0%}",
             ]
         )
     return made
@@ -177,13 +184,15 @@ def main() -> int:
         "Wall times are the shipped ones, rid of the waiting of a busy machine.",
         "",
         *table(
-            ["Lever", "Quantity", "The point lies", "Points", "Median", "90 %", "Worst"],
+            ["Lever", "Quantity", "The point lies", "Points", "Median", "90 %", "Worst", "In the band"],
             rows(errors),
         ),
         "",
-        "What lies beyond the others is extrapolated, and a plan calls it a prior with a band of at least -40 % to "
-        "+70 % (calls) or a factor of two (served models). With two numbers of cores measured, leaving one out leaves "
-        "only the prior share of parallel work.",
+        "In the band: how many of the points lie in the band that a plan would show on the machine that they were measured on "
+        "(what another host's speed may be misjudged by comes on top). What lies beyond the others is extrapolated, and its "
+        f"band is at least {BEYOND_BAND[0] - 1:.0%} to {BEYOND_BAND[1] - 1:+.0%} (calls) or a factor of two (served models); between "
+        f"others that of calls is at least {PRIOR_BAND[0] - 1:.0%} to {PRIOR_BAND[1] - 1:+.0%}. With two numbers of cores measured, "
+        "leaving one out leaves only the prior share of parallel work.",
     ]
     text = "\n".join(lines) + "\n"
     print(text)

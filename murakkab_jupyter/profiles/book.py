@@ -57,6 +57,10 @@ PRIOR_BAND = (0.85, 1.18)
 speech 7 % on three real videos, a picture 3 %, for more kinds of input than that). What a host's speed may be misjudged by comes on
 top (`ProfileBook.host_band`)."""
 
+BEYOND_BAND = (0.6, 1.7)
+"""The least band of a prior beyond all calls that the curves are fitted to (more cores, items or work than anybody saw), from points
+that were left out and predicted by the others (`benchmarks/curves.py`)."""
+
 MEASURED_BAND = (0.95, 1.05)
 
 CLIENT_START = Figure(0.5, "s", 0.25, 1.5, "prior", note="the start of a process that asks a server, a guess")
@@ -255,10 +259,12 @@ class ProfileBook:
                 self._calls[key] = idle
                 return idle
 
+            beyond = fitted.beyond(cores, items, work)
+
             def figure(curve: Curve) -> Figure:
-                return self.figure(
-                    curve.at(cores, items, work) / speed, "s", fitted, inside, (curve.low, curve.high)
-                )
+                band = stretched((curve.low, curve.high), beyond)
+                made = self.figure(curve.at(cores, items, work) / speed, "s", fitted, inside, band)
+                return replace(made, note=f"{made.note}; beyond all that was measured") if beyond else made
 
             shared = self.misjudged(fitted, inside)
             found = self._calls[key] = Prediction(figure(fitted.seconds), figure(fitted.cpu), shared=shared)
@@ -571,6 +577,13 @@ def can_keep(path: Path) -> bool:
     except OSError:
         return False
     return os.access(path.parent, os.W_OK)
+
+
+def stretched(residuals: tuple[float, float], beyond: bool) -> tuple[float, float]:
+    """The band of a curve's residuals, and at least `BEYOND_BAND` where it is continued."""
+    if not beyond:
+        return residuals
+    return min(residuals[0], BEYOND_BAND[0]), max(residuals[1], BEYOND_BAND[1])
 
 
 def both(one: float, other: float) -> float:

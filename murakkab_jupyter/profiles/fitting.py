@@ -61,9 +61,12 @@ class Range:
 
     def covers(self, cores: int, items: float, work: float) -> bool:
         """Whether a call lies within it."""
+        return self.calls >= ENOUGH_CALLS and cores in self.cores and self.holds(cores, items, work)
+
+    def holds(self, cores: int, items: float, work: float) -> bool:
+        """Whether a call lies between the least and the most of it, a little more included."""
         return (
-            self.calls >= ENOUGH_CALLS
-            and cores in self.cores
+            min(self.cores, default=0) <= cores <= max(self.cores, default=0)
             and self.items[0] / STRETCH <= items <= self.items[1] * STRETCH
             and self.work[0] / STRETCH <= work <= self.work[1] * STRETCH
         )
@@ -84,6 +87,8 @@ class Fitted:
         Of loading, and of a loaded instance; None where nobody saw it.
     range
         What this host's calls cover.
+    known
+        What all calls cover that the curves are fitted to, wherever they were made.
     source, note
         Where the curves come from.
     spread
@@ -108,6 +113,11 @@ class Fitted:
     local_loads: int = 0
     nothing_s: float | None = None
     nothings: int = 0
+    known: Range = NOWHERE
+
+    def beyond(self, cores: int, items: float, work: float) -> bool:
+        """Whether a call lies where the curves are continued, beyond all that anybody saw."""
+        return self.known.calls > 0 and not self.known.holds(cores, items, work)
 
 
 def normal(one: Observation, speed: float) -> Observation:
@@ -170,14 +180,6 @@ def combine(
         # The reference writes down every loading: all of them 0 means that there is nothing to load.
         return 0.0 if near else None
 
-    cover = NOWHERE
-    if kept:
-        cover = Range(
-            len(kept),
-            frozenset(one.cores for one in kept),
-            (min(one.items for one in kept), max(one.items for one in kept)),
-            (min(one.work for one in kept), max(one.work for one in kept)),
-        )
     idle = [one.seconds / one.items for one in here if worked and one.work <= 0]
     return Fitted(
         seconds=seconds,
@@ -185,13 +187,26 @@ def combine(
         load_s=middle("load_s"),
         load_cpu_s=middle("load_cpu_s"),
         memory_bytes=max((one.memory_bytes for one in (here or near) if one.memory_bytes > 0), default=None),
-        range=cover,
+        range=range_of(kept),
+        known=range_of([*kept, *near_busy]),
         source="measured" if len(kept) >= ENOUGH_CALLS else "prior",
         note=note if not kept else f"{len(kept)} calls on this host and the reference; outside their range",
         spread=spread if not kept else (1.0, 1.0),
         local_loads=sum(1 for one in here if one.load_s > 0),
         nothing_s=(float(median(idle)) if idle else NOTHING_S) if worked else None,
         nothings=len(idle),
+    )
+
+
+def range_of(calls: Sequence[Observation]) -> Range:
+    """What some calls cover."""
+    if not calls:
+        return NOWHERE
+    return Range(
+        len(calls),
+        frozenset(one.cores for one in calls),
+        (min(one.items for one in calls), max(one.items for one in calls)),
+        (min(one.work for one in calls), max(one.work for one in calls)),
     )
 
 

@@ -160,6 +160,24 @@ def test_outside_the_observed_range_a_figure_stays_a_prior():
     assert one.call("known", ONE, cores=1, items=1, work=10.0, speed=3.0).seconds.source == "prior"
 
 
+@pytest.mark.parametrize("call", [{"work": 200.0}, {"items": 9}, {"cores": 4}, {"work": 0.5}])
+def test_beyond_all_that_anybody_saw_a_prior_is_less_sure_and_says_so(call):
+    within = book().call("known", ONE, cores=1, items=1, work=20.0)
+    beyond = book().call("known", ONE, **{"cores": 1, "items": 1, "work": 20.0, **call})
+    for sure, unsure in ((within.seconds, beyond.seconds), (within.cpu_s, beyond.cpu_s)):
+        assert sure.low / sure.value == pytest.approx(0.85, abs=0.01)
+        assert unsure.low / unsure.value <= 0.6 * (1 + 1e-9)
+        assert unsure.high / unsure.value >= 1.7 * (1 - 1e-9)
+        assert "beyond all that was measured" in unsure.note
+        assert "beyond" not in sure.note
+
+
+def test_what_this_host_saw_counts_as_seen():
+    one = book()
+    tell(one, 5, work=200.0, seconds=20.2)
+    assert "beyond" not in one.call("known", ONE, cores=1, items=1, work=120.0).seconds.note
+
+
 def test_what_was_seen_at_one_size_shifts_the_prediction_at_others():
     one = book()
     before = one.call("known", ONE, cores=2, items=1, work=40.0).seconds.value
