@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +13,14 @@ from uuid import uuid4
 
 from murakkab_jupyter.agents.functions.python import function_agent
 from murakkab_jupyter.agents.library import Library, default_library
-from murakkab_jupyter.agents.weights.resolver import missing
 from murakkab_jupyter.core.ancestry import Ancestry
-from murakkab_jupyter.core.errors import JournalError, LanguageError, MurakkabError, UsageError
-from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, Event, Notice, RunStatus
-from murakkab_jupyter.core.hosts import ClusterView, HostPower, Share
-from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
+from murakkab_jupyter.core.errors import JournalError, LanguageError, UsageError
+from murakkab_jupyter.core.events import Event
+from murakkab_jupyter.core.hosts import ClusterView, Share
+from murakkab_jupyter.core.kinds import Video
 from murakkab_jupyter.core.media import find_media
-from murakkab_jupyter.energy.meter import best_meter
+from murakkab_jupyter.execution import Execution
+from murakkab_jupyter.planner.beforehand import with_fetches, with_starts
 from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import count_notes
@@ -37,11 +35,9 @@ from murakkab_jupyter.profiles.described import find_cluster
 from murakkab_jupyter.profiles.hardware import beyond_host, host_cores, local_worker_view
 from murakkab_jupyter.profiles.offers import Offers, offers
 from murakkab_jupyter.run import Run
-from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.runtime.journal import Journal
 from murakkab_jupyter.runtime.loop import RunLoop
-from murakkab_jupyter.runtime.messages import Begin, Outcome, Restored
-from murakkab_jupyter.runtime.observe import Observing
+from murakkab_jupyter.runtime.messages import Outcome, Restored
 from murakkab_jupyter.runtime.values import ValueStore
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
@@ -565,122 +561,25 @@ class Session:
             run.listen(on_event)
         self.runs[run_id] = run
 
-        def work() -> None:
-            self._drive(run, loop, declaration, cluster, restored, reuse=reuse)
-
+        execution = Execution(
+            run,
+            loop,
+            declaration,
+            restored,
+            cluster,
+            self.engines,
+            self.journal,
+            self.library,
+            self.profiles,
+            reuse,
+        )
         if background:
-            threading.Thread(target=work, name=f"murakkab-run-{run_id}", daemon=True).start()
+            threading.Thread(target=execution.carry_out, name=f"murakkab-run-{run_id}", daemon=True).start()
             return run
-        work()
+        execution.carry_out()
         if run.error is not None:
             raise run.error
         return run
-
-    def _drive(
-        self,
-        run: Run,
-        loop: RunLoop,
-        declaration: Declaration,
-        cluster: Cluster,
-        restored: Sequence[Restored],
-        *,
-        reuse: bool,
-    ) -> None:
-        """Drive a run to its end, with its meter and its bill, and write down how it ended.
-
-        Whatever goes wrong, the run ends: somebody is waiting for it.
-        """
-        from murakkab_jupyter.cluster.driver import DaskDriver
-
-        status: RunStatus = "failed"
-        message = ""
-        bill: Bill | None = None
-        error: BaseException | None = None
-        recorder: Observing | None = None
-        earlier = self._earlier(run, cluster) if restored else []
-
-        def publish(event: Event) -> None:
-            self.journal.save_event(run.id, event)
-            run.publish(event)
-
-        def notify(text: str) -> None:
-            publish(Notice(time.monotonic() - started, text))
-
-        started = time.monotonic()
-        try:
-            for notice in cluster.notices:
-                notify(notice)
-            recorder = self._recorder(run, declaration, cluster, reuse=reuse, notify=notify)
-            power = run.cluster.workers[0].power if run.cluster.workers else HostPower()
-            meter = best_meter(power, run.cluster.cores) if cluster.local else None
-            if meter is not None:
-                meter.start()
-            started = time.monotonic()
-            try:
-                finish = DaskDriver(cluster, library=self.library, engines=self.engines).drive(
-                    loop,
-                    beginning(run, declaration),
-                    store=run.store,
-                    recorder=recorder,
-                    publish=publish,
-                    stop=run.stopping,
-                    restored=restored,
-                )
-                status, message = finish.status, finish.message
-            finally:
-                seconds = time.monotonic() - started
-                reading = meter.stop() if meter is not None else None
-                # A meter knows nothing of what an earlier part of the run spent.
-                bill = (
-                    Bill.of([*earlier, *run.events], run.plan, run.cluster)
-                    if earlier
-                    else Bill.of(run.events, run.plan, run.cluster, reading, seconds=seconds)
-                )
-        except BaseException as caught:  # noqa: BLE001 - handed to whoever waits for the run
-            error, message = caught, str(caught)
-        try:
-            self.journal.end_run(run.id, status, message)
-        except Exception as caught:  # noqa: BLE001 - the same
-            error = error or caught
-        finally:
-            run.end(status, message, bill, error)
-        if recorder is not None and recorder.unsettled:
-            # Hosts that joined in mid-run are measured now, as they would be for the next plan.
-            with contextlib.suppress(MurakkabError):
-                cluster.view()
-                recorder.settle()
-
-    def _earlier(self, run: Run, cluster: Cluster) -> list[Event]:
-        """The events of a resumed run's earlier parts; on this host, its worker had another address then."""
-        events = list(self.journal.events(run.id))
-        if cluster.local and len(run.cluster.workers) == 1:
-            here = run.cluster.workers[0].name
-            events = [
-                replace(one, worker=here)
-                if isinstance(one, BatchStarted | BatchEnded | CoresReserved)
-                else one
-                for one in events
-            ]
-        return events
-
-    def _recorder(
-        self,
-        run: Run,
-        declaration: Declaration,
-        cluster: Cluster,
-        *,
-        reuse: bool,
-        notify: Callable[[str], None],
-    ) -> Observing:
-        media = [
-            value.media
-            for _, _, value in declaration.items()
-            if isinstance(value, Video | Audio | Image | Document)
-        ]
-        kept = self.journal.recorder(run.id, library=self.library, media=media, reuse=reuse, notify=notify)
-        # What is observed on other hosts is filed under them, also under those that joined since.
-        workers = None if cluster.local else lambda: cluster.seen().workers
-        return Observing(kept, self.library, self.profiles, workers)
 
     def close(self) -> None:
         """Close the engines it holds, the cluster (when this session started it), the profiles and the journal."""
@@ -699,35 +598,3 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def with_fetches(plan: Plan, library: Library) -> Plan:
-    """A plan with a note of the weights that its run has to fetch first."""
-    used = dict.fromkeys(step.configuration.agent for step in plan.steps.values())
-    names = [name for agent in used for name in library.agent(agent).needs.weights]
-    wanted = [f"{one.name} ({one.download_bytes / 1e6:.0f} MB)" for one in missing(names)]
-    if not wanted:
-        return plan
-    note = f"The first run fetches weights, which its times leave out: {', '.join(wanted)}."
-    return replace(plan, notes=(*plan.notes, note))
-
-
-def with_starts(plan: Plan, view: ClusterView) -> Plan:
-    """A plan with a note for each engine that its run has to start first."""
-    used = {step.configuration.engine for step in plan.steps.values()}
-    kept = "and its GPUs are held to the end of the run" if view.described else "and it stays for later runs"
-    notes = [
-        f"Engine {one.name} is not running: {'a' if view.described else 'the'} run starts it, in about {one.start.value:.0f} s "
-        f"({one.start.source}{f', {one.start.note}' if one.start.note else ''}), {kept}."
-        for one in view.engines
-        if one.name in used and not one.warm
-    ]
-    return replace(plan, notes=(*plan.notes, *notes))
-
-
-def beginning(run: Run, declaration: Declaration) -> Begin:
-    """What the loop is told first: root items, workers, and the items that cannot be read."""
-    keys: dict[str, tuple[Ancestry, ...]] = dict.fromkeys(declaration.roots.values, ())
-    for name, ancestry, _ in declaration.items():
-        keys[name] = (*keys[name], ancestry)
-    return Begin(keys, run.cluster.workers, declaration.roots.bad)

