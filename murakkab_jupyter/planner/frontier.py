@@ -39,7 +39,7 @@ def frontier(
 ) -> Frontier:
     """Non-dominated plans over cost, energy, latency and quality, fastest first.
 
-    Limits of the goal do not apply: the frontier shows what they would cost. Each plan's last note says
+    Limits of the goal do not apply: the frontier shows what they would cost. A note of each plan says
     what it gives up against the best in each respect.
 
     Parameters
