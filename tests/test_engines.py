@@ -60,6 +60,9 @@ def test_an_attached_server_is_planned_and_called_like_any_agent(session) -> Non
         declaration = declared(session, "mine", 5)
         plan = session.plan(declaration)
         assert plan.steps["said"].configuration.engine == "mine"
+        # Where more answers cost nothing that is known, none is bought that was not asked for.
+        few = session.plan(declared(session, "mine", 2)).steps["said"].configuration
+        assert dict(few.options)["paths"] == 1
         run = session.run(declaration, plan)
     assert run.status == "done"
     assert whole(run, 5)

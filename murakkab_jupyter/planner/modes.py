@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from murakkab_jupyter.planner.cards import held_gpus, idle_w
 from murakkab_jupyter.planner.left_out import LeftOut, ways_out
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.planner.unmeasured import lack
+from murakkab_jupyter.profiles.options import PATHS
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.model import Step
 
@@ -218,7 +219,7 @@ def candidates(
                     shape,
                     profiles,
                     items=items,
-                    work=each,
+                    work=each * as_often(shape, step),
                     groups=groups,
                     speed=speed,
                     idle_w=idle_w(shape, cluster),
@@ -239,15 +240,18 @@ def candidates(
             mode.configuration,
             profiles,
             items=items,
-            work=each,
+            work=each * as_often(mode.configuration, step),
             groups=groups,
             speed=speed,
             idle_w=idle_w(mode.configuration, cluster),
         )
         for mode in kept
     }
-    # Fastest first; the text makes it the same every time.
-    ordered = sorted(kept, key=lambda mode: (wall_s(loads[mode]), str(mode.configuration)))
+    # Fastest first; of those alike the one that asks least of a server; the text makes it the same every time.
+    ordered = sorted(
+        kept,
+        key=lambda mode: (wall_s(loads[mode]), paths_of(mode.configuration.options), str(mode.configuration)),
+    )
     return Candidates(tuple(thin(ordered, most, frugal(ordered, loads))), tuple(notes), tuple(left_out))
 
 
@@ -275,6 +279,16 @@ def predicted(
     return known, tuple(
         LeftOut(agent, (reason.replace(f" of {agent}", ""),)) for agent, reason in out.items()
     )
+
+
+def paths_of(options: Iterable[tuple[str, Any]]) -> float:
+    """How many answers are asked for: what they cost at somebody else's server is not known, but more is not less."""
+    return float(dict(options).get(PATHS, 1))
+
+
+def as_often(mode: Configuration, step: Step) -> float:
+    """How often a mode does the work that a step is expected to have, where that is of the paths that the step states."""
+    return paths_of(mode.options) / max(1.0, paths_of(step.options.items()))
 
 
 def wall_s(load: Load | None) -> float:

@@ -27,10 +27,13 @@ WRITTEN_TOKENS = 60.0
 """Expected length of a written text (tokens): a prior."""
 
 
+def paths_of(options: Mapping[str, Any]) -> float:
+    """How often everything is done: each path reads and writes all of it again."""
+    return max(1.0, float(options.get("paths", 1)))
+
+
 def tokens_in_and_out(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> float:
-    # Each path reads and writes everything again.
-    paths = max(1.0, float(options.get("paths", 1)))
-    return (sum(m.get("tokens", 0.0) for m in inputs.values()) + WRITTEN_TOKENS) * paths
+    return (sum(m.get("tokens", 0.0) for m in inputs.values()) + WRITTEN_TOKENS) * paths_of(options)
 
 
 def written(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> Yield:
@@ -83,7 +86,7 @@ CLASSIFICATION = Capability(
     ),
     slots=(Slot("labels", str, quoted=True),),
     unit="tokens",
-    work=lambda inputs, options: inputs.get("text", {}).get("tokens", 0.0),
+    work=lambda inputs, options: inputs.get("text", {}).get("tokens", 0.0) * paths_of(options),
     yields=lambda inputs, options: Yield(1.0, {"tokens": 2.0, "count": 1.0}),
     prompted=True,
 )
