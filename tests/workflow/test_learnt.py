@@ -131,3 +131,25 @@ def test_a_capability_that_is_likely_and_offered_by_nobody_is_refused_by_its_nam
         poor.remove_agent(agent.name)
     with pytest.raises(UsageError, match="Nobody offers text-generation"):
         decompose("Haiku of them.", library=poor, values={"facts": ["One."]}, encoder=Blank(), model=haiku)
+
+
+def test_a_clause_that_rules_heard_something_in_is_not_left_with_nothing():
+    one = seen("Sum it up. Grade it.", {"note": "text"}, "", Blank())
+    against = model(grade={"classification": -0.5}, sum={"summarisation": 4.0})
+    both = {"summarisation", "classification"}
+    at = {"summarisation": 0, "classification": 1}
+    assert against.chosen(one, {"note": "text"}, "", both) == {"summarisation"}
+    assert against.chosen(one, {"note": "text"}, "", both, clause_of=at) == both
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Shorten each ticket, then decide: refund, bug or praise.",
+        "Each ticket should land under one of: refund, bug or praise.",
+    ],
+)
+def test_alternatives_that_are_named_are_labels_and_no_fields(library, said):
+    made = decompose(said, library=library, values={"tickets": ["One."]}).text
+    assert 'into "refund, bug, praise"' in made
+    assert "extract" not in made

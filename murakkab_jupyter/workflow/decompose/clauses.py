@@ -108,7 +108,7 @@ INTERROGATIVE = re.compile(
     re.IGNORECASE,
 )
 INDIRECT = re.compile(
-    r"\b(?:tell|know|say|see|find out|check|wonder|wondering|decide|judge|explain|answer|determine|ask|work out|figure out|note|look|learn|establish|verify|curious)\b[^,;]{0,45}?\s(?P<asked>(?:whether|if|who|what|which|when|where|why|how)\b.*)",
+    r"\b(?:tell|know|say|see|find out|check|wonder|wondering|decide|judge|explain|answer|determine|ask|work out|figure out|note|look|learn|establish|verify|curious)\b[^,;]{0,45}?(?:,[^,;:]{2,45},)?\s(?P<asked>(?:whether|if|who|what|which|when|where|why|how)\b.*)",
     re.IGNORECASE | re.DOTALL,
 )
 PERCEIVE = re.compile(
@@ -153,7 +153,7 @@ DOT = "\u2024"
 """A dot that ends no sentence."""
 
 UNWANTED = re.compile(
-    r"(?:,?\s*\b(?:but|and|so)\s+)?\b(?:(?:please\s+)?(?:do not|don't|dont|never|need not|needn't|no need (?:to|for)|there is no need (?:to|for)|there's no need (?:to|for)|without|not|nothing|instead of|rather than|"
+    r"(?:,?\s*\b(?:but|and|so)\s+)?\b(?:(?:please\s+)?(?:do not|don't|dont|never|need not|needn't|no need (?:to|for)|there is no need (?:to|for)|there's no need (?:to|for)|without|(?<!\bor )not|nothing|instead of|rather than|"
     r"never mind|forget(?: about)?|skip|ignore|leave out|leave aside|except(?: for)?|apart from|(?:i|we|you) (?:do not|don't|dont|won't|needn't) (?:want|need|have|like|care)(?: to| for| about| any)*|(?:is|are) not (?:needed|wanted|of interest))\b"
     r"|\bno\s+(?!matter\b|more than\b|longer than\b|later than\b|one\b)(?=\w+))[^,;.!?:()]*?(?=\s+(?:but|just|only)\b|[,;.!?:()]|\s+-\s|$)",
     re.IGNORECASE,

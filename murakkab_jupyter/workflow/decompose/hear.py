@@ -41,6 +41,8 @@ PILES = re.compile(
     re.IGNORECASE,
 )
 """How things are put under labels, where labels are named."""
+OR = re.compile(r"(?:[:(]|\bone of\b)[^:(?]*\bor\b", re.IGNORECASE)
+"""Alternatives that are named: "decide: refund, bug or praise"."""
 LENGTH = re.compile(
     r"(?:(?:in|at most|about|max|no more than|just|only|with|each)\s+)*(?:a|an|one|two|three|four|five|six|ten|\d+|few|couple|some|single|short)\b[\w\s]*\b(?:words?|sentences?|lines?|paragraphs?|points?)\b(?:[\s,]+(?:each|apiece|per \w+|for (?:each|every)(?: \w+)?|at most|please|max|maximum|only))*[\s,]*[.!]?",
     re.IGNORECASE,
@@ -349,9 +351,10 @@ def of_clause(
             **{n: h for n, h in hits.items() if n != "question-answering"},
             **dict.fromkeys(kept, hits["question-answering"]),
         }
-    if ", " in fields_in(clause.text) and not asked and listed(clause, hits):
+    either = bool(labels) and OR.search(clause.text) is not None
+    if ", " in fields_in(clause.text) and not asked and not either and listed(clause, hits):
         hits.setdefault("extraction", Hit(len(words), len(words), 1))
-    if labels and not hits and PILES.search(clause.text):
+    if labels and not hits and (either or PILES.search(clause.text)):
         hits["classification"] = Hit(0, 1, 1)
     language = target_language(clause.text, scene.description)
     places = {name: placed(hit.start, hits, words) for name, hit in hits.items()}

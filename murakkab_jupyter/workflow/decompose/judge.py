@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from murakkab_jupyter.agents.text.vectors import Encoder
 from murakkab_jupyter.workflow.decompose.clauses import clauses, stripped
 from murakkab_jupyter.workflow.decompose.cues import TASKS, Task
-from murakkab_jupyter.workflow.decompose.hear import Heard
-from murakkab_jupyter.workflow.decompose.learnt import CAPABILITIES, Learnt, seen
+from murakkab_jupyter.workflow.decompose.hear import Heard, with_context
+from murakkab_jupyter.workflow.decompose.learnt import CAPABILITIES, MADE, Learnt, seen
 from murakkab_jupyter.workflow.decompose.match import stems
 
 __all__ = ["Judged", "judged"]
-
-MADE = frozenset({"frame-extraction", "chunking", "speech-to-text"})
-"""What a step is put in for without being asked: nothing is said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,9 @@ def judged(
     clear = {part.number for part in heard}
     cues = {f"cue {part.capability}" for part in heard}
     whole = all(number in clear or names & cues for number, names in one.of_clause.items())
-    chosen = model.chosen(one, inputs, question, known, whole=whole)
+    chosen = model.chosen(
+        one, inputs, question, known, whole=whole, clause_of={part.capability: part.number for part in heard}
+    )
     if chosen == known or not one.of_clause:
         return None
     every = clauses(description)
@@ -71,7 +70,8 @@ def judged(
     for name in CAPABILITIES:
         if name not in chosen or any(part.capability == name for part in kept):
             continue
-        number, words = model.because(name, one, every)
+        taken = {part.number for part in kept if part.capability not in MADE}
+        number, words = model.because(name, one, every, taken)
         places = [
             spans[number].index(stem) for word in words for stem in stems(word) if stem in spans[number]
         ]
@@ -80,4 +80,8 @@ def judged(
         if name not in known and name not in MADE:
             because = f", by “{'” and “'.join(words)}”" if words else ", by its likeness to other jobs"
             notes.append(f"“{every[number].text.strip()}” was taken as {name}{because}.")
+    read = [clause for clause in every if clause.mood != "remark"]
+    beside = with_context({part.capability: part for part in kept}, every, read)
+    # What the rules heard has the clauses beside it already.
+    kept = [beside[part.capability] if part.how == "learnt" else part for part in kept]
     return Judged(sorted(kept, key=lambda part: part.at), notes)

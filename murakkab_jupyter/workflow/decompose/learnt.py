@@ -48,12 +48,18 @@ CAPABILITIES = (
 FILE = Path(__file__).with_name("learnt.npz")
 HEARD = 1.25
 """What a capability gains that was heard by rule, and loses that was not; chosen with the others by leaving a set out."""
-EAGER = 0.5
+EAGER = 0.25
 """What each capability gains, so that F1 and not the number of errors is best."""
 WHOLE = 1.0
 """What a capability loses besides that was not heard, where each clause that asks was heard as something else."""
 LEAST = 0.15
 """Log-odds that a word must add to be named as a reason."""
+LOST = 3.0
+"""What a set loses for each clause that rules heard something in and that nothing of the set answers."""
+MADE = frozenset({"frame-extraction", "chunking", "speech-to-text"})
+"""What a step is put in for without being asked."""
+TAKEN = 1.0
+"""What a clause that asks for something else must add beyond one that does not."""
 NAMED = 4.0
 """What is added to that for a capability that is heard and called by its name ("an embedding")."""
 NAMES: Mapping[str, str] = {
@@ -127,10 +133,11 @@ class Learnt:
         heard: Collection[str],
         *,
         whole: bool = False,
+        clause_of: Mapping[str, int] | None = None,
     ) -> set[str]:
         """The likeliest set that some inputs allow; empty where nothing was heard and nothing is likely.
 
-        `whole` says that rules heard something in every clause that asks.
+        `whole` says that rules heard something in every clause that asks; `clause_of` in which they heard what.
         """
         gained = self.scores(one) + EAGER
         if heard:
@@ -144,13 +151,25 @@ class Learnt:
             self._allowed[key] = allowed(*key)
         sets = self._allowed[key]
         totals = sets @ gained
+        if clause_of:
+            known = np.isin(CAPABILITIES, [*heard, *MADE])
+            lost = -sets[:, ~known].sum(axis=1)
+            for number in set(clause_of.values()):
+                own = np.isin(CAPABILITIES, [name for name, at in clause_of.items() if at == number])
+                lost = lost + (own.any() and ~(sets[:, own] > 0).any(axis=1))
+            totals = totals - LOST * np.maximum(lost, 0)
         best = int(np.argmax(totals))
         if not heard and totals[best] < 0:
             return set()
         return {name for name, there in zip(CAPABILITIES, sets[best], strict=True) if there}
 
-    def because(self, capability: str, one: Seen, every: Sequence[Clause]) -> tuple[int, list[str]]:
-        """The clause that speaks most for a capability, and the words in it that do (two at most)."""
+    def because(
+        self, capability: str, one: Seen, every: Sequence[Clause], taken: Collection[int] = ()
+    ) -> tuple[int, list[str]]:
+        """The clause that speaks most for a capability, and the words in it that do (two at most).
+
+        A clause that asks for something else already (`taken`) needs to speak for it more than others do.
+        """
         column = CAPABILITIES.index(capability)
 
         def gain(name: str) -> float:
@@ -162,6 +181,7 @@ class Learnt:
         totals = {
             number: sum(gain(name) for name in sorted(names))
             + float(DENSE * one.vectors[number] @ mean) / len(one.vectors)
+            - TAKEN * (number in taken)
             for number, names in one.of_clause.items()
         }
         best = max(totals, key=lambda number: (totals[number], -number))
