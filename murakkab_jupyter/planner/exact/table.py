@@ -109,14 +109,15 @@ def tabulate(problem: Problem) -> Table:
         if not some:
             raise too_large(one, problem.capacity)
     resources = tuple(sorted(name for name in problem.capacity if contended(name, usable, problem.capacity)))
-    horizon = sum((as_written(max(m.duration_s for _, m in some)) for some in usable), Fraction(0))
+    longest = sum((as_written(max(m.duration_s for _, m in some)) for some in usable), Fraction(0))
+    horizon = longest
     if problem.deadline_s is not None:
         horizon = min(horizon, as_written(problem.deadline_s) * (1 + Fraction(TOLERANCE)))
     quantum, exact = quantum_of((as_written(m.duration_s) for some in usable for _, m in some), horizon)
     slack = 0 if exact else len(order)
     deadline = None
     if problem.deadline_s is not None:
-        deadline = math.floor(as_written(problem.deadline_s) * (1 + Fraction(TOLERANCE)) / quantum) + slack
+        deadline = most_units(problem.deadline_s, quantum, slack, longest, len(order))
     meters: list[Meter] = []
     columns: list[Callable[[Mode], int]] = []
     for name in sorted({*problem.consumed, *problem.budgets}):
@@ -221,19 +222,24 @@ def units_of(value: Fraction, unit: Fraction) -> int:
     return -(-value.numerator * unit.denominator // (value.denominator * unit.numerator))
 
 
+def most_units(limit: float, unit: Fraction, slack: int, largest: Fraction, n: int) -> int:
+    """A limit in units, and no more than `largest`, what `n` activities can add up to: solvers take no huge numbers."""
+    return min(
+        math.floor(as_written(limit) * (1 + Fraction(TOLERANCE)) / unit) + slack, units_of(largest, unit) + n
+    )
+
+
 def consumed_meter(
     name: str, problem: Problem, usable: Sequence[Sequence[tuple[int, Mode]]]
 ) -> tuple[Meter, Callable[[Mode], int]]:
     amounts = [[m.consumes.get(name, 0.0) for _, m in some] for some in usable]
-    most = sum((as_written(max(some)) for some in amounts), Fraction(0))
+    largest = most = sum((as_written(max(some)) for some in amounts), Fraction(0))
     budget = problem.budgets.get(name)
     if budget is not None:
         most = min(most, as_written(budget) * (1 + Fraction(TOLERANCE)))
     unit, exact = quantum_of((as_written(one) for some in amounts for one in some), most)
     slack = 0 if exact else len(usable)
-    limit = (
-        None if budget is None else math.floor(as_written(budget) * (1 + Fraction(TOLERANCE)) / unit) + slack
-    )
+    limit = None if budget is None else most_units(budget, unit, slack, largest, len(usable))
 
     def column(mode: Mode) -> int:
         return units_of(as_written(mode.consumes.get(name, 0.0)), unit)

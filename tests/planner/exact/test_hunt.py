@@ -523,6 +523,16 @@ def test_a_small_best_is_told_from_its_neighbours_beside_huge_modes(modes, objec
     assert (solution.optimal, solution.lower_bound) == (True, best)
 
 
+@pytest.mark.parametrize("small", [1e-9, 5e-324])
+def test_limits_far_above_all_that_can_be_reached_bind_nothing(small: float):
+    modes = [Mode(small, {"cpu": 1}, {"usd": small}), Mode(small * 3, {"cpu": 1}, {"usd": small * 2})]
+    problem = Problem([Activity(n, modes) for n in "ab"], {"cpu": 1}, {"usd": 1e15}, deadline_s=1e12)
+    for objectives in (("latency", "usd"), ("usd",), ("quality",)):
+        solution = solve(problem, objectives)
+        assert (solution.optimal, solution.binding[1:], faults_of(problem, solution)) == (True, (), [])
+    assert solve(problem, ("usd",)).totals["usd"] == 2 * small
+
+
 def test_a_limit_is_binding_too_where_all_plans_within_it_have_quality_zero():
     modes = [Mode(1, {}, {"usd": 1}, 0.0), Mode(1, {}, {"usd": 9}, 0.9)]
     solution = solve(Problem([Activity("a", modes)], budgets={"usd": 2}), ("quality",))
