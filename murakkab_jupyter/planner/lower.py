@@ -11,13 +11,14 @@ Totals that depend on the makespan (idle energy, rent, core-seconds that there a
 `rest`, after all others and up to a fixed horizon. Each of its modes is a window of makespans and what is held of the
 cluster: its length makes everything before it end by the window's later edge, and it consumes what is burnt until its earlier one.
 
-Two things hold only under some modes: how many GPUs are held, and when a server can answer first. Each is a scale of a few
-values in order. A mode consumes the place of its own, and `rest` (or an activity that lasts until the server answers)
-what is left above the place of its own, so that under a common budget the latter's is no lower.
+Two things hold only under some modes: how many GPUs are held, and when a server can answer first. A mode consumes what it needs of
+the former (of the latter, its place among the few values that there are), and `rest` (or an activity that lasts until the server
+answers) what its own has less than the most: so under a common budget the latter's is no lower.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ SECONDS, ENERGY, COST, LOGLOSS = "seconds", "energy", "cost", "-log quality"
 """What is consumed: the makespan itself, joules, dollars, -log of quality; core-seconds have a name for each number of cores."""
 
 REST = "rest"
+
+MOST_PAIRS = 3
+"""Pairs of steps of which it is counted what their engines hold together."""
 
 DIGITS = 6
 """Figures are rounded down to so many digits of the largest: whole numbers that a solver finds easy, and still a bound."""
@@ -164,8 +168,26 @@ def area(number: int) -> str:
     return f"core-seconds of holding {number}"
 
 
-def cards(step: str) -> str:
-    return f"GPUs of {step}"
+def cards(rich: RichProblem) -> dict[str, dict[str, frozenset[str] | None]]:
+    """Sums of GPUs that are held at least, by name: for each step in it, of which engines (None: whichever it is).
+
+    A step's engine holds its GPUs, and two steps' engines do together where they are two. That they are is no sum; but any two
+    names differ in some bit of their places in a list, so for each bit one step counts the engines with it, the other those without.
+    """
+    users = {
+        step.name: sorted({mode.engine or "" for mode in step.modes if mode.gpus})
+        for step in rich.steps
+        if any(mode.gpus for mode in step.modes)
+    }
+    found: dict[str, dict[str, frozenset[str] | None]] = {f"GPUs of {step}": {step: None} for step in users}
+    for one, other in list(itertools.combinations(users, 2))[:MOST_PAIRS]:
+        engines = sorted({*users[one], *users[other]})
+        for bit in range((len(engines) - 1).bit_length()):
+            having = frozenset(name for place, name in enumerate(engines) if place >> bit & 1)
+            lacking = frozenset(engines) - having
+            for a, b in ((having, lacking), (lacking, having)):
+                found[f"GPUs of {one} and {other} {bit}{'ab'[a is having]}"] = {one: a, other: b}
+    return found
 
 
 def server(step: str) -> str:
@@ -190,8 +212,9 @@ def lowered_mode(
         consumes[area(number)] = max(mode.core_s(held), held.cores * mode.wall_s if alone else 0.0)
     if mode.engine in rich.engines:
         consumes[engine(mode.engine or "")] = mode.total(mode.seconds)
-    if cards(step) in scale.counts:
-        consumes[cards(step)] = float(place_of(scale.gpus, mode.gpus))
+    for name, steps in scale.cards.items():
+        if step in steps and ((engines := steps[step]) is None or mode.engine in engines):
+            consumes[name] = float(mode.gpus)
     if server(step) in scale.counts:
         consumes[server(step)] = float(place_of(scale.starts[step], mode.start_s))
     demand = min(*(held.cores for held in scale.holdings), mode.cores * mode.instances) if hold else 0
@@ -208,9 +231,7 @@ def rest_mode(window: Window, rich: RichProblem, scale: Scale) -> Mode:
     idle = held.idle_w * earlier
     consumes = {SECONDS: earlier, ENERGY: idle, COST: held.usd_per_s * earlier + idle * rich.usd_per_j}
     later = scale.horizon
-    for step in rich.steps:
-        if cards(step.name) in scale.counts:
-            consumes[cards(step.name)] = float(len(scale.gpus) - 1 - place_of(scale.gpus, held.gpus))
+    consumes |= dict.fromkeys(scale.cards, scale.most_gpus - held.gpus)
     if window.later_s is not None and window.later_s < scale.horizon:
         later = scale.time.up(window.later_s)
         mine = area(scale.holdings.index(held))
@@ -242,12 +263,13 @@ class Scale:
     holdings: tuple[Host, ...]
     alone: frozenset[str]
     amounts: dict[str, float]
-    gpus: tuple[int, ...]
-    """Numbers of GPUs that the holdings allow, ascending."""
+    most_gpus: float
+    """GPUs that any of the holdings allows."""
+    cards: dict[str, dict[str, frozenset[str] | None]]
     starts: dict[str, tuple[float, ...]]
     """Of each step whose server may have to be started, when it answers under each of its modes, ascending."""
     counts: frozenset[str]
-    """What is consumed by places on these two scales."""
+    """What is consumed in whole numbers: GPUs, and places among `starts`."""
 
     @classmethod
     def of(cls, rich: RichProblem, windows: Sequence[Window]) -> Scale:
@@ -286,25 +308,23 @@ class Scale:
         for name, slots in rich.engines.items():
             calls = math.fsum(max(m.total(m.seconds) for m in step.modes) for step in rich.steps)
             amounts[engine(name)] = max(slots * horizon, calls) * 1.001
-        gpus = tuple(sorted({held.gpus for held in holdings}))
+        most_gpus = float(max(held.gpus for held in holdings))
+        sums = cards(rich)
         starts = {
             step.name: tuple(sorted({mode.start_s for mode in step.modes}))
             for step in rich.steps
             if any(mode.start_s for mode in step.modes)
         }
         counts = {server(name): float(len(some) - 1) for name, some in starts.items()}
-        counts |= {
-            cards(step.name): float(len(gpus) - 1)
-            for step in rich.steps
-            if any(mode.gpus > gpus[0] for mode in step.modes)
-        }
+        counts |= dict.fromkeys(sums, most_gpus)
         return cls(
             horizon,
             time,
             tuple(holdings),
             serial(rich),
             amounts | counts,
-            gpus,
+            most_gpus,
+            sums,
             starts,
             frozenset(counts),
         )

@@ -50,7 +50,7 @@ MOST_PARTS = 8
 
 MOST_LEVELS = 8
 MOST_HOSTS = 2
-MOST_CASES = 6
+MOST_CASES = 9
 """Reservations, numbers of hosts, and numbers of GPUs held that are told apart; more are taken together, at the cost of a weaker bound."""
 
 Options = tuple[tuple[str, Any], ...]
@@ -164,6 +164,7 @@ def pose(
             gpu_cases(
                 {name: [held(one.configuration) for one in some] for name, some in modes.items()},
                 least_gpus(modes, judge, limits.quality, held),
+                sum(len(worker.gpus) for worker in cluster.workers),
                 told_apart=dear(goal),
             ),
         ),
@@ -201,13 +202,17 @@ def engine_gpus(one: Configuration, cluster: ClusterView) -> int:
     return one.gpus if view is not None and view.gpus else 0
 
 
-def gpu_cases(gpus: Mapping[str, Sequence[int]], least: int, *, told_apart: bool) -> list[tuple[int, int]]:
-    """Cases of how many GPUs are held, each as at least so many and at most so many at any one step.
+def gpu_cases(
+    gpus: Mapping[str, Sequence[int]], least: int, there: int, *, told_apart: bool
+) -> list[tuple[int, int]]:
+    """Cases of how many GPUs are held in all, each as at least and at most so many.
 
-    A plan holds as many as any of its steps' engines, or more, since engines of different models hold GPUs of their own. Each number
-    that some mode has is a case, many are taken together, as are all where it does not matter.
+    Each number that some modes of the steps may add up to is a case; many are taken together, as are all where it does not matter.
     """
-    numbers = sorted({least, *(count for some in gpus.values() for count in some if count >= least)})
+    sums = {0}
+    for some in gpus.values():
+        sums |= {held + more for held in sums for more in set(some) if held + more <= there}
+    numbers = sorted({least, *(number for number in sums if number >= least)})
     if not told_apart:
         return [(least, numbers[-1])]
     cases, below = [], 0
@@ -299,7 +304,7 @@ def rich_mode(
         batch=max(1, one.batch),
         siblings=one.siblings,
         quality=quality,
-        engine=one.engine if sharing > 1 else None,
+        engine=one.engine if sharing else None,
         start_s=start_s,
         gpus=engine_gpus(one, cluster),
         amount=amount,

@@ -110,7 +110,7 @@ class Host:
     reserve
         Cores of each host that this stands for (the most, where several reservations are taken together).
     gpus
-        The most GPUs that the engine of any step may hold beside them; what they burn and cost is in the watts and the rent.
+        The most GPUs that engines may hold beside them; what they burn and cost is in the watts and the rent.
     """
 
     cores: int
@@ -150,7 +150,7 @@ class RichMode:
     quality
         Factor of the plan's quality.
     engine
-        The server that does its calls, if one is shared.
+        The server that does its calls, if one is shared or holds GPUs.
     start_s
         Time from the start of the run before which its server cannot answer, where other steps come before it (of a first
         step, it is part of `load_s`).

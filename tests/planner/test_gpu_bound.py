@@ -74,9 +74,9 @@ def test_most_plans_with_gpus_are_close_to_their_bound():
 
 def test_numbers_of_gpus_are_cases_only_where_they_cost_anything():
     gpus = {"a": [0, 1, 2], "b": [0, 4]}
-    assert gpu_cases(gpus, 0, told_apart=True) == [(0, 0), (1, 1), (2, 2), (4, 4)]
-    assert gpu_cases(gpus, 1, told_apart=True) == [(1, 1), (2, 2), (4, 4)]
-    assert gpu_cases(gpus, 0, told_apart=False) == [(0, 4)]
-    many = gpu_cases({"a": list(range(40))}, 0, told_apart=True)
+    assert gpu_cases(gpus, 0, 5, told_apart=True) == [(0, 0), (1, 1), (2, 2), (4, 4), (5, 5)]
+    assert gpu_cases(gpus, 1, 8, told_apart=True) == [(1, 1), (2, 2), (4, 4), (5, 5), (6, 6)]
+    assert gpu_cases(gpus, 0, 8, told_apart=False) == [(0, 6)]
+    many = gpu_cases({"a": list(range(40))}, 0, 100, told_apart=True)
     assert many[-1][1] == 39
     assert [low for low, _ in many[1:]] == [high + 1 for _, high in many[:-1]], "they leave no number out"

@@ -1,5 +1,6 @@
 """Lowering: what the activities of the exact problem stand for."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -151,6 +152,24 @@ def test_whoever_uses_gpus_pays_for_those_that_are_held():
     pinned = RichStep("a", [served(4.0, gpus=2)])
     with pytest.raises(InfeasibleError):
         solve(relaxation(rich(pinned), windows(4.0, host=none)), (ENERGY,), 5.0)
+
+
+def test_two_engines_hold_their_gpus_together_and_one_holds_its_own():
+    """Four models: whichever two steps call, two of them burn for two, and one that both call for one."""
+    models = [f"m{n}" for n in range(4)]
+    for left, right in itertools.product(models, repeat=2):
+        steps = [
+            RichStep(name, [replace(served(4.0), engine=engine)])
+            for name, engine in (("a", left), ("b", right))
+        ]
+        # The other models can be called too, by a step that has no other choice of what it costs.
+        steps.append(RichStep("c", [replace(served(1.0, joules=9.0), engine=one, gpus=0) for one in models]))
+        edges = [
+            *windows(4.0, host=Host(2, idle_w=1.0, gpus=1)),
+            *windows(4.0, host=Host(2, idle_w=2.0, gpus=2)),
+        ]
+        found = least(relaxation(rich(*steps), edges), ENERGY)
+        assert found == pytest.approx(2.0 + 9.0 + 4.0 * (1 if left == right else 2)), (left, right)
 
 
 def test_a_server_that_is_still_to_be_started_answers_no_sooner():
