@@ -26,7 +26,7 @@ from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import count_notes
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
-from murakkab_jupyter.planner.pipeline import sampled
+from murakkab_jupyter.planner.pipeline import Replay, sampled
 from murakkab_jupyter.planner.plan import Configuration, Plan
 from murakkab_jupyter.planner.solve import make_plan
 from murakkab_jupyter.planner.unmeasured import predictable
@@ -251,8 +251,8 @@ class Session:
             view = replace(self._cluster.seen(), engines=view.engines)
         return view
 
-    def evaluator(self, declaration: Declaration, view: ClusterView) -> Evaluator:
-        """What judges configurations: the simulator, replaying them on the declaration's own items (samples of very many)."""
+    def replay(self, declaration: Declaration, view: ClusterView) -> Replay:
+        """The simulator: what configurations do with some values of a declaration's variables."""
 
         def replay(
             roots: Mapping[str, Sequence[Any]], configurations: Mapping[str, Configuration], reserve: Share
@@ -268,6 +268,11 @@ class Session:
             )
             return evaluation(simulation, declaration.workflow, configurations, self.profiles, view)
 
+        return replay
+
+    def evaluator(self, declaration: Declaration, view: ClusterView) -> Evaluator:
+        """What judges configurations: the simulator, replaying them on the declaration's own items (samples of very many)."""
+        replay = self.replay(declaration, view)
         return sampled(declaration.workflow, declaration.readable(), self.library, replay)
 
     def plan(self, declaration: Declaration, goal: Goal | None = None) -> Plan:
@@ -281,6 +286,7 @@ class Session:
             profiles=self.profiles,
             cluster=view,
             evaluate=self.evaluator(declaration, view),
+            replay=self.replay(declaration, view),
         )
         made = with_starts(made, view)
         made = replace(made, notes=(*made.notes, *self._offers.notes))

@@ -39,8 +39,8 @@ def frontier(
 ) -> Frontier:
     """Non-dominated plans over cost, energy, latency and quality, fastest first.
 
-    Limits of the goal do not apply: the frontier shows what they would cost. A note of each plan says
-    what it gives up against the best in each respect.
+    Limits of the goal do not apply, nor arrivals: the frontier is of the inputs at hand, and shows what limits would cost. A note of
+    each plan says what it gives up against the best in each respect.
 
     Parameters
     ----------
@@ -54,6 +54,7 @@ def frontier(
     Frontier
         At most `MOST_POINTS` plans, and how many of how many they were chosen from.
     """
+    goal = replace(goal, arrivals_per_s=None)
     problem = prepare(
         workflow,
         roots=roots,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import Share
 from murakkab_jupyter.core.transfer import Transfer
+from murakkab_jupyter.planner.rate import Rate
 from murakkab_jupyter.workflow.goal import Goal
 
 __all__ = ["Alternative", "Configuration", "Plan", "Regime", "Reservation", "StepPlan"]
@@ -278,6 +279,8 @@ class Plan:
         planned with, as far as there was room.
     transfer
         Files that are brought to hosts that do not see them; None where there are none.
+    rate
+        How it keeps up with inputs that keep arriving; None for a job now. What is predicted is always of the inputs at hand.
     """
 
     workflow: str
@@ -296,6 +299,7 @@ class Plan:
     cautions: tuple[str, ...] = ()
     margins: Mapping[str, float] = field(default_factory=dict)
     transfer: Transfer | None = None
+    rate: Rate | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: `steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`, and `reserves`."""
@@ -312,6 +316,7 @@ class Plan:
             "notes": list(self.notes),
             "cautions": list(self.cautions),
             "margins": dict(self.margins),
+            "rate": None if self.rate is None else self.rate.to_json(),
             "transfer": None if self.transfer is None else self.transfer.to_json(),
             "reserves": None if self.reserves is None else self.reserves.to_json(),
             "predicted": {name: figure.to_json() for name, figure in self.predicted.items()},
@@ -362,6 +367,7 @@ class Plan:
             notes=tuple(data["notes"]),
             cautions=tuple(data.get("cautions", ())),
             margins={str(name): float(share) for name, share in data.get("margins", {}).items()},
+            rate=None if data.get("rate") is None else Rate.from_json(data["rate"]),
             transfer=None if data.get("transfer") is None else Transfer.from_json(data["transfer"]),
             # Plans of earlier versions reserved whole hosts.
             reserves=None if data.get("reserves") is None else Reservation.from_json(data["reserves"]),

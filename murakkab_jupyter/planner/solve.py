@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.core.errors import InfeasibleError
+from murakkab_jupyter.core.errors import InfeasibleError, UsageError
 from murakkab_jupyter.core.hosts import ClusterView, Share
+from murakkab_jupyter.planner.arrivals import EFFORT as ARRIVALS_EFFORT
+from murakkab_jupyter.planner.arrivals import Arrivals, Steady, cannot, steady_goal
 from murakkab_jupyter.planner.bound import EFFORT
 from murakkab_jupyter.planner.cards import gpus_of_hosts, held_gpus
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
@@ -17,7 +19,7 @@ from murakkab_jupyter.planner.expect import expect, means_of
 from murakkab_jupyter.planner.files import transfer_note
 from murakkab_jupyter.planner.margin import margin_of, risk_note
 from murakkab_jupyter.planner.modes import Candidates, Mode, candidates
-from murakkab_jupyter.planner.pipeline import longest, regime_of, stages
+from murakkab_jupyter.planner.pipeline import Replay, longest, regime_of, stages
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Regime, Reservation, StepPlan
 from murakkab_jupyter.planner.priors import priors_that_matter
 from murakkab_jupyter.planner.proof import Proof, proven
@@ -114,6 +116,7 @@ def make_plan(
     evaluate: Evaluator,
     effort: int | None = None,
     proof_s: float = EFFORT,
+    replay: Replay | None = None,
 ) -> Plan:
     """Choose a configuration for every step.
 
@@ -131,6 +134,8 @@ def make_plan(
         How many evaluations the search may ask for; by default so many that a plan takes about a second.
     proof_s
         Deterministic seconds that OR-tools may spend on each step of the proof.
+    replay
+        Predicts the same of other values: what a plan for inputs that keep arriving is made with.
 
     Returns
     -------
@@ -143,6 +148,21 @@ def make_plan(
         No plan keeps the limits (`nearest` is the one that comes closest), or a step has no agent that
         fits here.
     """
+    if goal.arrivals_per_s is not None:
+        if replay is None:
+            msg = "Arrivals cannot be planned here: nothing replays other values than those at hand."
+            raise UsageError(msg)
+        arrivals = Arrivals.of(workflow, roots, library, cluster, goal.arrivals_per_s)
+        ready = prepare(
+            workflow,
+            roots=arrivals.many(cluster.cores),
+            library=library,
+            profiles=profiles,
+            cluster=cluster,
+            evaluate=evaluate,
+            effort=ARRIVALS_EFFORT if effort is None else effort,
+        )
+        return keeping_up(ready, goal, Steady(ready.search, arrivals, replay))
     problem = prepare(
         workflow,
         roots=roots,
@@ -182,6 +202,41 @@ def make_plan(
     objective = goal.objectives[0]
     sure = objective == "quality" or search.knows(picks, objective)
     return replace(made, bound=proof.bound if sure else None, gap=proof.gap, proof=proof.words)
+
+
+def keeping_up(problem: Problem, goal: Goal, steady: Steady) -> Plan:
+    """A plan for inputs that keep arriving; raises `InfeasibleError` with the largest rate where none keeps up."""
+    picks = steady.best(goal)
+    if steady.search.crowded(picks):
+        raise too_few_gpus(problem.search.modes, problem.estimator.cluster)
+    missed = steady.missed(picks, goal)
+    job = replace(goal, arrivals_per_s=None, budget_usd=None, max_energy_j=None)
+
+    def planned(some: Picks) -> Plan:
+        made, rate = plan_of(problem, some, job), steady.rate(some)
+        items = steady.arrivals.items(made.steps)
+        steps = {name: replace(step, items=items[name]) for name, step in made.steps.items()}
+        reserves = made.reserves and replace(made.reserves, reason=steady.reason(some))
+        notes = (rate.words, RATE_NOTE, *made.notes)
+        return replace(
+            made, goal=goal, steps=steps, regime="pipeline", rate=rate, reserves=reserves, notes=notes
+        )
+
+    if missed is not None:
+        limit, nearest = missed
+        raise cannot(limit, steady.rate(nearest), goal, planned(nearest))
+    made = planned(picks)
+    doubt = steady.search.risk(picks, steady_goal(goal))
+    if "deadline" in doubt:
+        at_risk = (
+            "The rate is at risk: this is the plan that keeps up most surely, and one run in "
+            f"{1 / (1 - goal.confidence):.3g} or more may fall behind."
+        )
+        made = replace(made, cautions=(at_risk, *made.cautions))
+    return made
+
+
+RATE_NOTE = "A run of this plan does the inputs at hand, once; that more keep arriving is only planned. Figures below are of the inputs at hand."
 
 
 def too_few_gpus(modes: Mapping[str, Sequence[Mode]], cluster: ClusterView) -> InfeasibleError:

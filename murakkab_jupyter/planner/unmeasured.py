@@ -66,7 +66,8 @@ def predictable(
         key: one if key == "quality" else unknown(one.unit, NO_PART) for key, one in plan.predicted.items()
     }
     notes = [f"Step {name} cannot be predicted: {reason}." for name, reason in missing.items()]
-    notes += [note for note in plan.notes if not note.startswith("Nobody measured") and GIVES_UP not in note]
+    untrue = ("Nobody measured", *(() if plan.rate is None else (plan.rate.words,)))
+    notes += [note for note in plan.notes if not note.startswith(untrue) and GIVES_UP not in note]
     reserves = None if plan.reserves is None else replace(plan.reserves, reason="")
     made = replace(
         plan,
@@ -80,11 +81,13 @@ def predictable(
         priors=(),
         notes=tuple(notes),
         reserves=reserves,
+        rate=None,
     )
     limits = {
         "deadline": plan.goal.deadline_s,
         "budget": plan.goal.budget_usd,
         "max-energy": plan.goal.max_energy_j,
+        "rate of arrivals": plan.goal.arrivals_per_s,
     }
     for limit, value in limits.items():
         if judge and value is not None:

@@ -49,6 +49,9 @@ class Goal:
         Minimising without a floor means `good`.
     deadline_s, budget_usd, max_energy_j
         Limits on the whole run, None for none.
+    arrivals_per_s
+        Inputs keep arriving, so many a second on average, and the plan is to keep up with them; None for a job now. Limits on money and
+        energy are then an hour's.
     confidence
         How surely these limits are to be kept: in so many of 1 runs, as far as figures are known; 0.5 goes by what is expected.
     """
@@ -59,6 +62,7 @@ class Goal:
     budget_usd: float | None = None
     max_energy_j: float | None = None
     confidence: float = CONFIDENCE
+    arrivals_per_s: float | None = None
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -87,10 +91,14 @@ class Goal:
             ("deadline", self.deadline_s),
             ("budget", self.budget_usd),
             ("max-energy", self.max_energy_j),
+            ("arrivals", self.arrivals_per_s),
         ):
             if value is not None and not (math.isfinite(value) and value > 0):
                 msg = f"--{name} must be more than 0, not {value!r}."
                 raise UsageError(msg)
+        if self.arrivals_per_s is not None and self.deadline_s is not None:
+            msg = "--deadline is of a job now, and --arrivals of inputs that keep coming."
+            raise UsageError(msg, hint="Say one of them.")
 
     @property
     def floor(self) -> str | float | None:
@@ -113,6 +121,7 @@ class Goal:
             "budget_usd": self.budget_usd,
             "max_energy_j": self.max_energy_j,
             "confidence": self.confidence,
+            "arrivals_per_s": self.arrivals_per_s,
         }
 
     @classmethod
@@ -130,7 +139,9 @@ class Goal:
             words.append(f"budget ${self.budget_usd:g}".replace("e-0", "e-"))
         if self.max_energy_j is not None:
             words.append(f"max energy {self.max_energy_j:g} J")
-        if self.confidence != CONFIDENCE and self.limited:
+        if self.arrivals_per_s is not None:
+            words.append(f"arrivals {self.arrivals_per_s * 60:g}/min")
+        if self.confidence != CONFIDENCE and (self.limited or self.arrivals_per_s is not None):
             words.append(f"limits kept with confidence {self.confidence:g}")
         return ", ".join(words)
 

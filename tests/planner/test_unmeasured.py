@@ -52,6 +52,16 @@ def test_a_limit_that_nobody_can_judge_is_not_met(described):
     assert caught.value.nearest.predicted["latency"].value is None
 
 
+def test_a_rate_that_nobody_can_judge_is_not_sustained(described):
+    session, declaration = described
+    with pytest.raises(
+        InfeasibleError, match="keeps the rate of arrivals: loud cannot be predicted"
+    ) as caught:
+        session.plan(declaration, Goal(("cost",), arrivals_per_s=0.01))
+    assert caught.value.nearest.rate is None
+    assert not any(note.startswith("Arrivals: ") for note in caught.value.nearest.notes)
+
+
 def test_a_guess_does_not_compete_with_what_was_measured(described):
     session, _ = described
     declaration = session.declare(

@@ -41,6 +41,10 @@ GOAL_OPTIONS: Mapping[str, tuple[str, str]] = {
     "deadline": ("DURATION", "longest time for the whole run: 90s, 2min, 1.5h"),
     "budget": ("MONEY", "most money for the whole run, in dollars: 0.05usd, $0.05, 0.05"),
     "max-energy": ("ENERGY", "most energy for the whole run: 500J, 2kJ, 1Wh"),
+    "arrivals": (
+        "RATE",
+        "inputs keep arriving: 2/min, 0.5/s, 100/h; plans what keeps up with them, budget and energy are an hour's",
+    ),
     "confidence": (
         "SHARE",
         "how surely these limits are to be kept: 0.9 or 90% (as without it), 50% by what is expected",
@@ -145,6 +149,16 @@ def parse_confidence(text: str) -> float:
     return value
 
 
+def parse_rate(text: str) -> float:
+    """`2/min`, `0.5/s`, `100/h`: so many a second."""
+    often, slash, every = text.partition("/")
+    example = "2/min"
+    if not slash or every.strip().casefold() not in SECONDS or not every.strip():
+        msg = f"--arrivals cannot be {text[:LONGEST_NUMBER]!r}."
+        raise UsageError(msg, hint=f"Write, for example, --arrivals {example}")
+    return amount(often, {"": 1.0}, "arrivals", example) / SECONDS[every.strip().casefold()]
+
+
 def parse_objectives(text: str, option: str) -> list[Objective]:
     found: list[Objective] = []
     fits = ("quality",) if option == "maximize" else tuple(o for o in OBJECTIVES if o != "quality")
@@ -201,6 +215,7 @@ def parse_goal_options(
         "deadline": ("deadline_s", parse_seconds),
         "budget": ("budget_usd", parse_money),
         "max-energy": ("max_energy_j", parse_energy),
+        "arrivals": ("arrivals_per_s", parse_rate),
         "confidence": ("confidence", parse_confidence),
     }
     while index < len(words):
@@ -272,6 +287,8 @@ def goal_words(goal: Goal) -> list[str]:
         words += ["--budget", f"{number(goal.budget_usd)}usd"]
     if goal.max_energy_j is not None:
         words += ["--max-energy", f"{number(goal.max_energy_j)}J"]
+    if goal.arrivals_per_s is not None:
+        words += ["--arrivals", f"{number(goal.arrivals_per_s)}/s"]
     if goal.confidence != plain.confidence:
         words += ["--confidence", number(goal.confidence)]
     return words

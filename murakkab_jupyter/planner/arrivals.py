@@ -1,0 +1,347 @@
+"""Plans for inputs that keep arriving: the cheapest reservation whose slowest stage keeps up with them.
+
+In the steady state every step is a stage, all work at once on different items, and the slowest one sets the pace. The pace of a
+plan is read off the simulator: it replays as many values as keep all instances busy for some rounds, and twice as many;
+what the second half takes longer is what one value more takes. A workflow without a list is a run for each arrival, one
+after the other, loading included.
+
+What is judged is then an hour: energy and cost of what is held and of what arrives, and seconds between two arrivals that the
+slowest stage needs at least. So the search that plans a job plans a rate as well, the time between arrivals being its deadline.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.errors import InfeasibleError, UsageError
+from murakkab_jupyter.core.figure import Figure, unknown, weakest
+from murakkab_jupyter.core.hosts import ClusterView, Share
+from murakkab_jupyter.energy.estimate import SECONDS_PER_HOUR
+from murakkab_jupyter.planner.estimate import Estimate, Estimator
+from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
+from murakkab_jupyter.planner.expect import expect
+from murakkab_jupyter.planner.pipeline import ROUNDS, Replay, spread, stages
+from murakkab_jupyter.planner.plan import Configuration, StepPlan
+from murakkab_jupyter.planner.rate import Rate, per_time
+from murakkab_jupyter.planner.search import Picks, Search
+from murakkab_jupyter.workflow.goal import Goal, Objective
+from murakkab_jupyter.workflow.model import Workflow
+
+__all__ = ["EFFORT", "Arrivals", "Steady", "cannot", "steady_goal"]
+
+LEAST_VALUES = 8
+USUAL_VALUES = 64
+"""Values of the smaller replay, at least, and where they have few items: where the replays end then matters by a percent or two."""
+
+MOST_ITEMS = 600
+"""Items over all steps of the smaller replay, at most (but for `LEAST_VALUES`)."""
+
+VALUES_PER_CORE = 32
+MOST_VALUES = 4_096
+"""Values that modes are made for: batches and instances that these can fill."""
+
+EFFORT = 24
+"""Plans that are replayed on both samples."""
+
+Roots = Mapping[str, Sequence[Any]]
+
+
+def steady_goal(goal: Goal) -> Goal:
+    """The same goal about an hour: the time between arrivals is the deadline of the slowest stage.
+
+    Nothing is gained by being faster than what arrives, so that latency as an objective gives way to cost.
+    """
+    rate = goal.arrivals_per_s or 0.0
+    objectives = tuple(dict.fromkeys("cost" if one == "latency" else one for one in goal.objectives))
+    return replace(
+        goal, objectives=objectives, quality=goal.floor, deadline_s=1.0 / rate, arrivals_per_s=None
+    )
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What arrives: values of a list, or runs of the whole workflow.
+
+    Attributes
+    ----------
+    rate_per_s
+        How many a second.
+    variable
+        The list whose values arrive; empty where each arrival is a run.
+    rented
+        Whether hosts are rented: an hour then costs what is held of them, busy or not.
+    """
+
+    workflow: Workflow
+    roots: Roots
+    library: Library
+    rate_per_s: float
+    variable: str
+    rented: bool = False
+
+    @classmethod
+    def of(
+        cls, workflow: Workflow, roots: Roots, library: Library, cluster: ClusterView, rate_per_s: float
+    ) -> Arrivals:
+        """What arrives at a workflow; raises `UsageError` where that is not one thing."""
+        lists = [one.name for one in workflow.variables if one.level]
+        if len(lists) > 1:
+            msg = f"Arrivals are of one list, and this workflow has {' and '.join(lists)}."
+            raise UsageError(msg, hint="Leave out --arrivals, or plan for each list by itself.")
+        if lists and not roots.get(lists[0]):
+            msg = f"{lists[0]} is empty: nobody knows what arrives."
+            raise UsageError(msg, hint="Give it some values that are like those that will arrive.")
+        rented = any(worker.power.price_usd_per_hour.known for worker in cluster.workers)
+        return cls(workflow, roots, library, rate_per_s, lists[0] if lists else "", rented)
+
+    def many(self, cores: int) -> Roots:
+        """The values again and again, so many that they fill batches on all cores: what modes are made for."""
+        most = min(MOST_VALUES, max(USUAL_VALUES, VALUES_PER_CORE * cores, self.count))
+        return self.values(most) if self.variable else self.roots
+
+    @property
+    def what(self) -> str:
+        """In words."""
+        return f"values of {self.variable}" if self.variable else "runs, one after the other"
+
+    @property
+    def count(self) -> int:
+        """How many of them the inputs at hand are."""
+        return len(self.roots[self.variable]) if self.variable else 1
+
+    def items(self, steps: Mapping[str, StepPlan]) -> dict[str, float]:
+        """Items of each step that the inputs at hand are."""
+        options = {name: dict(step.configuration.options) for name, step in steps.items()}
+        expected = expect(self.workflow, self.roots, self.library, options).steps
+        return {name: one.items for name, one in expected.items()}
+
+    def sample(self, configurations: Mapping[str, Configuration]) -> int:
+        """Values of the smaller replay: some rounds of full batches on all instances of every stage, as far as that is not too many."""
+        options = {name: dict(one.options) for name, one in configurations.items()}
+        expected = expect(self.workflow, self.roots, self.library, options).steps
+        wanted = float(USUAL_VALUES)
+        for name, one in configurations.items():
+            each = expected[name].items / self.count
+            if each > 0:
+                wanted = max(wanted, ROUNDS * one.instances * (1 if one.siblings else one.batch) / each)
+        items = sum(one.items for one in expected.values()) / self.count
+        return max(LEAST_VALUES, min(math.ceil(wanted), int(MOST_ITEMS / max(1.0, items))))
+
+    def values(self, size: int) -> Roots:
+        """So many values like those at hand: some of them, or all of them again and again."""
+        here = self.roots[self.variable]
+        some = spread(here, size) if len(here) >= size else [here[n % len(here)] for n in range(size)]
+        return {**self.roots, self.variable: some}
+
+    def evaluator(self, replay: Replay) -> Evaluator:
+        """Judges configurations by an hour of arrivals: `latency` is the least time between two (s), `energy` (J) and `cost` (USD) are an hour's."""
+
+        def evaluate(configurations: Mapping[str, Configuration], reserve: Share) -> Evaluation:
+            if not self.variable:
+                return self.hour(None, replay(self.roots, configurations, reserve), 1)
+            size = self.sample(configurations)
+            if size > self.count:
+                size = self.count * math.ceil(size / self.count)  # whole rounds of the values there are
+            few, more = (replay(self.values(n), configurations, reserve) for n in (size, 2 * size))
+            return self.hour(few, more, size)
+
+        return evaluate
+
+    def hour(self, few: Evaluation | None, more: Evaluation, size: int) -> Evaluation:
+        """An hour at the rate, from what `size` values more take."""
+        here, late = more.totals["latency"], more.totals["latency"].value or 0.0
+        before = 0.0 if few is None else few.totals["latency"].value or 0.0
+        # Noise must not promise a pace that no stage has.
+        each_s = max((late - before) / size, 1e-9)
+        latency = scaled_to(here, each_s, "s")
+        arriving = self.rate_per_s * SECONDS_PER_HOUR / size
+
+        def step_sum(one: Evaluation | None, key: str) -> float | None:
+            parts = (
+                []
+                if one is None
+                else [figures[key].value for figures in one.steps.values() if key in figures]
+            )
+            return None if any(part is None for part in parts) else math.fsum(part or 0.0 for part in parts)
+
+        def an_hour(key: str, unit: str) -> Figure:
+            total, active = more.totals.get(key), step_sum(more, key)
+            earlier = 0.0 if few is None else step_sum(few, key)
+            if total is None or total.value is None or active is None or earlier is None or not late:
+                return unknown(unit)
+            held = max(0.0, total.value - active) / late * SECONDS_PER_HOUR
+            return scaled_to(total, held + (active - earlier) * arriving, unit)
+
+        energy, cost, rent = an_hour("energy", "J"), an_hour("cost", "USD"), more.totals.get("cost")
+        if self.rented and rent is not None and rent.value is not None and late:
+            cost = scaled_to(rent, rent.value / late * SECONDS_PER_HOUR, "USD")
+        cpu = more.totals["cpu"]
+        spent = ((cpu.value or 0.0) - (0.0 if few is None else few.totals["cpu"].value or 0.0)) * arriving
+        return Evaluation(
+            more.steps,
+            {"latency": latency, "energy": energy, "cost": cost, "cpu": scaled_to(cpu, spent, "s")},
+        )
+
+    def rate(self, found: Evaluation, slowest: str) -> Rate:
+        """What a plan does with the arrivals."""
+        each = found.totals["latency"]
+        pace = 1.0 / (each.value or math.inf)
+        low = None if not each.high else 1.0 / each.high
+        high = None if not each.low else 1.0 / each.low
+        sustained = Figure(pace, "1/s", low, high, weakest((each.source, "prior")))
+        return Rate(
+            self.rate_per_s, self.what, sustained, slowest, found.totals["energy"], found.totals["cost"]
+        )
+
+
+def scaled_to(like: Figure, value: float, unit: str) -> Figure:
+    """Another value that is as sure as a figure."""
+
+    def end(number: float | None) -> float | None:
+        return None if number is None or not like.value else value * number / like.value
+
+    return Figure(value, unit, end(like.low), end(like.high), like.source, like.method, like.note)
+
+
+class SteadyEstimator(Estimator):
+    """Estimates of an hour of arrivals, by the stages' rates; `latency_s` is the least time between two arrivals."""
+
+    def __init__(self, base: Estimator, arrivals: Arrivals) -> None:
+        self.__dict__.update(vars(base))
+        self._estimates = {}
+        self._plain = base
+        self._arrivals = arrivals
+        self._count = len(base.roots[arrivals.variable]) if arrivals.variable else 1
+
+    def compute(self, picks: tuple[int, ...]) -> Estimate:
+        found, held, count = self._plain.compute(picks), self.held[picks[-1]], self._count
+        expectation = self.expectation(picks)
+        loads = [self.load(name, pick, expectation) for name, pick in zip(self.names, picks, strict=False)]
+        if self._arrivals.variable:
+            slowest = max((load.wall_s - (load.first_s - load.call_s) for load in loads), default=0.0)
+            each_s = max(slowest, math.fsum(load.core_s for load in loads) / held.cores) / count
+        else:
+            each_s = found.latency_s
+        arriving = self._arrivals.rate_per_s * SECONDS_PER_HOUR
+        active_j = (found.energy_j - held.idle_w * found.latency_s) / count
+        energy = held.idle_w * SECONDS_PER_HOUR + max(0.0, active_j) * arriving
+        cost = energy / 3.6e6 * self.kwh if held.rent is None else held.rent * SECONDS_PER_HOUR
+        return Estimate(each_s, found.cpu_s * arriving / count, energy, cost, found.score)
+
+
+class Steady:
+    """The search for a plan that keeps up with arrivals.
+
+    Parameters
+    ----------
+    search
+        Of the job, whose modes and reservations are taken.
+    arrivals
+        What arrives.
+    replay
+        Replays configurations on some values.
+    """
+
+    def __init__(self, search: Search, arrivals: Arrivals, replay: Replay) -> None:
+        self.arrivals = arrivals
+        self.search = Search(
+            search.modes,
+            SteadyEstimator(search.estimator, arrivals),
+            search.judge,
+            arrivals.evaluator(replay),
+            effort=search.effort,
+        )
+
+    def slowest(self, picks: Picks) -> str:
+        """The stage that sets the pace."""
+        return stages(self.search.estimator, picks, self.arrivals.count)[0].step
+
+    def rate(self, picks: Picks) -> Rate:
+        """What some modes do with the arrivals."""
+        return self.arrivals.rate(self.search.exact(picks), self.slowest(picks))
+
+    def best(self, goal: Goal) -> Picks:
+        """The best plan that keeps up, or the one to say why none does."""
+        return self.search.best(steady_goal(goal))
+
+    def missed(self, picks: Picks, goal: Goal) -> tuple[str, Picks] | None:
+        """The limit to blame where some modes keep not all of them, and the modes that come closest; None where they do."""
+        within = steady_goal(goal)
+        if not self.search.excess(picks, within):
+            return None
+        fastest = self.search.best(Goal(("latency",), within.floor, confidence=goal.confidence))
+        broken = self.search.excess(fastest, replace(within, budget_usd=None, max_energy_j=None))
+        if "deadline" in broken or "quality" in broken:
+            return ("arrivals" if "deadline" in broken else "quality"), fastest
+        stated: list[tuple[str, Picks]] = []
+        limits: tuple[tuple[str, Objective, float | None], ...] = (
+            ("budget", "cost", goal.budget_usd),
+            ("max-energy", "energy", goal.max_energy_j),
+        )
+        for limit, objective, most in limits:
+            if most is not None:
+                freed = replace(within, objectives=(objective,), budget_usd=None, max_energy_j=None)
+                closest = self.search.best(freed)
+                if limit in self.search.excess(closest, within):
+                    return limit, closest
+                stated.append((limit, closest))
+        return stated[0]  # both can be kept, but not together
+
+    def reason(self, picks: Picks) -> str:
+        """Why a plan reserves no less: what the best plan that was tried with fewer cores would sustain."""
+        estimator = self.search.estimator
+        held = estimator.held
+        cores = held[picks[-1]].cores
+        fewer = [some for some in self.search.starts() if held[some[-1]].cores < cores]
+        if fewer:
+            self.search.exact(min(fewer, key=lambda some: (estimator.estimate(some).latency_s, some)))
+        paces = [
+            1.0 / (found.totals["latency"].value or math.inf)
+            for some, found in self.search.evaluations.items()
+            if held[some[-1]].cores < cores
+        ]
+        if not paces:
+            return ""
+        return f"of the plans tried with fewer cores the best would sustain {per_time(max(paces))}"
+
+
+def cannot(limit: str, rate: Rate, goal: Goal, nearest: Any) -> InfeasibleError:
+    """The error of arrivals that no plan keeps up with within the goal."""
+    asked = per_time(rate.asked_per_s)
+    if limit == "arrivals":
+        most = rate.sustained.value or 0.0
+        floor = f" at quality {goal.floor}" if goal.floor else ""
+        return InfeasibleError(
+            f"No plan sustains arrivals of {asked}{floor}: the largest rate found is {per_time(most)} ({rate.of}); "
+            f"{rate.slowest} is the slowest stage.",
+            binding="arrivals",
+            nearest=nearest,
+            hint=f"Say --arrivals {per_time(0.99 * most)} or less, or add workers.",
+        )
+    if limit == "quality":
+        return InfeasibleError(
+            f"No plan that takes arrivals of {asked} has quality {goal.floor}.",
+            binding="quality",
+            nearest=nearest,
+            hint="Say --quality fair or basic.",
+        )
+    figure, stated, unit = (
+        (rate.cost, goal.budget_usd, "$") if limit == "budget" else (rate.energy, goal.max_energy_j, "J")
+    )
+    if figure.value is None:
+        return InfeasibleError(
+            f"No plan surely keeps the {limit} of an hour: it is unknown here.", binding=limit, nearest=nearest,
+            hint="State watts and prices in a cluster file (--cluster), or leave the limit out.",
+        )  # fmt: skip
+    option = f"{figure.value * 1.01:.3g}{'usd' if limit == 'budget' else 'J'}"
+    return InfeasibleError(
+        f"No plan that takes arrivals of {asked} keeps the {limit} of {stated:g} {unit} an hour: the best needs "
+        f"{figure.value:.3g} {unit}.",
+        binding=limit,
+        nearest=nearest,
+        hint=f"Say --{limit} {option}: with --arrivals it is for an hour.",
+    )

@@ -1,0 +1,86 @@
+"""What a plan does with inputs that keep arriving: the rate that it sustains, and what an hour takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from murakkab_jupyter.core.figure import Figure, money
+
+__all__ = ["Rate", "per_time"]
+
+
+def per_time(per_s: float) -> str:
+    """`2/min`, `0.5/s`, `3/h`: as people say it, and as `--arrivals` reads it."""
+    for unit, seconds in (("s", 1.0), ("min", 60.0), ("h", 3600.0)):
+        if per_s * seconds >= 1 or unit == "h":
+            return f"{per_s * seconds:.3g}/{unit}"
+    raise AssertionError  # the last unit takes all
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Arrivals, and how a plan keeps up with them.
+
+    Attributes
+    ----------
+    asked_per_s
+        How many arrive a second, on average.
+    of
+        What arrives: `values of NAME`, or `runs`.
+    sustained
+        How many the slowest stage can take (1/s).
+    slowest
+        Which stage that is.
+    energy, cost
+        Of an hour at the rate that was asked for (J, USD): what is held for the whole hour, and what arrives in it.
+    """
+
+    asked_per_s: float
+    of: str
+    sustained: Figure
+    slowest: str
+    energy: Figure
+    cost: Figure
+
+    @property
+    def words(self) -> str:
+        """All of it in one sentence."""
+        most = self.sustained.value or 0.0
+        share = 100 * self.asked_per_s / most if most else 0.0
+        busy = f", {'less than 1' if share < 1 else f'{share:.0f}'} % of what it can take" if most else ""
+        hour = []
+        if self.energy.value is not None:
+            kilo = self.energy.value >= 1000
+            hour.append(f"{self.energy.value / (1000 if kilo else 1):.3g} {'kJ' if kilo else 'J'}")
+        if self.cost.value is not None:
+            hour.append(money(self.cost.value))
+        an_hour = f" An hour of it takes {' and '.join(hour)}." if hour else ""
+        return (
+            f"Arrivals: {per_time(self.asked_per_s)} ({self.of}){busy}: up to {per_time(most)} are sustained "
+            f"({self.sustained.source}), {self.slowest} is the slowest stage.{an_hour}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """`{asked_per_s, of, sustained, slowest, energy, cost}`."""
+        return {
+            "asked_per_s": self.asked_per_s,
+            "of": self.of,
+            "sustained": self.sustained.to_json(),
+            "slowest": self.slowest,
+            "energy": self.energy.to_json(),
+            "cost": self.cost.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Rate:
+        """Inverse of `to_json`."""
+        return cls(
+            float(data["asked_per_s"]),
+            str(data["of"]),
+            Figure.from_json(data["sustained"]),
+            str(data["slowest"]),
+            Figure.from_json(data["energy"]),
+            Figure.from_json(data["cost"]),
+        )

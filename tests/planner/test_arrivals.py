@@ -1,0 +1,242 @@
+"""Plans for inputs that keep arriving: they sustain the rate, nothing smaller does, and refusals name the largest rate."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from murakkab_jupyter.core.errors import InfeasibleError, UsageError
+from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.hosts import HostPower
+from murakkab_jupyter.planner.frontier import frontier
+from murakkab_jupyter.planner.plan import Plan
+from murakkab_jupyter.planner.rate import Rate, per_time
+from murakkab_jupyter.planner.solve import make_plan, prepare
+from murakkab_jupyter.simulate.driver import evaluation, simulate
+from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.language.options import goal_words, parse_goal_options
+from murakkab_jupyter.workflow.model import Variable
+from tests.planner.synthetic import Made, cluster_of, world_of
+from tests.planner.worlds import random_world
+
+RENTED = HostPower(Figure(8.0, "W"), Figure(4.0, "W"), Figure(3.6, "USD/h"), unknown("USD/kWh"))
+OWN = HostPower(Figure(8.0, "W"), Figure(4.0, "W"), unknown("USD/h"), Figure(0.36, "USD/kWh"))
+SURE = 0.5
+"""Confidence by what is expected, so that rates can be worked out by hand."""
+
+
+def replay_of(world):
+    def replay(roots, configurations, reserve):
+        made = simulate(
+            world.workflow, configurations, roots=roots, library=world.library, profiles=world.profiles,
+            cluster=world.cluster, reserve=reserve,
+        )  # fmt: skip
+        return evaluation(made, world.workflow, configurations, world.profiles, world.cluster)
+
+    return replay
+
+
+def plan_for(world, per_s, *objectives, **limits):
+    replay = replay_of(world)
+    arguments = world.arguments() | {
+        "evaluate": lambda configurations, reserve: replay(world.roots, configurations, reserve)
+    }
+    goal = Goal(objectives or ("cost",), limits.pop("quality", 0.0), arrivals_per_s=per_s,
+                confidence=limits.pop("confidence", SURE), **limits)  # fmt: skip
+    return make_plan(world.workflow, goal, **arguments, replay=replay)
+
+
+def chain(*, cores=8, power=RENTED, items=3, agents=None):
+    """Two steps of one second and half a second a value, on one core each."""
+    made = agents or [
+        Made("slow", "a", 1.0, max_cores=1, load_s=0.0),
+        Made("quick", "b", 0.5, max_cores=1, load_s=0.0),
+    ]
+    return world_of({"a": ["data"], "b": ["a"]}, made, items=items, cluster=cluster_of(cores, power=power))
+
+
+@pytest.mark.parametrize(
+    ("per_s", "cores"), [(0.3, 1), (0.6, 1), (0.9, 2), (1.2, 2), (1.9, 4), (2.5, 4), (4.0, 8), (5.0, 8)]
+)
+def test_the_smallest_reservation_that_sustains_the_rate_is_taken(per_s, cores):
+    # A value takes 1.5 core-seconds, so that n cores take at most n / 1.5 a second.
+    plan = plan_for(chain(), per_s)
+    assert plan.reserves.cores == cores
+    assert per_s <= plan.rate.sustained.value <= cores / 1.5 * 1.03
+    assert plan.regime == "pipeline"
+
+
+def test_an_hour_costs_what_is_held_for_an_hour():
+    plan = plan_for(chain(), 0.9)
+    assert plan.rate.cost.value == pytest.approx(3.6 * 2 / 8, rel=0.01)
+    # 2 of 8 cores idle at 2 W for an hour, and 4 W for each of 1.5 CPU-seconds a value.
+    assert plan.rate.energy.value == pytest.approx(3600 * (2.0 + 0.9 * 1.5 * 4.0), rel=0.03)
+
+
+def test_on_a_machine_of_ones_own_an_hour_costs_its_electricity():
+    plan = plan_for(chain(power=OWN), 0.9)
+    assert plan.rate.cost.value == pytest.approx(plan.rate.energy.value / 3.6e6 * 0.36, rel=0.01)
+
+
+def test_a_rate_that_nothing_sustains_is_refused_with_the_largest_that_is():
+    with pytest.raises(InfeasibleError, match=r"No plan sustains arrivals of 9/s") as caught:
+        plan_for(chain(), 9.0)
+    error = caught.value
+    assert error.binding == "arrivals"
+    most = error.nearest.rate.sustained.value
+    assert most == pytest.approx(8 / 1.5, rel=0.05)
+    assert per_time(most) in str(error)
+    goal, _ = parse_goal_options(str(error.hint).removeprefix("Say ").split(" or less")[0].split())
+    assert plan_for(chain(), goal.arrivals_per_s).rate.sustained.value >= goal.arrivals_per_s
+
+
+def test_what_is_sustained_is_what_the_simulator_then_does():
+    for seed in (1, 2, 3, 5, 8):
+        world = random_world(seed)
+        plan = plan_for(world, 1e-3, "energy")
+        configurations = {name: step.configuration for name, step in plan.steps.items()}
+        values = [world.roots["data"][n % len(world.roots["data"])] for n in range(300)]
+        found = replay_of(world)({"data": values}, configurations, plan.reserves.share)
+        assert 300 / found.totals["latency"].value == pytest.approx(plan.rate.sustained.value, rel=0.1), seed
+
+
+def test_no_plan_with_fewer_cores_sustains_it_by_brute_force():
+    checked = 0
+    for seed in range(40):
+        world = random_world(seed, most_items=3)
+        if len(world.cluster.workers) > 1 or not any(
+            w.power.price_usd_per_hour.known for w in world.cluster.workers
+        ):
+            continue
+        search = prepare(world.workflow, **world.arguments()).search
+        if not 2 < search.space <= 60:
+            continue
+        values = {"data": [world.roots["data"][n % len(world.roots["data"])] for n in range(60)]}
+        paces = {}
+        for picks in search.all():
+            few, more = (
+                replay_of(world)({"data": values["data"][:n]}, search.configurations(picks), search.reserved(picks))
+                .totals["latency"].value
+                for n in (30, 60)
+            )  # fmt: skip
+            paces[picks] = 30 / (more - few)
+        most = max(paces.values())
+        plan = plan_for(world, 0.5 * most)
+        able = min(search.reserved(picks).cores for picks, pace in paces.items() if pace > 0.56 * most)
+        assert plan.reserves.cores <= able, seed
+        checked += 1
+    assert checked >= 3
+
+
+def test_a_margin_is_kept_to_the_rate():
+    wide = [Made("slow", "a", 1.0, max_cores=1, load_s=0.0)]
+    world = world_of({"a": ["data"]}, wide, cluster=cluster_of(4, power=RENTED))
+    # One core takes one a second; the profile's band goes to 1.2 s.
+    assert plan_for(world, 0.9).reserves.cores == 1
+    assert plan_for(world, 0.9, confidence=0.9).reserves.cores == 2
+    assert plan_for(world, 0.7, confidence=0.9).reserves.cores == 1
+    tight = plan_for(world, 3.8, confidence=0.9)
+    assert any("rate is at risk" in one for one in tight.cautions)
+
+
+def test_a_floor_makes_the_rate_cost_more():
+    agents = [
+        Made("rough", "a", 0.2, quality=0.5, max_cores=1, load_s=0.0),
+        Made("fine", "a", 2.0, quality=0.9, max_cores=1, load_s=0.0),
+    ]
+    world = world_of({"a": ["data"]}, agents, cluster=cluster_of(8, power=RENTED))
+    rough, fine = plan_for(world, 1.5), plan_for(world, 1.5, quality="best")
+    assert (rough.reserves.cores, fine.reserves.cores) == (1, 4)
+    with pytest.raises(InfeasibleError, match="at quality best: the largest rate found is"):
+        plan_for(world, 10.0, quality="best")
+    with pytest.raises(InfeasibleError, match=r"has quality 0\.95") as caught:
+        plan_for(world, 0.1, quality=0.95)
+    assert caught.value.binding == "quality"
+
+
+def test_limits_are_an_hours():
+    assert plan_for(chain(), 0.9, budget_usd=1.0).rate.cost.value <= 1.0
+    with pytest.raises(
+        InfeasibleError, match=r"keeps the budget of 0\.5 \$ an hour: the best needs 0\.9 \$"
+    ) as caught:
+        plan_for(chain(), 0.9, budget_usd=0.5)
+    assert caught.value.binding == "budget"
+    with pytest.raises(InfeasibleError, match="keeps the max-energy of 100 J an hour"):
+        plan_for(chain(), 0.9, max_energy_j=100.0)
+    with pytest.raises(InfeasibleError, match="it is unknown here"):
+        plan_for(chain(power=HostPower()), 0.5, budget_usd=1.0)
+
+
+def test_without_a_list_each_arrival_is_a_run():
+    world = chain()
+    world.workflow = replace(
+        world.workflow,
+        variables=(Variable("data", "text", ()),),
+        steps=tuple(replace(step, at=()) for step in world.workflow.steps),
+    )
+    world.roots = {"data": ["some text"]}
+    plan = plan_for(world, 0.5)
+    assert plan.rate.of == "runs, one after the other"
+    assert plan.rate.sustained.value == pytest.approx(1 / 1.5, rel=0.05)
+    with pytest.raises(InfeasibleError, match="largest rate found"):
+        plan_for(world, 1.0)
+
+
+def test_what_cannot_arrive_is_refused():
+    two = chain()
+    two.workflow = replace(
+        two.workflow, variables=(*two.workflow.variables, Variable("more", "text", ("more",)))
+    )
+    with pytest.raises(UsageError, match="Arrivals are of one list, and this workflow has data and more"):
+        plan_for(two, 1.0)
+    empty = chain(items=0)
+    with pytest.raises(UsageError, match="data is empty"):
+        plan_for(empty, 1.0)
+    world = chain()
+    with pytest.raises(UsageError, match="Arrivals cannot be planned here"):
+        make_plan(world.workflow, Goal(("cost",), 0.0, arrivals_per_s=1.0), **world.arguments())
+    with pytest.raises(UsageError, match="--deadline is of a job now"):
+        Goal(("cost",), deadline_s=5.0, arrivals_per_s=1.0)
+
+
+def test_a_frontier_is_of_the_inputs_at_hand():
+    world = chain()
+    plans = frontier(world.workflow, Goal(("cost",), 0.0, arrivals_per_s=1.0), **world.arguments())
+    assert all(plan.rate is None and plan.goal.arrivals_per_s is None for plan in plans)
+
+
+def test_the_plan_says_it_and_comes_back_from_json():
+    plan = plan_for(chain(), 0.9)
+    assert plan.notes[0].startswith("Arrivals: 54/min (values of data)")
+    assert "a is the slowest stage" in plan.notes[0]
+    assert "An hour of it takes" in plan.notes[0]
+    assert "only planned" in plan.notes[1]
+    assert plan.reserves.reason.startswith("of the plans tried with fewer cores the best would sustain 4")
+    data = json.loads(json.dumps(plan.to_json()))
+    assert data["rate"]["asked_per_s"] == 0.9
+    assert Plan.from_json(data) == plan
+    del data["rate"], data["goal"]["arrivals_per_s"]  # as an earlier version wrote it
+    assert Plan.from_json(data).rate is None
+
+
+def test_words_of_a_rate_without_watts():
+    rate = Rate(0.01, "values of x", Figure(0.02, "1/s"), "a", unknown("J"), unknown("USD"))
+    assert rate.words == (
+        "Arrivals: 36/h (values of x), 50 % of what it can take: up to 1.2/min are sustained (prior), a is the slowest stage."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "per_s"), [("2/min", 1 / 30), ("0.5/s", 0.5), ("90/h", 0.025), ("3 / hour", 3 / 3600)]
+)
+def test_a_rate_is_read_and_written(text, per_s):
+    goal, _ = parse_goal_options(["--arrivals", text])
+    assert goal.arrivals_per_s == pytest.approx(per_s)
+    assert parse_goal_options(goal_words(goal))[0] == goal
+    assert Goal.from_json(json.loads(json.dumps(goal.to_json()))) == goal
+
+
+@pytest.mark.parametrize("text", ["2", "2/", "/min", "2/fortnight", "-1/s", "0/s", "nan/s", "fast"])
+def test_nonsense_is_no_rate(text):
+    with pytest.raises(UsageError, match="--arrivals"):
+        parse_goal_options([f"--arrivals={text}"])
