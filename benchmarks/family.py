@@ -14,7 +14,7 @@ from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
 from murakkab_jupyter.agents.capability import Capability, Port, Yield
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.figure import Figure
-from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
+from murakkab_jupyter.core.hosts import ClusterView, HostPower, Share, WorkerView
 from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.profiles.profile import Prediction
@@ -101,13 +101,13 @@ class Case:
     cluster: ClusterView
     roots: Mapping[str, Sequence[Any]]
 
-    def evaluate(self, configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
+    def evaluate(self, configurations: Mapping[str, Configuration], reserve: Share) -> Evaluation:
         """By the simulator."""
         return replayed(
             self.workflow, configurations, reserve, self.roots, self.library, self.profiles, self.cluster
         )
 
-    def turned(self, configurations: Mapping[str, Configuration], reserve: int, world: int) -> Evaluation:
+    def turned(self, configurations: Mapping[str, Configuration], reserve: Share, world: int) -> Evaluation:
         """The same in a world that no planner has seen."""
         library: Any = Counted(self.library, world)
         profiles = Turned(self.profiles, world)
@@ -124,7 +124,7 @@ class Case:
 def replayed(
     workflow: Workflow,
     configurations: Mapping[str, Configuration],
-    reserve: int,
+    reserve: Share,
     roots: Mapping[str, Sequence[Any]],
     library: Library,
     profiles: Any,

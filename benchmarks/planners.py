@@ -34,6 +34,7 @@ from common import RESULTS, actual_of, header, job, load_average, median_spread,
 from family import case, replayed
 from truth import COUNT_SPREAD, SPEED_SPREAD, Turned
 
+from murakkab_jupyter.core.hosts import Share
 from murakkab_jupyter.planner.baselines import BASELINES
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.plan import Configuration, Plan
@@ -63,8 +64,8 @@ REAL_GOALS = ("energy", "latency", "quality, deadline")
 
 MARK = {"simulated": "# Planners compared by simulated runs", "real": "# Planners compared by real runs"}
 
-Turn = Callable[[Mapping[str, Configuration], int, int], Evaluation]
-"""Replays configurations with so many reserved cores in a world of that number."""
+Turn = Callable[[Mapping[str, Configuration], Share, int], Evaluation]
+"""Replays configurations on a reserved share of the cluster in a world of that number."""
 
 
 class Remembered:
@@ -76,7 +77,7 @@ class Remembered:
         self.spared_s = 0.0
         """CPU-seconds that simulations took whose results were given again."""
 
-    def __call__(self, configurations: Mapping[str, Configuration], reserve: int) -> Evaluation:
+    def __call__(self, configurations: Mapping[str, Configuration], reserve: Share) -> Evaluation:
         """Figures of a simulated run."""
         key = (*configurations.items(), reserve)
         if key in self.known:
@@ -280,7 +281,7 @@ def simulated(seeds: int, first: int, worlds: int, workers: int) -> list[str]:
                 profiles=session.profiles, cluster=view, evaluate=evaluate, effort=effort,
             ).search  # fmt: skip
 
-        def demo_turn(configurations: Mapping[str, Configuration], reserve: int, world: int) -> Evaluation:
+        def demo_turn(configurations: Mapping[str, Configuration], reserve: Share, world: int) -> Evaluation:
             profiles = Turned(session.profiles, world)
             return replayed(
                 declaration.workflow, configurations, reserve, declaration.readable(), session.library, profiles, view
