@@ -142,7 +142,10 @@ class Server:
         """A real answer of one token: by chat, else as a vector; what it can do, and what came back."""
         chat = self.chat(model, "Hi", timeout_s=timeout_s)
         if not chat.problem and not (isinstance(chat.body, dict) and chat.body.get("choices")):
-            chat = Answer(chat.status, chat.body, "answers something that is no chat completion")
+            # Some say what is wrong with status 200.
+            wrong = isinstance(chat.body, dict) and chat.body.get("error")
+            said = reason(json.dumps(chat.body)) if wrong else "something that is no chat completion"
+            chat = Answer(chat.status, chat.body, f"answers {self._hidden(said)}")
         if chat.status not in (400, 404, 405, 422, 501):
             return "chat", chat
         vector = self.ask(f"{self.url}/embeddings", {"model": model, "input": "Hi"}, timeout_s=timeout_s)

@@ -166,6 +166,13 @@ def test_a_page_in_place_of_an_error_is_said_by_its_title() -> None:
     assert "<html>" not in str(caught.value)
 
 
+def test_what_is_wrong_may_be_said_with_status_200() -> None:
+    with fake_server() as fake:
+        fake.script = [answers(200, {"error": {"message": "model is not loaded"}})]
+        with pytest.raises(ClusterError, match="lists fake-model, but answers model is not loaded"):
+            probe_server(fake.url)
+
+
 def newest(handler, body) -> None:
     """As the newest models of api.openai.com: they take no `max_tokens`, and more than one token to think."""
     if "max_tokens" in body:
