@@ -14,6 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from murakkab_jupyter.agents.capability import Capability, Port
+from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.cluster.engines.roster import Entry
+from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.events import (
     BatchEnded,
     BatchRetried,
@@ -27,9 +31,12 @@ from murakkab_jupyter.core.events import (
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView
 from murakkab_jupyter.core.kinds import Answer, Box, Boxes, Evidence, Passage, Scene, Segment, Transcript
+from murakkab_jupyter.notebook.errors import nearest_plan
 from murakkab_jupyter.notebook.hub import KINDS, hub_module, slot, source
+from murakkab_jupyter.notebook.views.agents import agents_view
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_view
+from murakkab_jupyter.notebook.views.engines import engines_view
 from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view
 from murakkab_jupyter.notebook.views.html import STYLE, Bundle
 from murakkab_jupyter.notebook.views.plan import plan_view
@@ -41,9 +48,11 @@ from murakkab_jupyter.notebook.views.tables import (
     Model,
     PastRun,
     cluster_view,
+    code_view,
     history_view,
     message_view,
     models_view,
+    status_view,
     words_view,
 )
 from murakkab_jupyter.planner.plan import Alternative, Configuration
@@ -187,7 +196,21 @@ def views(said: str) -> list[Bundle]:
         cluster_view(ClusterView((WorkerView(said, said, 1, 1),)), address=said),
         words_view(said, said),
         message_view(said),
+        results_view(evil_results(said), title=said, brief=said),
+        run_view(evil_state(said), bars=False, latest=[(said, said, said)]),
+        code_view(said, said),
+        status_view([dict.fromkeys(("id", "name", "status", "steps", "message"), said)]),
+        engines_view([Entry(said, None, (said,), problem=said)], said),
+        agents_view(evil_library(said)),
+        nearest_plan(InfeasibleError(said, binding=said, nearest=evil_plan(said))),
     ]
+
+
+def evil_library(said: str) -> Library:
+    library = Library()
+    library.add_capability(Capability("humming", said, (Port("tune", frozenset({"audio"})),), "audio"))
+    library.broken[said] = said
+    return library
 
 
 def sheets(said: str) -> dict[str, object]:

@@ -313,6 +313,26 @@ def test_the_static_plan_has_every_number_of_the_live_one():
         assert text in html
 
 
+def test_the_static_frontier_has_every_number_of_the_live_one():
+    one = samples.plan()
+    name, step = next(iter(one.steps.items()))
+    other = replace(step, configuration=Configuration("another", (("size", 3),), "cpu", 2, 0, 1, 4))
+    two = replace(one, steps={**one.steps, name: other}, notes=("Fastest; gives up 3 J (7 %).",))
+    plans = [one, two]
+    sheet = frontier_sheet(plans, chosen=two)
+    shown = frontier_view(plans, chosen=two)
+    for words in (words_of(shown), " ".join(shown.text.split())):
+        for point in sheet["points"]:
+            said = [
+                *point["texts"].values(),
+                *(part for pair in point["choices"] for part in pair),
+                point["gives"],
+            ]
+            assert [part for part in said if part not in words] == []
+        assert "2 (chosen)" in words
+        assert [part for part in (sheet["same"], sheet["coverage"], sheet["note"]) if part not in words] == []
+
+
 def test_guesses_have_a_dashed_edge_in_a_plan():
     html = plan_view(samples.plan(), samples.newsroom()).html
     assert "dashed: a prior" in html
