@@ -110,7 +110,7 @@ class Cluster:
         )
 
     def look(self, media: Sequence[Media]) -> None:
-        """Ask one worker of each host whether it sees some files where they lie; views say so from then on."""
+        """Ask one worker of each host whether it has some files, where they lie or from before; views say so from then on."""
         asked = {found.host: address for address, found in self._probes.items()}
         if not media:
             return

@@ -145,9 +145,12 @@ def readable(path: Path, media: Media, *, hashed_bytes: int = HASHED_BYTES) -> b
 
 
 async def sees_files(some: Sequence[Media]) -> bool:
-    """Whether the worker reads all of some files at their own paths, as far as their sizes say."""
+    """Whether the worker reads all of some files, at their own paths or in its cache, as far as their sizes say."""
     return await asyncio.to_thread(
-        lambda: all(readable(Path(one.path), one, hashed_bytes=-1) for one in some)
+        lambda: all(
+            readable(Path(one.path), one, hashed_bytes=-1) or readable(one.cached(), one, hashed_bytes=-1)
+            for one in some
+        )
     )
 
 

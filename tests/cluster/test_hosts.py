@@ -20,6 +20,7 @@ from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.events import Event, FilesBrought, ItemFailed, Reconfigured, WorkerChanged
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media, media_cache
+from murakkab_jupyter.session import Session
 from tests.cluster.hosts import NOBODY, Place
 from tests.cluster.parts import Run, alive, instance_pids, library, one_step, setting, wait_for
 
@@ -101,6 +102,37 @@ def test_media_that_workers_cannot_see_are_shipped_to_each(place: Place, tmp_pat
     shipped = list(place.folder.glob("*/cache/media/*"))
     assert all(file.suffix == ".txt" for file in shipped)  # no part is left
     assert len({file.name for file in shipped}) == 12
+
+
+@as_root
+def test_what_a_plan_says_is_brought_is_what_its_run_brings(place: Place, tmp_path: Path) -> None:
+    place.scheduler()
+    place.worker("east", blind=True)
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    for number in range(3):
+        (private / f"{number}.txt").write_text(f"The moon pulls the sea. Page {number} says so. " * 40)
+    for path in (*private.iterdir(), private):  # ours to read, as root, but not the worker's
+        os.chown(path, NOBODY, NOBODY)
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    with Session(
+        cluster=place.address, journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite"
+    ) as session:
+        declaration = session.declare(
+            "parts <- chunk {pages}\nshort <- summarise {parts} @extractive-summary", {"pages": str(private)}
+        )
+        plan = session.plan(declaration)
+        run = session.run(declaration, plan)
+        again = session.plan(declaration)
+    assert plan.transfer is not None
+    assert any(note.startswith("Files are brought to ") and "prior" in note for note in plan.notes)
+    assert run.status == "done"
+    assert run.bill is not None
+    assert run.bill.transfer is not None
+    assert (run.bill.transfer.files, run.bill.transfer.bytes) == (plan.transfer.files, plan.transfer.bytes)
+    assert run.bill.transfer.seconds.source == "measured"
+    assert run.bill.to_json()["transfer"]["files"] == 3
+    assert again.transfer is None, "they are there now"
 
 
 def test_media_on_shared_storage_are_read_where_they_are(place: Place) -> None:
