@@ -9,6 +9,7 @@ import pytest
 from murakkab_jupyter.core.events import CoresReserved
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, EngineView, HostPower, Share, WorkerView, allotted
+from murakkab_jupyter.notebook.views.frontier import reserved, same_plan
 from murakkab_jupyter.planner.bound import prove
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.holding import choices_of_hosts, reservations
@@ -162,6 +163,20 @@ def test_it_is_written_down_and_read_back():
     assert plan.reserves.share == Share(plan.reserves.cores, ("h1",))
     del data["reserves"]["spared"]  # as an earlier version wrote it
     assert Plan.from_json(data).reserves.share == Share(plan.reserves.cores)
+
+
+def test_plans_on_other_hosts_are_told_apart_wherever_plans_are_compared():
+    plan = plan_for(simulated(unlike((4, HUNGRY), (2, FRUGAL))))
+    cores = plan.reserves.cores
+    here = replace(plan, reserves=Reservation(cores, {"h1": 2}, spared={"h0": 2}))
+    there = replace(plan, reserves=Reservation(cores, {"h0": 2}, spared={"h1": 2}))
+    some = replace(plan, reserves=Reservation(cores, {"h0": 2, "h1": 2}, spared={"h2": 2}))
+    assert same_plan(here, here)
+    assert not same_plan(here, there)
+    words = [reserved(one)[0] for one in (here, there, some)]
+    assert words == [
+        f"{cores} of 2 cores of h1", f"{cores} of 2 cores of h0", f"{cores} of 2 cores a host, 2 of 3 hosts",
+    ]  # fmt: skip
 
 
 def test_gpus_of_a_host_whose_cores_are_spared_are_told():

@@ -128,7 +128,7 @@ def test_the_bill_of_the_planned_run_says_the_same():
     made = world(2, 2, blind=(0, 1), sizes=(30, 30, 30))
     plan = make_plan(made.workflow, Goal(("latency",), 0.0), **made.arguments())
     configurations = {name: step.configuration for name, step in plan.steps.items()}
-    found = run(made, configurations, reserve=plan.reserves.cores)
+    found = run(made, configurations, reserve=plan.reserves.share)
     bill = Bill.of(found.events, plan, made.cluster)
     assert bill.transfer == replace(plan.transfer, seconds=bill.transfer.seconds)
     assert bill.transfer.seconds.value == pytest.approx(plan.transfer.seconds.value)

@@ -60,7 +60,7 @@ def same_plan(one: Plan, other: Plan | None) -> bool:
     ours, theirs = (
         (
             {name: step.configuration for name, step in plan.steps.items()},
-            plan.reserves and plan.reserves.cores,
+            plan.reserves and plan.reserves.share,
         )
         for plan in (one, other)
     )
@@ -80,6 +80,11 @@ def reserved(plan: Plan) -> list[str]:
         words = f"at most {kept.cores} {'core' if kept.cores == 1 else 'cores'}"
     if len(kept.hosts) > 1:
         words += " a host"
+    if kept.spared:
+        of = len(kept.hosts) + len(kept.spared)
+        words += (
+            f" of {next(iter(kept.hosts))}" if len(kept.hosts) == 1 else f", {len(kept.hosts)} of {of} hosts"
+        )
     gpus = sum(kept.gpus.values())
     if gpus:
         words += f", {gpus} {'GPU' if gpus == 1 else 'GPUs'}"
