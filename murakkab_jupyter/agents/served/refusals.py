@@ -48,6 +48,7 @@ TOO_LONG = re.compile(
 )
 LENGTHS = frozenset({400, 413, 422, 500})
 """Statuses that servers give to what is too long."""
+UNPAID = re.compile(rb"insufficient_quota|exceeded your current quota|insufficient balance", re.IGNORECASE)
 SHAPE = re.compile(r"response_format|Input should be|[Ee]xtra inputs are not permitted")
 """A request that a server does not understand: it will not understand it later, whatever the status."""
 
@@ -98,8 +99,11 @@ def raise_for(endpoint: Endpoint, status: int, headers: Mapping[str, str], raw: 
     where = f"{endpoint.url} answered {status}"
     if status in LENGTHS and TOO_LONG.search(said):
         raise too_long(said)
-    passes = "insufficient_quota" not in said and not (status == 500 and SHAPE.search(said))
-    if status in AGAIN and passes:
+    if status == 402 or (status in {403, 429} and UNPAID.search(raw)):
+        # Told as a limit that passes by some, it passes when somebody pays.
+        msg = f"{where}: {said}."
+        raise AgentError(msg, hint="Look at the account's balance and limits, then resume the run.")
+    if status in AGAIN and not (status == 500 and SHAPE.search(said)):
         msg = f"answered {status} ({said})"
         raise Lost(msg, after_s(headers.get("retry-after")), crowded=status == 429)
     if status in {401, 403}:

@@ -15,6 +15,7 @@ from murakkab_jupyter.agents.served.calls import Caller
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.openai import OpenAIChat
 from murakkab_jupyter.agents.served.vectors import ServedEmbedding, ServedEncoder, ServedSearch
+from murakkab_jupyter.core.errors import AgentError
 from tests.agents.served.fake_openai import (
     FakeServer,
     Handler,
@@ -238,6 +239,23 @@ def test_an_answer_longer_than_the_context_is_refused_before_anything_is_asked(c
     assert "max_tokens=16 leaves no room" in failed.reason
     assert not server.asked
     assert not chat.notes
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (402, {"error": {"message": "Insufficient Balance"}}),
+        (429, {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}),
+    ],
+)
+def test_an_account_without_money_ends_the_step_and_not_each_item_after_five_tries(
+    chat, server, status, body
+):
+    server.script = [answers(status, body)] * 9
+    with pytest.raises(AgentError, match=f"answered {status}") as caught:
+        chat.complete([request()])
+    assert "balance" in str(caught.value)
+    assert len(server.asked) == 1
 
 
 def test_pictures_that_exceed_the_context_are_said_to(chat, server):
