@@ -134,8 +134,8 @@ def brief_bundle(run: Run) -> Bundle:
 
     name = run.workflow.name or "murakkab_run"
     brief = (
-        f"In brief, to keep this notebook small: {name} in a cell shows every result and the bill. "
-        "%config MurakkabMagics.saved_kb = 0 lifts the limit."
+        f"In brief, to keep this notebook small: `{name}` in a cell shows every result and the bill. "
+        "`%config MurakkabMagics.saved_kb = 0` lifts the limit."
     )
     results = results_view(run_results(run, pictures=False), title=f"Results ({run.status})", brief=brief)
     return join(results, run_view(state_of(run), bars=False))

@@ -100,7 +100,7 @@ def test_a_notebook_of_many_runs_stays_small_and_says_which_are_in_brief(kernel)
     last = replies[-1]
     assert last.shown[-1].keys() == {"text/html", "text/plain"}
     for words in (last.html, last.text):
-        assert "many in a cell shows every result and the bill" in words
+        assert "in a cell shows every result and the bill" in words
         assert "80 of 80" in words
     assert "In brief" not in kernel.run("many").html
     assert kernel.run("%config MurakkabMagics.saved_kb = 0").error is None

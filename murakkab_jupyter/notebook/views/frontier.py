@@ -17,6 +17,7 @@ from murakkab_jupyter.notebook.views.html import (
     Html,
     clean,
     cleaned,
+    coded,
     frame,
     heading,
     join,
@@ -280,11 +281,6 @@ def differs(sheet: dict[str, Any], point: dict[str, Any]) -> str:
         f"{step}: {' '.join(one for one in choice if one)}"
         for step, choice in zip(sheet["changing"], point["choices"], strict=True)
     )
-
-
-def coded(words: str) -> list[Html | str]:
-    """Words with what stands between backticks as code."""
-    return [tag("code", one) if odd % 2 else one for odd, one in enumerate(words.split("`"))]
 
 
 TAKE = "`%murakkab frontier --take N` takes plan N; `%murakkab run` then runs it."

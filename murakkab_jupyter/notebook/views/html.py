@@ -31,6 +31,7 @@ __all__ = [
     "Html",
     "clean",
     "cleaned",
+    "coded",
     "frame",
     "heading",
     "join",
@@ -196,6 +197,11 @@ def heading(title: str, detail: object = None) -> Html:
 def note(*children: object) -> Html:
     """A quiet line."""
     return tag("div", *children, style=f"font-size:12px;margin:4px 0;{MUTED}")
+
+
+def coded(words: str) -> list[Html | str]:
+    """Words with what stands between backticks as code."""
+    return [tag("code", one) if odd % 2 else one for odd, one in enumerate(words.split("`"))]
 
 
 def pills(pairs: Iterable[tuple[str, object]], *, guessed: Container[str] = ()) -> Html:

@@ -17,6 +17,7 @@ from murakkab_jupyter.notebook.views.html import (
     Cell,
     Html,
     clean,
+    coded,
     frame,
     heading,
     note,
@@ -120,7 +121,7 @@ def results_view(
         parts += html
         lines += text
     if brief:
-        parts.append(note(brief))
+        parts.append(note(*coded(brief)))
         lines += ["", wrap_text(brief)]
         rest, level = [], None
     for name_level, names in by_level(workflow, rest):
