@@ -152,8 +152,20 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
             fault += f", for {100 * (theirs_q - mine_q):.0f} points of quality here"
     else:
         fault = tie(search, picks, rival, goal)
+    if others := held_for(search, picks, rival, place):
+        fault += f" ({mine.configuration.engine} would be held for {others} all the same)"
     what = agent if agent != mine.configuration.agent else difference(mine, theirs)
     return f"{what}: {gain}, but {fault}." if gain else f"{what}: {fault}."
+
+
+def held_for(search: Search, picks: Picks, rival: Picks, place: int) -> str:
+    """The other steps whose engine a rival would leave to them, taking one with GPUs of its own; empty where there are none."""
+    name = search.names[place]
+    mine, theirs = search.configurations(picks), search.configurations(rival)[name]
+    if not (mine[name].engine and theirs.gpus and theirs.engine and theirs.engine != mine[name].engine):
+        return ""
+    sharing = [one for one in mine if one != name and mine[one].engine == mine[name].engine]
+    return " and ".join(sharing) if mine[name].gpus else ""
 
 
 def keeps(search: Search, picks: Picks, goal: Goal) -> str:

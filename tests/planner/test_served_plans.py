@@ -146,6 +146,16 @@ def test_steps_that_use_one_model_share_its_engine_and_pay_one_start(on):
     assert start < plan.predicted["latency"].value < 2 * start
 
 
+def test_that_a_shared_engine_would_be_held_all_the_same_is_said_of_a_rival(on):
+    session = on("h100-server")
+    plan = plan_on(session, CHAIN, 40)
+    assert chosen(plan).engine == chosen(plan, "other").engine != ""
+    for step, other in (("short", "other"), ("other", "short")):
+        rival = plan.steps[step].runner_up
+        assert rival.configuration.engine not in ("", chosen(plan).engine)
+        assert f"({chosen(plan).engine} would be held for {other} all the same)" in rival.reason
+
+
 def test_more_gpus_than_there_are_is_an_error_that_says_what_to_do(on, tmp_path):
     session = on(described(tmp_path, "H100", 4))
     pinned = CHAIN.replace("{texts}", "{texts} @llama-3-1-70b-instruct-4xh100-summary").replace(
