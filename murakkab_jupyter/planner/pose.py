@@ -377,7 +377,8 @@ def holdings(
             share[host] * (power[host].price_usd_per_hour.value or 0.0) / SECONDS_PER_HOUR for host in whole
         )
         fewer = 0
-        for count in few(len(whole), MOST_HOSTS):
+        # One host or two alone are what most plans hold.
+        for count in sorted({0, min(1, len(whole) - 1), *few(len(whole), MOST_HOSTS)}):
             number = count + 1
             found += [
                 Host(

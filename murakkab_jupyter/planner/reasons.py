@@ -14,7 +14,7 @@ from murakkab_jupyter.planner.margin import margin_note, margin_of
 from murakkab_jupyter.planner.modes import Candidates, Mode
 from murakkab_jupyter.planner.plan import Alternative, Plan
 from murakkab_jupyter.planner.quality import SHARES, Judge
-from murakkab_jupyter.planner.search import AFTER, AFTER_QUALITY, Picks, Search
+from murakkab_jupyter.planner.search import AFTER, AFTER_QUALITY, Picks, Search, hundredths
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction
 from murakkab_jupyter.workflow.goal import TIERS, Goal, Objective
 
@@ -207,7 +207,9 @@ def fault_of(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
 def doubts(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str | None:
     """Which limit a rival keeps less surely than the plan, in words; None where it keeps all as surely."""
     here, there = search.risk(picks, goal), search.risk(rival, goal)
-    less = {limit: share for limit, share in there.items() if share > here.get(limit, 0.0)}
+    less = {
+        limit: share for limit, share in there.items() if hundredths(share) > hundredths(here.get(limit, 0.0))
+    }
     if not less:
         return None
     limit = max(less, key=lambda one: less[one])

@@ -23,7 +23,7 @@ from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.planner.quality import Judge
 from murakkab_jupyter.workflow.goal import Goal, Objective
 
-__all__ = ["EVALUATIONS", "Picks", "Search"]
+__all__ = ["EVALUATIONS", "Picks", "Search", "hundredths"]
 
 Picks = tuple[int, ...]
 """One index into the modes of each step, and the last one into the reservations (`Estimator.held`, all cores last)."""
@@ -204,7 +204,7 @@ class Search:
         doubt = math.fsum(self.risk(picks, goal).values())
         return (
             broken,
-            doubt,
+            hundredths(doubt),
             *ranked(goal, lambda objective: self.value(picks, objective)),
             picks[-1],
             *picks,
@@ -226,7 +226,7 @@ class Search:
         broken += self.judge.shortfall(found.score, goal.floor)
         return (
             broken,
-            doubt,
+            hundredths(doubt),
             *ranked(goal, lambda objective: estimated(found, objective)),
             picks[-1],
             *picks,
@@ -445,6 +445,11 @@ def ranked(goal: Goal, value: Callable[[Objective], float]) -> list[float]:
     after = AFTER_QUALITY if goal.objectives[0] == "quality" else AFTER
     rest = [value(objective) for objective in after if objective not in goal.objectives]
     return [*rough, *(significant(number) for number in stated[::-1]), *(significant(n) for n in rest)]
+
+
+def hundredths(doubt: float) -> float:
+    """A doubt in whole hundredths, none only where there is none: a plan that keeps a limit more surely by less is no better for it."""
+    return math.ceil(100 * doubt - 1e-9) / 100
 
 
 def bucket(number: float) -> float:

@@ -99,6 +99,13 @@ def test_the_surest_plan_is_taken_where_all_are_at_risk():
     assert agent(plan_for(Goal(("quality",), deadline_s=4.2), agents=agents)) == "nearly"
 
 
+def test_to_keep_a_deadline_more_surely_by_a_hair_is_worth_nothing():
+    agents = (*AGENTS, Made("alike", "only", 1.002, 0.9, parallel=0.0, load_s=0.0))
+    plan = plan_for(Goal(("quality",), deadline_s=1.1), agents=agents)
+    assert plan.cautions, "both are at risk"
+    assert agent(plan) == "alike"
+
+
 def test_what_is_expected_to_break_a_deadline_is_infeasible_as_ever():
     with pytest.raises(InfeasibleError, match="No plan meets the deadline") as caught:
         plan_for(Goal(("quality",), deadline_s=0.9))

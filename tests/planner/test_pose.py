@@ -108,6 +108,16 @@ def test_holdings_are_cheapest_and_largest_for_their_number_of_hosts():
     assert (half.cores, half.idle_w, half.reserve) == (2, 4.0, 2)
 
 
+def test_one_host_of_many_is_a_holding_of_its_own():
+    cluster = cluster_of(*[4] * 8)
+    assert [(one.cores, one.idle_w) for one in holdings(cluster, [4], [1], None)] == [
+        (4, pytest.approx(2.0)),
+        (8, pytest.approx(4.0)),
+        (16, pytest.approx(6.0)),
+        (32, pytest.approx(10.0)),
+    ]
+
+
 def test_few_places_of_many_keep_the_last():
     assert few(3, 4) == [0, 1, 2]
     for count in range(5, 40):
