@@ -560,11 +560,16 @@ class Hunt:
             return max(1, self.table.horizon)
         return max(1, sum(max(c.amounts[meter] for c in some) for some in self.table.choices))
 
-    def worse(self, one: Draft, other: Draft) -> bool:
-        """Whether a draft is worse than another in the first objective in which they truly differ."""
-        for a, b, meter in zip(one.values, other.values, self.meters, strict=True):
-            if abs(a - b) > self.slack(meter) and not (self.is_zero(meter, a) and self.is_zero(meter, b)):
-                return a > b
+    def worse(self, one: Solution, other: Solution) -> bool:
+        """Whether a plan is worse than another in the first objective in which their figures differ.
+
+        Where units are rounded they do not tell small figures apart, and figures that are closer than the tolerance
+        are equal.
+        """
+        for name, meter in zip(self.objectives, self.meters, strict=True):
+            a, b = one.totals[name], other.totals[name]
+            if abs(a - b) > (TOLERANCE * max(abs(a), abs(b)) if self.slack(meter) else 0.0):
+                return a < b if name == QUALITY else a > b
         return False
 
     def as_good(self, found: Draft, held: Draft, until: int | None = None) -> bool:
@@ -579,6 +584,10 @@ class Hunt:
         held = self.held
         if held is None:
             raise Impossible
-        if self.old is not None and self.worse(held, self.old):
-            held = self.old
-        return solution_of(self.table, self.objectives, held, [*self.passes, *self.rest])
+        passes = [*self.passes, *self.rest]
+        made = solution_of(self.table, self.objectives, held, passes)
+        if self.old is not None and self.old.picks != held.picks:
+            kept = solution_of(self.table, self.objectives, self.old, passes)
+            if self.worse(made, kept):
+                return kept
+        return made

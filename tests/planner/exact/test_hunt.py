@@ -95,7 +95,7 @@ def test_a_certificate_that_lies_is_overruled(monkeypatch: pytest.MonkeyPatch):
         LIAR, activities=[*LIAR.activities[:3], replace(LIAR.activities[3], modes=(Mode(3, {"cpu": 2}),))]
     )
     assert best_of(problem, ("latency",)) == (14.0,)
-    solution = solve(problem)
+    solution = solve(problem, time_limit_s=60.0)  # on a busy machine the import alone may take seconds
     assert (solution.makespan_s, solution.optimal, solution.lower_bound) == (14.0, True, 14.0)
     assert solution.proof == "overruled"
 
@@ -104,7 +104,7 @@ def test_a_claim_that_nothing_is_feasible_is_overruled(monkeypatch: pytest.Monke
     """A fake solver that calls everything infeasible."""
     nothing = cpsat.Outcome(None, None, None, proven=False, impossible=True, stopped=False)
     monkeypatch.setattr(cpsat.Model, "minimise", lambda *_, **__: nothing)
-    solution = solve(replace(LIAR, deadline_s=14))
+    solution = solve(replace(LIAR, deadline_s=14), time_limit_s=60.0)
     assert (solution.makespan_s, solution.optimal) == (14.0, True)
 
 
@@ -547,6 +547,14 @@ def test_of_plans_of_quality_zero_the_old_one_is_kept_where_it_is_better_in_the_
     problem = Problem(acts)
     old = solve(problem, ("quality", "latency"))
     assert solve(problem, ("quality", "latency"), 0.0, hint=old).makespan_s == old.makespan_s == 2.0
+
+
+def test_an_old_plan_that_is_better_by_less_than_a_unit_is_kept_where_time_is_too_short_to_tell():
+    modes = [Mode(1, {}, {"usd": 1e12}), Mode(1, {}, {"usd": 1e-9}, 0.9), Mode(1, {}, {"usd": 0.0}, 0.5)]
+    problem = Problem([Activity("a", modes)])
+    old = solve(problem, ("usd", "quality"))
+    assert old.totals["usd"] == 0.0
+    assert solve(problem, ("usd", "quality"), 0.0, hint=old).mode == old.mode
 
 
 def test_a_budget_for_what_nothing_consumes_is_kept():
