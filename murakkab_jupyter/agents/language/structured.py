@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed, Inputs, Tokens
@@ -28,16 +29,21 @@ __all__ = ["ClassWriter", "RecordWriter", "TranslationWriter", "ask_in_form", "j
 
 PIECE = 1200
 """Most characters translated in one request: a model that is given more leaves sentences out."""
-OBJECT = re.compile(r"\{.*\}", re.DOTALL)
+MOST_BRACES = 100
+"""So many braces are tried as the beginning of an object."""
 
 
 def json_in(text: str) -> dict[str, Any] | None:
     """The JSON object in a reply, with or without words around it; None where there is none."""
-    for candidate in (text, *OBJECT.findall(text)):
+    for start in islice(re.finditer(r"\{", text), MOST_BRACES):
         try:
-            found = json.loads(candidate)
-        except (ValueError, RecursionError):
+            found, _ = json.JSONDecoder().raw_decode(text, start.start())
+        except json.JSONDecodeError as error:
+            if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
+                return None  # cut off: an object within it is not the one that was meant
             continue
+        except RecursionError:
+            return None
         if isinstance(found, dict):
             return found
     return None

@@ -42,7 +42,7 @@ FORMS: Mapping[str, re.Pattern[str]] = {
         r"(?:[$€£¥]|\b(?:USD|EUR|GBP|CHF)) ?\d(?:[\d,.]*\d)?(?: (?:million|billion|thousand))?|"
         r"\b\d(?:[\d,.]*\d)?(?: ?[$€£¥]| (?:USD|EUR|GBP|CHF|dollars?|euros?|pounds?)\b)"
     ),
-    "number": re.compile(r"(?<![\w.,-])-?\d[\d,]*(?:\.\d+)?(?![\w-])"),
+    "number": re.compile(r"(?<![\w.,-])-?\d(?:[\d.,]*\d)?(?![\w-])"),
     "integer": re.compile(r"(?<![\w.,-])-?\d[\d,]*(?![\w-]|\.\d)"),
 }
 AFTER = r"\s*(?:\([^)]*\)\s*)?(?::|=|\bis\b|\bare\b|\bwas\b|#|\bno\.?|–|-)\s*"

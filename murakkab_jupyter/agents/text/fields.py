@@ -216,14 +216,38 @@ def typed(value: Any, kind: str) -> Any:
     return value.strip() if isinstance(value, str) else str(value)
 
 
+WRITTEN = re.compile(r"-?\d{1,3}(?:[ \u00a0\u202f'’]\d{3})+(?:[.,]\d+)?(?!\d)|-?\d[\d.,]*")  # noqa: RUF001 - Swiss typography
+"""A number as people write it, with its thousands set apart or not."""
+
+
+def in_points(written: str) -> str | None:
+    """A written number with a point before its decimals and nothing between its thousands; None for what is none (3.5.2024).
+
+    Of two kinds of signs the last one comes before the decimals. A comma alone does where one or two digits follow it
+    (12,50), and sets thousands apart otherwise (1,250); several points set thousands apart (1.250.000).
+    """
+    bare = re.sub(r"[ \u00a0\u202f'’]", "", written).rstrip(".,")  # noqa: RUF001 - Swiss typography
+    if "," in bare and "." in bare:
+        point = max(",", ".", key=bare.rfind)
+        bare = bare.replace("." if point == "," else ",", "").replace(point, ".")
+    elif re.fullmatch(r"-?\d+,\d{1,2}", bare):
+        bare = bare.replace(",", ".")
+    elif bare.count(".") > 1:
+        bare = bare.replace(".", "") if re.fullmatch(r"-?\d{1,3}(?:\.\d{3})+", bare) else ""
+    else:
+        bare = bare.replace(",", "")
+    return bare if re.fullmatch(r"-?\d+(?:\.\d+)?", bare) else None
+
+
 def number(value: Any, *, whole: bool) -> float | int | None:
     if isinstance(value, bool):
         return None
     if not isinstance(value, int | float):
-        bare = re.search(r"-?\d[\d,\u00a0 ]*(?:\.\d+)?", str(value))
-        if bare is None:
+        written = WRITTEN.search(str(value))
+        plain = in_points(written[0]) if written is not None else None
+        if plain is None:
             return None
-        value = float(re.sub(r"[,\u00a0 ]", "", bare[0]))
+        value = float(plain)
     try:
         exact = float(value)
     except OverflowError:

@@ -147,6 +147,9 @@ def test_without_a_language_it_is_said_what_to_type():
 def test_json_is_found_among_words():
     assert json_in('Here: {"a": {"b": 1}} as asked') == {"a": {"b": 1}}
     assert json_in("[1]") is json_in("none") is None
+    assert json_in('With {braces}: {"a": 1}, and {"b": 2} too.') == {"a": 1}
+    assert json_in('{"a": {"b": 1}, "c": "half a') is json_in('{"a": {"b": 1},') is json_in('{"a": 1') is None
+    assert json_in('{"a":' * 5000) is None
 
 
 def test_words_that_do_not_fit_are_summarised_in_parts_and_then_together():

@@ -70,6 +70,32 @@ def test_a_number_that_is_none_is_left_out(value):
     assert fitted({"total": value}, fields_of("total: number")) == {"total": None}
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("1,250.00 EUR", 1250.0),
+        ("1.250,00 EUR", 1250.0),
+        ("12,50", 12.5),
+        ("1,250", 1250.0),
+        ("1.5", 1.5),
+        ("1.250.000", 1250000.0),
+        ("4 200", 4200.0),
+        ("4'200.50 CHF", 4200.5),
+        ("-7", -7.0),
+        ("about 3,", 3.0),
+        ("3.5.2024", None),
+        ("none", None),
+        ("2 of 30", 2.0),
+    ],
+)
+def test_a_number_is_read_as_it_is_written_here_or_there(written, value):
+    assert fitted({"total": written}, fields_of("total: number"))["total"] == value
+
+
+def test_a_number_with_a_comma_before_its_decimals_is_found_in_a_text():
+    assert extracted("betrag: number", "Rechnung 12, Betrag: 1.250,00 EUR") == {"betrag": 1250.0}
+
+
 def test_a_record_is_fitted_to_its_fields():
     fields = fields_of("total: number, count: integer, paid: boolean, tags: list, who")
     made = fitted(
