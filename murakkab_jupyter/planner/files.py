@@ -12,7 +12,7 @@ from typing import Any
 
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.figure import Figure
-from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.core.hosts import ClusterView, Share
 from murakkab_jupyter.core.media import Media, find_media
 from murakkab_jupyter.core.transfer import PRIOR_NETWORK, Transfer
 from murakkab_jupyter.workflow.model import Workflow
@@ -141,15 +141,22 @@ def haul_of(files: Files | None, cluster: ClusterView) -> dict[str, Haul]:
     return found
 
 
-def transfer_note(transfer: Transfer | None, cluster: ClusterView) -> tuple[str, ...]:
-    """What is brought to other hosts, how fast, and what is not counted."""
+def transfer_note(
+    transfer: Transfer | None, cluster: ClusterView, share: Share | None = None
+) -> tuple[str, ...]:
+    """What is brought to other hosts (of a share, where one is reserved), how fast, and what is not counted."""
     if transfer is None:
         return ()
-    blind = list(dict.fromkeys(worker.host for worker in cluster.workers if not worker.sees_files))
+    kept = Share.of(share)
+    blind = list(
+        dict.fromkeys(
+            worker.host for worker in cluster.workers if not worker.sees_files and kept.covers(worker.host)
+        )
+    )
     where = ", ".join(blind) if len(blind) <= 3 else f"{len(blind)} hosts"
     do = "does" if len(blind) == 1 else "do"
     pace = pace_of(cluster)
-    band = "" if pace.low in (None, pace.value) else f", {pace.low:.3g} to {pace.high:.3g}"
+    band = "" if pace.low in (None, pace.value) else f", {pace.low:g} to {pace.high:g}"
     return (
         f"Files are brought to {where}, which {do} not see them, each once to a host: {transfer.words} at "
         f"{pace.value:.3g} MB/s ({pace.source}{band}). What steps make goes with the calls, and is not counted.",

@@ -366,7 +366,7 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
         transfer=result.transfer,
         notes=(
             *paced_note(problem, picks, result),
-            *transfer_note(result.transfer, problem.estimator.cluster),
+            *transfer_note(result.transfer, problem.estimator.cluster, search.reserved(picks)),
             *notes_of(
                 problem.found,
                 problem.judge,

@@ -6,6 +6,7 @@ import pytest
 
 from murakkab_jupyter.core.events import FilesBrought
 from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import Share
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.core.transfer import PRIOR_NETWORK, Transfer
@@ -75,7 +76,7 @@ def test_the_note_says_what_goes_where_how_fast_and_what_is_not_counted():
     some = Transfer(3, 360_000_000, Figure(3.6, "s", 0.36, 30.0))
     (note,) = transfer_note(some, blind(cluster_of(2, 2, 2), 1, 2))
     assert note.startswith(
-        "Files are brought to h1, h2, which do not see them, each once to a host: 3 files, 360 MB, 3.6 s at 100 MB/s (prior, 12 to 1e+03)"
+        "Files are brought to h1, h2, which do not see them, each once to a host: 3 files, 360 MB, 3.6 s at 100 MB/s (prior, 12 to 1000)"
     )
     assert note.endswith("What steps make goes with the calls, and is not counted.")
     (note,) = transfer_note(
@@ -84,6 +85,8 @@ def test_the_note_says_what_goes_where_how_fast_and_what_is_not_counted():
     assert "which does not see them" in note
     assert "500 MB/s (measured)" in note
     assert transfer_note(None, cluster_of(2)) == ()
+    (note,) = transfer_note(some, blind(cluster_of(2, 2, 2), 1, 2), Share(2, ("h0", "h2")))
+    assert note.startswith("Files are brought to h2, which does not see them")
 
 
 def test_what_a_run_has_brought_is_the_sum_of_its_events_and_comes_back_from_json():
