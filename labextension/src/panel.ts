@@ -176,6 +176,7 @@ function runItem(run: PanelRun, actions: Actions, reason: string, why: (words: s
 
 function worker(one: PanelWorker): HTMLElement {
   const detail = [
+    things(one.cores, 'core'),
     one.memory !== null ? size(one.memory) : '',
     one.gpus.length ? one.gpus.join(', ') : 'no GPU',
     one.label.includes(one.host) ? '' : one.host
@@ -187,7 +188,7 @@ function worker(one: PanelWorker): HTMLElement {
       'div',
       { class: 'jp-murakkab-row' },
       el('span', { class: 'jp-murakkab-grow', title: one.name === one.label ? one.name : `${one.label}, ${one.name}` }, one.label),
-      el('span', {}, one.lost ? '✗ lost' : `${one.busy} of ${things(one.cores, 'core')} busy`)
+      el('span', {}, one.lost ? '✗ lost' : `${one.busy} of ${one.cores} busy`)
     ),
     one.lost ? null : meter(one.cores ? one.busy / one.cores : 0, `Busy cores of ${one.label}`),
     el('p', { class: 'jp-murakkab-small' }, detail.join(' · '))
@@ -225,7 +226,7 @@ function ownCluster(one: OwnCluster, actions: Actions, reason: string, why: (wor
       'div',
       { class: 'jp-murakkab-row', title: one.address },
       one.name ? el('strong', {}, one.name) : null,
-      el('span', { class: 'jp-murakkab-grow', title: `${what} of this notebook` }, one.name ? what : `A ${what}`),
+      el('span', { class: 'jp-murakkab-grow' }, one.name ? '' : `A ${what}`),
       offer(
         { class: 'jp-murakkab-button', 'data-key': `use-${one.address}`, 'aria-label': `Plan for ${name}` },
         one.why || reason,
@@ -234,7 +235,7 @@ function ownCluster(one: OwnCluster, actions: Actions, reason: string, why: (wor
         'Plan for it'
       )
     ),
-    one.kind ? el('p', { class: 'jp-murakkab-small' }, 'Made by this notebook’s own code') : el('p', { class: 'jp-murakkab-small' }, `Made by this notebook’s own code; its scheduler is ${schedulerWords(one.address)}`),
+    one.kind ? el('p', { class: 'jp-murakkab-small' }, `${one.kind}, made by this notebook’s own code`) : el('p', { class: 'jp-murakkab-small' }, `Made by this notebook’s own code; its scheduler is ${schedulerWords(one.address)}`),
     one.why ? el('p', { class: 'jp-murakkab-small jp-murakkab-why' }, one.why) : null,
     one.workers?.length
       ? el(

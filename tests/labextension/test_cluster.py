@@ -41,7 +41,7 @@ def test_the_notebooks_own_cluster_is_found_shown_and_used(desk):
     panel = desk.panel()
     desk.run(0)
     own = panel.get_by_role("group", name="Cluster mine of")
-    own.get_by_text("LocalCluster", exact=True).wait_for()
+    own.get_by_text("LocalCluster, made by this").wait_for()
     own.get_by_text("1 worker, 2 cores").wait_for()
     own.get_by_text("worker on this host").wait_for()
     assert "://" not in panel.inner_text()
@@ -51,8 +51,8 @@ def test_the_notebooks_own_cluster_is_found_shown_and_used(desk):
     panel.get_by_text("Plan for mine: There is no workflow yet").wait_for()
     # What its workers do, and workers that join, are told while no cell runs.
     desk.run(2)
-    own.get_by_text("1 of 2 cores busy").wait_for()
-    own.get_by_text("0 of 2 cores busy").wait_for()
+    own.get_by_text("1 of 2 busy").wait_for()
+    own.get_by_text("0 of 2 busy").wait_for()
     desk.run(3)
     own.get_by_text("2 workers, 4 cores").wait_for()
     # It is planned for by a line that stays in the notebook, and is then the cluster in use.
