@@ -116,7 +116,8 @@ def test_a_plan_says_what_it_brings_and_so_does_its_json():
     made = world(2, 2, blind=(0, 1), sizes=(30, 30))
     plan = make_plan(made.workflow, Goal(("latency",), 0.0), **made.arguments())
     assert plan.transfer.files >= 2
-    assert any(note.startswith("Files are brought to h0, h1") for note in plan.notes)
+    hosts = ", ".join(plan.reserves.hosts)
+    assert any(note.startswith(f"Files are brought to {hosts}, which") for note in plan.notes)
     data = json.loads(json.dumps(plan.to_json()))
     assert data["transfer"]["bytes"] == plan.transfer.bytes
     assert Plan.from_json(data) == plan
