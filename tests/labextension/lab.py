@@ -34,6 +34,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+OURS = [".jp-murakkab", ".murakkab", "[data-murakkab]", "#murakkab-panel"]
 THEMES = "@jupyterlab/apputils-extension:themes"
 
 
@@ -376,3 +377,20 @@ def sit_down(lab: Lab, browser: Any, width: int = 1280, height: int = 1000) -> t
     page.on("pageerror", lambda error: one.said.append(str(error)))
     page.on("dialog", dialog)
     return one, context
+
+
+def serious(page: Any) -> list:
+    """What axe-core finds serious or critical in our elements, as far as they are in the page."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        lacking("axe is not installed: pip install axe-playwright-python")
+    here = [where for where in OURS if page.locator(where).count()]
+    assert here
+    found = Axe().run(page, context={"include": [[where] for where in here]}).response
+    return [
+        (one["id"], node["html"][:160], node["failureSummary"][:300])
+        for one in found["violations"]
+        if one["impact"] in {"serious", "critical"}
+        for node in one["nodes"]
+    ]

@@ -6,29 +6,10 @@ import json
 
 import pytest
 
-from tests.labextension.lab import code, lacking
+from tests.labextension.lab import code, serious
 from tests.labextension.test_screenshots import FLOW
 
 pytestmark = [pytest.mark.media, pytest.mark.timeout(700)]
-
-OURS = [".jp-murakkab", ".murakkab", "[data-murakkab]", "#murakkab-panel"]
-
-
-def serious(page) -> list:
-    """Violations in our elements, as far as they are in the page."""
-    try:
-        from axe_playwright_python.sync_playwright import Axe
-    except ImportError:
-        lacking("axe is not installed: pip install axe-playwright-python")
-    here = [where for where in OURS if page.locator(where).count()]
-    assert here
-    found = Axe().run(page, context={"include": [[where] for where in here]}).response
-    return [
-        (one["id"], node["html"][:160], node["failureSummary"][:300])
-        for one in found["violations"]
-        if one["impact"] in {"serious", "critical"}
-        for node in one["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.labextension.lab import code
+from tests.labextension.lab import code, serious
 
 MADE = """%load_ext murakkab_jupyter
 import time
@@ -45,6 +45,7 @@ def test_the_notebooks_own_cluster_is_found_shown_and_used(desk):
     own.get_by_text("1 worker, 2 cores").wait_for()
     own.get_by_text("worker on this host").wait_for()
     assert "://" not in panel.inner_text()
+    assert serious(desk.page) == []
     # Nothing to plan yet, which the button says.
     use = own.get_by_role("button", name="Plan for mine")
     use.click(force=True)

@@ -7,7 +7,7 @@ from murakkab_jupyter.notebook.views.found import RESULTS_TYPE, results_json
 from murakkab_jupyter.notebook.views.results import Results, results_view
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
-from tests.labextension.lab import code, shown
+from tests.labextension.lab import code, serious, shown
 from tests.notebook import samples
 
 SCENES = 300
@@ -67,6 +67,7 @@ def test_some_cards_are_shown_and_more_on_demand_and_the_rest_is_a_line_away(des
     scenes_bar = view.get_by_role("group", name="How many videos/scenes are shown")
     scenes_bar.get_by_text(f"12 of {SCENES} shown").wait_for()
     assert cards.count() == 12
+    assert serious(desk.page) == []
     scenes_bar.get_by_role("button", name="Show 12 more").click()
     scenes_bar.get_by_text(f"24 of {SCENES} shown").wait_for()
     assert cards.count() == 24
@@ -104,10 +105,13 @@ def test_some_cards_are_shown_and_more_on_demand_and_the_rest_is_a_line_away(des
 
 def test_rows_failures_and_long_texts_say_what_they_leave_out(desk):
     desk.lab.write("rows.ipynb", code("1", [output(texts())]))
-    desk.open("rows.ipynb", kernel=False)
+    with desk.lab.theme("Dark"):
+        desk.open("rows.ipynb", kernel=False)
+        desk.page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
     view = desk.output(0).locator(".jp-murakkab-results")
     rows = view.get_by_role("group", name="How many notes are shown")
     rows.get_by_text("30 of 500 shown").wait_for()
+    assert serious(desk.page) == []
     assert view.locator("tbody tr:visible").count() == 30
     kept = int(rows.get_by_role("button", name="kept here").inner_text().split()[2])
     rows.get_by_role("button", name="kept here").click()
