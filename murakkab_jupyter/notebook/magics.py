@@ -114,8 +114,9 @@ class MurakkabMagics(Magics):
                  agents models profile engine cluster export help
         Options: --minimize cost|energy|latency   --maximize quality   (order = priority)
                  --quality best|good|fair|basic|FLOAT   --deadline 2min   --budget 0.05usd
-                 --max-energy 500J   --confidence 90%   --cluster ADDRESS|FILE
-                 --cores N   --json FILE   --run (on a cell)   --background (do not wait)
+                 --max-energy 500J   --confidence 90%   --arrivals 2/min (inputs keep coming)
+                 --cluster ADDRESS|FILE   --cores N   --json FILE   --run (on a cell)
+                 --background (do not wait)
                  --fresh (take nothing from earlier runs)
                  A value may be a variable: --minimize {goal}
 
