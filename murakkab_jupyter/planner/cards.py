@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.core.hosts import ClusterView, EngineView
 from murakkab_jupyter.planner.plan import Configuration
 
 __all__ = ["gpu_shares", "gpus_of_hosts", "held_gpus", "idle_w"]
@@ -15,7 +15,7 @@ def held_gpus(configurations: Iterable[Configuration], cluster: ClusterView) -> 
     """GPUs of each worker that engines hold for some steps; None where the cluster has not so many.
 
     Steps that call one engine share it. The GPUs of one replica are on one worker: the largest are placed first, each
-    where it leaves least.
+    where a GPU's share of its host costs least, then burns least; where not all find room so, each where it leaves least.
     """
     wanted: dict[str, int] = {}
     for one in configurations:
@@ -23,16 +23,40 @@ def held_gpus(configurations: Iterable[Configuration], cluster: ClusterView) -> 
             wanted[one.engine] = max(one.gpus, wanted.get(one.engine, 0))
     if not wanted:
         return {}
+    views = [(view, gpus) for name, gpus in wanted.items() if (view := cluster.engine(name)) and view.gpus]
+    dear = expense(cluster)
+    held = placed(views, cluster, dear)
+    # Best fit finds room where that does not, for all that it may cost.
+    return held if held is not None or len(set(dear.values())) < 2 else placed(views, cluster, {})
+
+
+def expense(cluster: ClusterView) -> dict[str, tuple[float, float]]:
+    """Of each worker with GPUs, what a GPU's share of its host costs an hour and burns idle; 0 where it is not known."""
+    count = gpus_of_hosts(cluster)
+    power = {worker.host: worker.power for worker in reversed(cluster.workers)}
+    return {
+        worker.name: (
+            (power[worker.host].price_usd_per_hour.value or 0.0) / count[worker.host],
+            (power[worker.host].idle_w.value or 0.0) / count[worker.host],
+        )
+        for worker in cluster.workers
+        if worker.gpus
+    }
+
+
+def placed(
+    views: Iterable[tuple[EngineView, int]], cluster: ClusterView, dear: Mapping[str, tuple[float, float]]
+) -> dict[str, int] | None:
+    """GPUs of each worker when replicas are placed one by one; None where one finds no room."""
     free = {worker.name: Counter(gpu.name for gpu in worker.gpus) for worker in cluster.workers}
     held: Counter[str] = Counter()
-    views = [(view, gpus) for name, gpus in wanted.items() if (view := cluster.engine(name)) and view.gpus]
     for view, gpus in sorted(views, key=lambda pair: (-pair[0].gpus, pair[0].name)):
         for _ in range(gpus // view.gpus):
             room = {name: sum(cards[kind] for kind in view.gpu_names) for name, cards in free.items()}
             able = [name for name in room if room[name] >= view.gpus]
             if not able:
                 return None
-            worker = min(able, key=lambda name: (room[name], name))
+            worker = min(able, key=lambda name: (*dear.get(name, (0.0, 0.0)), room[name], name))
             take(free[worker], view.gpu_names, view.gpus)
             held[worker] += view.gpus
     return dict(held)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from murakkab_jupyter.core.figure import Figure
@@ -36,6 +38,23 @@ def test_the_gpus_of_a_replica_are_on_one_worker():
     two = view(worker("a", 3), worker("b", 5))
     assert held_gpus([on("large", 4), on("small", 3)], two) == {"a": 2, "b": 5}
     assert held_gpus([on("large", 8)], two) is None
+
+
+def priced(one: WorkerView, usd: float, idle: float = 100.0) -> WorkerView:
+    return replace(one, power=HostPower(Figure(idle, "W"), price_usd_per_hour=Figure(usd, "USD/h")))
+
+
+def test_gpus_are_held_where_their_share_of_the_host_costs_least():
+    two = view(priced(worker("a", 4), 98.0), priced(worker("b", 8), 60.0))
+    assert held_gpus([on("large", 4)], two) == {"b": 4}
+    frugal = view(priced(worker("a", 8), 60.0, idle=900.0), priced(worker("b", 8), 60.0, idle=700.0))
+    assert held_gpus([on("small", 1)], frugal) == {"b": 1}, "the same price: where they burn less idle"
+
+
+def test_room_matters_more_than_price():
+    two = view(priced(worker("a", 6), 10.0), priced(worker("b", 4), 98.0))
+    two = replace(two, engines=(*two.engines, EngineView("triple", False, gpus=3, gpu_names=("H100",))))
+    assert held_gpus([on("large", 4), on("triple", 6)], two) == {"b": 4, "a": 6}
 
 
 def test_more_than_there_are_is_no_plan():
