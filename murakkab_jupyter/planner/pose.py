@@ -50,8 +50,8 @@ MOST_PARTS = 8
 
 MOST_LEVELS = 8
 MOST_HOSTS = 2
-MOST_CASES = 9
-"""Reservations, numbers of hosts, and numbers of GPUs held that are told apart; more are taken together, at the cost of a weaker bound."""
+FIRST_CASES = 6
+"""Reservations, numbers of hosts, and the least numbers of GPUs held that are told apart; more are taken together, at the cost of a weaker bound."""
 
 Options = tuple[tuple[str, Any], ...]
 
@@ -216,7 +216,9 @@ def gpu_cases(
     if not told_apart:
         return [(least, numbers[-1])]
     cases, below = [], 0
-    for place in few(len(numbers), MOST_CASES):
+    last = len(numbers) - 1
+    # Most plans hold few: those are told apart one by one, more of them twice as many at a time.
+    for place in sorted({*range(min(FIRST_CASES, last)), *(n - 1 for n in ladder(last + 1)), last}):
         cases.append((numbers[below], numbers[place]))
         below = place + 1
     return cases
