@@ -49,6 +49,8 @@ LARGE = 400
 """Modes in all from which a good start is worth more time."""
 LINEAR = 60
 """Modes in all from which the linear relaxation is asked; below, the solver is through as soon."""
+SMALL_S = 1.0
+"""Seconds after which our own search has a turn on a problem that small: the solver may creep up by single quanta."""
 LINEAR_S = 5e-4
 """Seconds for a mode that must be left for that."""
 REACHING = 0.8
@@ -418,12 +420,15 @@ class Hunt:
             one.proof = "bound"
             return
         plain = one.bound
-        proven = self.ask_solver(one, at, limits) if self.solver else False
+        small = self.size < LINEAR
+        proven = self.ask_solver(one, at, limits, SMALL_S if small else math.inf) if self.solver else False
         if self.held is not None and self.held.values[at] <= plain + self.slack(one.meter):
             one.proof = "bound"
             return
         nodes = CHECK_NODES if self.solver else ALONE_NODES
         verdict = self.search(at, limits, nodes)
+        if verdict == "unknown" and not proven and small and self.solver and not self.clock.over:
+            proven = self.ask_solver(one, at, limits)
         if verdict == "none better":
             one.proof = "two" if proven else "search"
         elif verdict == "unknown" and proven:
@@ -441,7 +446,7 @@ class Hunt:
         if one.proof != "none" and self.held is not None:
             one.bound = max(one.bound, self.held.values[at] - self.slack(one.meter))
 
-    def ask_solver(self, one: Pass, at: int, limits: Limits) -> bool:
+    def ask_solver(self, one: Pass, at: int, limits: Limits, most_s: float = math.inf) -> bool:
         """One pass of the solver. True if it claims the best (or that there is nothing)."""
         table, timed = self.table, self.timed(limits)
         if self.clock.left < 2 * self.size * BUILDING_S:
@@ -464,7 +469,7 @@ class Hunt:
             seconds = 0.7 * (self.clock.left - until)
         elif self.size >= LINEAR:
             seconds *= 0.8
-        outcome = model.best_of(one.meter, max(0.001, seconds), stop=self.clock.stop)
+        outcome = model.best_of(one.meter, max(0.001, min(seconds, most_s)), stop=self.clock.stop)
         if outcome.stopped:
             self.clock.halted = True
         if outcome.picks is not None:
@@ -541,7 +546,8 @@ class Hunt:
                 weights = {m: max(1, top // max(1, self.span(m))) for m in others}
             model = cpsat.Model(table, limits, timed=True)
             model.hint(held.picks, held.starts)
-            outcome = model.minimise(weights, self.clock.left * 0.5, stop=self.clock.stop, effort=TIE_EFFORT)
+            seconds = min(self.clock.left * 0.5, 2 * SMALL_S if self.size < LINEAR else math.inf)
+            outcome = model.minimise(weights, seconds, stop=self.clock.stop, effort=TIE_EFFORT)
             self.clock.halted = self.clock.halted or outcome.stopped
             if outcome.picks is not None:
                 found = self.drafted(outcome.picks, outcome.starts)

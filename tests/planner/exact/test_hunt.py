@@ -411,6 +411,20 @@ def test_the_time_limit_is_kept_whatever_the_size(limit_s: float):
     assert time.thread_time() - began < limit_s * 1.1 + 0.1
 
 
+def test_where_the_solver_creeps_our_own_search_has_a_turn_before_time_is_up():
+    """Found at random: durations without a common quantum, at which the solver's bound rises by single quanta for ever."""
+    mem, cpu, gpu = ({"mem": 1, "gpu": 1}, {"cpu": 3, "mem": 1, "gpu": 1}, {"cpu": 3, "mem": 1})
+    rows = [(491743194776, cpu), (224145436517, {"cpu": 1, "gpu": 1}), (54803285212, gpu), (97537622097, mem)]
+    acts = [Activity(f"a{i}", [Mode(units * 1.8266e-11, demand)]) for i, (units, demand) in enumerate(rows)]
+    began = time.monotonic()
+    solution = solve(Problem(acts, {"mem": 1, "cpu": 3, "gpu": 1}), time_limit_s=40.0)
+    assert (solution.optimal, faults_of(Problem(acts, {"mem": 1, "cpu": 3, "gpu": 1}), solution)) == (
+        True,
+        [],
+    )
+    assert time.monotonic() - began < 30.0
+
+
 def test_sums_of_tenths_keep_a_limit_that_is_their_sum():
     chain = [
         Activity("a", [Mode(0.1, {}, {"usd": 0.1})]),
