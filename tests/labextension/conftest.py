@@ -64,6 +64,7 @@ def desk(lab, browser):
     one, context = sit_down(lab, browser)
     yield one
     context.close()
+    lab.end_kernels()  # many that nobody uses any more would slow the tests that follow
 
 
 @pytest.fixture
@@ -71,6 +72,7 @@ def plain_desk(plain_lab, browser):
     one, context = sit_down(plain_lab, browser)
     yield one
     context.close()
+    plain_lab.end_kernels()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -149,7 +150,8 @@ class Lab:
     def end_kernels(self) -> None:
         """Shut down every kernel, so that what is shown afterwards is what was saved."""
         for session in self.ask("api/sessions"):
-            self.ask(f"api/sessions/{session['id']}", "DELETE")
+            with contextlib.suppress(urllib.error.HTTPError):  # it has just ended by itself
+                self.ask(f"api/sessions/{session['id']}", "DELETE")
 
 
 def without_extension(folder: Path) -> Path:
