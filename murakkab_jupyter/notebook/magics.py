@@ -259,6 +259,10 @@ class MurakkabMagics(Magics):
                 self.show_starting()
             outcome = self.bench.do(request, "magic")
             self.finish(outcome, request.options.get("json"))
+            if outcome.kind == "frontier" and request.options.get("take") is not None:
+                # As a click on it would: the plan stands in the place of the cell's.
+                _, taken, name = outcome.data
+                self.screen.replan(self.bench.find(name), taken)
             return None
         background = bool(request.options.get("background"))
         if request.verb.name == "resume":

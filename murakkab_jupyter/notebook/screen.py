@@ -145,7 +145,7 @@ class Screen:
             if message.get("what") != "take" or not isinstance(number, int) or not 1 <= number <= len(plans):
                 msg = "There is no such plan on this frontier."
                 raise UsageError(msg)
-            self.replan(one, one.take(plans[number - 1]))
+            self.replan(one, one.take(plans[number - 1], number))
             self.hub.update(view, frontier_sheet(plans, chosen=one.plan, name=one.name))
             put(slot(static(), view), handle)
             return (

@@ -22,7 +22,7 @@ def say(figure: Figure | None) -> str:
 
 def explain(plan: Plan) -> str:
     """Why a plan is as it is, in words with figures."""
-    lines = [f"Plan for {plan.workflow or 'the workflow'}: {plan.goal}."]
+    lines = [f"Plan for {plan.workflow or 'the workflow'}: {plan.chosen_by}."]
     known = {key: say(one) for key, one in plan.predicted.items() if one.value is not None}
     lines += plan.cautions
     takes = [

@@ -281,6 +281,8 @@ class Plan:
         Files that are brought to hosts that do not see them; None where there are none.
     rate
         How it keeps up with inputs that keep arriving; None for a job now. What is predicted is always of the inputs at hand.
+    taken
+        Which plan of a frontier it is, in words, where a person took it; empty for the one that its goal chose.
     """
 
     workflow: str
@@ -300,12 +302,19 @@ class Plan:
     margins: Mapping[str, float] = field(default_factory=dict)
     transfer: Transfer | None = None
     rate: Rate | None = None
+    taken: str = ""
+
+    @property
+    def chosen_by(self) -> str:
+        """What chose it, in words: its goal, or a person who took it from a frontier."""
+        return self.taken or str(self.goal)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: `steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`, and `reserves`."""
         return {
             "workflow": self.workflow,
             "goal": self.goal.to_json(),
+            "taken": self.taken,
             "regime": self.regime,
             "binding": self.binding,
             "bound": self.bound,
@@ -367,6 +376,7 @@ class Plan:
             notes=tuple(data["notes"]),
             cautions=tuple(data.get("cautions", ())),
             margins={str(name): float(share) for name, share in data.get("margins", {}).items()},
+            taken=str(data.get("taken", "")),
             rate=None if data.get("rate") is None else Rate.from_json(data["rate"]),
             transfer=None if data.get("transfer") is None else Transfer.from_json(data["transfer"]),
             # Plans of earlier versions reserved whole hosts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,9 +43,12 @@ class Declared:
         """The workflow's name."""
         return self.declaration.workflow.name
 
-    def take(self, plan: Plan) -> Plan:
-        """Take a plan of the frontier: the next run carries it out, whatever the goal would have chosen."""
-        self.plan = replace(plan, goal=self.declaration.workflow.goal)
+    def take(self, plan: Plan, number: int) -> Plan:
+        """Take plan `number` of the frontier: the next run carries it out, whatever the goal would have chosen."""
+        # What it is best in stands before what it gives up.
+        best = next((re.split("[;:]", one)[0].lower() for one in plan.notes if "gives up" in one), "")
+        taken = f"plan {number} of the frontier{f' ({best})' if best else ''}"
+        self.plan = replace(plan, goal=self.declaration.workflow.goal, taken=taken)
         return self.plan
 
 
@@ -269,7 +273,7 @@ class Workbench:
             if not str(wanted).isdigit() or not 1 <= int(wanted) <= len(plans):
                 msg = f"There is no plan {str(wanted)[:40]} on this frontier."
                 raise UsageError(msg, hint=f"Give a number from 1 to {len(plans)}.")
-            one.take(plans[int(wanted) - 1])
+            one.take(plans[int(wanted) - 1], int(wanted))
         return Outcome("frontier", (plans, one.plan, one.name), frontier_report(plans, workflow, goal))
 
     def _stop(self, request: Request) -> Outcome:

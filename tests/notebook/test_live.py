@@ -174,7 +174,13 @@ def test_a_click_on_the_frontier_takes_a_plan_and_the_next_run_carries_it_out(fr
 
 
 def test_taking_a_plan_needs_no_click(front):
+    front.run("%murakkab plan two")
+    front.heard.clear()
+    front.shown.clear()
     front.run("%murakkab frontier two --take 1")
-    assert "1 (chosen)" in front.shown[-1]["text/plain"]
+    frontier, taken = (one["text/plain"] for one in front.shown)
+    assert "1 (chosen)" in frontier
+    assert "plan 1 of the frontier" in taken.splitlines()[0]  # in the place of the cell's, as by a click
+    assert front.of("show", "plan")[-1]["data"]["goal"].startswith("plan 1 of the frontier")
     reply = front.run("%murakkab frontier two --take 99")
     assert "Give a number from 1 to" in reply["evalue"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -23,9 +24,14 @@ from murakkab_jupyter.core.events import (
     Usage,
     WorkerChanged,
 )
+from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.run import MOST_LANES, run_sheet, run_view
 from murakkab_jupyter.notebook.views.slots import MOST_MARKS
+from murakkab_jupyter.planner.explain import explain
+from murakkab_jupyter.planner.plan import Plan, Reservation
 from murakkab_jupyter.runtime.bill import Bill
+from murakkab_jupyter.verbs import Declared
+from murakkab_jupyter.workflow.declaration import Declaration
 from tests.notebook import samples
 
 
@@ -164,8 +170,26 @@ def test_a_run_says_by_which_plan_it_ran():
     shown = run_view(samples.run_state())
     (line,) = {run_sheet(samples.run_state())["by"]}
     assert line.startswith(f"By the plan: {samples.plan().goal} · scenes by ")
+    assert "scenes by scenedetect-content (stride=2) on cpu, 1 × 2 cores; " in line
     assert line in shown.html
     assert line.split(" · ")[0] in shown.text
+
+
+def test_a_run_by_a_plan_that_was_taken_says_which_and_claims_no_goal():
+    made = replace(
+        samples.plan(),
+        notes=("Fastest; gives up 17 points of quality against the best in each respect.",),
+        reserves=Reservation(1, {"left": 2}),
+    )
+    one = Declared(Declaration(samples.newsroom(), {}), None)
+    state = samples.run_state()
+    state.plan = one.take(made, 3)
+    line = run_sheet(state)["by"]
+    assert line.startswith("By plan 3 of the frontier (fastest) · reserves 1 of 2 cores · scenes by ")
+    assert "quality good" not in line
+    assert Plan.from_json(one.plan.to_json()).taken == "plan 3 of the frontier (fastest)"
+    assert "plan 3 of the frontier (fastest)" in plan_view(one.plan).text.splitlines()[0]
+    assert explain(one.plan).startswith("Plan for newsroom: plan 3 of the frontier (fastest).")
 
 
 def test_energy_says_how_it_was_got_and_unknown_is_no_zero():

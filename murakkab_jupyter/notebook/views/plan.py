@@ -100,7 +100,7 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
     marks = legend([*shown, *plan.predicted.values()])
     summed = [(label, band(one)) for label, one in totals(plan)]
     name = plan.workflow or "this workflow"
-    detail = f"{name} · {plan.goal}"
+    detail = f"{name} · {plan.chosen_by}"
 
     lost = [
         (step_name, step.runner_up) for step_name, step in plan.steps.items() if step.runner_up is not None

@@ -101,7 +101,7 @@ def plan_sheet(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pl
     sheet: dict[str, Any] = {
         "title": title,
         "name": plan.workflow or "this workflow",
-        "goal": str(plan.goal),
+        "goal": plan.chosen_by,
         "totals": [[label, band(one), is_prior(one), origin(one)] for label, one in totals(plan)],
         "end_s": end,
         "end": time_text(end),

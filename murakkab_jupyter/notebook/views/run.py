@@ -12,6 +12,7 @@ from typing import Any
 
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.notebook.views.figures import band, figure_text, legend, time_text
+from murakkab_jupyter.notebook.views.frontier import reserved
 from murakkab_jupyter.notebook.views.html import (
     BORDER,
     MUTED,
@@ -29,7 +30,7 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
-from murakkab_jupyter.notebook.views.plan import agent_words
+from murakkab_jupyter.notebook.views.plan import agent_words, place_words
 from murakkab_jupyter.notebook.views.progress import ICONS, count_words, eta_s, spoken, state_word, steps_done
 from murakkab_jupyter.notebook.views.slots import Bar, joined
 from murakkab_jupyter.notebook.views.state import RunState
@@ -141,8 +142,11 @@ def plan_words(state: RunState) -> str:
     chosen = []
     for name, step in state.plan.steps.items():
         agent, options = agent_words(step.configuration)
-        chosen.append(f"{name} by {agent}{f' ({options})' if options else ''}")
-    return shorten(f"By the plan: {state.plan.goal} · {', '.join(chosen)}", 800)
+        where = place_words(step.configuration)[0]
+        chosen.append(f"{name} by {agent}{f' ({options})' if options else ''} on {where}")
+    by = f"By {state.plan.taken}" if state.plan.taken else f"By the plan: {state.plan.goal}"
+    kept = f" · reserves {reserved(state.plan)[0]}" if state.plan.reserves is not None else ""
+    return shorten(f"{by}{kept} · {'; '.join(chosen)}", 1200)
 
 
 def spent_rows(state: RunState, actual: Mapping[str, Figure]) -> list[dict[str, Any]]:
