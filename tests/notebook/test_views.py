@@ -6,12 +6,14 @@ import html as entities
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView
 from murakkab_jupyter.core.kinds import Answer, Box, Boxes, Evidence, Passage, Scene, Segment, Transcript
+from murakkab_jupyter.notebook import views as rooms
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_view
 from murakkab_jupyter.notebook.views.figures import amount, band, figure_text, timecode
@@ -31,6 +33,7 @@ from murakkab_jupyter.notebook.views.tables import (
     Model,
     PastRun,
     cluster_view,
+    code_view,
     history_view,
     message_view,
     models_view,
@@ -281,6 +284,33 @@ def test_views_in_one_output_share_one_style_sheet():
     assert once(two).count(STYLE) == 1
     assert once(two).replace(STYLE, "") == two.replace(STYLE, "")
     assert once("<div>none</div>") == "<div>none</div>"
+
+
+def test_what_scrolls_is_reached_by_the_keyboard_and_has_a_name():
+    shown = (
+        plan_view(samples.plan(), samples.newsroom()),
+        run_view(samples.run_state()),
+        bill_view(samples.bill()),
+        cluster_view(samples.cluster()),
+        results_view(samples.results()),
+        code_view("Code", "a <- b {c}"),
+    )
+    scrollers = [a for view in shown for _, a in tags_of(view) if "overflow-x:auto" in a.get("style", "")]
+    assert len(scrollers) >= 7
+    assert [
+        a for a in scrollers if a.get("tabindex") != "0" or not a.get("role") or not a.get("aria-label")
+    ] == []
+
+
+def test_what_scrolls_in_a_live_view_is_reached_by_the_keyboard_and_has_a_name():
+    scripts = Path(rooms.__file__).parent / "js"
+    made = [
+        found
+        for script in sorted(scripts.glob("*.js"))
+        for found in re.findall(r"\{ class: 'mk-(?:scroll|marks)'[^}]*\}", script.read_text())
+    ]
+    assert len(made) >= 4
+    assert [one for one in made if "tabindex: '0'" not in one or "'aria-label': '" not in one] == []
 
 
 def test_a_table_costs_little_more_than_what_it_says():

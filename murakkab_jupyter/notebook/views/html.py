@@ -38,6 +38,7 @@ __all__ = [
     "note",
     "once",
     "pills",
+    "scroller",
     "shorten",
     "table",
     "tag",
@@ -275,8 +276,8 @@ def table(
         if below:
             words = tag("td", below[number], colspan=len(columns) - 1, style="text-align:left")
             body.append(tag("tr", words, class_="u"))
-    return tag(
-        "div",
+    return scroller(
+        caption,
         tag(
             "table",
             tag("thead", head),
@@ -286,10 +287,17 @@ def table(
             style=f"border-collapse:collapse;border:{BORDER};margin:2px 0 6px;font-size:13px;table-layout:auto;font-variant-numeric:tabular-nums"
             + (";width:100%;max-width:820px" if below else ""),
         ),
-        # What scrolls is reached by the keyboard too.
+    )
+
+
+def scroller(label: str, *content: object) -> Html:
+    """What is wider than a narrow page scrolls inside it, by the keyboard too: a stop of the Tab key with a name."""
+    return tag(
+        "div",
+        *content,
         tabindex=0,
         role="group",
-        aria_label=caption,
+        aria_label=label,
         class_="ms-scroll",
         style="overflow-x:auto",
     )

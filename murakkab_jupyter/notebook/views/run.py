@@ -24,6 +24,7 @@ from murakkab_jupyter.notebook.views.html import (
     frame,
     heading,
     note,
+    scroller,
     shorten,
     table,
     tag,
@@ -300,8 +301,8 @@ def steps_html(sheet: dict[str, Any]) -> Html:
                 style="background:none;border:0",
             )
         )
-    return tag(
-        "div",
+    return scroller(
+        "Steps",
         tag(
             "table",
             tag("tbody", *rows),
@@ -309,7 +310,6 @@ def steps_html(sheet: dict[str, Any]) -> Html:
             class_="ms-steps",
             style="border-collapse:collapse;border:0;margin:0 0 8px;font-size:13px;table-layout:auto;font-variant-numeric:tabular-nums",
         ),
-        style="overflow-x:auto",
     )
 
 

@@ -99,7 +99,9 @@ def code_view(title: str, text: str) -> Bundle:
         "white-space:pre;overflow-x:auto;margin:0;padding:0;background:transparent;color:inherit;"
         "font-family:var(--jp-code-font-family,ui-monospace,monospace);font-size:12px"
     )
-    return Bundle(frame(title, tag("pre", clean(text), style=style)), clean(text))
+    # It scrolls, by the keyboard too.
+    pre = tag("pre", clean(text), tabindex=0, role="group", aria_label=title, style=style)
+    return Bundle(frame(title, pre), clean(text))
 
 
 def message_view(text: str) -> Bundle:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from murakkab_jupyter.notebook.views.figures import is_prior, time_text
-from murakkab_jupyter.notebook.views.html import ACCENT, BORDER, MUTED, Html, shorten, tag
+from murakkab_jupyter.notebook.views.html import ACCENT, BORDER, MUTED, Html, scroller, shorten, tag
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.workflow.model import Workflow
 
@@ -122,15 +122,14 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
     return tag(
         "details",
         tag("summary", "When each step runs", style="cursor:pointer;margin:4px 0"),
-        tag(
-            "div",
+        scroller(
+            "When each step runs",
             tag(
                 "table",
                 tag("tbody", *rows, axis),
                 aria_label="When each step runs",
                 style="border-collapse:collapse;border:0;margin:2px 0 6px;font-size:13px;table-layout:auto;width:100%;max-width:760px",
             ),
-            style="overflow-x:auto",
         ),
         open=True,
     )

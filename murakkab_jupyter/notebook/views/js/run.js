@@ -56,7 +56,7 @@ export default function run({ el, say, each, rove }, root, act) {
     plan,
     el(
       'div',
-      { class: 'mk-scroll' },
+      { class: 'mk-scroll', tabindex: '0', role: 'group', 'aria-label': 'Steps' },
       el('table', { class: 'mk-steps', 'aria-label': 'Progress of each step' }, steps)
     ),
     el(
@@ -68,7 +68,7 @@ export default function run({ el, say, each, rove }, root, act) {
         el('div', { class: 'mk-title' }, 'Used, beside the plan'),
         el(
           'div',
-          { class: 'mk-scroll' },
+          { class: 'mk-scroll', tabindex: '0', role: 'group', 'aria-label': 'Used, beside the plan' },
           el(
             'table',
             { 'aria-label': 'What was used so far, beside the plan' },
