@@ -63,11 +63,7 @@ def test_the_notebooks_own_cluster_is_found_shown_and_used(desk):
     line = desk.page.locator(".jp-CodeCell .cm-content", has_text="%murakkab plan --cluster tcp://")
     line.wait_for()
     section = panel.locator("section[aria-label=Cluster]")
-    try:
-        section.get_by_text("A Dask scheduler on this host").wait_for()
-    except Exception:
-        desk.page.screenshot(path="/tmp/ext/cl.png")
-        raise
+    section.get_by_text("A Dask scheduler on this host").wait_for()
     own.wait_for(state="detached")
     assert desk.said == []
 
