@@ -188,7 +188,7 @@ function worker(one: PanelWorker): HTMLElement {
       'div',
       { class: 'jp-murakkab-row' },
       el('span', { class: 'jp-murakkab-grow', title: one.name === one.label ? one.name : `${one.label}, ${one.name}` }, one.label),
-      el('span', {}, one.lost ? '✗ lost' : `${one.busy} of ${one.cores} busy`)
+      el('span', {}, one.lost ? '✕ lost' : `${one.busy} of ${one.cores} busy`)
     ),
     one.lost ? null : meter(one.cores ? one.busy / one.cores : 0, `Busy cores of ${one.label}`),
     el('p', { class: 'jp-murakkab-small' }, detail.join(' · '))

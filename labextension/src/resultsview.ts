@@ -247,7 +247,7 @@ export function resultsView(results: Results, pictures: Map<string, string>, put
       ? el(
           'div',
           { class: 'jp-murakkab-failures' },
-          el('div', { class: 'jp-murakkab-level' }, `✗ ${things(failures.length + results.failuresLeftOut, 'item')} failed`),
+          el('div', { class: 'jp-murakkab-level' }, `✕ ${things(failures.length + results.failuresLeftOut, 'item')} failed`),
           el('ul', {}, ...failures),
           shownAtFirst(failures, FIRST.failures, results.failuresLeftOut, 'failures', el('span', {}, 'All are in ', el('code', {}, `${allOf(workflow) ? workflow : 'run'}.errors`), '.')).bar
         )

@@ -102,7 +102,7 @@ const run = shape({
   left: maybe(text),
   ended: text,
   steps: many(shape({ name: text, agent: text, icon: text, state: text, share: number, count: text, left: text })),
-  spent: many(shape({ what: text, used: text, plan: text, how: text, share: maybe(number) })),
+  spent: many(shape({ what: text, used: text, plan: text, how: text })),
   marks: many(shape({ kind: text, icon: text, word: text, at: text, at_s: number, text })),
   end_s: number,
   end: text,

@@ -8,7 +8,7 @@ export const ICONS: Record<string, string> = {
   running: '◐',
   done: '●',
   partial: '▲',
-  failed: '✗',
+  failed: '✕',
   stopped: '■'
 };
 

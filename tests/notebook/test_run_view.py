@@ -218,6 +218,16 @@ def test_an_ended_run_says_used_and_shows_nothing_to_go():
     assert "So far" not in text
 
 
+def test_a_run_that_failed_as_a_whole_says_why():
+    state = samples.run_state()
+    assert run_sheet(state)["message"] == ""
+    state.end("failed", f"Worker {samples.LEFT} was lost, and <b>no</b> other is left.")
+    sheet, shown = run_sheet(state), run_view(state)
+    assert sheet["message"] in shown.text
+    assert "&lt;b&gt;no&lt;/b&gt; other is left." in shown.html
+    assert samples.LEFT not in sheet["message"]  # workers are called as everywhere
+
+
 def test_many_marks_keep_the_first_and_the_last():
     state = samples.run_state([Notice(float(i), f"notice {i}") for i in range(500)])
     assert len(state.marks) == MOST_MARKS

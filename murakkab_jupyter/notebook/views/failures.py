@@ -22,7 +22,7 @@ def failures_html(failures: Sequence[Failure]) -> Html | None:
     rest = len(failures) - len(shown)
     return tag(
         "div",
-        tag("div", f"✗ {count(failures)}", style="font-weight:600;margin:8px 0 4px"),
+        tag("div", f"✕ {count(failures)}", style="font-weight:600;margin:8px 0 4px"),
         table(
             [("Step", "left"), ("Item", "left"), ("Why", "left")],
             [[Cell(step), format_ancestry(where), clean(why)[:600]] for step, where, why in shown],
@@ -36,7 +36,7 @@ def failures_text(failures: Sequence[Failure]) -> list[str]:
     """The same as lines."""
     if not failures:
         return []
-    lines = ["", f"✗ {count(failures)}"]
+    lines = ["", f"✕ {count(failures)}"]
     lines += [
         wrap_text(f"{step} at {format_ancestry(where)}: {clean(why)[:600]}", indent="  ")
         for step, where, why in failures[:MOST_FAILURES]

@@ -156,16 +156,12 @@ def spent_rows(state: RunState, actual: Mapping[str, Figure]) -> list[dict[str, 
     for key, title in SPENT:
         used = actual.get(key)
         planned = state.plan.predicted.get(key)
-        share = None
-        if used is not None and used.value is not None and planned is not None and planned.value:
-            share = used.value / planned.value
         rows.append(
             {
                 "what": title,
                 "used": "none yet" if used is not None and used.value == 0 else figure_text(used),
                 "plan": band(planned),
                 "how": how(key, used),
-                "share": None if share is None else round(share, 3),
             }
         )
     return rows
@@ -261,9 +257,16 @@ def run_section(sheet: dict[str, Any]) -> tuple[list[Html | None], list[str]]:
         one for one in (sheet["name"], sheet["ended"], sheet["elapsed"], sheet["left"] or "") if one
     )
     title = f"Run · {sheet['icon']} {sheet['status']}"
-    html: list[Html | None] = [heading(title, detail), note(sheet["by"]), steps_html(sheet)]
+    why = sheet["message"]
+    html: list[Html | None] = [
+        heading(title, detail),
+        tag("div", why, style=f"border-left:3px solid {WARN};padding:2px 8px;margin:4px 0") if why else None,
+        note(sheet["by"]),
+        steps_html(sheet),
+    ]
     lines = [
         f"Run of {sheet['name']}: {sheet['status']}: {detail}",
+        *([wrap_text(why, indent="  ")] if why else []),
         wrap_text(sheet["by"], indent="  "),
         *steps_text(sheet),
     ]

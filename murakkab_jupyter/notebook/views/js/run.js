@@ -28,6 +28,7 @@ export default function run({ el, say, each, rove }, root, act) {
   let waiting = 0;
   const answer = el('div', { class: 'mk-note', role: 'status' });
   const plan = el('div', { class: 'mk-note' });
+  const why = el('div', { class: 'mk-why', hidden: true });
   const steps = el('tbody');
   const spent = el('tbody');
   const sofar = el('th', { class: 'mk-num', scope: 'col' }, 'So far');
@@ -53,6 +54,7 @@ export default function run({ el, say, each, rove }, root, act) {
   root.append(
     el('div', { class: 'mk-head' }, name, detail, el('span', { class: 'mk-grow' }), stop, spoken),
     answer,
+    why,
     plan,
     el(
       'div',
@@ -224,7 +226,9 @@ export default function run({ el, say, each, rove }, root, act) {
       say(name, `Run · ${sheet.icon} ${sheet.status}`);
       say(detail, [sheet.name, sheet.ended, sheet.elapsed, sheet.left].filter(Boolean).join(' · '));
       say(plan, sheet.by);
-      say(spoken, `${sheet.name}: ${sheet.status}, ${sheet.ended}`);
+      say(why, sheet.message);
+      why.hidden = !sheet.message;
+      say(spoken, `${sheet.name}: ${sheet.status}, ${sheet.ended}${sheet.message ? `: ${sheet.message}` : ''}`);
       say(sofar, running ? 'So far' : 'Used');
       say(planned, running ? 'Plan for all' : 'Plan');
       stop.hidden = !running;
