@@ -257,6 +257,36 @@ def test_results_show_the_answer_with_its_evidence_before_the_cards():
         assert "bicycle (1 of 3)" in text
 
 
+def test_evidence_leads_to_its_own_card_where_files_of_two_folders_have_one_name():
+    made = samples.values(2)["videos"][(("videos", 0),)]
+    first, second = (replace(made, media=replace(made.media, path=f"/{one}/clip.mp4")) for one in "ab")
+    scenes = {
+        (("videos", number), ("scenes", 0)): Scene(video, 0.0, 5.0)
+        for number, video in enumerate((first, second))
+    }
+    answer = Answer("Four cars.", (Evidence("/b/clip.mp4", 1.0, 2.0), Evidence("/c/clip.mp4", 1.0, 2.0)))
+    shown = results_view(
+        Results(samples.newsroom(), {"scenes": scenes, "answer": {(("videos", 1),): answer}})
+    )
+    found = tags_of(shown)
+    cards = [a["data-murakkab-card"] for _, a in found if "data-murakkab-card" in a]
+    leads = [a.get("data-card") for _, a in found if "data-murakkab-evidence" in a]
+    assert len(set(cards)) == 2
+    assert leads == [cards[1], None]
+    assert "/b/" not in shown.html
+
+
+def test_several_frames_keep_the_counts_of_their_objects():
+    def seen(**counts):
+        return Boxes(tuple(Box(label, 0.9, 0, 0, 1, 1) for label, n in counts.items() for _ in range(n)))
+
+    assert value_words([seen(car=4), seen(car=4)]) == "4 × car"
+    assert (
+        value_words([seen(car=1, dog=2), seen(car=4), seen()]) == "up to 4 × car (2 of 3), 2 × dog (1 of 3)"
+    )
+    assert value_words([seen(car=1), seen(car=1)]) == "car"
+
+
 def test_a_card_has_a_still_of_its_scene():
     images = [a for n, a in tags_of(results_view(samples.results())) if n == "img"]
     assert len(images) == 5

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from murakkab_jupyter.core.kinds import Answer
+from collections.abc import Callable
+
+from murakkab_jupyter.core.kinds import Answer, Evidence
 from murakkab_jupyter.notebook.views.html import (
     ACCENT,
     BORDER,
@@ -16,7 +18,7 @@ from murakkab_jupyter.notebook.views.html import (
     tag,
     wrap_text,
 )
-from murakkab_jupyter.notebook.views.values import evidence_words, file_name, value_words
+from murakkab_jupyter.notebook.views.values import evidence_words, value_words
 
 __all__ = ["answer_html", "answer_text", "answer_view"]
 
@@ -24,8 +26,14 @@ MOST_EVIDENCE = 12
 LONGEST_ANSWER = 1500
 
 
-def answer_html(said: Answer, *, head: str = "", question: str = "") -> Html:
-    """A box with the answer, and below it where it comes from."""
+def nowhere(_: Evidence) -> str:
+    return ""
+
+
+def answer_html(
+    said: Answer, *, head: str = "", question: str = "", card_of: Callable[[Evidence], str] = nowhere
+) -> Html:
+    """A box with the answer, and below it where it comes from; `card_of` names the card that a piece of evidence lies on."""
     proofs = [
         tag(
             "li",
@@ -33,8 +41,7 @@ def answer_html(said: Answer, *, head: str = "", question: str = "") -> Html:
             None if not one.text else tag("span", " “", shorten(one.text, 260), "”", style=MUTED),
             style="margin:2px 0",
             data_murakkab_evidence=True,
-            data_source=file_name(one.source),
-            data_at=one.start_s,
+            data_card=card_of(one) or None,
         )
         for one in said.evidence[:MOST_EVIDENCE]
     ]

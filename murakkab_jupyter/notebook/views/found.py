@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from murakkab_jupyter.core.ancestry import Ancestry, Level, format_ancestry, format_level, is_prefix
-from murakkab_jupyter.core.kinds import Answer, Evidence, Passage, Scene, Transcript
+from murakkab_jupyter.core.kinds import Answer, Evidence, Passage, Transcript
 from murakkab_jupyter.notebook.views.failures import MOST_FAILURES
 from murakkab_jupyter.notebook.views.html import clean, shorten
 from murakkab_jupyter.notebook.views.results import (
@@ -28,6 +28,7 @@ from murakkab_jupyter.notebook.views.results import (
     fitting,
     merged,
     owner,
+    scene_at,
     share_of,
 )
 from murakkab_jupyter.notebook.views.values import evidence_words, value_words
@@ -204,14 +205,5 @@ def place(
     results: Results, evidence: Evidence, places: Mapping[Ancestry, tuple[int, int]]
 ) -> tuple[int, int] | None:
     """The shown scene in which evidence begins."""
-    if evidence.start_s is None:
-        return None
-    for key, at in places.items():
-        scene = results.values.get(key[-1][0], {}).get(key)
-        if (
-            isinstance(scene, Scene)
-            and scene.media.media.path == evidence.source
-            and scene.start_s <= evidence.start_s < scene.end_s
-        ):
-            return at
-    return None
+    key = scene_at(results, evidence, places)
+    return None if key is None else places[key]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from murakkab_jupyter.core.ancestry import Ancestry, Level, format_ancestry, format_level, is_prefix
-from murakkab_jupyter.core.kinds import Answer, Frame, Image, Scene, Video
+from murakkab_jupyter.core.kinds import Answer, Evidence, Frame, Image, Scene, Video
 from murakkab_jupyter.notebook.views.answer import answer_html, answer_text
 from murakkab_jupyter.notebook.views.failures import failures_html, failures_text
 from murakkab_jupyter.notebook.views.html import (
@@ -116,8 +116,11 @@ def results_view(
     detail = f"{workflow.name or 'this workflow'} · {made} {'value' if made == 1 else 'values'}"
     if results.failures:
         detail += f" · {len(results.failures)} failed"
+    cards = [] if brief or level is None else card_keys(results, level, carded)
     if shown_answers:
-        html, text = answers_part(results, shown_answers, BRIEF_ANSWERS if brief else MOST_ROWS)
+        html, text = answers_part(
+            results, shown_answers, BRIEF_ANSWERS if brief else MOST_ROWS, cards[:MOST_CARDS]
+        )
         parts += html
         lines += text
     if brief:
@@ -129,7 +132,7 @@ def results_view(
         parts.append(html_table)
         lines += text
     if level is not None:
-        html_cards, text = cards_part(results, level, sorted_names(workflow, carded), most_lines)
+        html_cards, text = cards_part(results, level, cards, sorted_names(workflow, carded), most_lines)
         parts += html_cards
         lines += text
     if not made:
@@ -170,8 +173,12 @@ def by_level(workflow: Workflow, names: Sequence[str]) -> list[tuple[Level, list
 
 
 def answers_part(
-    results: Results, answers: Sequence[tuple[str, Ancestry, Any]], most: int
+    results: Results, answers: Sequence[tuple[str, Ancestry, Any]], most: int, cards: Sequence[Ancestry]
 ) -> tuple[list[Html | None], list[str]]:
+    def card_of(evidence: Evidence) -> str:
+        key = scene_at(results, evidence, cards)
+        return "" if key is None else format_ancestry(key)
+
     html: list[Html | None] = []
     lines: list[str] = []
     for name, key, value in answers[:most]:
@@ -179,7 +186,7 @@ def answers_part(
         question = asked(results, name)
         said = value if isinstance(value, Answer) else Answer(value_words(value))
         head = f"{name} · {where}" if where else name
-        html.append(answer_html(said, head=head, question=question))
+        html.append(answer_html(said, head=head, question=question, card_of=card_of))
         lines += ["", *answer_text(said, head=head, question=question)]
     if len(answers) > most:
         left = more(len(answers) - most, "answers")
@@ -211,14 +218,33 @@ def owner(results: Results, key: Ancestry) -> str:
 # --- cards ----------------------------------------------------------------------------------------------------
 
 
-def cards_part(
-    results: Results, level: Level, names: Sequence[str], most_lines: int
-) -> tuple[list[Html | None], list[str]]:
-    opener = level[-1]
-    keys = sorted(
-        set(results.values.get(opener, {}))
+def card_keys(results: Results, level: Level, names: Iterable[str]) -> list[Ancestry]:
+    """The ancestries that get a card each."""
+    return sorted(
+        set(results.values.get(level[-1], {}))
         | {own[: len(level)] for name in names for own in results.values.get(name, {})}
     )
+
+
+def scene_at(results: Results, evidence: Evidence, keys: Iterable[Ancestry]) -> Ancestry | None:
+    """Which of these scenes evidence begins in; files are told apart by their paths, which no view holds."""
+    if evidence.start_s is None:
+        return None
+    for key in keys:
+        scene = results.values.get(key[-1][0], {}).get(key)
+        if (
+            isinstance(scene, Scene)
+            and scene.media.media.path == evidence.source
+            and scene.start_s <= evidence.start_s < scene.end_s
+        ):
+            return key
+    return None
+
+
+def cards_part(
+    results: Results, level: Level, keys: Sequence[Ancestry], names: Sequence[str], most_lines: int
+) -> tuple[list[Html | None], list[str]]:
+    opener = level[-1]
     if not keys:
         return [], []
     shown = keys[:MOST_CARDS]
@@ -242,8 +268,7 @@ def cards_part(
         picture, size = thumbnail_of(results, key, width, budget)
         budget -= size
         entries = [(name, merged(results, name, key)) for name in fields]
-        scene = results.values.get(key[-1][0], {}).get(key)
-        cards.append(card(where, format_ancestry(key), picture, entries, longest, scene))
+        cards.append(card(where, format_ancestry(key), picture, entries, longest))
         if number >= len(told):
             continue
         lines += ["", f"  {where}" if where else f"  {format_ancestry(key)}"]
@@ -314,12 +339,8 @@ def card(
     picture: Html | None,
     entries: Sequence[tuple[str, Any]],
     longest: int,
-    scene: object = None,
 ) -> Html:
     fields = []
-    within: dict[str, object] = {}
-    if isinstance(scene, Scene):  # for evidence to lead here
-        within = {"source": scene.media.media.name, "start": scene.start_s, "end": scene.end_s}
     for name, value in entries:
         shown = tag("em", "failed, see below") if value is MISSING else value_html(value, longest)
         # Not `p`, which a value of several lines would close.
@@ -333,8 +354,7 @@ def card(
         aria_label=where or ancestry,
         class_="ms-card",
         style=f"border:{BORDER};border-radius:8px;overflow:hidden",
-        data_murakkab_card=True,
-        **{f"data_{key}": value for key, value in within.items()},
+        data_murakkab_card=ancestry,  # for evidence to lead here
     )
 
 

@@ -65,18 +65,19 @@ def cut(text: str, longest: int) -> str:
 
 
 def seen_in(frames: Sequence[Boxes]) -> str:
-    """What several pictures show: each label with how many of them show it."""
-    counts: dict[str, int] = {}
+    """What several pictures show: of each label how many, and how many of the pictures show it."""
+    counts: dict[str, list[int]] = {}
     for one in frames:
-        for label in one.counts():
-            counts[label] = counts.get(label, 0) + 1
+        for label, number in one.counts().items():
+            counts.setdefault(label, []).append(number)
     if not counts:
         return "nothing recognised"
     total = len(frames)
-    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    shown = [
-        label if total == 1 or count == total else f"{label} ({count} of {total})" for label, count in ordered
-    ]
+    shown = []
+    for label, seen in sorted(counts.items(), key=lambda pair: (-len(pair[1]), pair[0])):
+        most = max(seen)
+        words = label if most == 1 else f"{'up to ' if min(seen) < most else ''}{most} × {label}"
+        shown.append(words if len(seen) == total else f"{words} ({len(seen)} of {total})")
     return ", ".join(shown)
 
 

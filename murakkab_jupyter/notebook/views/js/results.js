@@ -23,10 +23,7 @@ export default function results({ el, say }, root, act, place) {
   };
 
   /** The card of the scene that a piece of evidence lies in. */
-  const cardOf = proof => {
-    const at = Number(proof.dataset.at);
-    return cards().find(card => card.dataset.source === proof.dataset.source && Number(card.dataset.start) <= at && at < Number(card.dataset.end));
-  };
+  const cardOf = proof => proof.dataset.card && cards().find(card => card.dataset.murakkabCard === proof.dataset.card);
 
   const lead = proof => {
     const card = cardOf(proof);
