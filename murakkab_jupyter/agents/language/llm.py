@@ -12,7 +12,13 @@ from typing import Any
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Needs, Option
 from murakkab_jupyter.agents.language.chat import TOO_LONG, Chat, Message, Reply, Request, TooLong
 from murakkab_jupyter.agents.language.structured import ClassWriter, RecordWriter, TranslationWriter
-from murakkab_jupyter.agents.language.writing import TASKS, AnswerWriter, SummaryWriter, TextWriter, writer_of
+from murakkab_jupyter.agents.language.writing import (
+    TASKS,
+    SmallAnswerWriter,
+    SummaryWriter,
+    TextWriter,
+    writer_of,
+)
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.core.errors import AgentError
 from murakkab_jupyter.core.media import hash_file
@@ -28,6 +34,7 @@ __all__ = [
 ]
 
 VERSION = "1"
+GGUF_VERSION = "2"
 SLOTS = 4
 CONTEXT = 2048
 QUIET = -1
@@ -171,7 +178,7 @@ class Smollm2Summary(SummaryWriter):
         super().__init__(open_smollm2)
 
 
-class Smollm2Answer(AnswerWriter):
+class Smollm2Answer(SmallAnswerWriter):
     """Answers with SmolLM2-135M."""
 
     def __init__(self) -> None:
@@ -245,7 +252,7 @@ def register_gguf(
     file = file.resolve()
     base = name or re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
     size = file.stat().st_size
-    version = f"{VERSION}-{hash_file(file)[:12]}"
+    version = f"{GGUF_VERSION}-{hash_file(file)[:12]}"
     into = library if library is not None else default_library()
     made = []
     for capability, task in TASKS.items():
@@ -297,6 +304,7 @@ def register(library: Library) -> None:
             replace(
                 small,
                 name=f"gguf{task.suffix}",
+                version=GGUF_VERSION,
                 summary=f"{task.summary} with the GGUF file that the step pins: gguf=PATH (llama.cpp).",
                 factory=GgufWriter(capability),
                 options=(*task.options, CONTEXT_OPTION, TOO_LONG, PORT),

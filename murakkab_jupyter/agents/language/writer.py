@@ -48,6 +48,8 @@ class Writer(Agent):
         self.extracted = 0
         """Texts that did not stand in the material, and were replaced by sentences of it, since loading."""
         self.extracted_before = 0
+        self.said: dict[str, None] = {}
+        """What else there is to say of the last call, each thing once."""
 
     def load(self, options: Mapping[str, Any], cores: int) -> None:
         """Load the model."""
@@ -84,7 +86,9 @@ class Writer(Agent):
             self.model.notes.clear()
         said += [CUT_OFF] if self.cut_off else []
         said += [REPLACED] if self.extracted > self.extracted_before else []
+        said += self.said
         self.cut_off, self.extracted_before = False, self.extracted
+        self.said.clear()
         return said
 
     def told_of(self, reply: Reply | Failed) -> str | Failed:

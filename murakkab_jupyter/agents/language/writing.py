@@ -1,13 +1,15 @@
 """Writing: prompts for language models, and a check that what they wrote stands in the material.
 
 A small model drifts. So a summary or an answer whose content words are not in the material is
-replaced by the material's own best sentences.
+replaced by the material's own best sentences. A model that somebody attached is asked whatever the material is;
+what is given without asking it is told of.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed, Inputs, Option, Tokens
@@ -30,13 +32,23 @@ from murakkab_jupyter.agents.text.sentences import clean, content, coverage, spl
 from murakkab_jupyter.agents.text.vectors import WordLlamaStatic
 from murakkab_jupyter.core.kinds import Answer, Boxes, Evidence, text_of
 
-__all__ = ["TASKS", "AnswerWriter", "Opener", "SummaryWriter", "Task", "TextWriter", "Writer", "writer_of"]
+__all__ = [
+    "TASKS",
+    "AnswerWriter",
+    "Opener",
+    "SmallAnswerWriter",
+    "SummaryWriter",
+    "Task",
+    "TextWriter",
+    "Writer",
+    "writer_of",
+]
 
 NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w'-]+")
 GROUNDED = 0.7
 """Least share of a text's content words that must stand in the material."""
 PASSAGES = 4
-"""How many passages a model is given to answer from."""
+"""How many passages a very small model is given to answer from, and how many are evidence where the answer names none."""
 
 
 LENGTH = Option("max_tokens", int, 200, help="Most tokens to write.")
@@ -46,7 +58,7 @@ STANDING = Option(
     bool,
     True,
     help="Give sentences of the material in place of what does not stand in it; false trusts the model: its words are "
-    "taken as they are, and it answers from whole passages.",
+    "taken as they are.",
 )
 TASKS: dict[str, Task] = {
     "text-generation": Task("", "Writes", (LENGTH, TEMPERATURE, PATHS)),
@@ -122,9 +134,13 @@ SUMMARY_LEAD = (
 )
 
 
+BETWEEN = "\n- "
 UNKNOWN_ROOM = 24_000
 """Characters that one request may hold where a model does not say what fits."""
 ROUNDS = 6
+
+
+NO_WORDS = "Some items brought no words to summarise: the model was not asked about them."
 
 
 class SummaryWriter(Writer):
@@ -144,6 +160,7 @@ class SummaryWriter(Writer):
         for index, inputs in enumerate(batch):
             words = worded(inputs.values.get("material"))
             if not words:
+                self.said[NO_WORDS] = None
                 made[index] = (
                     " ".join(sections(inputs.values.get("material"), 80)) or "There is nothing to summarise."
                 )
@@ -242,10 +259,40 @@ ANSWER_LEAD = (
     },
     {"role": "assistant", "content": "The ferry crosses the fjord in twenty minutes."},
 )
+"""What a very small model is told; it would say that nothing answers wherever it is told that it may."""
+ASKED_LEAD = (
+    {
+        "role": "system",
+        "content": (
+            "You answer the question in one short sentence from the notes, in their own words where you can. You use only "
+            f"the notes. Where they do not answer it, you reply exactly: {NOTHING}"
+        ),
+    },
+    *ANSWER_LEAD[1:],
+)
+NONE_SAID = re.compile(r"nothing in the (?:material|notes) answers[^.,;!?]*[.!]?", re.IGNORECASE)
+
+UNASKED = (
+    "Some questions were answered without the model, which is too small to be asked where no sentence of the material comes "
+    "near, or where only the objects seen are asked for (grounded=false asks it all the same)."
+)
+NO_MATERIAL = "Some questions had no material to be answered from: the model was not asked."
+NEAREST = (
+    "Some material did not fit: the model was given the passages of it that come nearest to the question."
+)
+UNSUPPORTED = (
+    f'Some answers of the model did not stand in the material, and no sentence of it came near the question: "{NOTHING}" is '
+    "given instead (grounded=false takes the model's words as they are)."
+)
 
 
 class AnswerWriter(Writer):
-    """Finds the passages nearest to the question and lets the model answer from them; they are its evidence."""
+    """Lets the model answer from the material; what the answer rests on is its evidence.
+
+    The model reads all of the material, or where that does not fit the passages that come nearest to the question.
+    """
+
+    lead: tuple[Message, ...] = ASKED_LEAD
 
     def __init__(self, opener: Opener) -> None:
         super().__init__(opener)
@@ -271,25 +318,14 @@ class AnswerWriter(Writer):
                 made[index] = question
                 continue
             material = pieces(inputs, "context")
-            if self.trusted and material and not any(piece.sort == "seen" for piece in material):
-                used = self.whole(question, material, ranker)
-                asked.append((index, question, used, material))
-                requests.append(self.request(question, [text for text, _ in used], inputs.prompt))
+            if not material:
+                self.said[NO_MATERIAL] = None
+                made[index] = Answer(NOTHING)
                 continue
-            if about_objects(question):
-                # A list that the material already holds needs no model.
-                made[index] = answer_from(question, material, ranker, 2)
+            used = self.notes_for(question, material, ranker, inputs.prompt)
+            if isinstance(used, Answer):
+                made[index] = used
                 continue
-            found = ranker.rank(question, material)
-            if not ranker.answers(question, found):
-                made[index] = answer_from(question, material, ranker, 2)
-                continue
-            near: dict[str, Piece] = {}
-            for one in found:
-                if len(near) < PASSAGES and one.score >= 0.35 * found[0].score:
-                    near.setdefault(one.text, one.piece)
-            order = {one.text: one.position for one in reversed(found)}
-            used = sorted(near.items(), key=lambda pair: order[pair[0]])
             asked.append((index, question, used, material))
             requests.append(self.request(question, [text for text, _ in used], inputs.prompt))
         replies = self.ask(requests) if requests else []
@@ -306,26 +342,44 @@ class AnswerWriter(Writer):
         """Whether the model's words are taken as they are, and it judges itself what the material says."""
         return not self.options.get("grounded", True)
 
-    def whole(self, question: str, material: Sequence[Piece], ranker: Ranker) -> list[tuple[str, Piece]]:
-        """Whole pieces of the material, in order: as many of those that come nearest to the question as fit."""
+    def notes_for(
+        self, question: str, material: Sequence[Piece], ranker: Ranker, prompt: str | None
+    ) -> list[tuple[str, Piece]] | Answer:
+        """What the model reads, in order: all of the material, or as much of it as fits, nearest to the question first."""
+        everything: dict[str, Piece] = {}
+        for piece in material:
+            everything.setdefault(noted(piece), piece)
+        room = self.room(question, prompt)
+        # Where the step wants what does not fit to fail, the model is given all of it and says so.
+        if sum(len(text) + len(BETWEEN) for text in everything) <= room or self.chat.too_long == "fail":
+            return list(everything.items())
+        self.said[NEAREST] = None
+        left = room
+        kept: dict[str, tuple[int, Piece]] = {}
+        for one in ranker.rank(question, material):
+            text = noted(one.piece)
+            if len(text) > room:
+                text = one.text
+            if text in kept or (kept and left < len(text)):
+                continue
+            kept[text] = one.position, one.piece
+            left -= len(text) + len(BETWEEN)
+        return [
+            (text, piece) for text, (_, piece) in sorted(kept.items(), key=lambda pair: pair[1][0])
+        ] or list(everything.items())
+
+    def room(self, question: str, prompt: str | None) -> int:
+        """Characters of material that fit into one request."""
         context = self.chat.context_tokens
-        room = UNKNOWN_ROOM
-        if context is not None:
-            tokens = context - int(self.options.get("max_tokens", 64)) - OVERHEAD_TOKENS
-            room = int(tokens * CHARACTERS_PER_TOKEN) - self.request(question, [""], None).fixed
-        best = {id(one.piece): one.score for one in reversed(ranker.rank(question, material))}
-        kept: set[int] = set()
-        for piece in sorted(material, key=lambda one: -best.get(id(one), 0.0)):
-            if kept and room < len(piece.text):
-                break
-            kept.add(id(piece))
-            room -= len(piece.text) + len("\n- ")
-        return [(piece.text, piece) for piece in material if id(piece) in kept]
+        if context is None:
+            return UNKNOWN_ROOM
+        tokens = context - int(self.options.get("max_tokens", 64)) - OVERHEAD_TOKENS
+        return int(tokens * CHARACTERS_PER_TOKEN) - self.request(question, [""], prompt).fixed
 
     def request(self, question: str, notes: Sequence[str], prompt: str | None) -> Request:
         """What to ask for one question."""
-        frame = ["Notes:\n- ", *(["\n- "] * (len(notes) - 1)), f"\n\nQuestion: {question}"]
-        lead = ANSWER_LEAD if not prompt else ({"role": "system", "content": prompt},)
+        frame = ["Notes:\n- ", *([BETWEEN] * (len(notes) - 1)), f"\n\nQuestion: {question}"]
+        lead = self.lead if not prompt else ({"role": "system", "content": prompt},)
         return Request(lead, tuple(frame), tuple(notes), int(self.options.get("max_tokens", 64)))
 
     def checked(
@@ -342,21 +396,59 @@ class AnswerWriter(Writer):
         text = reply.text.strip()
         new = set(content(text)) - set(content(question))
         self.cut_off = self.cut_off or not reply.complete
+        if NONE_SAID.fullmatch(text):
+            return Answer(NOTHING)
         stands = self.trusted or (
             grounded(text, known, ANSWER_LEAD) and bool(new & set(content(notes)) or yes_or_no(text))
         )
         if not text or not stands:
-            self.extracted += 1
-            return answer_from(question, material, ranker, 1)
-        return Answer(text, tuple(dict.fromkeys(cited(text, used))))
+            found = answer_from(question, material, ranker, 1)
+            if found.text == NOTHING:
+                self.said[UNSUPPORTED] = None
+            else:
+                self.extracted += 1
+            return found
+        return Answer(text, tuple(dict.fromkeys(cited(question, text, used, ranker))))
 
 
-def cited(text: str, used: Sequence[tuple[str, Piece]]) -> list[Evidence]:
-    """Passages that share content with an answer; all that were given where none does."""
+class SmallAnswerWriter(AnswerWriter):
+    """For a very small model: it answers from the few nearest sentences, and is not asked where none comes near."""
+
+    lead = ANSWER_LEAD
+
+    def notes_for(
+        self, question: str, material: Sequence[Piece], ranker: Ranker, prompt: str | None
+    ) -> list[tuple[str, Piece]] | Answer:
+        """The few nearest sentences, in order; or the answer where the model is not asked."""
+        if self.trusted:
+            return super().notes_for(question, material, ranker, prompt)
+        found = ranker.rank(question, material)
+        if about_objects(question) or not ranker.answers(question, found):
+            self.said[UNASKED] = None
+            return answer_from(question, material, ranker, 2)
+        near: dict[str, Piece] = {}
+        for one in found:
+            if len(near) < PASSAGES and one.score >= 0.35 * found[0].score:
+                near.setdefault(one.text, one.piece)
+        order = {one.text: one.position for one in reversed(found)}
+        return sorted(near.items(), key=lambda pair: order[pair[0]])
+
+
+def noted(piece: Piece) -> str:
+    """A piece as a note for the model: of a bare list of objects, what it is."""
+    return f"Seen: {piece.text}." if piece.sort == "seen" else piece.text
+
+
+def cited(question: str, text: str, used: Sequence[tuple[str, Piece]], ranker: Ranker) -> list[Evidence]:
+    """Sentences that share content with an answer; those nearest to question and answer where none does."""
     words = set(content(text))
-    chosen = [
-        (sentence, piece) for sentence, piece in used if len(words & set(content(sentence))) >= 2
-    ] or list(used)
+    rows = [(sentence, piece) for note, piece in used for sentence in split(note)]
+    shared = [len(words & set(content(sentence))) for sentence, _ in rows]
+    most = sorted((n for n in range(len(rows)) if shared[n] >= 2), key=lambda n: -shared[n])[:PASSAGES]
+    chosen = [rows[n] for n in sorted(most)]
+    if not chosen:
+        near = ranker.rank(f"{question} {text}", [replace(piece, text=note) for note, piece in used])
+        chosen = [(one.text, one.piece) for one in sorted(near[:PASSAGES], key=lambda one: one.position)]
     return [evidence_of(piece, sentence) for sentence, piece in chosen]
 
 

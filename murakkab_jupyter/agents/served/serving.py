@@ -20,7 +20,7 @@ from murakkab_jupyter.core.errors import AgentError, UsageError
 
 __all__ = ["EndpointWriter", "in_flight", "register", "register_endpoint", "register_openai"]
 
-VERSION = "2"
+VERSION = "3"
 MOST_IN_FLIGHT = 64
 """In flight where the server does not say how many it works on at once."""
 BATCHES = 4

@@ -8,14 +8,15 @@ finds a picture too large gets it at half the side, twice at most. Each of these
 from __future__ import annotations
 
 import base64
-import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed, Inputs, Option
-from murakkab_jupyter.agents.language.chat import Reply, Request, wrote_nothing
-from murakkab_jupyter.agents.language.writing import Writer
+from murakkab_jupyter.agents.language.chat import Reply, Request
+from murakkab_jupyter.agents.language.structured import json_in
+from murakkab_jupyter.agents.language.writer import Writer
 from murakkab_jupyter.agents.media.pictures import jpeg
 from murakkab_jupyter.agents.text.answering import question_of
 from murakkab_jupyter.agents.text.material import label_of, pieces
@@ -27,6 +28,7 @@ __all__ = ["SEEING", "Describer", "Shown", "Witness", "shown_in"]
 SIDE = 768
 PICTURES = 8
 SMALLEST_SIDE = 64
+FENCE = re.compile(r"\A\s*```\w*\s*")
 
 SIDE_OPTION = Option("side", int, SIDE, help="Pixels of a picture's longer side, at most.")
 PICTURES_OPTION = Option(
@@ -87,17 +89,6 @@ def place_of(picture: Frame | Image) -> Evidence:
 
 class Watcher(Writer):
     """What agents that send pictures share."""
-
-    def load(self, options: Mapping[str, Any], cores: int) -> None:
-        """Open the model."""
-        super().load(options, cores)
-        self.said: dict[str, None] = {}
-
-    def notes(self) -> Sequence[str]:
-        """What was done to pictures, and what the model has to say."""
-        said = [*super().notes(), *self.said]
-        self.said.clear()
-        return said
 
     def shown(self, inputs: Inputs) -> list[Shown] | Failed:
         """The pictures of an item."""
@@ -214,7 +205,30 @@ class Witness(Watcher):
                     (self.request(inputs, asking(str(question), inputs, len(shown)), ANSWERED), shown)
                 )
         replies = iter(self.look(asked))
-        return [one if isinstance(one, Failed) else answered(next(replies), one) for one in made]
+        return [one if isinstance(one, Failed) else self.answered(next(replies), one) for one in made]
+
+    def answered(self, reply: Reply | Failed, shown: Sequence[Shown]) -> Answer | Failed:
+        """The answer, with the pictures that the model names as evidence; all of them where it names none that is there."""
+        said = self.told_of(reply)
+        if isinstance(said, Failed):
+            return said
+        named: list[int] = []
+        found = json_in(said)
+        if FENCE.sub("", said).startswith("{") or (found is not None and "answer" in found):
+            if found is None:
+                cut = isinstance(reply, Reply) and not reply.complete
+                why = "was cut off: give a larger max_tokens" if cut else "is no JSON object"
+                return Failed(f"The model's reply {why} ({said[:60]!r}).")
+            answer, pictures = found.get("answer"), found.get("pictures")
+            if isinstance(answer, int | float) and not isinstance(answer, bool):
+                answer = str(answer)  # how many?
+            if not isinstance(answer, str) or not answer.strip():
+                return Failed(f"The model's reply holds no answer ({said[:60]!r}).")
+            said = answer.strip()
+            named = [one for one in pictures if type(one) is int] if isinstance(pictures, list) else []
+        # Else a server that does not keep to schemas: its words are the answer.
+        evidence = [shown[n - 1].evidence for n in dict.fromkeys(named) if 1 <= n <= len(shown)]
+        return Answer(said, tuple(evidence or [one.evidence for one in shown]))
 
 
 def asking(question: str, inputs: Inputs, count: int) -> str:
@@ -225,22 +239,3 @@ def asking(question: str, inputs: Inputs, count: int) -> str:
         f"{lead}\nQuestion: {question}\n{which}"
         'Reply as JSON: {"answer": the answer, "pictures": the numbers of the pictures that show it}.'
     )
-
-
-def answered(reply: Reply | Failed, shown: Sequence[Shown]) -> Answer | Failed:
-    """The answer, with the pictures that the model names as evidence; all of them where it names none that is there."""
-    if isinstance(reply, Failed):
-        return reply
-    if not reply.text:
-        return wrote_nothing(reply)
-    text, named = reply.text, list[int]()
-    try:
-        found = json.loads(reply.text.removeprefix("```json").strip("`\n "))
-        text = str(found["answer"]).strip()
-        named = [number for number in found.get("pictures") or [] if isinstance(number, int)]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass  # a server that does not keep to schemas: its words are the answer
-    if not text:
-        return Failed("The model gave an empty answer.")
-    evidence = [shown[n - 1].evidence for n in dict.fromkeys(named) if 1 <= n <= len(shown)]
-    return Answer(text, tuple(evidence or [one.evidence for one in shown]))

@@ -11,7 +11,13 @@ import pytest
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.language.chat import Chat, Reply, Request, TooLong
 from murakkab_jupyter.agents.language.llm import GgufWriter, LlamaChat, register_gguf
-from murakkab_jupyter.agents.language.writing import TASKS, AnswerWriter, SummaryWriter, TextWriter
+from murakkab_jupyter.agents.language.writing import (
+    TASKS,
+    AnswerWriter,
+    SmallAnswerWriter,
+    SummaryWriter,
+    TextWriter,
+)
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import AgentError
 from murakkab_jupyter.core.kinds import Box, Boxes, Origin, Segment, Transcript
@@ -89,6 +95,7 @@ def test_a_silent_scene_is_not_asked_about():
     agent, chat = over(SummaryWriter)
     assert agent.call([scene("")]) == ["Seen: person. Nothing is said."]
     assert chat.asked == []
+    assert any("no words to summarise" in note for note in agent.notes())
 
 
 def test_an_answer_rests_on_the_passage_it_used():
@@ -128,10 +135,88 @@ def test_of_more_than_fits_a_trusted_model_reads_the_passages_that_come_nearest(
     assert not all(hit in said for hit in hits)
 
 
-def test_what_the_material_does_not_answer_is_not_asked_and_an_empty_question_fails():
+def of(words: str, *context: object) -> Inputs:
+    return Inputs((), {"question": words, "context": [("notes", list(context))]})
+
+
+def test_a_model_that_is_attached_is_asked_also_where_no_sentence_comes_near():
+    agent, chat = over(AnswerWriter, "The fare is four euros.")
+    (answer,) = agent.call([of("What is the fare?", "Tickets cost four euros.", "The pier is old.")])
+    assert answer.text == "The fare is four euros."
+    assert [one.text for one in answer.evidence] == ["Tickets cost four euros."]
+    assert "The pier is old." in chat.asked[0]
+    assert agent.notes() == []
+
+
+def test_a_model_that_is_attached_is_asked_for_objects_too():
+    agent, chat = over(AnswerWriter, "A person is visible.")
+    seen = Boxes((Box("person", 0.9, 0, 0, 1, 1),))
+    (answer,) = agent.call([of("Which objects are visible?", seen)])
+    assert "Seen: person." in chat.asked[0]
+    assert answer.text == "A person is visible."
+    assert answer.evidence
+
+
+def test_a_model_may_say_that_nothing_answers():
+    agent, chat = over(AnswerWriter, "Nothing in the notes answers this question.")
+    (answer,) = agent.call([of("Who built the pier?", "The pier is old.")])
+    assert (answer.text, answer.evidence) == ("Nothing in the material answers this.", ())
+    assert len(chat.asked) == 1
+    assert agent.notes() == []
+
+
+def test_an_invented_answer_for_which_no_sentence_comes_near_is_told_of():
+    agent, _ = over(AnswerWriter, "It was Isambard in 1852.")
+    (answer,) = agent.call([of("How do I reset my password?", "The pier is old.")])
+    assert answer.text == "Nothing in the material answers this."
+    assert any("no sentence of it came near" in note for note in agent.notes())
+
+
+def test_of_a_long_text_that_does_not_fit_the_nearest_sentences_are_read_and_that_is_said():
+    agent, chat = over(AnswerWriter, "It has seven cabins.")
+    chat.context_tokens = 500
+    text = "The harbour is quiet today. " * 60 + "The ferry has seven cabins. " + "Gulls sleep. " * 60
+    (answer,) = agent.call([of("How many cabins has the ferry?", text)])
+    assert "The ferry has seven cabins." in chat.asked[0]
+    assert len(chat.asked[0]) < 1600
+    assert "The ferry has seven cabins." in [one.text for one in answer.evidence]
+    assert any("did not fit" in note for note in agent.notes())
+
+
+def test_where_a_step_wants_it_to_fail_all_of_a_long_text_is_sent():
+    agent, chat = over(AnswerWriter, "Seven.", too_long="fail")
+    chat.context_tokens = 500
+    agent.call([of("How many cabins?", "The harbour is quiet today. " * 60 + "It has seven cabins.")])
+    assert len(chat.asked[0]) > 1600
+
+
+def test_without_material_a_model_is_not_asked_and_that_is_said():
     agent, chat = over(AnswerWriter)
-    unknown, empty = agent.call([question("How do I reset my password?"), question("")])
+    (answer,) = agent.call([of("How many cabins?")])
+    assert answer.text == "Nothing in the material answers this."
+    assert chat.asked == []
+    assert any("no material" in note for note in agent.notes())
+
+
+@pytest.mark.parametrize("words", ["How do I reset my password?", "Which objects are visible?"])
+def test_a_very_small_model_is_not_asked_what_it_would_only_invent_and_that_is_said(words):
+    agent, chat = over(SmallAnswerWriter)
+    (unknown,) = agent.call([question(words)])
     assert unknown.evidence == ()
+    assert chat.asked == []
+    assert any("answered without the model" in note for note in agent.notes())
+
+
+def test_a_very_small_model_that_is_trusted_is_asked():
+    agent, chat = over(SmallAnswerWriter, "By post.", grounded=False)
+    (answer,) = agent.call([question("How do I reset my password?")])
+    assert answer.text == "By post."
+    assert len(chat.asked) == 1
+
+
+def test_an_empty_question_fails():
+    agent, chat = over(AnswerWriter)
+    (empty,) = agent.call([question("")])
     assert isinstance(empty, Failed)
     assert chat.asked == []
 

@@ -21,7 +21,7 @@ from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.core.kinds import Answer, Evidence, Frame, Segment, Transcript
 from murakkab_jupyter.planner.modes import usable
 from murakkab_jupyter.workflow.language import declare
-from tests.agents.served.fake_openai import FakeServer, answers, error, fake_server, said, says
+from tests.agents.served.fake_openai import FakeServer, answers, error, fake_server, piece, said, says
 from tests.runtime.till import worker
 
 pillow = pytest.importorskip("PIL.Image")
@@ -189,6 +189,45 @@ def test_a_server_that_keeps_to_no_schema_still_answers_with_every_picture_as_ev
     (answer,) = agent(server, "visual-question-answering").call([item(*shown, question="What?")])
     assert answer.text == "It is a wall."
     assert [one.start_s for one in answer.evidence] == [0.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("written", "finish", "why"),
+    [
+        ('{"answer": "A red bo', "length", "cut off"),
+        ('```json\n{"answer": "A red bo', "length", "cut off"),
+        ('{"answer": A red bow}', "stop", "no JSON object"),
+        ('{"answer": null}', "stop", "no answer"),
+        ('{"answer": ["a"], "pictures": [1]}', "stop", "no answer"),
+        ('{"answer": " ", "pictures": [1]}', "stop", "no answer"),
+        ('{"pictures": [1]}', "stop", "no answer"),
+        ("", "stop", "wrote nothing"),
+    ],
+)
+def test_a_form_without_an_answer_fails_in_words(server, three_scenes, written, finish, why):
+    server.script = [lambda handler, _: handler.stream(piece(written, finish), "[DONE]")]
+    (failed,) = agent(server, "visual-question-answering").call(
+        [item(*frames(three_scenes), question="What?")]
+    )
+    assert isinstance(failed, Failed)
+    assert why in failed.reason
+
+
+def test_words_that_are_cut_off_are_an_answer_and_told_of(server, three_scenes):
+    server.script = [lambda handler, _: handler.stream(piece("It is a red", "length"), "[DONE]")]
+    eyes = agent(server, "visual-question-answering")
+    (answer,) = eyes.call([item(*frames(three_scenes), question="What?")])
+    assert answer.text == "It is a red"
+    assert any("cut off" in note for note in eyes.notes())
+
+
+def test_a_form_with_words_around_it_and_a_number_are_read(server, three_scenes):
+    server.script = [says('Sure: {"answer": 3, "pictures": 2}')]
+    (answer,) = agent(server, "visual-question-answering").call(
+        [item(*frames(three_scenes), question="How many?")]
+    )
+    assert answer.text == "3"
+    assert len(answer.evidence) == 2
 
 
 def test_a_question_of_nothing_fails_in_words(server, three_scenes):
