@@ -93,6 +93,19 @@ class Cluster:
         """What each usable worker said of itself, by address."""
         return dict(self._probes)
 
+    def present(self) -> set[str]:
+        """Addresses of the workers that the scheduler knows now; raises `ClusterError` when it is gone."""
+        if self.client.status != "running":
+            msg = f"The scheduler at {self.address} is gone."
+            raise ClusterError(msg, hint=_GONE)
+        try:
+            # Not `scheduler_info()`: the client's own refresh, which knows no workers, may overwrite its answer.
+            found = self.client.sync(self.client.scheduler.identity, n_workers=-1)
+            return set(found["workers"])
+        except (OSError, TimeoutError, KeyError) as error:
+            msg = f"The scheduler at {self.address} does not answer: {error}."
+            raise ClusterError(msg, hint=_GONE) from error
+
     def view(self) -> ClusterView:
         """The workers that a plan may use, now; raises `ClusterError` when there are none."""
         self.roll()
@@ -146,7 +159,7 @@ class Cluster:
     def roll(self) -> Roll:
         """Look who is there, probe who is new; raises `ClusterError` when the scheduler is gone."""
         with self._lock:
-            present = self._present()
+            present = self.present()
             lost = tuple(address for address in self._probes if address not in present)
             for address in lost:
                 del self._probes[address]
@@ -175,7 +188,7 @@ class Cluster:
         check_reported(self._reported())
         while not self._probes:
             with self._lock:
-                present = self._present()
+                present = self.present()
                 for address, found in self._probe(present).items():
                     if isinstance(found, ClusterError):
                         raise found
@@ -220,18 +233,6 @@ class Cluster:
     def __repr__(self) -> str:
         cores = sum(found.cores for found in self._probes.values())
         return f"Cluster({self.address!r}, workers={len(self._probes)}, cores={cores})"
-
-    def _present(self) -> set[str]:
-        if self.client.status != "running":
-            msg = f"The scheduler at {self.address} is gone."
-            raise ClusterError(msg, hint=_GONE)
-        try:
-            # Not `scheduler_info()`: the client's own refresh, which knows no workers, may overwrite its answer.
-            found = self.client.sync(self.client.scheduler.identity, n_workers=-1)
-            return set(found["workers"])
-        except (OSError, TimeoutError, KeyError) as error:
-            msg = f"The scheduler at {self.address} does not answer: {error}."
-            raise ClusterError(msg, hint=_GONE) from error
 
     def _reported(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.client.get_versions(packages=["cloudpickle"])

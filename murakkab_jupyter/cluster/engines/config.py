@@ -243,6 +243,8 @@ def server_environment(
     if not config.command:
         made = {key: value for key, value in made.items() if not KEYS.fullmatch(key)}
     made["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    # The numbers are NVML's; CUDA alone would count the fastest GPU first.
+    made["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     made.setdefault("VLLM_NO_USAGE_STATS", "1")
     made.setdefault("DO_NOT_TRACK", "1")
     if Path(config.model).expanduser().is_dir():  # all of it is here

@@ -60,8 +60,8 @@ class Fleet:
         refused: list[str] = []
         first: ClusterError | None = None
         for worker in self.places(config):
-            self._hold(worker)
             try:
+                self._hold(worker)
                 status = self._run(start_engine, config, self.name, worker=worker)
             except ClusterError as error:
                 refused.append(f"{worker}: {error.message}")
@@ -175,8 +175,12 @@ class Fleet:
 
     def statuses(self) -> list[EngineStatus]:
         """Every engine on every worker, whoever holds it."""
-        workers = list(self.cluster.probes)
-        if not workers or self.client.status != "running":
+        if not self.cluster.probes or self.client.status != "running":
+            return []
+        # Asking one that is gone would take as long as a connection may.
+        present = self.cluster.present()
+        workers = [one for one in self.cluster.probes if one in present]
+        if not workers:
             return []
         answers = self.client.run(engine_status, workers=workers, on_error="ignore")
         return [one for found in answers.values() for one in found]
@@ -239,7 +243,11 @@ class Fleet:
             if worker in self._leases:
                 return
             key = engine_lease_key(self.name, worker)
-            held = self.client.scatter({key: True}, workers=[worker], hash=False, timeout=CARRY_S)
+            try:
+                held = self.client.scatter({key: True}, workers=[worker], hash=False, timeout=CARRY_S)
+            except Exception as error:  # it died since it was last seen, and Dask says so in many ways
+                msg = f"Worker {worker} takes nothing: {type(error).__name__} {error}".rstrip(" .") + "."
+                raise ClusterError(msg, hint="Start it again, or name another: --worker W.") from error
             self._leases[worker] = held[key]
 
     def _run(self, function: Callable[..., Any], *arguments: Any, worker: str) -> Any:

@@ -110,10 +110,13 @@ class Gate:
         try:
             was = self.roster.look(name)
             entry = self.roster.ensure(name, stop=self._over.is_set)
-        except MurakkabError as error:
-            self.gone[name] = str(error)
+            host = self.roster.host_of(entry)
+        except Exception as error:  # noqa: BLE001 - nobody reads this thread's result: unsaid, the run would wait for ever
+            known = isinstance(error, MurakkabError)
+            self.gone[name] = str(error) if known else f"{type(error).__name__}: {error}"
             self._life.pop(name, None)
-            self.report(EngineLost(name, error.message, final=True))
+            said = error.message if isinstance(error, MurakkabError) else self.gone[name]
+            self.report(EngineLost(name, said, final=True))
             return False
         self._life[name] = life_of(entry)
         self.gone.pop(name, None)
@@ -122,7 +125,7 @@ class Gate:
         elif entry.config is not None:
             self._before.setdefault(name, 0.0)
         self._use(name, True)
-        self.report(EngineReady(name, self.roster.host_of(entry), time.monotonic() - began))
+        self.report(EngineReady(name, host, time.monotonic() - began))
         return True
 
     def _check(self, name: str, life: object, landed: Any) -> None:
@@ -152,8 +155,8 @@ class Gate:
     def _use(self, name: str, begins: bool) -> None:
         try:
             self.roster.use(name, self.run, begins=begins)
-        except MurakkabError:
-            return  # it is gone
+        except Exception:  # noqa: BLE001 - it is gone, or its worker: whoever calls it will hear of that
+            return
 
 
 def life_of(entry: Entry) -> object:

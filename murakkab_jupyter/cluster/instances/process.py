@@ -60,6 +60,8 @@ def environment(cores: int, gpus: tuple[str, ...], base: Mapping[str, str] | Non
     made = dict(os.environ if base is None else base)
     made.update(dict.fromkeys(THREADS, str(max(1, cores))))
     made["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    # The numbers are NVML's; CUDA alone would count the fastest GPU first.
+    made["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     made["TOKENIZERS_PARALLELISM"] = "true" if cores > 1 else "false"
     # The same package as the worker's, and the same places to look for others.
     home = str(Path(__file__).parents[3])

@@ -86,9 +86,15 @@ def test_a_broken_command_is_refused() -> None:
 
 
 def test_it_sees_its_own_gpus_and_cores_and_nothing_of_our_interpreter(tmp_path: Path) -> None:
-    base = {"PATH": "/bin", "PYTHONPATH": "/ours", "VIRTUAL_ENV": "/ours", "CUDA_VISIBLE_DEVICES": "0,1,2"}
+    base = {
+        "PATH": "/bin",
+        "PYTHONPATH": "/ours",
+        "VIRTUAL_ENV": "/ours",
+        "CUDA_DEVICE_ORDER": "FASTEST_FIRST",
+    }
     on_gpu = server_environment(EngineConfig("m", gpus=1), gpus=("2",), cpus=(), base=base)
     assert on_gpu["CUDA_VISIBLE_DEVICES"] == "2"
+    assert on_gpu["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"  # the number is NVML's, whatever the worker was told
     assert not {"PYTHONPATH", "VIRTUAL_ENV", "VLLM_CPU_KVCACHE_SPACE", "HF_HUB_OFFLINE"} & set(on_gpu)
     on_cpu = server_environment(EngineConfig(str(tmp_path)), gpus=(), cpus=(0, 3), base=base)
     assert on_cpu["CUDA_VISIBLE_DEVICES"] == ""

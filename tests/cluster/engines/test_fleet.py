@@ -169,6 +169,25 @@ def test_gpus_are_leased_by_number_and_given_back(unlike) -> None:
         fleet.close()
 
 
+def test_a_worker_that_died_since_it_was_seen_leaves_the_engine_to_the_next(place, monkeypatch) -> None:
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.fleet.CARRY_S", 1.0)
+    place.scheduler()
+    place.worker("lives")
+    doomed = place.worker("dies")
+    with connect(place.address) as cluster:
+        wait_for(lambda: cluster.roll() is not None and len(cluster.probes) == 2, 20)
+        at = {one.name: one.address for one in cluster.probes.values()}
+        fleet = Fleet(cluster)
+        doomed.kill()
+        doomed.wait()
+        monkeypatch.setattr(fleet, "places", lambda _: [at["dies"]])
+        with pytest.raises(ClusterError, match=f"Worker {at['dies']}"):
+            fleet.launch(config())
+        monkeypatch.setattr(fleet, "places", lambda _: [at["dies"], at["lives"]])
+        assert fleet.launch(config()).worker == at["lives"]
+        fleet.close()
+
+
 # --- never an orphan ------------------------------------------------------------------------------------------
 
 KERNEL = """

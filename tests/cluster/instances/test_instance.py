@@ -449,6 +449,7 @@ def test_the_environment_names_cores_and_gpus() -> None:
     made = environment(3, ("1", "2"), {"OMP_NUM_THREADS": "64", "HOME": "/x"})
     assert made["OMP_NUM_THREADS"] == made["RAYON_NUM_THREADS"] == "3"
     assert made["CUDA_VISIBLE_DEVICES"] == "1,2"
+    assert made["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"  # the numbers are NVML's
     assert made["HOME"] == "/x"
     assert environment(1, ())["CUDA_VISIBLE_DEVICES"] == ""
 

@@ -1,0 +1,76 @@
+"""What a run is told of its engines, whatever goes wrong while it waits. The roster is a stand-in."""
+
+from __future__ import annotations
+
+import queue
+from typing import Any
+
+import pytest
+
+from murakkab_jupyter.cluster.engines.gate import Checked, Gate
+from murakkab_jupyter.cluster.engines.roster import Entry
+from murakkab_jupyter.core.errors import ClusterError
+from murakkab_jupyter.runtime.messages import EngineLost, EngineReady
+
+
+class StandInRoster:
+    """Fails at one of its calls."""
+
+    def __init__(self, at: str = "", error: Exception | None = None) -> None:
+        self.at, self.error = at, error
+
+    def _now(self, call: str) -> Entry:
+        if call == self.at and self.error is not None:
+            raise self.error
+        return Entry("e", None)
+
+    def look(self, name: str) -> Entry:
+        return self._now("look")
+
+    def ensure(self, name: str, *, stop: Any) -> Entry:
+        return self._now("ensure")
+
+    def host_of(self, entry: Entry) -> str:
+        self._now("host_of")
+        return "here"
+
+    def use(self, name: str, who: str, *, begins: bool) -> None:
+        self._now("use")
+
+
+@pytest.fixture
+def told() -> queue.Queue[Any]:
+    return queue.Queue()
+
+
+@pytest.mark.parametrize("at", ["look", "ensure", "host_of"])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ClusterError("No worker has room.", hint="Add one."), "No worker has room."),
+        (TimeoutError("Timed out after 10 s"), "TimeoutError: Timed out after 10 s"),
+        (KeyError("tcp://w:1"), "KeyError: 'tcp://w:1'"),
+    ],
+)
+def test_whatever_goes_wrong_the_run_hears_that_it_cannot_have_it(told, at, error, said) -> None:
+    gate = Gate(StandInRoster(at, error), "a run", told.put)  # type: ignore[arg-type]
+    gate.start("e")
+    assert told.get(timeout=5) == EngineLost("e", said, final=True)
+    assert "e" in gate.gone
+    gate.end()
+
+
+def test_one_whose_use_cannot_be_noted_is_ready_all_the_same(told) -> None:
+    gate = Gate(StandInRoster("use", TimeoutError("Timed out")), "a run", told.put)  # type: ignore[arg-type]
+    gate.start("e")
+    ready = told.get(timeout=5)
+    assert isinstance(ready, EngineReady)
+    assert ready.host == "here"
+    gate.end()
+
+
+def test_a_batch_lands_when_its_engine_cannot_be_looked_at(told) -> None:
+    gate = Gate(StandInRoster("look", TimeoutError("Timed out")), "a run", told.put)  # type: ignore[arg-type]
+    gate.check("e", "a life", "a batch")
+    assert told.get(timeout=5) == Checked("a batch", again=False)
+    gate.end()
