@@ -34,6 +34,15 @@ def money(value: float) -> str:
     return f"${value:.1e}".replace("e-0", "e-")
 
 
+def per_time(per_s: float) -> str:
+    """`2/min`, `0.5/s`, `3/h`: a rate (1/s) as people say it, and as `--arrivals` reads it."""
+    unit, often = next(
+        (pair for pair in (("s", per_s), ("min", per_s * 60.0)) if pair[1] >= 1), ("h", per_s * 3600.0)
+    )
+    short = f"{often:.3g}"
+    return f"{f'{float(short):.0f}' if 1000 <= often < 1e6 else short}/{unit}"
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One number that says where it comes from.

@@ -12,21 +12,21 @@ slowest stage needs at least. So the search that plans a job plans a rate as wel
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import InfeasibleError, UsageError
-from murakkab_jupyter.core.figure import Figure, unknown, weakest
+from murakkab_jupyter.core.figure import Figure, per_time, unknown, weakest
 from murakkab_jupyter.core.hosts import ClusterView, Share
-from murakkab_jupyter.energy.estimate import SECONDS_PER_HOUR
-from murakkab_jupyter.planner.estimate import Estimate, Estimator
+from murakkab_jupyter.energy.estimate import JOULES_PER_KWH, SECONDS_PER_HOUR
+from murakkab_jupyter.planner.estimate import Estimate, Estimator, quicker
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect
 from murakkab_jupyter.planner.pipeline import ROUNDS, Replay, spread, stages
 from murakkab_jupyter.planner.plan import Configuration, StepPlan
-from murakkab_jupyter.planner.rate import Rate, per_time
+from murakkab_jupyter.planner.rate import Rate
 from murakkab_jupyter.planner.search import Picks, Search
 from murakkab_jupyter.workflow.goal import Goal, Objective
 from murakkab_jupyter.workflow.model import Workflow
@@ -46,6 +46,9 @@ MOST_VALUES = 4_096
 
 EFFORT = 24
 """Plans that are replayed on both samples."""
+
+MOST_SMALLER = 12
+"""Smaller reservations on which a plan's modes are tried."""
 
 Roots = Mapping[str, Sequence[Any]]
 
@@ -220,17 +223,24 @@ class SteadyEstimator(Estimator):
     def compute(self, picks: tuple[int, ...]) -> Estimate:
         found, held, count = self._plain.compute(picks), self.held[picks[-1]], self._count
         expectation = self.expectation(picks)
-        loads = [self.load(name, pick, expectation) for name, pick in zip(self.names, picks, strict=False)]
+        pace = held.speed / self.speed
+        loads = [
+            quicker(self.load(name, pick, expectation), pace)
+            for name, pick in zip(self.names, picks, strict=False)
+        ]
+        each_s, cpu_s, load_cpu_s = found.latency_s, found.cpu_s, 0.0
         if self._arrivals.variable:
+            # Instances stay loaded: in the steady state only calls count.
             slowest = max((load.wall_s - (load.first_s - load.call_s) for load in loads), default=0.0)
-            each_s = max(slowest, math.fsum(load.core_s for load in loads) / held.cores) / count
-        else:
-            each_s = found.latency_s
+            calls_s = math.fsum(load.core_s - load.load_core_s for load in loads)
+            each_s = max(slowest, calls_s / held.cores) / count
+            load_cpu_s = math.fsum(load.load_cpu_s for load in loads)
         arriving = self._arrivals.rate_per_s * SECONDS_PER_HOUR
-        active_j = (found.energy_j - held.idle_w * found.latency_s) / count
+        active_j = found.energy_j - held.idle_w * found.latency_s - held.active_w * load_cpu_s
+        active_j = active_j / count
         energy = held.idle_w * SECONDS_PER_HOUR + max(0.0, active_j) * arriving
-        cost = energy / 3.6e6 * self.kwh if held.rent is None else held.rent * SECONDS_PER_HOUR
-        return Estimate(each_s, found.cpu_s * arriving / count, energy, cost, found.score)
+        cost = energy / JOULES_PER_KWH * self.kwh if held.rent is None else held.rent * SECONDS_PER_HOUR
+        return Estimate(each_s, (cpu_s - load_cpu_s) * arriving / count, energy, cost, found.score)
 
 
 class Steady:
@@ -265,8 +275,39 @@ class Steady:
         return self.arrivals.rate(self.search.exact(picks), self.slowest(picks))
 
     def best(self, goal: Goal) -> Picks:
-        """The best plan that keeps up, or the one to say why none does."""
-        return self.search.best(steady_goal(goal))
+        """The best plan that keeps up, or the one to say why none does; its modes are tried on all that is smaller."""
+        within = steady_goal(goal)
+        picks = self.search.best(within)
+        while True:
+            there = min((picks, *self.smaller(picks)), key=lambda some: self.search.key(some, within))
+            if there == picks:
+                return picks
+            picks = there
+
+    def smaller(self, picks: Picks) -> Iterator[Picks]:
+        """The same modes with fewer cores reserved, the most first; where these do not hold them, with fewer instances."""
+        search, held = self.search, self.search.estimator.held
+        cores = held[picks[-1]].cores
+        fewer = [level for level in range(len(held)) if held[level].cores < cores]
+        for level in sorted(fewer, key=lambda level: (-held[level].cores, level))[:MOST_SMALLER]:
+            some = [self.narrowed(place, pick, level) for place, pick in enumerate(picks[:-1])]
+            whole = [pick for pick in some if pick is not None]
+            if len(whole) == len(some) and not search.crowded((*whole, level)):
+                yield (*whole, level)
+
+    def narrowed(self, place: int, pick: int, level: int) -> int | None:
+        """A mode, or the same with as many instances as a reservation holds; None where it holds none of them."""
+        search = self.search
+        if search.holding[place][pick] >> level & 1:
+            return pick
+        modes = search.modes[search.names[place]]
+        one = modes[pick].configuration
+        alike = [
+            other
+            for other in search.fitting[level][place]
+            if replace(modes[other].configuration, instances=one.instances) == one
+        ]
+        return max(alike, key=lambda other: modes[other].configuration.instances, default=None)
 
     def missed(self, picks: Picks, goal: Goal) -> tuple[str, Picks] | None:
         """The limit to blame where some modes keep not all of them, and the modes that come closest; None where they do."""
@@ -289,24 +330,39 @@ class Steady:
                 if limit in self.search.excess(closest, within):
                     return limit, closest
                 stated.append((limit, closest))
-        return stated[0]  # both can be kept, but not together
+        # Both can be kept, but not together; or the rate, but not what else is asked.
+        return stated[0] if stated else ("arrivals", fastest)
 
-    def reason(self, picks: Picks) -> str:
-        """Why a plan reserves no less: what the best plan that was tried with fewer cores would sustain."""
-        estimator = self.search.estimator
+    def reason(self, picks: Picks, goal: Goal) -> str:
+        """Why a plan reserves no less: what the best plan that was tried with fewer cores would sustain, and what else it lacks."""
+        search, within = self.search, steady_goal(goal)
+        estimator = search.estimator
         held = estimator.held
         cores = held[picks[-1]].cores
         fewer = [some for some in self.search.starts() if held[some[-1]].cores < cores]
         if fewer:
             self.search.exact(min(fewer, key=lambda some: (estimator.estimate(some).latency_s, some)))
-        paces = [
-            1.0 / (found.totals["latency"].value or math.inf)
-            for some, found in self.search.evaluations.items()
-            if held[some[-1]].cores < cores
+        tried = [
+            some
+            for some in search.evaluations
+            if held[some[-1]].cores < cores and not search.judge.shortfall(search.score(some), within.floor)
         ]
-        if not paces:
+        if not tried:
             return ""
-        return f"of the plans tried with fewer cores the best would sustain {per_time(max(paces))}"
+        best = min(tried, key=lambda some: search.key(some, within))
+        if "deadline" in search.excess(best, within):
+            best = min(tried, key=lambda some: (search.value(some, "latency"), some))
+        pace = 1.0 / (search.value(best, "latency") or math.inf)
+        words = f"of the plans tried with fewer cores the best would sustain {per_time(pace)}"
+        broken, doubt = search.excess(best, within), search.risk(best, within)
+        if "deadline" in broken or pace < self.arrivals.rate_per_s:
+            return words
+        if broken:
+            return f"{words}, but not keep the {min(broken)}"
+        if "deadline" in doubt:
+            surely = self.arrivals.rate_per_s / (1 + doubt["deadline"])
+            return f"{words}, but only {per_time(surely)} surely enough"
+        return f"{words}, and its hour takes no less {within.objectives[0]}"
 
 
 def cannot(limit: str, rate: Rate, goal: Goal, nearest: Any) -> InfeasibleError:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from murakkab_jupyter.energy.estimate import JOULES_PER_KWH
 from murakkab_jupyter.planner.expect import Expectation
 from murakkab_jupyter.planner.modes import Load, Mode
 from murakkab_jupyter.planner.quality import SHARES
@@ -247,7 +248,7 @@ def usd(search: Search, cost: float) -> float:
     estimator = search.estimator
     if estimator.rent is not None:
         return cost * estimator.rent / estimator.cores
-    return cost / 3.6e6 * estimator.kwh
+    return cost / JOULES_PER_KWH * estimator.kwh
 
 
 def within(one: Label, goal: Goal) -> bool:

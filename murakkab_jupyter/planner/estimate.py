@@ -15,10 +15,11 @@ from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.hosts import ClusterView, EngineView, host_cores
+from murakkab_jupyter.energy.estimate import JOULES_PER_KWH, SECONDS_PER_HOUR
 from murakkab_jupyter.planner.cards import held_gpus, idle_w
 from murakkab_jupyter.planner.expect import Expectation, Mean, expect, means_of
 from murakkab_jupyter.planner.files import Files, Haul, files_to_bring, haul_of
-from murakkab_jupyter.planner.holding import GUESSED_IDLE_W, Held, reservations
+from murakkab_jupyter.planner.holding import Held, idle_watts, reservations
 from murakkab_jupyter.planner.modes import Load, Mode, load_of
 from murakkab_jupyter.planner.quality import Judge
 from murakkab_jupyter.profiles.profile import Prediction, Profiles
@@ -53,7 +54,11 @@ def with_start(load: Load, engine: EngineView) -> Load:
     """A load whose engine must be started first; each step that shares it is taken to pay, which the simulator does not."""
     start_s, cpu_s = engine.start.value or 0.0, engine.start_cpu.value or 0.0
     return replace(
-        load, wall_s=load.wall_s + start_s, first_s=load.first_s + start_s, cpu_s=load.cpu_s + cpu_s
+        load,
+        wall_s=load.wall_s + start_s,
+        first_s=load.first_s + start_s,
+        cpu_s=load.cpu_s + cpu_s,
+        load_cpu_s=load.load_cpu_s + cpu_s,
     )
 
 
@@ -79,6 +84,8 @@ def quicker(load: Load, pace: float) -> Load:
         call_s=load.call_s / pace,
         core_s=load.core_s / pace,
         cpu_s=load.cpu_s / pace,
+        load_core_s=load.load_core_s / pace,
+        load_cpu_s=load.load_cpu_s / pace,
     )
 
 
@@ -121,11 +128,11 @@ class Estimator:
         self.cold = {one.name: one for one in cluster.engines if not one.warm}
         by_host = {worker.host: worker for worker in cluster.workers}
         hosts = by_host.values()
-        self.idle_w = math.fsum(w.power.idle_w.value or GUESSED_IDLE_W * w.cores for w in hosts)
+        self.idle_w = math.fsum(idle_watts(w) for w in hosts)
         prices = [w.power.price_usd_per_hour.value for w in hosts]
         self.rent: float | None = None
         if prices and all(price is not None for price in prices):
-            self.rent = math.fsum(price or 0.0 for price in prices) / 3600.0
+            self.rent = math.fsum(price or 0.0 for price in prices) / SECONDS_PER_HOUR
         self.host_cores = host_cores(cluster.workers)
         self.held = reservations(cluster)
         """The reservations there are, the smallest first and all cores last."""
@@ -300,5 +307,5 @@ class Estimator:
             idle_watts = max(idle_watts, share * self.idle_w)
             rent = None if rent is None or self.rent is None else max(rent, share * self.rent)
         energy = held.active_w * cpu_s + gpu_j + idle_watts * latency
-        cost = rent * latency if rent is not None else energy / 3.6e6 * self.kwh
+        cost = rent * latency if rent is not None else energy / JOULES_PER_KWH * self.kwh
         return Estimate(latency, cpu_s, energy, cost, score)

@@ -9,9 +9,10 @@ import math
 from dataclasses import dataclass
 
 from murakkab_jupyter.core.hosts import ClusterView, Share, WorkerView, allotted, host_cores
+from murakkab_jupyter.energy.estimate import SECONDS_PER_HOUR
 from murakkab_jupyter.planner.modes import ladder
 
-__all__ = ["GUESSED_ACTIVE_W", "GUESSED_IDLE_W", "Held", "choices_of_hosts", "reservations"]
+__all__ = ["GUESSED_ACTIVE_W", "GUESSED_IDLE_W", "Held", "choices_of_hosts", "idle_watts", "reservations"]
 
 GUESSED_IDLE_W = 0.8
 GUESSED_ACTIVE_W = 3.0
@@ -98,6 +99,12 @@ def choices_of_hosts(cluster: ClusterView) -> list[tuple[str, ...]]:
     return [*found, ()]
 
 
+def idle_watts(worker: WorkerView) -> float:
+    """Idle watts of a worker's host as stated, 0 too; a guess where they are unknown."""
+    stated = worker.power.idle_w.value
+    return GUESSED_IDLE_W * worker.cores if stated is None else stated
+
+
 def held_of(cluster: ClusterView, share: Share) -> Held:
     """What a share of the cluster holds."""
     workers = [worker for worker in cluster.workers if share.covers(worker.host)]
@@ -106,10 +113,7 @@ def held_of(cluster: ClusterView, share: Share) -> Held:
     room = allotted(workers, share)
     shares = {host: min(share.cores or size, size) / size for host, size in sizes.items()}
     power = {host: worker.power for host, worker in by_host.items()}
-    idle_w = math.fsum(
-        part * (power[host].idle_w.value or GUESSED_IDLE_W * by_host[host].cores)
-        for host, part in shares.items()
-    )
+    idle_w = math.fsum(part * idle_watts(by_host[host]) for host, part in shares.items())
     prices = [one.price_usd_per_hour.value for one in power.values()]
     rent = None
     if prices and all(price is not None for price in prices):
@@ -124,7 +128,7 @@ def held_of(cluster: ClusterView, share: Share) -> Held:
         cores=max(1, sum(room.values())),
         widest=max(room.values(), default=1),
         idle_w=idle_w,
-        rent=None if rent is None else rent / 3600.0,
+        rent=None if rent is None else rent / SECONDS_PER_HOUR,
         hosts=share.hosts,
         speed=min((worker.speed.value or 1.0 for worker in workers), default=1.0),
         active_w=max(active, default=GUESSED_ACTIVE_W),

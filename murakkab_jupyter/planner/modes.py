@@ -70,6 +70,8 @@ class Load:
         CPU-seconds, with loading.
     gpu_j
         What its calls add to the energy of idle GPUs (J).
+    load_core_s, load_cpu_s
+        Of these core-seconds and CPU-seconds, what loading takes: once, however many items come.
     """
 
     wall_s: float
@@ -78,6 +80,8 @@ class Load:
     core_s: float
     cpu_s: float
     gpu_j: float = 0.0
+    load_core_s: float = 0.0
+    load_cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +163,16 @@ def load_of(
     used = min(mode.instances, calls)
     busy = calls * call.seconds.value
     joules = 0.0 if call.energy_j is None else call.energy_j.value or 0.0
+    cores = max(mode.cores, mode.held_cores)
     return Load(
         wall_s=load_s + math.ceil(calls / used) * call.seconds.value,
         first_s=load_s + call.seconds.value,
         call_s=call.seconds.value,
-        core_s=max(mode.cores, mode.held_cores) * (busy + used * load_s),
+        core_s=cores * (busy + used * load_s),
         cpu_s=calls * (call.cpu_s.value or 0.0) + used * load_cpu_s + mode.engine_cores * busy,
         gpu_j=max(0.0, calls * joules - idle_w * busy),
+        load_core_s=cores * used * load_s,
+        load_cpu_s=used * load_cpu_s,
     )
 
 

@@ -6,17 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from murakkab_jupyter.core.figure import Figure, money
+from murakkab_jupyter.core.figure import Figure, money, per_time
 
-__all__ = ["Rate", "per_time"]
-
-
-def per_time(per_s: float) -> str:
-    """`2/min`, `0.5/s`, `3/h`: as people say it, and as `--arrivals` reads it."""
-    for unit, seconds in (("s", 1.0), ("min", 60.0), ("h", 3600.0)):
-        if per_s * seconds >= 1 or unit == "h":
-            return f"{per_s * seconds:.3g}/{unit}"
-    raise AssertionError  # the last unit takes all
+__all__ = ["Rate"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,7 +216,7 @@ def keeping_up(problem: Problem, goal: Goal, steady: Steady) -> Plan:
         made, rate = plan_of(problem, some, job), steady.rate(some)
         items = steady.arrivals.items(made.steps)
         steps = {name: replace(step, items=items[name]) for name, step in made.steps.items()}
-        reserves = made.reserves and replace(made.reserves, reason=steady.reason(some))
+        reserves = made.reserves and replace(made.reserves, reason=steady.reason(some, goal))
         notes = (rate.words, RATE_NOTE, *made.notes)
         return replace(
             made, goal=goal, steps=steps, regime="pipeline", rate=rate, reserves=reserves, notes=notes

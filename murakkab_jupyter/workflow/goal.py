@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.core.figure import per_time
 
 __all__ = [
     "CONFIDENCE",
@@ -34,6 +35,9 @@ CONFIDENCE = 0.9
 percentile, so that this is the upper end of the band, without an assumption on how errors are distributed."""
 
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.99
+
+LEAST_PER_S, MOST_PER_S = 1e-8, 1e9
+"""Arrivals a second: from one in three years to a thousand million; anything else is a slip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,9 @@ class Goal:
             if value is not None and not (math.isfinite(value) and value > 0):
                 msg = f"--{name} must be more than 0, not {value!r}."
                 raise UsageError(msg)
+        if self.arrivals_per_s is not None and not LEAST_PER_S <= self.arrivals_per_s <= MOST_PER_S:
+            msg = f"--arrivals lies between {LEAST_PER_S:g} and {MOST_PER_S:g} a second, not {self.arrivals_per_s:g}."
+            raise UsageError(msg, hint="Write, for example, --arrivals 2/min")
         if self.arrivals_per_s is not None and self.deadline_s is not None:
             msg = "--deadline is of a job now, and --arrivals of inputs that keep coming."
             raise UsageError(msg, hint="Say one of them.")
@@ -140,7 +147,7 @@ class Goal:
         if self.max_energy_j is not None:
             words.append(f"max energy {self.max_energy_j:g} J")
         if self.arrivals_per_s is not None:
-            words.append(f"arrivals {self.arrivals_per_s * 60:g}/min")
+            words.append(f"arrivals {per_time(self.arrivals_per_s)}")
         if self.confidence != CONFIDENCE and (self.limited or self.arrivals_per_s is not None):
             words.append(f"limits kept with confidence {self.confidence:g}")
         return ", ".join(words)

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from murakkab_jupyter.core.errors import InfeasibleError, UsageError
-from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.figure import Figure, per_time, unknown
 from murakkab_jupyter.core.hosts import HostPower
+from murakkab_jupyter.planner.arrivals import Arrivals, Steady
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.plan import Plan
-from murakkab_jupyter.planner.rate import Rate, per_time
+from murakkab_jupyter.planner.rate import Rate
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.simulate.driver import evaluation, simulate
 from murakkab_jupyter.workflow.goal import Goal
@@ -139,6 +140,70 @@ def test_a_margin_is_kept_to_the_rate():
     assert any("rate is at risk" in one for one in tight.cautions)
 
 
+@pytest.mark.parametrize("load_s", [0.0, 4.0, 60.0])
+@pytest.mark.parametrize(("per_s", "cores"), [(20.0, 1), (45.0, 2), (90.0, 4)])
+def test_loading_does_not_make_a_rate_need_more_cores(load_s, per_s, cores):
+    # Instances stay loaded: 0.03 core-seconds a value are all that counts, however long loading takes.
+    agents = [
+        Made("slow", "a", 0.02, max_cores=1, load_s=load_s),
+        Made("quick", "b", 0.01, max_cores=1, load_s=load_s),
+    ]
+    plan = plan_for(chain(cores=16, agents=agents), per_s)
+    assert plan.reserves.cores == cores
+    assert plan.rate.cost.value == pytest.approx(3.6 * cores / 16, rel=0.01)
+
+
+def asked_and_best(plan):
+    words = plan.reserves.reason
+    assert words.startswith("of the plans tried with fewer cores the best would sustain ")
+    goal, _ = parse_goal_options(["--arrivals", words.split("sustain ")[1].split(",")[0]])
+    return goal.arrivals_per_s, words
+
+
+def test_why_no_less_is_reserved_does_not_contradict_the_plan():
+    for per_s in (1.2, 2.5, 5.0):
+        pace, words = asked_and_best(plan_for(chain(), per_s))
+        assert pace < per_s
+        assert "," not in words
+    one = world_of({"a": ["data"]}, [Made("slow", "a", 1.0, max_cores=1, load_s=0.0)],
+                   cluster=cluster_of(4, power=RENTED))  # fmt: skip
+    # One core takes one a second, though not surely: the band goes to 1.2 s.
+    pace, words = asked_and_best(plan_for(one, 0.9, confidence=0.9))
+    assert pace > 0.9
+    assert words.endswith("surely enough")
+    least, _ = parse_goal_options(["--arrivals", words.split("only ")[1].split(" surely")[0]])
+    assert least.arrivals_per_s < 0.9
+
+
+def test_modes_of_a_plan_are_tried_on_smaller_reservations():
+    world = chain(cores=8)
+    ready = prepare(world.workflow, **world.arguments(), effort=24)
+    arrivals = Arrivals.of(world.workflow, world.roots, world.library, world.cluster, 0.5)
+    steady = Steady(ready.search, arrivals, replay_of(world))
+    wide = max(steady.search.all(), key=lambda some: (steady.search.reserved(some).cores, some))
+    smaller = list(steady.smaller(wide))
+    held = [steady.search.estimator.held[some[-1]].cores for some in smaller]
+    assert held == [4, 2, 1]
+    for some in smaller:
+        assert steady.search.holds(some) >> some[-1] & 1
+    steady.search.best = lambda goal: wide
+    best = steady.best(Goal(("cost",), 0.0, arrivals_per_s=0.5, confidence=SURE))
+    assert steady.search.estimator.held[best[-1]].cores == 1
+
+
+def test_a_limit_that_cannot_be_told_is_blamed_on_the_rate():
+    world = chain()
+    ready = prepare(world.workflow, **world.arguments(), effort=24)
+    arrivals = Arrivals.of(world.workflow, world.roots, world.library, world.cluster, 0.5)
+    steady = Steady(ready.search, arrivals, replay_of(world))
+    goal = Goal(("cost",), 0.0, arrivals_per_s=0.5, confidence=SURE)
+    slow = min(steady.search.all(), key=lambda some: some[-1])
+    steady.search.excess = lambda picks, within: {"deadline": 0.1} if picks == slow else {}
+    limit, nearest = steady.missed(slow, goal)
+    assert limit == "arrivals"
+    assert nearest != slow
+
+
 def test_a_floor_makes_the_rate_cost_more():
     agents = [
         Made("rough", "a", 0.2, quality=0.5, max_cores=1, load_s=0.0),
@@ -234,6 +299,22 @@ def test_a_rate_is_read_and_written(text, per_s):
     assert goal.arrivals_per_s == pytest.approx(per_s)
     assert parse_goal_options(goal_words(goal))[0] == goal
     assert Goal.from_json(json.loads(json.dumps(goal.to_json()))) == goal
+
+
+@pytest.mark.parametrize(
+    ("per_s", "words"),
+    [(1990.4, "1990/s"), (1000.0, "1000/s"), (0.9, "54/min"), (1e-3, "3.6/h"), (2e9, "2e+09/s")],
+)
+def test_a_goal_and_its_plan_say_a_rate_in_one_unit(per_s, words):
+    assert per_time(per_s) == words
+    if per_s < 1e9:
+        assert f"arrivals {words}" in str(Goal(("cost",), arrivals_per_s=per_s))
+
+
+@pytest.mark.parametrize("text", ["1e-300/h", "1e-9/s", "1e10/s"])
+def test_an_absurd_rate_is_refused(text):
+    with pytest.raises(UsageError, match="--arrivals lies between 1e-08 and 1e\\+09 a second"):
+        parse_goal_options([f"--arrivals={text}"])
 
 
 @pytest.mark.parametrize("text", ["2", "2/", "/min", "2/fortnight", "-1/s", "0/s", "nan/s", "fast"])
