@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["Figure", "Method", "Source", "money", "total", "unknown", "weakest"]
+__all__ = ["Figure", "Method", "Source", "money", "per_time", "total", "unknown", "weakest"]
 
 Source = Literal["measured", "published", "prior"]
 """`measured` on this host, `published` (cited), or `prior`: a guess, or a measurement made elsewhere."""
