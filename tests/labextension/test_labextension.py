@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 
-from tests.labextension.lab import code, shown
+from tests.labextension.lab import code, serious, shown
 
 SETUP = """%load_ext murakkab_jupyter
 import time
@@ -191,6 +192,10 @@ def test_the_panel_finds_the_kernel_and_follows_plan_run_and_stop(desk):
     page.keyboard.press("Enter")
     assert step.get_attribute("aria-expanded") == "true"
     assert re.search(r"after\s*shouted", plan.locator(".mk-detail:visible").inner_text())
+    # Where its figures come from is printed, for those who have no pointer.
+    assert re.search(
+        r"Energy\s*(measured|published|prior)", plan.locator(".mk-detail:visible .mk-from").inner_text()
+    )
     plan.get_by_text("All figures in a table").click()
     assert plan.locator("tbody th").all_inner_texts() == ["shouted", "quiet"]
 
@@ -231,6 +236,13 @@ def test_the_panel_finds_the_kernel_and_follows_plan_run_and_stop(desk):
     desk.status("The kernel is busy; figures are pushed while it runs.")
     assert int(moving.get_attribute("aria-valuenow")) < 100
     panel.locator("section[aria-label='Energy now'] .jp-murakkab-watts").wait_for()
+    # The panel with runs, watts and a live run beside it; at 800 pixels too.
+    found = serious(page)
+    size = page.viewport_size
+    page.set_viewport_size({"width": 800, "height": size["height"]})
+    found += serious(page)
+    page.set_viewport_size(size)
+    assert found == [], json.dumps(found, indent=1)
     stop.click()
     panel.get_by_role("button", name="Resume endless").wait_for()
     assert "stopped" in panel.locator("section[aria-label=Runs] li", has_text="endless").first.inner_text()

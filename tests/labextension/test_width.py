@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -11,20 +12,64 @@ pytestmark = [pytest.mark.media, pytest.mark.timeout(700)]
 CUT = """() => {
   const found = [];
   const ours = document.querySelectorAll('.murakkab-live, .murakkab-live *, .jp-murakkab, .jp-murakkab *, #murakkab-panel, #murakkab-panel *');
+  const beyond = (one, page) => one.left < page.left - 1 || one.right > page.right + 1 || one.top < page.top - 1 || one.bottom > page.bottom + 1;
+  const report = (why, one) => found.push([why, one.scrollWidth, one.clientWidth, one.outerHTML.slice(0, 160)]);
   for (const one of ours) {
-    if (one instanceof SVGElement || !one.offsetParent || one.scrollWidth <= one.clientWidth + 1 || !one.clientWidth) continue;
+    if (one instanceof SVGElement) {
+      // The words of a drawing end where it ends.
+      const box = one.getBoundingClientRect();
+      if (one.tagName === 'text' && box.width && beyond(box, one.ownerSVGElement.getBoundingClientRect())) report('drawing', one);
+      continue;
+    }
+    if (!one.offsetParent || !one.clientWidth) continue;
     const style = getComputedStyle(one);
+    const unseen = style.clipPath !== 'none';
+    if (style.position === 'absolute' && one.textContent.trim() && !unseen) {
+      // It may stick out of what it is placed in, not out of the page.
+      const [box, page] = [one, one.closest('.jp-OutputArea-output, #murakkab-panel') ?? document.body].map(two => two.getBoundingClientRect());
+      if (box.left < page.left - 1 || box.right > page.right + 1) report('placed', one);
+    }
+    if (one.scrollWidth <= one.clientWidth + 1) continue;
     const said = one.closest('[title]') || one.closest('[aria-label]')?.matches('button');
     const fine = {
-      visible: getComputedStyle(one).display === 'inline' || [...one.children].every(child => getComputedStyle(child).position === 'absolute'),
-      hidden: Boolean(said) || style.clipPath !== 'none' || one.getAttribute('role') === 'progressbar',
+      visible: style.display === 'inline' || (one.children.length > 0 && [...one.children].every(child => getComputedStyle(child).position === 'absolute')),
+      hidden: Boolean(said) || unseen || one.getAttribute('role') === 'progressbar',
       auto: style.backgroundImage !== 'none',
       scroll: style.backgroundImage !== 'none'
     }[style.overflowX];
-    if (!fine) found.push([style.overflowX, one.scrollWidth, one.clientWidth, one.outerHTML.slice(0, 160)]);
+    if (!fine) report(style.overflowX, one);
   }
   return found;
 }"""
+
+WIDE = "a-word-that-is-much-longer-than-its-place"
+BAD = f"""
+<b id=visible style="display:block;width:60px">{WIDE}</b>
+<b id=hidden style="display:block;width:60px;overflow:hidden">{WIDE}</b>
+<b id=auto style="display:block;width:60px;overflow-x:auto">{WIDE}</b>
+<div style="position:relative;height:9px;width:500px"><b id=placed style="position:absolute;left:99%">{WIDE}</b></div>
+<svg width=100 height=30><text id=drawing x=60 y=20>{WIDE}</text></svg>"""
+GOOD = f"""
+<b style="display:block;width:60px;overflow-wrap:anywhere">{WIDE}</b>
+<b style="display:block;width:60px;overflow:hidden" title="{WIDE}">{WIDE}</b>
+<b style="display:block;width:60px;overflow-x:auto;background:linear-gradient(red,blue)">{WIDE}</b>
+<div style="position:relative;height:9px;width:50px"><b style="position:absolute;left:10px">{WIDE}</b></div>
+<svg width=500 height=30><text x=60 y=20>{WIDE}</text></svg>"""
+
+
+def test_what_is_cut_off_is_found(browser):
+    page = browser.new_page()
+    page.set_content(
+        f"<div class=jp-OutputArea-output style='width:500px'><div class=jp-murakkab>{GOOD}</div></div>"
+    )
+    assert page.evaluate(CUT) == []
+    page.set_content(
+        f"<div class=jp-OutputArea-output style='width:500px'><div class=jp-murakkab>{BAD}</div></div>"
+    )
+    found = page.evaluate(CUT)
+    page.close()
+    named = {why for why, _, _, markup in found if re.match(rf'<(b|text) id="{why}"', markup)}
+    assert named == {"visible", "hidden", "auto", "placed", "drawing"}
 
 
 @pytest.mark.parametrize("width", [1280, 800])

@@ -332,6 +332,16 @@ def test_what_scrolls_is_reached_by_the_keyboard_and_has_a_name():
     ] == []
 
 
+def test_where_a_steps_figures_come_from_is_printed_and_not_in_titles_alone():
+    said = words_of(plan_view(samples.plan()))
+    told = said.split("Where the figures come from", 1)[1]
+    steps = samples.plan().steps
+    for origin in {origin for step in plan_sheet(samples.plan())["steps"] for _, _, origin in step["facts"]}:
+        assert f"{origin} :" in told
+    assert "prior: package, from CPU-seconds (estimate) : Energy " in told
+    assert not [name for name in steps if name not in told]  # some are measured, some are not
+
+
 def test_what_scrolls_in_a_live_view_is_reached_by_the_keyboard_and_has_a_name():
     scripts = Path(rooms.__file__).parent / "js"
     made = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from murakkab_jupyter.notebook.views.figures import band, figure, figure_text, is_prior, legend
+from murakkab_jupyter.notebook.views.figures import band, figure, figure_text, is_prior, legend, origin
 from murakkab_jupyter.notebook.views.html import (
     Align,
     Bundle,
@@ -114,6 +114,7 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         table(columns, rows, caption=f"Plan of {name}: one row a step"),
         timeline(plan, workflow),
         runners_up(lost),
+        origins(plan),
         *(note("• ", remark) for remark in remarks),
         note(f"{marks}{DASHED if any(is_prior(one) for _, one in totals(plan)) else ''}") if marks else None,
     )
@@ -150,6 +151,26 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
             }
         },
     )
+
+
+def origins(plan: Plan) -> Html | None:
+    """Where the figures of the steps come from, in words that need no pointer."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for key, label in FIGURES:
+        for name, step in plan.steps.items():
+            found.setdefault(origin(step.predicted.get(key)), {}).setdefault(label, []).append(name)
+    if not found:
+        return None
+
+    def of(names: list[str]) -> str:
+        return "" if len(names) == len(plan.steps) else f" of {', '.join(names)}"
+
+    lines = [
+        note(tag("strong", said), ": ", "; ".join(f"{label}{of(names)}" for label, names in labels.items()))
+        for said, labels in found.items()
+    ]
+    summary = tag("summary", "Where the figures come from", style="cursor:pointer;margin:4px 0")
+    return tag("details", summary, *lines)
 
 
 def runners_up(lost: list[tuple[str, Alternative]]) -> Html | None:

@@ -34,7 +34,7 @@ function spread(points, gap, low, high) {
   return places;
 }
 
-export default function frontier({ el, say, rove }, root, act) {
+export default function frontier({ el, say, rove, origins }, root, act) {
   let wide = 720;
   let sheet = null;
   let x = '';
@@ -92,6 +92,7 @@ export default function frontier({ el, say, rove }, root, act) {
     card.replaceChildren(
       el('div', {}, el('strong', {}, `Plan ${one.number}${one.chosen ? ', chosen' : ''}`), ` · ${one.gives}`),
       el('div', { class: 'mk-facts' }, ...sheet.columns.map(([key, title]) => el('span', { title: one.notes[key] }, el('small', {}, title), one.texts[key]))),
+      origins(sheet.columns.map(([key, title]) => [title, one.notes[key]])),
       el('div', {}, ...choices(one))
     );
   };

@@ -43,4 +43,11 @@ function rove(nodes, event, index) {
   to.focus();
 }
 
-export const kit = { el, say, each, rove };
+/** Where figures come from, in words that need no pointer: `[label, origin]` pairs, those of one origin together. */
+function origins(pairs) {
+  const found = new Map();
+  for (const [label, origin] of pairs) if (origin) found.set(origin, [...(found.get(origin) ?? []), label]);
+  return el('div', { class: 'mk-from' }, ...[...found].map(([origin, labels]) => el('span', {}, el('small', {}, labels.join(', ')), origin)));
+}
+
+export const kit = { el, say, each, rove, origins };

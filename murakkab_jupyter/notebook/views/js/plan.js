@@ -4,7 +4,7 @@ const COLOURS = 8;
 const MOST = 3; // remarks that are not folded away
 let count = 0;
 
-export default function plan({ el, say }, root) {
+export default function plan({ el, say, origins }, root) {
   const head = el('div', { class: 'mk-head' });
   const pills = el('div', { class: 'mk-pills', role: 'list', 'aria-label': 'What the whole plan takes' });
   const graph = el('div', { class: 'mk-graph', role: 'group' });
@@ -78,7 +78,8 @@ export default function plan({ el, say }, root) {
         ['for', step.items, null],
         ['after', step.after.join(', ') || 'nothing: at once', null]
       ]),
-      facts(step.facts)
+      facts(step.facts),
+      origins(step.facts.map(([label, , origin]) => [label, origin]))
     ];
     if (step.second) {
       const other = step.second;
