@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { headerOf, isMurakkab, tokens, workflowName } from '../src/tokens';
 
@@ -11,6 +13,32 @@ function said(text: string): string[] {
 function body(...lines: string[]): string[] {
   return said(['%%murakkab', ...lines].join('\n')).slice(1);
 }
+
+test('cells are read as the language reads them', () => {
+  // The same file is checked against the parser in Python by tests/labextension/test_words.py.
+  const path = join(__dirname, '..', '..', 'test', 'cells.json');
+  const { cells } = JSON.parse(readFileSync(path, 'utf-8')) as { cells: { cell: string; read: Record<string, unknown> }[] };
+  assert.ok(cells.length > 20);
+  for (const { cell, read } of cells) {
+    const of = (kind: string): string[] =>
+      tokens(cell)
+        .filter(one => one.kind === kind)
+        .map(one => cell.slice(one.from, one.to));
+    const mine = of('error').length
+      ? { error: true }
+      : {
+          name: of('name')[0] ?? null,
+          options: of('option'),
+          steps: of('step'),
+          refs: of('ref').map(one => one.slice(1, -1)),
+          levels: of('level').map(one => one.replace(/^per\s+|\.$/g, '')),
+          pins: of('pin').map(one => one.slice(1)),
+          keys: of('key')
+        };
+    assert.deepEqual(mine, read, cell);
+    assert.equal(workflowName(cell.split('\n')[0] ?? ''), read.name ?? null, cell);
+  }
+});
 
 test('only a cell whose first line is the magic is ours', () => {
   assert.ok(isMurakkab('%%murakkab'));

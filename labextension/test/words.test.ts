@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { PanelState } from '../src/data';
 import { readState } from '../src/data';
@@ -11,6 +13,13 @@ function state(runs: object[], workflows: object[] = [flow]): PanelState | null 
 }
 
 const reasons = (one: PanelState | null, busy = false): string[] => VERBS.map(([verb]) => obstacle(verb, 'live', one, busy));
+
+test('the verbs are those of the line', () => {
+  // The same file is checked against the verbs in Python by tests/labextension/test_words.py.
+  const path = join(__dirname, '..', '..', 'test', 'cells.json');
+  const { verbs } = JSON.parse(readFileSync(path, 'utf-8')) as { verbs: string[] };
+  assert.deepEqual(VERBS.map(([verb]) => verb), verbs);
+});
 
 test('what cannot be done says why, and what can be done says nothing', () => {
   assert.deepEqual(reasons(state([])), ['', '', 'Nothing is running.', '']);
