@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FOLDERS = re.compile(r"(?<![\w.:/<])/(?:root|home|work|tmp|Users|var)/|[A-Z]:\\\\Users")
 
 
@@ -22,8 +23,10 @@ def outputs(path: Path) -> list[dict]:
     return [one for cell in cells if cell["cell_type"] == "code" for one in cell["outputs"]]
 
 
-def test_there_are_two_at_least():
-    assert len(NOTEBOOKS) >= 2
+def test_each_that_is_there_is_named_in_the_docs_and_each_that_is_named_is_there():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"notebooks/(\w+)\.ipynb", page.read_text())}
+    assert named == {path.stem for path in NOTEBOOKS}
 
 
 def test_every_cell_was_run_in_order_and_none_failed(path):

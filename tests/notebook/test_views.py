@@ -15,7 +15,7 @@ from murakkab_jupyter.core.hosts import ClusterView, WorkerView
 from murakkab_jupyter.core.kinds import Answer, Box, Boxes, Evidence, Passage, Scene, Segment, Transcript
 from murakkab_jupyter.notebook import views as rooms
 from murakkab_jupyter.notebook.views.answer import answer_view
-from murakkab_jupyter.notebook.views.bill import bill_view
+from murakkab_jupyter.notebook.views.bill import bill_json, bill_view
 from murakkab_jupyter.notebook.views.figures import amount, band, figure_text, timecode
 from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view, ticks
 from murakkab_jupyter.notebook.views.html import STYLE, Bundle, clean, once, shorten, tag, text_table
@@ -314,6 +314,13 @@ def test_views_in_one_output_share_one_style_sheet():
     assert once(two).count(STYLE) == 1
     assert once(two).replace(STYLE, "") == two.replace(STYLE, "")
     assert once("<div>none</div>") == "<div>none</div>"
+
+
+def test_a_bills_legend_has_no_bullet_in_front_ends_either():
+    *notes, marks = bill_json(samples.bill())["notes"]
+    assert marks.startswith("~ prior")
+    assert notes
+    assert all(one.startswith("• ") for one in notes)
 
 
 def test_what_scrolls_is_reached_by_the_keyboard_and_has_a_name():
