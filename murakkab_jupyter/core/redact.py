@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["MASK", "masked", "redacted"]
+__all__ = ["MASK", "key_like", "masked", "redacted"]
 
 MASK = "***"
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
@@ -21,10 +21,32 @@ SETTING = re.compile(
 """A pin such as `api_key=sk-9`: no agent has such an option, but people try."""
 
 
+BEGIN = r"(?:hf_|gsk_|r8_|fw_|gh[opsur]_|jina_|xai-|pplx-|csk-|tvly-)"
+"""How keys of services begin that go on in letters and digits alone."""
 BARE = re.compile(
-    r"(?<=\bBearer )(?=\S*\d)[\w.~+/=-]{8,}|\bsk-(?=[\w-]*\d)[\w-]{16,}|\bhf_[A-Za-z0-9]{16,}", re.IGNORECASE
+    r"(?<=\bBearer )(?=\S*\d)[\w.~+/=-]{8,}|\bhf_[A-Za-z0-9]{16,}"
+    rf"|\b{BEGIN}(?=[A-Za-z]*\d)[A-Za-z0-9]{{16,}}"
+    r"|\b(?:sk-|sk_live_|sk_test_|glpat-|github_pat_|xox[abeoprs]-)(?=[\w-]*\d)[\w-]{16,}"
+    r"|\b(?:AIza|nvapi-)(?=[\w-]*\d)[\w-]{30,}|\bAKIA(?=[A-Z]*\d)[A-Z0-9]{16}\b",
+    re.IGNORECASE,
 )
 """Keys that stand in a text by themselves, as the answers of servers and the errors of clients repeat them."""
+
+
+SHORT = re.compile(rf"(?:{BEGIN}|sk[-_])(?=\w*(?:\d|[a-z][A-Z]))\w{{6,}}")
+MIXED = re.compile(r"(?=[A-Za-z0-9]{16})[A-Za-z]*\d+[A-Za-z]+\d")
+
+
+def key_like(word: str) -> bool:
+    """Whether a word looks like a key rather than like a name that somebody made up.
+
+    It begins as the keys of a service do, or has a run of 16 or more letters and digits that change twice or more.
+    """
+    return bool(
+        BARE.fullmatch(word)
+        or SHORT.fullmatch(word)
+        or any(map(MIXED.match, re.split(r"[^A-Za-z0-9]+", word)))
+    )
 
 
 def hidden(text: str, mask: Callable[[str], str]) -> str:

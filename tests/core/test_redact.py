@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murakkab_jupyter.core.redact import masked, redacted
+from murakkab_jupyter.core.redact import key_like, masked, redacted
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,11 @@ from murakkab_jupyter.core.redact import masked, redacted
         ("Authorization: Bearer hunter2-and-more", "Authorization: Bearer ***"),
         ("the key sk-hunter2hunter2hunter2 is wrong", "the key *** is wrong"),
         ("token hf_hunter2hunter2hunter2", "token ***"),
+        ("gsk_hunter2hunter2hunter2, xai-hunter2hunter2hunter2", "***, ***"),
+        ("'r8_hunter2hunter2hunter2' ghp_hunter2hunter2hunter2", "'***' ***"),
+        ("glpat-hunter2-hunter2hunter2 sk-proj-hunter2_hunter2", "*** ***"),
+        ("AIzahunter2hunter2hunter2hunter2hunter2_x.", "***."),
+        ("github_pat_hunter2hunter2_hunter2 AKIAHUNTER2HUNTER2XY", "*** ***"),
     ],
 )
 def test_a_kept_text_has_no_secret_of_an_address(text, left):
@@ -41,6 +46,7 @@ def test_a_kept_text_has_no_secret_of_an_address(text, left):
         "a <- b",
         "the bearer responsible for it",
         "scikit-learn, sk-learn and sk-something-or-other",
+        "jina-embeddings-v2-base-multilingual, xai-grok-2-1212 and hf_transfer",
     ],
 )
 def test_an_address_without_secrets_is_kept_as_it_is(text):
@@ -62,3 +68,36 @@ def test_a_masked_line_keeps_its_places(text):
 @given(st.text())
 def test_what_is_redacted_needs_no_more_of_it(text):
     assert redacted(redacted(text)) == redacted(text)
+
+
+KEYS = [
+    "hf_AbCdEf",
+    "hf_hunter2hunter2hunter2",
+    "gsk_abcdefghij0123456789",
+    "sk_abc123def",
+    "sk-proj-abc123def456ghi789",
+    "AIzaSyA1234567890abcdefghijklmnopqrstu",
+    "ghp_abcdefghij0123456789",
+    "a3f9c2d87b6e5410f9a3c2d87b6e5410",
+    "X1y2Z3a4B5c6D7e8",
+]
+NAMES = [
+    "MY_KEY",
+    "HF_TOKEN",
+    "HF_TOKEN_2",
+    "hf_token",
+    "OPENROUTER_API_KEY",
+    "MyOpenRouterApiKeyOfTheTeam",
+    "key_of_server_2024",
+    "GPUSERVER0123456789_KEY",
+]
+
+
+@pytest.mark.parametrize("word", KEYS)
+def test_a_key_is_told_from_a_name(word):
+    assert key_like(word)
+
+
+@pytest.mark.parametrize("word", NAMES)
+def test_a_name_is_told_from_a_key(word):
+    assert not key_like(word)

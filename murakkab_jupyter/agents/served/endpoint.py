@@ -16,11 +16,14 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from murakkab_jupyter.core.errors import AgentError
+from murakkab_jupyter.core.redact import key_like
 
-__all__ = ["KEY", "OWN_KEY", "Ability", "Endpoint", "checked_url", "name_problem", "url_problem"]
+__all__ = ["KEY", "OWN_KEY", "TYPED", "Ability", "Endpoint", "checked_url", "name_problem", "url_problem"]
 
 KEY = "MURAKKAB_API_KEY"
 """What people often call the variable with their key. It is sent nowhere unless it is named for a server, as any other."""
+TYPED = "MURAKKAB_KEY_"
+"""How variables begin that hold keys which were typed in."""
 OWN_KEY = "OPENAI_API_KEY"
 """Used for api.openai.com alone, so that it is never sent to somebody else."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -102,7 +105,7 @@ class Endpoint:
         parts = urlsplit(self.url)
         origin = f"{parts.scheme}://{parts.netloc.lower()}"
         plain = re.sub(r"[^A-Z0-9]+", "_", parts.netloc.upper()).strip("_")
-        return f"MURAKKAB_KEY_{plain}_{hashlib.sha256(origin.encode()).hexdigest()[:8].upper()}"
+        return f"{TYPED}{plain}_{hashlib.sha256(origin.encode()).hexdigest()[:8].upper()}"
 
     @property
     def key_names(self) -> tuple[str, ...]:
@@ -186,7 +189,13 @@ def url_problem(value: object) -> str:
 
 
 def name_problem(value: object) -> str:
-    """Whether a text cannot name an environment variable: people put the key itself there."""
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(value)):
-        return ""
-    return "This is no name of an environment variable. The key itself belongs into the environment."
+    """Why a text is no name of an environment variable, in a sentence that does not hold it: people put the key itself there.
+
+    Many keys could be names; one that looks like a key is taken for a name only where a variable is called so.
+    """
+    name = str(value)
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        return "This is no name of an environment variable. The key itself belongs into the environment."
+    if name not in os.environ and not name.startswith(TYPED) and key_like(name):
+        return "This looks like a key, and no environment variable is called so. The key itself belongs into the environment."
+    return ""

@@ -13,7 +13,7 @@ from typing import get_args
 
 from murakkab_jupyter.agents.language.writing import TASKS
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.served.endpoint import LOOPBACK, Ability, Endpoint
+from murakkab_jupyter.agents.served.endpoint import LOOPBACK, Ability, Endpoint, name_problem
 from murakkab_jupyter.agents.served.serving import register_endpoint
 from murakkab_jupyter.cluster.connect import Cluster, is_private
 from murakkab_jupyter.cluster.engines.ask import Found, KeyWantedError, Server, probe_server
@@ -220,6 +220,10 @@ class Roster:
                 "It is on this host, and the cluster's workers are on others, where that address means themselves: "
                 "attach it by an address that they know it by."
             )
+        if key_env and not os.environ.get(key_env, "").strip():
+            notes.append(
+                f"No key was sent: {key_env} is not set here. Calls fail until it is set, before workers start."
+            )
         keep = keep or (known is not None and known.kept)
         found = replace(found, notes=tuple(notes))
         entry = self._add(Entry(called, found.endpoint, found=found, kept=keep, rated=rated))
@@ -359,6 +363,12 @@ class Roster:
         self._read = True
         for one in read_kept(self._kept):
             abilities = frozenset(get_args(Ability)) & frozenset(one.abilities)
+            if one.key_env is not None and (wrong := name_problem(one.key_env)):
+                # Not named again: it may be the key itself, which the next list that is written leaves out.
+                bare = Endpoint(one.url, one.model, abilities=abilities, key_over_http=one.key_over_http)
+                problem = f"the variable of its key is named wrongly. {wrong} Attach it again."
+                self._entries[one.name] = Entry(one.name, bare, kept=True, rated=one.rated, problem=problem)
+                continue
             endpoint = Endpoint(
                 one.url, one.model, one.key_env, abilities=abilities, key_over_http=one.key_over_http
             )

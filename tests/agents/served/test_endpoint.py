@@ -43,6 +43,21 @@ def test_a_limit_is_a_whole_number(limit):
         Endpoint("http://host/v1", "m", max_in_flight=limit)
 
 
+def test_a_key_that_could_be_a_name_is_refused_and_not_repeated(monkeypatch):
+    for key in ("hf_AbCdEfGhIj0123456789", "gsk_abcdefghij0123456789", "c0ffee1234567890abcdef12"):
+        with pytest.raises(AgentError, match="looks like a key") as caught:
+            Endpoint("http://host/v1", "m", key_env=key)
+        assert key not in str(caught.value)
+        assert caught.value.hint
+        monkeypatch.setenv(key, "x")  # then it is a name after all
+        assert Endpoint("http://host/v1", "m", key_env=key).key() == "x"
+
+
+def test_the_variable_of_a_typed_key_is_a_name_in_every_process():
+    own = Endpoint("https://a1b2c3d4e5f6g7h8.example.org/v1", "m")
+    assert Endpoint(own.url, "m", key_env=own.typed_key).key() == ""
+
+
 def test_the_key_is_read_when_it_is_needed_and_travels_nowhere(monkeypatch):
     endpoint = Endpoint("http://host/v1", "m", key_env="THEIR_KEY")
     monkeypatch.setenv("THEIR_KEY", "sk-secret-2")

@@ -217,6 +217,32 @@ def test_a_key_of_a_named_variable_is_used_and_nobody_is_asked(roster, monkeypat
         assert roster.attach(server.url, key_env="MY_KEY", ask_key=None).endpoint.key_env == "MY_KEY"
 
 
+def test_a_variable_that_is_not_set_is_told_of_when_it_is_named(roster, monkeypatch) -> None:
+    monkeypatch.delenv("MY_KEY", raising=False)
+    with serving() as server:
+        (note,) = [one for one in roster.attach(server.url, key_env="MY_KEY").found.notes if "MY_KEY" in one]
+        assert "is not set here" in note
+        monkeypatch.setenv("MY_KEY", KEY)
+        assert not any("MY_KEY" in one for one in roster.attach(server.url, key_env="MY_KEY").found.notes)
+
+
+def test_a_key_that_is_given_as_a_name_is_kept_and_shown_nowhere(roster, library, tmp_path) -> None:
+    secret, file = "hf_AbCdEfGhIj0123456789", tmp_path / "engines.json"
+    with serving() as server:
+        with pytest.raises(AgentError, match="looks like a key") as caught:
+            roster.attach(server.url, name="mine", key_env=secret, keep=True)
+        assert secret not in str(caught.value)
+        assert not file.exists()
+        # A list that an earlier version wrote holds one: it is not shown, and the next list leaves it out.
+        file.write_text(json.dumps({"engines": [{"name": "old", "url": server.url, "key_env": secret}]}))
+        again = Roster(library, unconnected, lambda: None, kept=file)
+        (old,) = again.entries()
+        assert "Attach it again" in old.problem
+        assert secret not in old.problem
+        again.attach(server.url, name="mine", keep=True)
+        assert secret not in file.read_text()
+
+
 def test_what_is_kept_is_known_to_the_next_session_also_when_it_is_down(roster, library, tmp_path) -> None:
     file = tmp_path / "engines.json"
     with serving() as server:
