@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from murakkab_jupyter.agents.served.endpoint import Endpoint
@@ -227,6 +227,14 @@ async def body_of(endpoint: Endpoint, answer: httpx2.Response) -> bytes:
 async def object_of(endpoint: Endpoint, answer: httpx2.Response) -> dict[str, Any]:
     """An answer's whole body as a JSON object."""
     return object_in(endpoint, await body_of(endpoint, answer))
+
+
+def models_in(found: object) -> tuple[Mapping[str, Any], ...] | None:
+    """The models in an answer of `/models`, each with an `id`; some list them bare. None where it is no such list."""
+    listed = found.get("data") if isinstance(found, Mapping) else found
+    if not isinstance(listed, list) or not all(isinstance(one, Mapping) and one.get("id") for one in listed):
+        return None
+    return tuple(listed)
 
 
 def events_in(raw: bytes) -> list[str] | None:

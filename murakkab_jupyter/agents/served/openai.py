@@ -21,6 +21,7 @@ from murakkab_jupyter.agents.served.calls import (
     body_of,
     event_of,
     events_in,
+    models_in,
     object_in,
     object_of,
     read_events,
@@ -80,8 +81,8 @@ async def models_of(caller: Caller) -> Models:
         if "not JSON" in refused.reason or "no object" in refused.reason:
             raise not_openai(url) from None
         raise
-    listed = found.get("data")
-    if not isinstance(listed, list) or not all(isinstance(one, Mapping) and "id" in one for one in listed):
+    listed = models_in(found)
+    if listed is None:
         raise not_openai(url)
     lengths = {
         str(one["id"]): one["max_model_len"] for one in listed if isinstance(one.get("max_model_len"), int)
@@ -323,10 +324,12 @@ class OpenAIChat(Chat):
                 return Failed(refused.reason)
             if heard.finish == "content_filter" or heard.refusal:
                 # What came before a filter cut in is no answer.
+                self.waste(heard.tokens())
                 why = said_by(self.endpoint, heard.refusal or "its filter held the answer back")
                 return Failed(f"{self.endpoint.url} declined to answer: {why}.")
             reply = heard.reply()
             if heard.called and not reply.text:
+                self.waste(heard.tokens())
                 return Failed(
                     f"{self.endpoint.url} wanted to call a tool in place of an answer, and was offered none. "
                     "Is it an agent of its own? Give the URL of a plain model."
@@ -337,7 +340,7 @@ class OpenAIChat(Chat):
                     "those read are not in the bill."
                 ] = None
             if self.cut_by_context(reply, request):
-                self._ended = replace(self._ended, wasted=self._ended.wasted + reply.read + reply.written)
+                self.waste(heard.tokens())
                 raise TooLong(reply.read, self.context_tokens)
             return reply
         return Failed(f"{self.endpoint.url} refuses every form of the request.")
@@ -448,6 +451,10 @@ class OpenAIChat(Chat):
             so_far.cached + one.cached,
             so_far.wasted + (one.read + one.written if wasted else 0),
         )
+
+    def waste(self, tokens: Tokens) -> None:
+        """Say of tokens that are counted already that nothing came of them."""
+        self._ended = replace(self._ended, wasted=self._ended.wasted + tokens.read + tokens.written)
 
     def spent(self) -> Tokens:
         """All tokens since loading, with those of answers that are coming in."""

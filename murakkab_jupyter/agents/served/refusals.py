@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from murakkab_jupyter.agents.language.chat import TooLong
@@ -21,6 +22,7 @@ __all__ = [
     "raise_for",
     "raise_for_error",
     "said_by",
+    "said_in",
     "without_markup",
 ]
 
@@ -155,12 +157,7 @@ def raise_for_error(endpoint: Endpoint, found: Mapping[str, Any]) -> None:
 
 def message_in(endpoint: Endpoint, raw: bytes) -> str:
     """What a server says went wrong, in one line."""
-    text = raw.decode(errors="replace")
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    return said_by(endpoint, found if isinstance(found, dict) else text)
+    return said_in(raw.decode(errors="replace"), endpoint.key())
 
 
 def without_markup(text: str) -> str:
@@ -172,14 +169,23 @@ def without_markup(text: str) -> str:
 
 
 def said_by(endpoint: Endpoint, found: Any) -> str:
-    """The message in an error's JSON, or a text, in one line and without the key."""
+    """The message in an error's JSON, or a text, in one line and without the endpoint's key."""
+    return said_in(found, endpoint.key())
+
+
+def said_in(found: Any, key: str) -> str:
+    """The message in an error's JSON (an object, or the text of one), or a text, in one line and without a key."""
+    if isinstance(found, str):
+        with suppress(ValueError):
+            read = json.loads(found)
+            found = read if isinstance(read, Mapping) else found
     if isinstance(found, Mapping):
         error = found.get("error", found)
         found = (
             (error.get("message") or error.get("detail") or error) if isinstance(error, Mapping) else error
         )
     text = without_markup(str(found))
-    if key := endpoint.key():
+    if key:  # before the cut, which could leave a part of it
         text = text.replace(key, "***")
     return " ".join(text.split())[:400].rstrip(".") or "without a reason"
 

@@ -32,6 +32,8 @@ GROUP = 32
 """Texts of one request."""
 
 
+EMPTY = "The text is empty: a server makes no vector of nothing."
+
 Row = list[float] | Failed
 
 
@@ -74,7 +76,9 @@ class ServedEncoder(Encoder):
 
     def rows(self, texts: Sequence[str]) -> list[Row]:
         """A vector for each text, not of length 1 yet, or why there is none; raises `AgentError` where nothing can be asked."""
-        return background().run(self.all([text if text.strip() else "." for text in texts]))
+        asked = [text for text in texts if text.strip()]
+        made = iter(background().run(self.all(asked)) if asked else [])
+        return [next(made) if text.strip() else Failed(EMPTY) for text in texts]
 
     def count(self, texts: Sequence[str]) -> int:
         """Nothing: the server counts when it reads."""

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 
+from murakkab_jupyter.agents.served.calls import models_in
 from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint, checked_url
-from murakkab_jupyter.agents.served.refusals import without_markup
+from murakkab_jupyter.agents.served.refusals import said_in
 from murakkab_jupyter.cluster.engines.limits import limits_of
 from murakkab_jupyter.core.errors import ClusterError
 
@@ -101,7 +102,7 @@ class Server:
                 where = self._hidden(error.headers.get("Location") or "elsewhere")[:200]
                 return Answer(error.code, problem=f"answers {error.code}, a redirect to {where}")
             with error:
-                said = self._hidden(reason(error.read(65536).decode(errors="replace")))
+                said = said_in(error.read(65536).decode(errors="replace"), self._key)
             return Answer(error.code, problem=f"answers {error.code}: {said}")
         except (OSError, HTTPException, ValueError) as error:
             why = getattr(error, "reason", None) or error
@@ -130,13 +131,13 @@ class Server:
                 hint = "Redirects are not followed: give the final address, up to /v1."
             msg = f"{self.url} {answer.problem}."
             raise ClusterError(msg, hint=hint)
-        listed = answer.body.get("data") if isinstance(answer.body, dict) else answer.body
-        if not isinstance(listed, list) or not all(isinstance(one, dict) and one.get("id") for one in listed):
+        listed = models_in(answer.body)
+        if listed is None:
             msg = f"{self.url} answers, but not as a server of the OpenAI API does: /models lists no models."
             raise ClusterError(
                 msg, hint="Give the base URL that ends before /chat/completions, often in /v1."
             )
-        return tuple(listed)
+        return listed
 
     def complete(self, model: str, *, timeout_s: float = ANSWER_S) -> tuple[Ability, Answer]:
         """A real answer of one token: by chat, else as a vector; what it can do, and what came back."""
@@ -144,8 +145,8 @@ class Server:
         if not chat.problem and not (isinstance(chat.body, dict) and chat.body.get("choices")):
             # Some say what is wrong with status 200.
             wrong = isinstance(chat.body, dict) and chat.body.get("error")
-            said = reason(json.dumps(chat.body)) if wrong else "something that is no chat completion"
-            chat = Answer(chat.status, chat.body, f"answers {self._hidden(said)}")
+            said = said_in(chat.body, self._key) if wrong else "something that is no chat completion"
+            chat = Answer(chat.status, chat.body, f"answers {said}")
         if chat.status not in (400, 404, 405, 422, 501):
             return "chat", chat
         vector = self.ask(f"{self.url}/embeddings", {"model": model, "input": "Hi"}, timeout_s=timeout_s)
@@ -221,20 +222,6 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any, **__: Any) -> None:
         """Refuse."""
         return
-
-
-def reason(raw: str) -> str:
-    """What a server says went wrong, in one line."""
-    try:
-        found = json.loads(raw)
-    except ValueError:
-        found = None
-    if isinstance(found, dict):
-        error = found.get("error", found)
-        raw = str(error)
-        if isinstance(error, dict):
-            raw = str(error.get("message") or error.get("detail") or error)
-    return " ".join(without_markup(raw).split())[:300].rstrip(".") or "without a reason"
 
 
 def some_of(names: Sequence[str], like: str = "") -> str:

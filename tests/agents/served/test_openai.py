@@ -352,10 +352,13 @@ def test_an_answer_of_nothing_is_an_empty_reply(chat, server):
     ],
 )
 def test_an_answer_that_is_held_back_is_none(chat, server, last):
-    server.script = [lambda handler, _: handler.stream(piece("Half an"), last, "[DONE]")]
+    usage = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}
+    server.script = [lambda handler, _: handler.stream(piece("Half an"), last, usage, "[DONE]")]
     (failed,) = chat.complete([request()])
     assert isinstance(failed, Failed)
     assert "declined to answer" in failed.reason
+    spent = chat.spent()
+    assert (spent.read, spent.written, spent.wasted) == (7, 3, 10)
 
 
 def test_a_server_that_does_not_stream_serves_as_well(chat, server):

@@ -166,9 +166,12 @@ def test_a_model_that_calls_a_tool_fails_its_item_and_says_so(chat, server):
         "content": None,
         "tool_calls": [{"id": "1", "function": {"name": "search", "arguments": "{}"}}],
     }
-    server.script = [answers(200, {"choices": [{"message": message, "finish_reason": "tool_calls"}]})]
+    usage = {"prompt_tokens": 7, "completion_tokens": 3}
+    choices = [{"message": message, "finish_reason": "tool_calls"}]
+    server.script = [answers(200, {"choices": choices, "usage": usage})]
     (failed,) = chat.complete([request()])
     assert "wanted to call a tool" in failed.reason
+    assert chat.spent().wasted == 10
 
 
 @pytest.mark.parametrize(
@@ -403,6 +406,19 @@ def test_one_text_of_which_there_is_no_vector_fails_alone(encoder, server):
     made = agent.call([Inputs((n,), {"text": text}) for n, text in enumerate(["a", "b", "poison", "d"])])
     assert [isinstance(one, Failed) for one in made] == [False, False, True, False]
     assert "invalid input" in made[2].reason
+
+
+def test_an_empty_text_fails_alone_and_is_not_sent(encoder, server):
+    agent = ServedEmbedding(lambda options: encoder)
+    agent.load({}, 1)
+    first, empty, last = agent.call([Inputs((), {"text": text}) for text in ("a", " \n", "bbbb")])
+    assert isinstance(empty, Failed)
+    assert "empty" in empty.reason
+    assert [round(float(row[0] / row[1])) for row in (first, last)] == [1, 4]
+    assert server.asked[-1]["input"] == ["a", "bbbb"]
+    (alone,) = agent.call([Inputs((), {"text": ""})])
+    assert isinstance(alone, Failed)
+    assert len(server.asked) == 1
 
 
 def test_passages_are_encoded_once_for_many_questions(encoder, server):

@@ -114,6 +114,18 @@ def test_a_wrong_or_missing_key_is_said_and_not_shown(monkeypatch, key) -> None:
     assert KEY not in repr(Server("http://h/v1", KEY))
 
 
+@pytest.mark.parametrize("before", [270, 290, 375, 399])
+def test_no_part_of_a_key_that_a_server_repeats_is_shown(before) -> None:
+    said = "x" * before + " " + KEY
+    for step in (error(400, said), answers(200, {"error": {"message": said}}), answers(500, said.encode())):
+        with fake_server() as fake:
+            fake.script = [step] * 3
+            with pytest.raises(ClusterError) as caught:
+                probe_server(fake.url, key=KEY)
+        assert "xxx" in str(caught.value)
+        assert not any(KEY[:n] in str(caught.value) for n in range(6, len(KEY) + 1))
+
+
 def test_the_right_key_opens(monkeypatch) -> None:
     monkeypatch.setenv("STANDIN_KEY", KEY)
     with serving("keyed") as server:
