@@ -32,8 +32,10 @@ KV_CACHE_BYTES = 2**30
 OURS = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
 """What belongs to our interpreter and would lead another one astray."""
 
-KEYS = re.compile(r"VLLM_API_KEY|MURAKKAB_(?:API_KEY|KEY_\w+)")
-"""Keys of other servers, which are none of vLLM's business; with its own it would refuse our calls."""
+KEYS = re.compile(r"VLLM_API_KEY|OPENAI_API_KEY|MURAKKAB_(?:API_KEY|KEY_\w+)")
+"""Keys of other servers, which are none of this one's business; with its own vLLM would refuse our calls."""
+FETCHES = "HF_TOKEN"
+"""What a server fetches its own weights with, even where it is the key of another one too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class EngineConfig:
         How long it stays after its last use; None leaves that to `lifetime.keep_alive`.
     worker
         Dask worker that starts it; the first with room when empty.
+    withheld
+        Variables with keys of other servers, which it is not given; names alone, filled in when it is started.
     """
 
     model: str
@@ -118,6 +122,7 @@ class EngineConfig:
     restarts: int = 3
     keep_alive_s: float | None = None
     worker: str = ""
+    withheld: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for what, least in (
@@ -163,6 +168,7 @@ class EngineConfig:
         given = {key: value for key, value in data.items() if key in known}
         given["lora"] = tuple((str(name), str(path)) for name, path in given.get("lora", ()))
         given["arguments"] = tuple(given.get("arguments", ()))
+        given["withheld"] = tuple(given.get("withheld", ()))
         return cls(**given)
 
 
@@ -230,6 +236,8 @@ def server_environment(
 ) -> dict[str, str]:
     """The environment of the server: its GPUs alone, its cores alone, nothing of our interpreter, no reports home.
 
+    Keys of other servers are left out, but those whose variable the engine's own command names.
+
     Parameters
     ----------
     gpus
@@ -240,8 +248,7 @@ def server_environment(
         What to start from; this process's by default.
     """
     made = {key: value for key, value in (os.environ if base is None else base).items() if key not in OURS}
-    if not config.command:
-        made = {key: value for key, value in made.items() if not KEYS.fullmatch(key)}
+    made = {key: value for key, value in made.items() if not withholds(config, key)}
     made["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     # The numbers are NVML's; CUDA alone would count the fastest GPU first.
     made["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
@@ -254,6 +261,13 @@ def server_environment(
         made.setdefault("VLLM_CPU_KVCACHE_SPACE", str(max(1, round(config.kv_cache_bytes / 2**30))))
         made.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(str(cpu) for cpu in cpus) or "auto")
     return made
+
+
+def withholds(config: EngineConfig, variable: str) -> bool:
+    """Whether a variable holds a key that is not this engine's."""
+    if variable == FETCHES or not (KEYS.fullmatch(variable) or variable in config.withheld):
+        return False
+    return not re.search(rf"(?<!\w){re.escape(variable)}(?!\w)", config.command)
 
 
 def memory_needed_bytes(config: EngineConfig) -> int | None:

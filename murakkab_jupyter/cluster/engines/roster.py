@@ -281,7 +281,7 @@ class Roster:
         """
         self.know(config, rated=rated)
         fleet = self.fleet()
-        status = fleet.launch(config)
+        status = fleet.launch(replace(config, withheld=self._key_names()))
         try:
             status = fleet.wait(config.name, timeout_s=config.start_timeout_s + 30.0, tell=tell, stop=stop)
         except BaseException:
@@ -532,6 +532,12 @@ class Roster:
             entry = replace(entry, agents=before.agents)
         self._entries[entry.name] = entry
         return entry
+
+    def _key_names(self) -> tuple[str, ...]:
+        """Variables that hold keys of servers which plans of this session may ask."""
+        asked = [getattr(one.factory, "endpoint", None) for one in self.library.agents()]
+        asked += [one.endpoint for one in self._entries.values()]
+        return tuple(sorted({one.key_env for one in asked if isinstance(one, Endpoint) and one.key_env}))
 
     def _share_keys(self, cluster: Cluster | None = None) -> None:
         """Give keys that were typed in here to workers that run already, where nobody can listen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -103,12 +104,33 @@ def test_it_sees_its_own_gpus_and_cores_and_nothing_of_our_interpreter(tmp_path:
     assert on_cpu["VLLM_NO_USAGE_STATS"] == "1"
 
 
-def test_vllm_gets_no_keys_and_another_program_what_it_may_need() -> None:
-    base = {"VLLM_API_KEY": "a", "MURAKKAB_API_KEY": "b", "MURAKKAB_KEY_HOST": "c", "HF_TOKEN": "d"}
-    vllm = server_environment(EngineConfig("m"), gpus=(), cpus=(), base=base)
-    assert {"HF_TOKEN"} == set(base) & set(vllm)
-    other = server_environment(EngineConfig("m", command="serve"), gpus=(), cpus=(), base=base)
-    assert set(base) <= set(other)
+@pytest.mark.parametrize("command", ["", "serve -m {model}"])
+def test_a_server_gets_no_keys_of_others_but_what_it_fetches_its_weights_with(command) -> None:
+    names = (
+        "VLLM_API_KEY",
+        "OPENAI_API_KEY",
+        "MURAKKAB_API_KEY",
+        "MURAKKAB_KEY_HOST",
+        "THEIR_KEY",
+        "HF_TOKEN",
+    )
+    base = {**dict.fromkeys(names, "secret"), "PATH": "/bin"}
+    config = EngineConfig("m", command=command, withheld=("THEIR_KEY", "HF_TOKEN"))
+    made = server_environment(config, gpus=(), cpus=(), base=base)
+    assert set(base) & set(made) == {"HF_TOKEN", "PATH"}
+
+
+def test_a_server_gets_a_key_that_its_own_command_names() -> None:
+    base = {"OPENAI_API_KEY": "a", "THEIR_KEY": "b", "THEIR_KEY_2": "c"}
+    config = EngineConfig(
+        "m", command="sh -c 'proxy --key $THEIR_KEY_2'", withheld=("THEIR_KEY", "THEIR_KEY_2")
+    )
+    made = server_environment(config, gpus=(), cpus=(), base=base)
+    assert set(base) & set(made) == {"THEIR_KEY_2"}
+
+
+def test_what_is_withheld_makes_no_other_engine() -> None:
+    assert EngineConfig("m", withheld=("A",)) == EngineConfig("m")
 
 
 def test_memory_is_estimated_from_the_weights_where_they_are_here(tmp_path: Path) -> None:
@@ -123,5 +145,8 @@ def test_memory_is_estimated_from_the_weights_where_they_are_here(tmp_path: Path
 
 
 def test_it_survives_json() -> None:
-    config = EngineConfig("m", lora=(("a", "/b"),), arguments=("-x",), gpus=2, keep_alive_s=5.0)
-    assert EngineConfig.from_json(config.to_json()) == config
+    config = EngineConfig(
+        "m", lora=(("a", "/b"),), arguments=("-x",), gpus=2, keep_alive_s=5.0, withheld=("K",)
+    )
+    again = EngineConfig.from_json(json.loads(json.dumps(config.to_json())))
+    assert (again, again.withheld) == (config, ("K",))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from murakkab_jupyter.agents.agent import AgentSpec
@@ -414,6 +415,31 @@ def test_where_vllm_is_missing_the_option_that_names_it_is_said(starting) -> Non
 
 def variable_of_worker(name: str) -> str | None:
     return os.environ.get(name)
+
+
+def set_on_worker(values: dict[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def test_a_started_server_gets_no_key_of_a_server_that_is_attached(starting, cluster, monkeypatch) -> None:
+    held = {"THEIR_KEY": KEY, "OPENAI_API_KEY": KEY, "OF_NOBODY": "x"}
+    for name, value in held.items():
+        monkeypatch.setenv(name, value)
+    cluster.client.run(set_on_worker, held)
+    try:
+        with serving() as server:
+            starting.attach(server.url, name="theirs", key_env="THEIR_KEY")
+            entry = starting.start(config(name="ours"))
+        seen = psutil.Process(entry.status.pid).environ()
+        assert seen["OF_NOBODY"] == "x"
+        assert KEY not in seen.values()
+    finally:
+        cluster.client.run(set_on_worker, dict.fromkeys(held))
+        starting.detach("theirs")
 
 
 def test_workers_get_a_typed_key_where_nobody_listens_only(starting, cluster, monkeypatch) -> None:
