@@ -93,7 +93,7 @@ def idle_w(configuration: Configuration, cluster: ClusterView) -> float:
     view = cluster.engine(configuration.engine) if configuration.engine and configuration.gpus else None
     if view is None:
         return 0.0
-    # Where any GPU of a worker has no idle watts, the host's are without its GPUs.
+    # Where any GPU of a worker has no idle watts, a described host has none either.
     known = [
         min(gpu.idle_w.value or 0.0 for gpu in worker.gpus if gpu.name in view.gpu_names)
         for worker in cluster.workers

@@ -36,12 +36,15 @@ GPU_KEYS = frozenset({"name", "memory_gb", "count", "idle_w", "peak_w", "source"
 FIGURE_KEYS = frozenset({"value", "low", "high", "source", "note"})
 
 MOST = 1e9
+MOST_SHOWN = 80
+LEAST_SPEED = 0.001
 MOST_WORKERS = 100_000
 MOST_GPUS = 1_000
 MOST_CORES = 10_000
 MOST_GB = 50_000
 MOST_GPU_GB = 5_000
-"""More than any machine has: a slip, or megabytes."""
+LEAST_GB = 0.001
+"""More than any machine has, or less: a slip, or other units."""
 
 
 def shipped_clusters() -> tuple[str, ...]:
@@ -97,11 +100,9 @@ def load_cluster(path: str | Path) -> ClusterView:
         ) from error
     try:
         if file.suffix.lower() == ".json":
-            data: Any = json.loads(text)
+            data: Any = json.loads(text, object_pairs_hook=once_each)
         else:
-            import yaml  # type: ignore[import-untyped] # Dask brings it along; its stubs are another package
-
-            data = yaml.safe_load(text)
+            data = from_yaml(text)
     except Exception as error:
         # Both parsers raise their own families of errors; all mean the same to the user.
         msg = f"The cluster file {file} does not parse: {error}."
@@ -132,6 +133,40 @@ def load_cluster(path: str | Path) -> ClusterView:
         msg = f"In {file}: of host {min(unlike)} one worker sees the files and another does not."
         raise UsageError(msg)
     return ClusterView(workers, described=True, network=network_of(data, file))
+
+
+def once_each(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
+    """A mapping from its pairs; raises `ValueError` for a key that is there twice, of which one would be lost."""
+    found: dict[Any, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            msg = f"{key} is there twice in one place"
+            raise ValueError(msg)
+        found[key] = value
+    return found
+
+
+def from_yaml(text: str) -> Any:
+    """YAML as plain data; a key that is there twice is an error, as YAML itself says."""
+    import yaml  # type: ignore[import-untyped] # Dask brings it along; its stubs are another package
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc] # of the same package
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            if isinstance(node, yaml.MappingNode):
+                # Scalars alone: merged keys (`<<`) may be stated anew.
+                once_each([(key.value, None) for key, _ in node.value if isinstance(key, yaml.ScalarNode)])
+            return super().construct_mapping(node, deep=deep)  # type: ignore[no-any-return]
+
+    return yaml.load(text, Loader)  # noqa: S506 - a safe loader
+
+
+def shown(value: Any) -> str:
+    """A value of the file in an error, not all of it where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def network_of(data: Mapping[str, Any], file: Path) -> Figure:
@@ -171,7 +206,7 @@ class Reader:
 
     def __init__(self, raw: Any, where: str, keys: frozenset[str], what: str) -> None:
         if not isinstance(raw, Mapping):
-            msg = f"In {where}: {what} is a mapping, not {raw!r}."
+            msg = f"In {where}: {what} is a mapping, not {shown(raw)}."
             raise UsageError(msg)
         strange = sorted(str(key) for key in raw if key not in keys)
         if strange:
@@ -188,7 +223,7 @@ class Reader:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= MOST:
-            msg = f"In {self.where}: {key} must be a number from {least:g} to {MOST:g}, not {value!r}."
+            msg = f"In {self.where}: {key} must be a number from {least:g} to {MOST:g}, not {shown(value)}."
             raise UsageError(msg)
         return float(value)
 
@@ -200,15 +235,15 @@ class Reader:
             raise UsageError(msg)
         sound = isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= most
         if not sound or value != int(value):
-            msg = f"In {self.where}: {key} must be a whole number from 1 to {most:g}, not {self.raw.get(key)!r}."
+            msg = f"In {self.where}: {key} must be a whole number from 1 to {most:g}, not {shown(self.raw.get(key))}."
             raise UsageError(msg)
         return int(value)
 
     def gigabytes(self, most: float) -> float | None:
         """Memory: more than 0, and no more than there could be."""
         value = self.number("memory_gb")
-        if value is not None and not 0 < value <= most:
-            msg = f"In {self.where}: memory_gb must be more than 0 and at most {most:g}, not {value:g}."
+        if value is not None and not LEAST_GB <= value <= most:
+            msg = f"In {self.where}: memory_gb must be at least {LEAST_GB:g} and at most {most:g}, not {value:g}."
             raise UsageError(msg, hint="It is in gigabytes: 80 for a card of 80 GB, 64 for a host of 64 GB.")
         return value
 
@@ -219,12 +254,27 @@ class Reader:
             return "prior"
         if source == "published":
             return "published"
-        msg = f"In {self.where}: source is prior or published, not {source!r}."
+        msg = f"In {self.where}: source is prior or published, not {shown(source)}."
         raise UsageError(msg, hint="Nothing about hardware that is only written down was measured here.")
 
     def note(self, default: str = "") -> str:
         """Where it comes from, in words."""
-        return str(self.raw.get("note", default))
+        return self.word("note", default)
+
+    def word(self, key: str, default: str) -> str:
+        """A word or a few; the default where it is left out or blank."""
+        value = self.raw.get(key)
+        if isinstance(value, Mapping | list):
+            msg = f"In {self.where}: {key} is a word or a few, not {shown(value)}."
+            raise UsageError(msg)
+        text = "" if value is None else shown(value) if isinstance(value, int) else str(value)
+        return text if text.strip() else default
+
+    def cited(self, source: Source, note: str) -> None:
+        """Refuses what is published and does not say where."""
+        if source == "published" and not note:
+            msg = f"In {self.where}: what is published says where, in its note."
+            raise UsageError(msg, hint="Write note: followed by the publication, or source: prior.")
 
     def figure(self, key: str, unit: str) -> Figure:
         """A figure: a number with this mapping's source, or a mapping with its own."""
@@ -233,6 +283,7 @@ class Reader:
             number = self.number(key)
             if number is None:
                 return unknown(unit)
+            self.cited(self.origin(), self.note())
             return Figure(number, unit, number, number, self.origin(), note=self.note())
         own = Reader(value, f"{key} of {self.where}", FIGURE_KEYS, "a figure")
         middle = own.number("value")
@@ -245,9 +296,7 @@ class Reader:
             raise UsageError(msg)
         source = own.origin(self.origin())
         note = own.note(self.note())
-        if source == "published" and not note:
-            msg = f"In {own.where}: what is published says where, in its note."
-            raise UsageError(msg, hint="Write note: followed by the publication, or source: prior.")
+        own.cited(source, note)
         return Figure(middle, unit, low, high, source, note=note)
 
 
@@ -256,7 +305,7 @@ class Entry(Reader):
 
     def __init__(self, raw: Any, where: str, name: str) -> None:
         super().__init__(raw, where, WORKER_KEYS, "a worker")
-        self.name = str(raw.get("name", name))
+        self.name = self.word("name", name)
 
     def workers(self) -> list[WorkerView]:
         """As many as its count."""
@@ -269,7 +318,7 @@ class Entry(Reader):
         gpus, speed = self.gpus(), self.speed()
         sees = self.raw.get("sees_files", False)
         if not isinstance(sees, bool):
-            msg = f"In {self.where}: sees_files is true or false, not {sees!r}."
+            msg = f"In {self.where}: sees_files is true or false, not {shown(sees)}."
             raise UsageError(msg)
         made: list[WorkerView] = []
         for number in range(count):
@@ -277,7 +326,7 @@ class Entry(Reader):
             made.append(
                 WorkerView(
                     name=full,
-                    host=str(self.raw.get("host", full)),
+                    host=self.word("host", full),
                     cores=cores,
                     memory_bytes=int(memory_gb * 1e9),
                     gpus=gpus,
@@ -299,7 +348,14 @@ class Entry(Reader):
 
     def speed(self) -> Figure:
         """Speed of one core against the reference machine: 1, a prior, when it is left out."""
-        value = self.number("speed", least=0.001) or 1.0
+        stated = self.raw.get("speed")
+        if isinstance(stated, Mapping):
+            found = self.figure("speed", "1")
+            if found.value is None or (found.low or 0.0) < LEAST_SPEED:
+                msg = f"In {self.where}: speed needs a value, it and its band at least {LEAST_SPEED:g}."
+                raise UsageError(msg)
+            return found
+        value = self.number("speed", least=LEAST_SPEED) or 1.0
         note = self.note() if self.raw.get("speed") is not None else "taken as the reference machine"
         return Figure(value, "1", value * 0.7, value * 1.4, "prior", note=note)
 
@@ -307,17 +363,17 @@ class Entry(Reader):
         """Its GPUs, one by one."""
         listed = self.raw.get("gpus") or ()
         if not isinstance(listed, list | tuple):
-            msg = f"In {self.where}: gpus is a list of {{name, memory_gb, count}}, not {listed!r}."
+            msg = f"In {self.where}: gpus is a list of {{name, memory_gb, count}}, not {shown(listed)}."
             raise UsageError(msg)
         found: list[Gpu] = []
         for one in listed:
             own = Reader(one, f"a GPU of {self.where}", GPU_KEYS, "a GPU")
             memory = own.gigabytes(MOST_GPU_GB)
-            if memory is None or "name" not in own.raw:
-                msg = f"In {own.where}: a GPU has a name and memory_gb; this is {dict(one)!r}."
+            name = own.word("name", "")
+            if memory is None or not name:
+                msg = f"In {own.where}: a GPU has a name and memory_gb; this is {shown(dict(one))}."
                 raise UsageError(msg)
             idle_w, peak_w = own.figure("idle_w", "W"), own.figure("peak_w", "W")
-            name = str(own.raw["name"])
             for _ in range(own.whole("count", 1, MOST_GPUS)):
                 found.append(Gpu(len(found), name, int(memory * 1e9), idle_w, peak_w))
         return tuple(found)
@@ -335,10 +391,7 @@ class Entry(Reader):
         if host.value is not None and gpus:
             cards = total((gpu.idle_w for gpu in gpus), "W")
             if cards.value is None:
-                idle = Figure(
-                    host.value, "W", host.low, host.high, host.source,
-                    note="; ".join(part for part in (host.note, "without its GPUs, whose idle watts are unknown") if part),
-                )  # fmt: skip
+                idle = unknown("W", f"{host.value:g} W without its GPUs, whose idle watts nobody stated")
             else:
                 idle = total([host, cards], "W", f"host {host.value:.0f} W and {len(gpus)} idle GPUs")
         return HostPower(

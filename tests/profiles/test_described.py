@@ -123,8 +123,41 @@ workers:
 """
     known, unknown = load_cluster(written(tmp_path, text)).workers
     assert known.power.idle_w.value == 300
-    assert unknown.power.idle_w.value == 100
-    assert "without its GPUs" in unknown.power.idle_w.note
+    assert unknown.power.idle_w.value is None, "a host with idle GPUs burns more than without them"
+    assert "100 W without its GPUs" in unknown.power.idle_w.note
+
+
+def test_a_speed_may_have_a_source_of_its_own(tmp_path):
+    text = "workers: [{cores: 2, memory_gb: 8, speed: {value: 1.2, low: 1.1, high: 1.3, source: published, note: x}}]"
+    speed = load_cluster(written(tmp_path, text)).workers[0].speed
+    assert (speed.value, speed.low, speed.high, speed.source, speed.note) == (1.2, 1.1, 1.3, "published", "x")
+
+
+def test_a_source_of_all_figures_needs_no_note_where_each_has_its_own(tmp_path):
+    text = "workers: [{cores: 2, memory_gb: 8, source: published, idle_w: {value: 9, note: a list}}]"
+    assert load_cluster(written(tmp_path, text)).workers[0].power.idle_w.note == "a list"
+
+
+def test_blank_names_are_as_if_left_out(tmp_path):
+    text = "workers: [{name: , host: '', note: , cores: 2, memory_gb: 8, idle_w: 9}, {host: , cores: 2, memory_gb: 8}]"
+    one, other = load_cluster(written(tmp_path, text)).workers
+    assert (one.name, one.host, one.power.idle_w.note) == ("worker-1", "worker-1", "")
+    assert (other.name, other.host) == ("worker-2", "worker-2")
+
+
+def test_a_key_that_is_there_twice_in_json_is_an_error(tmp_path):
+    file = tmp_path / "c.json"
+    file.write_text('{"workers": [{"cores": 2, "cores": 4, "memory_gb": 8}]}')
+    with pytest.raises(UsageError, match="cores is there twice"):
+        load_cluster(file)
+
+
+def test_merged_keys_may_be_stated_anew(tmp_path):
+    text = "workers:\n  - &a {name: a, cores: 2, memory_gb: 8}\n  - {<<: *a, name: b, cores: 4}\n"
+    assert [(one.name, one.cores) for one in load_cluster(written(tmp_path, text)).workers] == [
+        ("a", 2),
+        ("b", 4),
+    ]
 
 
 def test_peak_watts_alone_leave_the_busy_core_unknown(tmp_path):
@@ -148,7 +181,7 @@ def test_peak_watts_alone_leave_the_busy_core_unknown(tmp_path):
         ("gpus: [{name: H100, memory_gb: 80, count: 5000}]", "count"),
         ("gpus: [{name: H100, memory_gb: 80, watts: 1}]", "there is no watts"),
         ("count: 1e8", "count"),
-        ("gpus: [{name: H100, memory_gb: 81920}]", "memory_gb must be more than 0 and at most 5000"),
+        ("gpus: [{name: H100, memory_gb: 81920}]", "memory_gb must be at least 0.001 and at most 5000"),
         ("gpus: [{name: H100, memory_gb: 0}]", "memory_gb"),
         ("gpus: [{name: H100, memory_gb: 80 GB}]", "memory_gb"),
         ("price_usd_per_hour: $3", "price_usd_per_hour"),
@@ -166,7 +199,27 @@ def test_a_figure_that_makes_no_sense_is_an_error_that_says_where(tmp_path, text
     [
         ("workers: [{cores: 2, memory_gb: 65536}]", "at most 50000"),
         ("workers: [{cores: 1.0e+9, memory_gb: 8}]", "cores must be a whole number from 1 to 10000"),
-        ("workers: [{cores: 2, memory_gb: 0}]", "memory_gb must be more than 0"),
+        ("workers: [{cores: 2, memory_gb: 0}]", "memory_gb must be at least 0.001"),
+        ("workers: [{cores: 2, memory_gb: 1.0e-12}]", "memory_gb must be at least 0.001"),
+        (
+            f"workers: [{{cores: 2, memory_gb: 8, count: 0x{'f' * 5000}}}]",
+            "count must be .* thousands of digits",
+        ),
+        (f"workers: [{{cores: 2, memory_gb: 8, count: {'9' * 5000}}}]", "does not parse|thousands of digits"),
+        (f"workers: [{{cores: 2, memory_gb: 0x{'f' * 5000}}}]", "memory_gb must be .* thousands of digits"),
+        (f"workers: [{{cores: 2, memory_gb: 8, name: 0x{'f' * 5000}, count: 0}}]", "count must be"),
+        ("workers: [{cores: 2, memory_gb: 8, name: {a: b}}]", "name is a word"),
+        ("workers: [{cores: 2, memory_gb: 8, gpus: [{name: , memory_gb: 80}]}]", "a GPU has a name"),
+        ("workers: [{cores: 2, cores: 4, memory_gb: 8}]", "cores is there twice"),
+        ("workers: [{cores: 2, memory_gb: 8}]\nworkers: []", "workers is there twice"),
+        ("workers: [{cores: 2, memory_gb: 8, idle_w: 9, source: published}]", "says where"),
+        (
+            "workers: [{cores: 2, memory_gb: 8, gpus: [{name: X, memory_gb: 8, idle_w: 9, source: published}]}]",
+            "a GPU of worker 1 .*says where",
+        ),
+        ("workers: [{cores: 2, memory_gb: 8, speed: {low: 1}}]", "speed needs a value"),
+        ("workers: [{cores: 2, memory_gb: 8, speed: {value: 1, low: 0}}]", "speed needs a value"),
+        ("workers: [{cores: 2, memory_gb: 8, speed: 0}]", "speed must be a number from 0.001"),
         (
             "workers: [{cores: 2, memory_gb: 8}]\nprice_usd_per_hour: 3",
             "no price_usd_per_hour beside the workers",
