@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from murakkab_jupyter.core.hosts import ClusterView, EngineView
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import ClusterView, EngineView, Share
 from murakkab_jupyter.planner.plan import Configuration
 
-__all__ = ["gpu_shares", "gpus_of_hosts", "held_gpus", "idle_w"]
+__all__ = ["gpu_shares", "gpus_of_hosts", "held_gpus", "idle_w", "unstated_note"]
 
 
 def held_gpus(configurations: Iterable[Configuration], cluster: ClusterView) -> dict[str, int] | None:
@@ -83,6 +84,25 @@ def gpu_shares(held: Mapping[str, int], cluster: ClusterView) -> dict[str, float
     for worker in cluster.workers:
         on_host[worker.host] = on_host.get(worker.host, 0) + held.get(worker.name, 0)
     return {host: on_host[host] / of if of else 0.0 for host, of in gpus_of_hosts(cluster).items()}
+
+
+def unstated_note(energy: Figure | None, cluster: ClusterView, share: Share) -> tuple[str, ...]:
+    """Why an energy is unknown where nobody stated the idle watts of GPUs on hosts that are reserved."""
+    if energy is not None and energy.known:
+        return ()
+    hosts = {
+        worker.host
+        for worker in cluster.workers
+        if share.covers(worker.host)
+        and not worker.power.idle_w.known
+        and any(not gpu.idle_w.known for gpu in worker.gpus)
+    }
+    if not hosts:
+        return ()
+    named = f"{len(hosts)} hosts" if len(hosts) > 1 else min(hosts)
+    return (
+        f"Energy is unknown: nobody stated the idle watts of the GPUs of {named}, which burn with their host.",
+    )
 
 
 def idle_w(configuration: Configuration, cluster: ClusterView) -> float:

@@ -131,7 +131,18 @@ def undominated(search: Search, some: Sequence[Picks]) -> list[Picks]:
         )
         if not beaten:
             kept.append(picks)
+    # One that comes later may be nearly as good in all, and clearly better in something.
+    for picks in list(kept):
+        if any(clearly_beats(rows[other], rows[picks]) for other in kept if other != picks):
+            kept.remove(picks)
     return kept
+
+
+def clearly_beats(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether one row is better by more than `SAME` in some respect, and in none worse by more."""
+    return all(a <= b + abs(b) * SAME for a, b in zip(one, other, strict=True)) and any(
+        a < b - abs(b) * SAME for a, b in zip(one, other, strict=True)
+    )
 
 
 def spread(search: Search, points: Sequence[Picks]) -> list[Picks]:

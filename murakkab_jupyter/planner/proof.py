@@ -73,6 +73,9 @@ def proven(
         it holds for what a replay of all of them would say.
     """
     objective = goal.objectives[0]
+    if objective in ("energy", "cost") and partly_known(cluster, objective):
+        # Of some plans nobody knows the figure: there is nothing that it could be compared with.
+        return picks, None
     if search.space <= search.effort and regime == "schedule":
         value = abs(search.value(picks, objective))
         count = f"{search.space:,}".replace(",", " ")
@@ -129,7 +132,19 @@ def proven(
     else:
         bound = min(found.value, value)
         gap = 1.0 - bound / value if value > 0 else 0.0
+        if bound <= 0 < value:
+            return picks, None  # that nothing takes less than nothing is no proof
     return picks, Proof(bound, gap, words_of(goal, bound, gap, sampled=regime == "pipeline"))
+
+
+def partly_known(cluster: ClusterView, objective: str) -> bool:
+    """Whether energy or cost is known on some hosts and not on others."""
+    told = set()
+    for power in {worker.power for worker in cluster.workers}:
+        energy = power.idle_w.known and power.active_w_per_core.known
+        bought = power.price_usd_per_hour.known or (energy and power.electricity_usd_per_kwh.known)
+        told.add(energy if objective == "energy" else bought)
+    return len(told) > 1
 
 
 def original(found: Bound, part: Mapping[str, Sequence[int]]) -> Bound:

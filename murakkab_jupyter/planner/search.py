@@ -197,14 +197,17 @@ class Search:
         return doubtful
 
     def key(self, picks: Picks, goal: Goal) -> Key:
-        """Sorts sets of modes: limits kept first, surely kept next, then the objectives and what breaks ties, fewer cores last of all."""
+        """Sorts sets of modes: limits kept first, surely kept next, known figures before unknown ones, then the objectives and what breaks ties, fewer cores last of all."""
         if self.crowded(picks):
             return (math.inf, *picks)  # never simulated
         broken = math.fsum(min(1e6, share) for share in self.excess(picks, goal).values())
         doubt = math.fsum(self.risk(picks, goal).values())
+        # Where some figures are known and others not, CPU-seconds in their place would be compared with joules or dollars.
+        unknown = sum(not self.knows(picks, one) for one in goal.objectives if one != "quality")
         return (
             broken,
             hundredths(doubt),
+            unknown,
             *ranked(goal, lambda objective: self.value(picks, objective)),
             picks[-1],
             *picks,

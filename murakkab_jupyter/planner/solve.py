@@ -12,7 +12,7 @@ from murakkab_jupyter.core.hosts import ClusterView, Share
 from murakkab_jupyter.planner.arrivals import EFFORT as ARRIVALS_EFFORT
 from murakkab_jupyter.planner.arrivals import Arrivals, Steady, cannot, steady_goal
 from murakkab_jupyter.planner.bound import EFFORT
-from murakkab_jupyter.planner.cards import gpus_of_hosts, held_gpus
+from murakkab_jupyter.planner.cards import gpus_of_hosts, held_gpus, unstated_note
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect, means_of
@@ -366,6 +366,7 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
         transfer=result.transfer,
         notes=(
             *paced_note(problem, picks, result),
+            *unstated_note(result.totals.get("energy"), problem.estimator.cluster, search.reserved(picks)),
             *transfer_note(result.transfer, problem.estimator.cluster, search.reserved(picks)),
             *notes_of(
                 problem.found,

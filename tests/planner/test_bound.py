@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.planner import bound as bound_module
-from murakkab_jupyter.planner.bound import attempt, prove
+from murakkab_jupyter.planner.bound import Bound, attempt, prove
 from murakkab_jupyter.planner.exact import cpsat
 from murakkab_jupyter.planner.pose import pose
 from murakkab_jupyter.planner.rich import (
@@ -26,6 +27,7 @@ from murakkab_jupyter.planner.rich import (
 )
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.workflow.goal import Goal
+from tests.planner.synthetic import Made, cluster_of, world_of
 from tests.planner.worlds import random_world
 
 OBJECTIVES = ("latency", "energy", "cost", "quality")
@@ -293,3 +295,41 @@ def test_what_ties_under_another_holding_takes_no_round_of_its_own():
     held = [Host(cores) for cores in (2, 4, 8, 16)]
     rich = replace(chain([mode(3), mode(2)], [mode(5)]), holdings=held)
     assert prove(rich, "latency", 60.0).value == pytest.approx(7.0, rel=0.01)
+
+
+PAID = HostPower(Figure(10.0, "W"), Figure(3.0, "W"), Figure(1.0, "USD/h"), unknown("USD/kWh"))
+
+
+@pytest.mark.parametrize("objective", ["cost", "energy"])
+def test_nothing_is_proven_where_the_figures_of_some_hosts_are_unknown(objective):
+    agents = [Made(f"{step}{n}", step, 1.0 + n, 0.9 - n / 10, max_cores=1) for step in "ab" for n in range(3)]
+    world = world_of({"a": ["data"], "b": ["a"]}, agents, items=4, cluster=cluster_of(4, 4, power=PAID))
+    known = make_plan(world.workflow, Goal((objective,), 0.5), **world.arguments(), effort=SEARCHED)
+    assert known.proof
+    one, other = world.cluster.workers
+    world.cluster = replace(world.cluster, workers=(one, replace(other, power=HostPower())))
+    mixed = make_plan(world.workflow, Goal((objective,), 0.5), **world.arguments(), effort=SEARCHED)
+    assert (mixed.proof, mixed.bound, mixed.gap) == (None, None, None)
+
+
+def test_a_plan_of_known_cost_comes_before_one_of_unknown_cost():
+    world = world_of(
+        {"a": ["data"]}, [Made("one", "a", 1.0, max_cores=1)], cluster=cluster_of(4, 4, power=PAID)
+    )
+    one, other = world.cluster.workers
+    dear = replace(PAID, price_usd_per_hour=Figure(1e6, "USD/h"))
+    world.cluster = replace(
+        world.cluster, workers=(replace(one, power=dear), replace(other, power=HostPower()))
+    )
+    problem = prepare(world.workflow, **world.arguments())
+    best = problem.search.best(Goal(("cost",), 0.5))
+    assert problem.search.knows(best, "cost") == any(
+        problem.search.knows(some, "cost") for some in problem.search.all()
+    )
+
+
+def test_that_nothing_costs_less_than_nothing_is_no_proof(monkeypatch):
+    world = next(iter(small_worlds(1)))[1]
+    monkeypatch.setattr("murakkab_jupyter.planner.proof.prove", lambda *_a, **_k: Bound(0.0))
+    plan = make_plan(world.workflow, Goal(("latency",), 0.0), **world.arguments(), effort=SEARCHED)
+    assert plan.proof is None

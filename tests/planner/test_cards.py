@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from murakkab_jupyter.core.figure import Figure
-from murakkab_jupyter.core.hosts import ClusterView, EngineView, Gpu, HostPower, WorkerView
-from murakkab_jupyter.planner.cards import gpu_shares, held_gpus, idle_w
+from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.hosts import ClusterView, EngineView, Gpu, HostPower, Share, WorkerView
+from murakkab_jupyter.planner.cards import gpu_shares, held_gpus, idle_w, unstated_note
 from murakkab_jupyter.planner.plan import Configuration
 
 
@@ -72,6 +72,16 @@ def test_steps_without_an_engine_hold_none():
 def test_shares_are_of_each_hosts_gpus():
     shares = gpu_shares({"a": 2}, view(worker("a", 8), worker("b", 0)))
     assert shares == {"host-a": 0.25, "host-b": 0.0}
+
+
+def test_an_energy_that_gpus_leave_unknown_says_so():
+    one = worker("a", 8, idle=None)
+    bare = view(replace(one, power=HostPower()), worker("b", 0))
+    (words,) = unstated_note(unknown("J"), bare, Share(0))
+    assert "idle watts of the GPUs of host-a" in words
+    assert unstated_note(unknown("J"), bare, Share(0, ("host-b",))) == ()
+    assert unstated_note(Figure(1.0, "J"), bare, Share(0)) == ()
+    assert unstated_note(unknown("J"), view(worker("a", 8)), Share(0)) == ()
 
 
 def test_idle_watts_are_left_out_only_where_the_host_has_them():

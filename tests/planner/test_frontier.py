@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +11,7 @@ from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.planner.coverage import SAME, Coverage
 from murakkab_jupyter.planner.estimate import Estimator
 from murakkab_jupyter.planner.explain import explain, say
-from murakkab_jupyter.planner.frontier import AXES, MOST_POINTS, frontier
+from murakkab_jupyter.planner.frontier import AXES, MOST_POINTS, clearly_beats, frontier, undominated
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.workflow.goal import Goal
 from tests.planner.synthetic import POWER, Made, cluster_of, world_of
@@ -31,6 +32,27 @@ def test_no_plan_of_the_frontier_is_beaten_by_another_in_every_respect():
             all(a <= b for a, b in zip(other, row, strict=True)) and other != row for other in rows
         )
     assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+
+
+def test_no_point_stays_that_another_clearly_beats_in_one_respect_and_nearly_equals_in_all():
+    # Latency, energy, cost, quality (negative): the second is 0.5 % slower, and takes half the energy.
+    rows = {
+        (0,): (10.0, 8.0, 1.0, -0.9),
+        (1,): (10.05, 4.0, 1.0, -0.9),
+        (2,): (5.0, 9.0, 1.0, -0.9),
+        (3,): (10.2, 3.99, 1.0, -0.9),
+    }
+    search = SimpleNamespace(value=lambda picks, axis: rows[picks][AXES.index(axis)])
+    assert undominated(search, list(rows)) == [(2,), (1,)]
+
+
+def test_points_that_each_nearly_equal_the_next_do_not_all_vanish():
+    rows = {(n,): (1.0 + 0.008 * n, 1.0 - 0.008 * n, 1.0, -0.9) for n in range(40)}
+    search = SimpleNamespace(value=lambda picks, axis: rows[picks][AXES.index(axis)])
+    kept = undominated(search, list(rows))
+    assert kept
+    for one in kept:
+        assert not any(clearly_beats(rows[other], rows[one]) for other in kept)
 
 
 def test_the_ends_of_the_frontier_are_near_what_each_goal_alone_finds():
