@@ -172,13 +172,13 @@ class Server:
                 return answer
             self._newer = "max_completion_tokens" in forms[-1]
 
-    def sees(self, model: str, text: Answer) -> bool:
+    def sees(self, model: str, text: Answer, *, timeout_s: float = ANSWER_S) -> bool:
         """Whether a model looks at a picture that is sent to it: then it reads more tokens than of the words alone.
 
         A server may take a picture and drop it, so an answer is no sign; `text` is what came back for the words alone.
         """
         parts = [{"type": "image_url", "image_url": {"url": DOT}}, {"type": "text", "text": "Hi"}]
-        answer = self.chat(model, parts)
+        answer = self.chat(model, parts, timeout_s=timeout_s)
         with_picture, without = tokens_read(answer), tokens_read(text)
         return with_picture is not None and without is not None and with_picture > without
 

@@ -29,6 +29,8 @@ __all__ = ["Fleet"]
 
 CARRY_S = 10.0
 POLL_S = 0.5
+LEEWAY_S = 3.0
+"""What a kill after the grace, and the news of it, may take."""
 
 
 class Fleet:
@@ -50,16 +52,24 @@ class Fleet:
     # --- start ------------------------------------------------------------------------------------------------
 
     def launch(self, config: EngineConfig) -> EngineStatus:
-        """Start an engine on the first worker that has room for it; returns while it starts.
+        """Start an engine on the first worker that has room for it, or join one of its name; returns while it starts.
 
         Raises
         ------
         ClusterError
-            No worker has what it needs: the message says what each one lacks.
+            No worker has what it needs: the message says what each one lacks. Or it runs elsewhere, or otherwise.
         """
         refused: list[str] = []
         first: ClusterError | None = None
-        for worker in self.places(config):
+        places = self.places(config)
+        found = self.find(config.name)
+        if found is not None and found.state not in ("stopping", "stopped", "failed"):
+            # One name is one engine, wherever a start of it would find room now.
+            if config.worker and found.worker not in places:
+                msg = f"An engine {config.name} runs already, on worker {found.worker}."
+                raise ClusterError(msg, hint="Stop it first, or give this one another name: --name NAME.")
+            places = [found.worker]
+        for worker in places:
             try:
                 self._hold(worker)
                 status = self._run(start_engine, config, self.name, worker=worker)
@@ -199,32 +209,46 @@ class Fleet:
     def use(self, name: str, who: str, *, begins: bool) -> None:
         """Say that an engine is used, or no more: it is not idle meanwhile."""
         status = self.find(name)
-        if status is not None:
-            self._run(engine_use, name, who, begins, worker=status.worker)
+        if status is None:
+            return
+        if begins:  # a use lasts as long as whoever holds the engine
+            self._hold(status.worker)
+        self._run(engine_use, name, who, begins, self.name, worker=status.worker)
 
     # --- end --------------------------------------------------------------------------------------------------
 
     def stop(self, name: str, *, timeout_s: float = 15.0) -> bool:
-        """End an engine whoever holds it, and wait until it is gone; False when there is none."""
-        return self._end(name, "", timeout_s)
+        """End an engine whoever holds it, and wait until it is gone; False when there is none.
+
+        Raises
+        ------
+        ClusterError
+            It was told to end, and is still there after so long, its grace included.
+        """
+        ended = self._end(name, "", timeout_s)
+        if ended is None:
+            msg = f"Engine {name} was told to end, and is still there."
+            raise ClusterError(msg, hint="Look again in a while: engine list. It is killed after its grace.")
+        return ended
 
     def let_go(self, name: str, *, timeout_s: float = 15.0) -> bool:
         """Hold an engine no more: it ends unless others do; whether it ended."""
-        return self._end(name, self.name, timeout_s)
+        return bool(self._end(name, self.name, timeout_s))
 
-    def _end(self, name: str, holder: str, timeout_s: float) -> bool:
+    def _end(self, name: str, holder: str, timeout_s: float) -> bool | None:
+        """Whether an engine ended; None where it was told to, and was not seen to."""
         status = self.find(name)
         if status is None or status.state in ("failed", "stopped"):
             return False
         if not self._run(stop_engine, name, holder, worker=status.worker):
             return False
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + max(timeout_s, status.config.stop_grace_s + LEEWAY_S)
         while time.monotonic() < deadline:
             found = self.find(name)
             if found is None or found.state in ("failed", "stopped"):
-                break
+                return True
             time.sleep(0.1)
-        return True
+        return None
 
     def close(self) -> None:
         """Let go of everything: engines that nobody else holds end."""

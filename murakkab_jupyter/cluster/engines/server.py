@@ -17,6 +17,7 @@ from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint
 from murakkab_jupyter.cluster.engines.ask import Server
 from murakkab_jupyter.cluster.engines.checks import check_program, free_port, port_is_free
 from murakkab_jupyter.cluster.engines.config import EngineConfig, argv, server_environment
+from murakkab_jupyter.cluster.engines.counters import Use, use_of
 from murakkab_jupyter.cluster.engines.status import EngineState, EngineStatus
 from murakkab_jupyter.cluster.group import ProcessGroup, last_lines
 from murakkab_jupyter.cluster.instances.parent import bound
@@ -31,6 +32,9 @@ STABLE_S = 300.0
 
 SICK_S = 15.0
 """How long a server may fail every completion once it listens, before its start is given up."""
+
+SEES_S = 30.0
+"""How long a model that has answered in words may take to look at a small picture; else it is taken for blind."""
 
 LOG_BYTES = 50_000_000
 """A log that is longer is begun anew at the next start."""
@@ -81,9 +85,11 @@ class Engine:
         self._start_cpu_s: float | None = None
         self._spent_cpu_s = 0.0  # by processes that have ended
         self._restarts = 0
-        self._users: set[str] = set()
+        self._users: dict[str, str] = {}  # who works with it, and the holder he belongs to
         self._used_s = time.monotonic()
-        self._served: float | None = None
+        self._use: Use | None = None
+        self._ended: ProcessGroup | None = None
+        self._ending = threading.Lock()
         self._stop = threading.Event()
         self._changed = threading.Condition()
         check_program(config, python)
@@ -135,6 +141,7 @@ class Engine:
             memory_bytes=memory_bytes,
             restarts=self._restarts,
             idle_s=self.idle_s,
+            use_seen=self.use_seen,
             keep_alive_s=self.keep_alive_s,
             error=self._error,
             log=str(self.log),
@@ -159,28 +166,33 @@ class Engine:
             return 0.0
         return time.monotonic() - self._used_s
 
-    def use(self, who: str) -> None:
-        """Somebody works with it until `done`."""
-        self._users.add(who)
+    @property
+    def use_seen(self) -> bool:
+        """Whether its counters show who uses it by its address alone. Where they do not, nobody can call it idle."""
+        return self._use is not None
+
+    def use(self, who: str, holder: str = "") -> None:
+        """Somebody works with it until `done`, or until his holder is forgotten."""
+        self._users[who] = holder
 
     def done(self, who: str) -> None:
         """Somebody works with it no more."""
-        self._users.discard(who)
-        self._used_s = time.monotonic()
+        if self._users.pop(who, None) is not None:
+            self._used_s = time.monotonic()
+
+    def forget(self, holder: str) -> None:
+        """A holder is gone, and with him whoever of his worked with it."""
+        for who, belongs in list(self._users.items()):
+            if belongs == holder:
+                self.done(who)
 
     def look(self) -> None:
         """See by the server's own counters whether anybody asked it anything, for instance from elsewhere."""
         if self._state != "ready":
             return
-        counters = Server(self._url).metrics() or {}
-        served = sum(
-            value
-            for name, value in counters.items()
-            if name
-            in ("vllm:num_requests_running", "vllm:prompt_tokens_total", "vllm:generation_tokens_total")
-        )
-        if served != self._served:
-            self._served = served
+        before, self._use = self._use, use_of(Server(self._url).metrics() or {})
+        # One long request moves no counter until it ends; after a gap nobody knows what went on in it.
+        if self._use is not None and (before is None or self._use.now or self._use != before):
             self._used_s = time.monotonic()
 
     # --- its end ----------------------------------------------------------------------------------------------
@@ -209,6 +221,8 @@ class Engine:
 
     def _set(self, state: EngineState, error: str = "") -> None:
         with self._changed:
+            if state == "ready" and self._stop.is_set():
+                return
             self._state, self._error = state, error
             self._changed.notify_all()
 
@@ -254,6 +268,10 @@ class Engine:
         except OSError as error:
             self._set("failed", f"It cannot be started: {error}.")
             return None
+        # A server that accepts and does not answer keeps whoever asks it: its end may not wait for that.
+        threading.Thread(
+            target=self._end_when_told, args=(group,), name=f"end {config.name}", daemon=True
+        ).start()
         try:
             if not self._until_ready(group, began):
                 return None
@@ -268,6 +286,8 @@ class Engine:
         server, sick_since = Server(self._url), None
         while not self._stop.is_set():
             if group.ended.wait(POLL_S):
+                if self._stop.is_set():
+                    return False
                 # A second start that fails is the same death; the first tells what is wrong with the configuration.
                 if self._restarts:
                     return True
@@ -279,10 +299,13 @@ class Engine:
                 self._set("failed", f"{words} Its last words:\n{self.words(LINES)}")
                 return False
             ability, answer = server.complete(self.config.name, timeout_s=max(1.0, min(60.0, left)))
+            if self._stop.is_set():
+                return False
             if not answer.problem:
-                sees: tuple[Ability, ...] = (
-                    ("images",) if ability == "chat" and server.sees(self.config.name, answer) else ()
+                looks = ability == "chat" and server.sees(
+                    self.config.name, answer, timeout_s=max(1.0, min(SEES_S, left))
                 )
+                sees: tuple[Ability, ...] = ("images",) if looks else ()
                 self._abilities = frozenset({ability, *sees})
                 self._start_s = time.monotonic() - began
                 self._start_cpu_s = used_by(group.pid)[0]
@@ -301,9 +324,21 @@ class Engine:
                 return False
         return False
 
+    def _end_when_told(self, group: ProcessGroup) -> None:
+        while not self._stop.wait(POLL_S):
+            if not group.alive:
+                return
+        self._end(group)
+
     def _end(self, group: ProcessGroup) -> None:
         """Nothing is left of it afterwards: asked first, where there is time to ask."""
-        if group.alive:
+        with self._ending:
+            if self._ended is group:
+                return
+            self._ended = group
+            if not group.alive:
+                self._spent_cpu_s += group.cpu_s
+                return
             if self._stop.is_set() and not self.over:
                 self._set("stopping")
             self._spent_cpu_s += used_by(group.pid)[0]
@@ -311,8 +346,6 @@ class Engine:
             if not group.ended.wait(self.config.stop_grace_s):
                 group.kill()
                 group.ended.wait()
-        else:
-            self._spent_cpu_s += group.cpu_s
 
     def _last(self) -> str:
         group = self._group

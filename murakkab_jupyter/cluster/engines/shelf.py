@@ -54,7 +54,8 @@ class Place:
     engine: Engine
     lease: Lease
     holders: set[str] = field(default_factory=set)
-    missed: int = 0
+    missed: dict[str, int] = field(default_factory=dict)
+    looked_s: float = 0.0
 
 
 class Shelf:
@@ -93,6 +94,7 @@ class Shelf:
         self._count = itertools.count()
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="murakkab engines", daemon=True).start()
+        threading.Thread(target=self._look, name="murakkab engines' use", daemon=True).start()
 
     def start(self, config: EngineConfig, holder: str) -> EngineStatus:
         """Start an engine, or join those who hold one like it already; returns at once, while it starts.
@@ -169,22 +171,34 @@ class Shelf:
         for engine in self.engines():
             engine.kill()
 
+    def _living(self) -> list[tuple[Place, set[str]]]:
+        """Engines that have not ended, and who holds each."""
+        with self._lock:
+            return [(one, set(one.holders)) for one in self._places.values() if not one.engine.over]
+
     def _watch(self) -> None:
-        looked = 0.0
         while not self._closed.wait(WATCH_S):
-            with self._lock:
-                places = [place for place in self._places.values() if not place.engine.over]
-            for place in places:
-                # A look of its own now and then: somebody may use it by its address alone.
-                if time.monotonic() - looked > LOOK_S:
-                    place.engine.look()
-                place.missed = 0 if any(self._held(one) for one in place.holders) else place.missed + 1
+            for place, holders in self._living():
+                place.missed = {one: place.missed.get(one, 0) + 1 for one in holders if not self._held(one)}
+                # Missed once is no sign: a holder's value may be on its way.
+                lost = {one for one, times in place.missed.items() if times > 1}
+                for one in lost:
+                    place.engine.forget(one)
                 limit = place.engine.keep_alive_s
                 idle = place.engine.idle_s > (UNKNOWN_S if limit is None else limit)
-                if place.missed > 1 or idle:
+                if lost == holders or (idle and place.engine.use_seen):
                     place.engine.stop(wait=False)
-            if time.monotonic() - looked > LOOK_S:
-                looked = time.monotonic()
+
+    def _look(self) -> None:
+        """A look of its own now and then, as somebody may use an engine by its address alone.
+
+        Beside the watch, for a server may take its time to answer.
+        """
+        while not self._closed.wait(WATCH_S):
+            for place, _ in self._living():
+                if place.engine.state == "ready" and time.monotonic() - place.looked_s > LOOK_S:
+                    place.engine.look()
+                    place.looked_s = time.monotonic()
 
     def _check_memory(self, config: EngineConfig) -> None:
         needed, free = memory_needed_bytes(config), free_bytes()
@@ -317,8 +331,12 @@ def keep_engine(name: str, seconds: float, *, dask_worker: Worker) -> None:
         engine.keep_alive_s = seconds
 
 
-def engine_use(name: str, who: str, begins: bool, *, dask_worker: Worker) -> None:
-    """Somebody begins or ends to use an engine here."""
+def engine_use(name: str, who: str, begins: bool, client: str, *, dask_worker: Worker) -> None:
+    """Somebody of a client's begins or ends to use an engine here; when the client is gone, so is the use."""
     engine = shelf_of(dask_worker).find(name)
-    if engine is not None:
-        (engine.use if begins else engine.done)(who)
+    if engine is None:
+        return
+    if begins:
+        engine.use(who, client)
+    else:
+        engine.done(who)

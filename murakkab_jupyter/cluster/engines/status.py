@@ -43,6 +43,8 @@ class EngineStatus:
         Seconds since it was last used.
     keep_alive_s
         How long it stays idle.
+    use_seen
+        Whether its counters show who uses it by its address alone; where they do not, it is not ended for being idle.
     error
         Why it is not there, with its last words.
     log
@@ -63,6 +65,7 @@ class EngineStatus:
     restarts: int = 0
     idle_s: float = 0.0
     keep_alive_s: float | None = None
+    use_seen: bool = False
     error: str = ""
     log: str = ""
 

@@ -17,11 +17,13 @@ from tests.cluster.engines.standin import StandIn
 SCRIPT = Path(__file__).with_name("standin.py")
 
 
-def config(how: str = "well", *, wait: float = 0.0, think: float = 0.0, **more: Any) -> EngineConfig:
+def config(
+    how: str = "well", *, wait: float = 0.0, think: float = 0.0, metrics: str = "vllm", **more: Any
+) -> EngineConfig:
     """An engine whose server is a stand-in."""
     command = (
         f"{sys.executable} {SCRIPT} --host {{host}} --port {{port}} --name {{name}} "
-        f"--how {how} --wait {wait:g} --think {think:g}"
+        f"--how {how} --wait {wait:g} --think {think:g} --metrics {metrics}"
     )
     given = {
         "name": "stand-in",

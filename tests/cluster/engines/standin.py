@@ -1,6 +1,9 @@
-"""A stand-in for a model server: real HTTP, the OpenAI API's shapes and vLLM's metrics, but no model.
+"""A stand-in for a model server: real HTTP, the OpenAI API's shapes and a server's metrics, but no model.
 
-    python standin.py --host 127.0.0.1 --port 8000 --name M [--how well|sick|silent|dying|web|keyed] [--wait S] [--think S]
+    python standin.py --host 127.0.0.1 --port 8000 --name M [--how well|sick|silent|mute|staring|dying|stubborn|web|keyed]
+        [--wait S] [--think S] [--metrics vllm|llamacpp|sglang|tgi|none]
+
+`silent` does not listen, `mute` accepts and never answers, `staring` never answers where it is shown a picture.
 
 For tests of what surrounds a server, where a real one would be too slow; the real one is in tests/vllm.
 """
@@ -16,15 +19,34 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+METRICS = {
+    "vllm": ("vllm:num_requests_running", "vllm:prompt_tokens_total", "vllm:generation_tokens_total"),
+    "llamacpp": (
+        "llamacpp:requests_processing",
+        "llamacpp:prompt_tokens_total",
+        "llamacpp:tokens_predicted_total",
+    ),
+    "sglang": ("sglang:num_running_reqs", "sglang:prompt_tokens_total", "sglang:generation_tokens_total"),
+    "tgi": ("tgi_batch_current_size", "tgi_request_count", "tgi_other"),
+}
+"""What each kind calls the requests it works on, and what it has read and written (requests, for tgi)."""
+
 
 class StandIn(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(
-        self, host: str, port: int, *, name: str = "stand-in", how: str = "well", think_s: float = 0.0
+        self,
+        host: str,
+        port: int,
+        *,
+        name: str = "stand-in",
+        how: str = "well",
+        think_s: float = 0.0,
+        metrics: str = "vllm",
     ):
         super().__init__((host, port), Handler)
-        self.name, self.how, self.think_s = name, how, think_s
+        self.name, self.how, self.think_s, self.metrics = name, how, think_s, metrics
         self.key = os.environ.get("STANDIN_KEY", "")
         self.lock = threading.Lock()
         self.running = self.read = self.wrote = 0
@@ -57,19 +79,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
+        if server.how == "mute":
+            time.sleep(600)
         if self.path == "/health":
             self.answer(200, "")
         elif server.how == "web":
             self.answer(200, "<html>It works!</html>", "text/html")
-        elif self.path == "/metrics":
-            self.answer(
-                200,
-                "# HELP vllm:num_requests_running Requests\n"
-                f'vllm:num_requests_running{{model_name="{server.name}"}} {float(server.running)}\n'
-                f'vllm:prompt_tokens_total{{model_name="{server.name}"}} {float(server.read)}\n'
-                f'vllm:generation_tokens_total{{model_name="{server.name}"}} {float(server.wrote)}\n',
-                "text/plain",
-            )
+        elif self.path == "/metrics" and server.metrics != "none":
+            values = zip(METRICS[server.metrics], (server.running, server.read, server.wrote), strict=True)
+            lines = [f'{name}{{model_name="{server.name}"}} {float(value)}' for name, value in values]
+            self.answer(200, "\n".join(("# HELP some Requests", *lines, "")), "text/plain")
         elif self.path == "/version":
             self.answer(200, {"version": "0.0.0+standin"})
         elif self.path == "/v1/models":
@@ -83,6 +102,10 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.barred():
             return
+        if server.how == "mute" or (
+            server.how == "staring" and isinstance(body["messages"][-1]["content"], list)
+        ):
+            time.sleep(600)
         if server.how == "web" or self.path != "/v1/chat/completions":
             self.answer(404, {"error": {"message": "Not Found"}})
             return
@@ -135,6 +158,7 @@ def main() -> None:
     words.add_argument("--how", default="well")
     words.add_argument("--wait", type=float, default=0.0)
     words.add_argument("--think", type=float, default=0.0)
+    words.add_argument("--metrics", default="vllm")
     told = words.parse_args()
     # As vLLM has its workers: a process of its own that would outlive it.
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -149,7 +173,10 @@ def main() -> None:
     if told.how == "silent":
         time.sleep(600)
     time.sleep(told.wait)
-    StandIn(told.host, told.port, name=told.name, how=told.how, think_s=told.think).serve_forever()
+    server = StandIn(
+        told.host, told.port, name=told.name, how=told.how, think_s=told.think, metrics=told.metrics
+    )
+    server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -71,6 +71,17 @@ def test_a_second_start_of_the_same_joins_it_and_of_another_is_refused(fleet, cl
     wait_for(lambda: fleet.find("stand-in").state == "stopped", 10)
 
 
+def test_an_engine_that_does_not_end_is_not_said_to_have_ended(fleet, monkeypatch) -> None:
+    fleet.launch(config("stubborn", stop_grace_s=3.0))
+    fleet.wait("stand-in", timeout_s=30)
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.fleet.LEEWAY_S", -2.5)
+    with pytest.raises(ClusterError, match="was told to end, and is still there"):
+        fleet.stop("stand-in", timeout_s=0.1)
+    assert fleet.find("stand-in").state == "stopping"
+    wait_for(lambda: fleet.find("stand-in").state == "stopped", 10)
+    assert fleet.stop("stand-in") is False
+
+
 def test_what_cannot_start_says_why_with_its_last_words(fleet) -> None:
     fleet.launch(config("dying", name="poor"))
     with pytest.raises(ClusterError, match="a stand-in has no memory") as caught:
@@ -188,6 +199,25 @@ def test_a_worker_that_died_since_it_was_seen_leaves_the_engine_to_the_next(plac
         fleet.close()
 
 
+def test_one_name_is_one_engine_wherever_another_would_start_it(unlike) -> None:
+    with connect(unlike) as cluster:
+        wait_for(lambda: cluster.roll() is not None and len(cluster.probes) == 2, 20)
+        at = {one.name: one.address for one in cluster.probes.values()}
+        first, second = Fleet(cluster), Fleet(cluster)
+        first.launch(config(gpus=0, worker="gpus"))
+        pid = first.wait("stand-in", timeout_s=30).pid
+        assert second.places(config(gpus=0))[0] == at["plain"]
+        assert second.launch(config(gpus=0)).worker == at["gpus"]
+        assert [one.pid for one in second.statuses()] == [pid]
+        with pytest.raises(ClusterError, match=f"runs already, on worker {at['gpus']}"):
+            second.launch(config(gpus=0, worker="plain"))
+        first.close()
+        assert second.find("stand-in").state == "ready"  # the second holds it now
+        second.stop("stand-in")
+        assert second.launch(config(gpus=0)).worker == at["plain"]
+        second.close()
+
+
 # --- never an orphan ------------------------------------------------------------------------------------------
 
 KERNEL = """
@@ -195,17 +225,24 @@ import sys, time
 from murakkab_jupyter.cluster.connect import connect
 from murakkab_jupyter.cluster.engines.fleet import Fleet
 from tests.cluster.engines.parts import config
-fleet = Fleet(connect(sys.argv[1] if len(sys.argv) > 1 else None))
-fleet.launch(config())
-print(fleet.wait("stand-in", timeout_s=60).pid, flush=True)
+how, *address = sys.argv[1:]
+fleet = Fleet(connect(address[0] if address else None))
+status = fleet.launch(config(how, stop_grace_s=5.0))
+if how == "mute":
+    while not status.pid:
+        status = fleet.find("stand-in")
+    time.sleep(3)
+else:
+    status = fleet.wait("stand-in", timeout_s=60)
+print(status.pid, flush=True)
 time.sleep(600)
 """
 
 
-def kernel(*words: str) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+def kernel(*address: str, how: str = "well") -> tuple[subprocess.Popen[str], list[psutil.Process]]:
     """A process that holds an engine, as a notebook's kernel does, and the engine's processes."""
     owner = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(KERNEL), *words],
+        [sys.executable, "-c", textwrap.dedent(KERNEL), how, *address],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
@@ -218,6 +255,17 @@ def kernel(*words: str) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
 
 def test_nothing_is_left_10_s_after_the_kernel_with_a_local_worker_was_killed() -> None:
     owner, processes = kernel()
+    owner.kill()
+    owner.wait()
+    wait_for(lambda: gone(processes), 10)
+
+
+def test_nothing_is_left_10_s_after_the_kernel_was_killed_of_a_server_that_accepts_and_never_answers(
+    place,
+) -> None:
+    place.scheduler()
+    place.worker("w", cores=1)
+    owner, processes = kernel(place.address, how="mute")
     owner.kill()
     owner.wait()
     wait_for(lambda: gone(processes), 10)

@@ -10,11 +10,13 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
+from murakkab_jupyter.cluster.engines.ask import Server
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.server import Engine
 from murakkab_jupyter.core.errors import ClusterError
@@ -113,6 +115,34 @@ def test_a_stop_while_it_starts_ends_it(start) -> None:
     assert engine.state == "stopped"
 
 
+@pytest.mark.parametrize("how", ["mute", "staring"])
+def test_a_stop_does_not_wait_for_a_server_that_accepts_and_never_answers(start, how) -> None:
+    engine = start(config(how))
+    wait_for(lambda: engine.status().pid != 0, 5)
+    processes = family(engine.status().pid)
+    port = engine._port
+    wait_for(lambda: asked(port), 20)
+    engine.stop(wait=False)
+    wait_for(lambda: gone(processes), 3)
+    wait_for(lambda: engine.state == "stopped", 3)
+    assert engine.status().error == ""
+
+
+def asked(port: int) -> bool:
+    """Whether this process holds a connection to a port."""
+    return any(
+        one.raddr and one.raddr.port == port and one.status == psutil.CONN_ESTABLISHED
+        for one in psutil.Process().net_connections("tcp")
+    )
+
+
+def test_one_that_never_answers_about_a_picture_is_ready_and_taken_for_blind(start, monkeypatch) -> None:
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.server.SEES_S", 1.0)
+    engine = start(config("staring"))
+    assert engine.wait(20) == "ready"
+    assert engine.endpoint.abilities == {"chat"}
+
+
 def test_a_port_that_is_taken_is_said_before_anything_is_started(start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -137,6 +167,49 @@ def test_use_is_told_from_idleness(start) -> None:
     assert engine.idle_s == 0.0
     engine.done("a run")
     wait_for(lambda: engine.idle_s > 0.05, 5)
+
+
+def test_the_use_of_a_holder_that_is_gone_is_forgotten_and_no_others(start) -> None:
+    engine = start(config())
+    assert engine.wait(20) == "ready"
+    engine.use("a run", "a kernel")
+    engine.use("another run", "another kernel")
+    engine.forget("a kernel")
+    engine.done("another run")
+    wait_for(lambda: engine.idle_s > 0.05, 5)
+    engine.use("another run", "another kernel")
+    engine.forget("a kernel")
+    assert engine.idle_s == 0.0
+
+
+@pytest.mark.parametrize("metrics", ["vllm", "llamacpp", "sglang", "tgi"])
+def test_one_that_is_asked_by_its_address_alone_is_not_idle(start, metrics) -> None:
+    engine = start(config(think=1.0, metrics=metrics))
+    assert engine.wait(20) == "ready"
+    assert not engine.use_seen
+    engine.look()
+    assert engine.use_seen
+    time.sleep(0.3)
+    before = engine.idle_s
+    engine.look()
+    assert engine.idle_s >= before  # nobody asked it anything
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(Server(engine.endpoint.url).chat, "stand-in", "Hello there")
+        for _ in range(2):  # no counter moves between them
+            time.sleep(0.3)
+            engine.look()
+            assert engine.idle_s < 0.2
+        assert not answer.result(10).problem
+    engine.look()
+    assert engine.idle_s < 0.2  # it ended since
+
+
+def test_use_cannot_be_seen_where_there_are_no_counters(start) -> None:
+    engine = start(config(metrics="none"))
+    assert engine.wait(20) == "ready"
+    engine.look()
+    assert not engine.use_seen
+    assert not engine.status().use_seen
 
 
 ORPHAN = """

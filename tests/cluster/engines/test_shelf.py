@@ -1,0 +1,80 @@
+"""When the watch of a worker's engines ends one: with its holders, or idle where that can be seen. Servers are stand-ins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from murakkab_jupyter.cluster.engines.shelf import Shelf
+from murakkab_jupyter.cluster.gpus import GpuLeases
+from tests.cluster.engines.parts import config, family, gone
+from tests.cluster.parts import wait_for
+
+
+@pytest.fixture
+def there() -> set[str]:
+    return {"a", "b"}
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, there: set[str]) -> Iterator[Shelf]:
+    made = Shelf(leases=GpuLeases(), folder=tmp_path, held=there.__contains__)
+    yield made
+    made.close()
+
+
+def test_the_use_of_a_killed_kernel_ends_with_it_while_another_holds_the_engine(shelf, there) -> None:
+    shelf.start(config(), "a")
+    shelf.start(config(), "b")
+    engine = shelf.find("stand-in")
+    assert engine.wait(20) == "ready"
+    engine.use("a run", "a")
+    assert engine.idle_s == 0.0
+    there.remove("a")
+    wait_for(lambda: engine.idle_s > 0.05, 5)
+    assert engine.state == "ready"
+    there.remove("b")
+    wait_for(lambda: engine.state == "stopped", 5)
+
+
+def test_a_mute_server_ends_with_its_holder_and_the_others_are_watched_meanwhile(shelf, there) -> None:
+    shelf.start(config("mute", name="mute"), "a")
+    shelf.start(config(name="well"), "b")
+    mute, well = shelf.find("mute"), shelf.find("well")
+    wait_for(lambda: mute.status().pid != 0, 5)
+    processes = family(mute.status().pid)
+    assert well.wait(20) == "ready"
+    time.sleep(1.0)  # it has been asked, and will never answer
+    there.remove("a")
+    wait_for(lambda: gone(processes), 6)
+    assert well.state == "ready"
+
+
+def test_a_server_that_answers_no_look_keeps_the_watch_from_nothing(shelf, there, monkeypatch) -> None:
+    shelf.start(config(name="one"), "a")
+    engine = shelf.find("one")
+    assert engine.wait(20) == "ready"
+    looks = []
+
+    def look() -> None:
+        looks.append(time.monotonic())
+        time.sleep(20.0)
+
+    monkeypatch.setattr(engine, "look", look)
+    wait_for(lambda: looks, 10)
+    there.remove("a")
+    wait_for(lambda: engine.state == "stopped", 6)
+
+
+def test_one_whose_use_cannot_be_seen_is_not_ended_for_being_idle(shelf) -> None:
+    shelf.start(config(name="seen", keep_alive_s=0.5), "a")
+    shelf.start(config(name="unseen", keep_alive_s=0.5, metrics="none"), "a")
+    seen, unseen = shelf.find("seen"), shelf.find("unseen")
+    assert unseen.wait(20) == "ready"
+    wait_for(lambda: seen.state == "stopped", 15)
+    wait_for(lambda: unseen.idle_s > 2.0, 10)
+    time.sleep(1.5)
+    assert unseen.state == "ready"
