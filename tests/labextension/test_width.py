@@ -7,6 +7,12 @@ import re
 
 import pytest
 
+from murakkab_jupyter.notebook.hub import hub_module, slot, source
+from murakkab_jupyter.notebook.views.html import Bundle
+from tests.labextension.lab import serious
+from tests.labextension.test_sheets import sheets
+from tests.notebook.test_safe import PAGE
+
 pytestmark = [pytest.mark.media, pytest.mark.timeout(700)]
 
 CUT = """() => {
@@ -70,6 +76,22 @@ def test_what_is_cut_off_is_found(browser):
     page.close()
     named = {why for why, _, _, markup in found if re.match(rf'<(b|text) id="{why}"', markup)}
     assert named == {"visible", "hidden", "auto", "placed", "drawing"}
+
+
+@pytest.mark.parametrize("width", [1120, 700])
+def test_live_views_are_whole_and_readable_in_a_page_that_is_not_jupyterlabs(browser, width):
+    given = {"hub": hub_module(), "style": source("views.css"), "sheets": sheets()}
+    given["scripts"] = {kind: source(f"{kind}.js") for kind in given["sheets"]}
+    slots = [slot(Bundle("<div>static</div>", ""), kind).html for kind in given["sheets"]]
+    page = browser.new_page(viewport={"width": width, "height": 1600})
+    areas = "".join(f"<div class=jp-OutputArea-output>{one}</div>" for one in slots)
+    page.set_content(f"<!doctype html><html lang=en><body>{areas}</body></html>")
+    drawn = page.evaluate(f"async given => {{{PAGE}}}", given)["drawn"]  # with every step of the plan opened
+    cut, found = page.evaluate(CUT), serious(page)
+    page.close()
+    assert set(drawn) == set(given["sheets"])
+    assert cut == [], json.dumps(cut, indent=1)
+    assert found == [], json.dumps(found, indent=1)
 
 
 @pytest.mark.parametrize("width", [1280, 800])

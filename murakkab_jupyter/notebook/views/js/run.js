@@ -170,7 +170,7 @@ export default function run({ el, say, each, rove }, root, act) {
           return node;
         },
         (node, [, step, start, end, words, state]) => {
-          node.style.left = at(start);
+          node.style.left = `min(${at(start)}, 100% - 3px)`;
           node.style.width = `${((100 * Math.max(0, end - start)) / sheet.end_s).toFixed(2)}%`;
           node.style.setProperty('--mk-colour', colour(step));
           node.dataset.step = step;
@@ -183,7 +183,7 @@ export default function run({ el, say, each, rove }, root, act) {
       if (sheet.plan_s !== null) lines.push(['mk-tick mk-plan-end', sheet.plan_s]);
       each(ticks, lines, () => el('span'), (node, [kind, seconds]) => {
         node.className = kind;
-        node.style.left = at(seconds);
+        node.style.left = `min(${at(seconds)}, 100% - 2px)`;
       });
     });
     each(
