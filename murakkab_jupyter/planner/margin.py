@@ -1,7 +1,7 @@
 """Margins: a limit is a promise, so it is planned against what a run may take, not against what it is expected to take.
 
-Bands go from the 10th to the 90th percentile. So a plan whose upper end keeps a limit keeps it in nine runs of ten, which is
-the confidence that is asked for unless told otherwise; for another one, the distance to the upper end is scaled as for a
+Bands go from the 10th to the 90th percentile of what was observed. So a plan whose upper end keeps a limit aims at nine runs of
+ten, the confidence that is asked for unless told otherwise; how often bands hold is measured (benchmarks/curves.py). For another one, the distance to the upper end is scaled as for a
 normal distribution. Watts and prices are the same in a plan and in the bill of its run, so the margin of an energy or a budget
 is that of the seconds and CPU-seconds that they are made of.
 """
@@ -47,7 +47,7 @@ def margin_note(totals: Mapping[str, Figure], goal: Goal, limit: str, value: flo
     if margin <= 0 or not surely(totals, goal, limit, value):
         return None
     return (
-        f"Planned with {margin:.0%} margin to the {limit}, so that {goal.confidence:.0%} of runs keep it: "
+        f"Planned with {margin:.0%} margin to the {limit}, so that {goal.confidence:.0%} of runs should keep it: "
         f"{rests_on(totals, limit)}."
     )
 

@@ -31,8 +31,8 @@ TIERS: tuple[str, ...] = ("best", "good", "fair", "basic")
 
 
 CONFIDENCE = 0.9
-"""A limit is a promise: unless told otherwise a plan is made so that nine runs of ten keep it. Bands go from the 10th to the 90th
-percentile, so that this is the upper end of the band, without an assumption on how errors are distributed."""
+"""A limit is a promise: unless told otherwise a plan aims at nine runs of ten that keep it. Bands go from the 10th to the 90th
+percentile of what was observed, so that this is the upper end of the band; runs that go otherwise may miss it more often."""
 
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.99
 
@@ -89,7 +89,7 @@ class Goal:
         if not LEAST_CONFIDENCE <= self.confidence <= MOST_CONFIDENCE:
             msg = f"A confidence lies between {LEAST_CONFIDENCE:g} and {MOST_CONFIDENCE:g}, not {self.confidence!r}."
             raise UsageError(
-                msg, hint="0.5 plans by what is expected, 0.9 so that nine runs of ten keep a limit."
+                msg, hint="0.5 plans by what is expected, 0.9 aims at nine runs of ten that keep a limit."
             )
         for name, value in (
             ("deadline", self.deadline_s),

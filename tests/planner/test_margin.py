@@ -56,7 +56,7 @@ def test_a_deadline_is_planned_against_what_a_run_may_take():
     assert plan.cautions == ()
     (said,) = [note for note in plan.notes if "margin" in note]
     assert said.startswith(
-        "Planned with 30% margin to the deadline, so that 90% of runs keep it: times are priors"
+        "Planned with 30% margin to the deadline, so that 90% of runs should keep it: times are priors"
     )
     assert said in explain(plan)
     (best,) = plan_for(goal, agents=AGENTS[:2]).steps.values()
