@@ -20,6 +20,8 @@ SETTING = re.compile(
 )
 """A pin such as `api_key=sk-9`: no agent has such an option, but people try."""
 
+NAMED = re.compile(r"(\bkey[_-]env(?:\s*=\s*|\s+)[\"']?)([^\s\"']+)", re.IGNORECASE)
+"""The name of a variable with a key, in whose place people put the key."""
 
 BEGIN = r"(?:hf_|gsk_|r8_|fw_|gh[opsur]_|jina_|xai-|pplx-|csk-|tvly-)"
 """How keys of services begin that go on in letters and digits alone."""
@@ -80,4 +82,5 @@ def masked(line: str) -> str:
         The line as it was written.
     """
     stars = hidden(line, lambda secret: "*" * len(secret))
+    stars = NAMED.sub(lambda pair: pair[1] + "*" * len(pair[2]) if key_like(pair[2]) else pair[0], stars)
     return SETTING.sub(lambda pair: pair[1] + "*" * len(pair[2]), stars)

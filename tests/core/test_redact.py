@@ -101,3 +101,10 @@ def test_a_key_is_told_from_a_name(word):
 @pytest.mark.parametrize("word", NAMES)
 def test_a_name_is_told_from_a_key(word):
     assert not key_like(word)
+
+
+def test_a_line_shows_the_name_of_a_variable_and_no_key_in_its_place():
+    assert masked("@openai key_env=MY_KEY url=u") == "@openai key_env=MY_KEY url=u"
+    for line in ("@openai key_env=hf_AbCdEfGh", "engine attach u --key-env c0ffee1234567890abcdef12 --keep"):
+        assert len(masked(line)) == len(line)
+        assert "**********" in masked(line)

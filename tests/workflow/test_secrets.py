@@ -30,6 +30,9 @@ def library():
         "url=http://user:hunter2/more@host/v1 model=m",
         "url=user:hunter2@host model=m",
         "url=http://host/v1 key_env=sk-hunter2",
+        "url=http://host/v1 key_env=gsk_hunter2hunter2",
+        "modle=m key_env=gsk_hunter2hunter2",
+        "modle=m key_env='c0hunter2d1hunter2'",
         # A slip elsewhere in the line must not show it either.
         "modle=m url=http://user:hunter2@host/v1",
         "api_key=hunter2 url=http://host/v1",

@@ -123,7 +123,7 @@ def register(library: Library) -> None:
             library.add_agent(
                 AgentSpec(
                     name=f"{model.name}{task.suffix}",
-                    version="1+main",
+                    version="2+main",
                     capability=capability,
                     summary=f"{task.summary} with {model.title}, a small language model from the hub (llama.cpp).",
                     factory=f"{__name__}:{model.makers[capability]}",
