@@ -17,13 +17,24 @@ __all__ = ["filled"]
 REFERENCE = re.compile(r"\{([^{}]*)\}")
 
 
+def open_quote(text: str) -> str:
+    """The quote that stands open at the end of a text, or nothing."""
+    quote = ""
+    for sign in text:
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "\"'":
+            quote = sign
+    return quote
+
+
 def filled(line: str, space: Mapping[str, object]) -> str:
     """The line with each `{name}` replaced by the text or number of that variable.
 
     Raises
     ------
     UsageError
-        There is no such variable, or it holds something else than a text or a number.
+        There is no such variable, or it holds something else than a number or a text of one line that is no option.
     """
 
     def value_of(found: re.Match[str]) -> str:
@@ -37,6 +48,17 @@ def filled(line: str, space: Mapping[str, object]) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             msg = f"{name} is a {type(value).__name__}; a line takes texts and numbers."
             raise UsageError(msg, hint=f"Give {name} a text or a number.")
-        return shlex.quote(str(value)) if isinstance(value, str) and " " in value else str(value)
+        if not isinstance(value, str):
+            return str(value)
+        if len(f"{value}.".splitlines()) > 1:
+            msg = f"{name} holds several lines; a line takes a text of one."
+            raise UsageError(msg, hint=f"Give {name} a text without line breaks.")
+        before = line[: found.start()]
+        if value.startswith("-") and not before.rstrip("\"'")[-1:].strip():
+            msg = f"{name} begins with a dash, as options do; a variable gives a value."
+            raise UsageError(msg, hint="Write the option itself into the line.")
+        # One word of the line whatever it holds; within quotes these are closed before it and opened after it.
+        word, quote = shlex.quote(value), open_quote(before)
+        return word if word == value else f"{quote}{word}{quote}"
 
     return REFERENCE.sub(value_of, line)
