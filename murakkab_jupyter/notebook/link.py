@@ -7,9 +7,10 @@ cell, and while a run goes on, from a thread of its own. Nothing is computed whi
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.core.events import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGET", "Link", "Watch", "connect"]
 
+LOG = logging.getLogger(__name__)
 TARGET = "murakkab"
 EVERY_S = 0.5
 SHARE = 0.02
@@ -42,6 +44,15 @@ POWER_S = 1.0
 OWN_S = 2.0
 """Between two looks at clusters of the notebook's own."""
 MOST_RUNS = 20
+
+
+@contextlib.contextmanager
+def unharmed() -> Iterator[None]:
+    """What goes wrong in here is logged, and tried again the next time: a panel must not stand still for it."""
+    try:
+        yield
+    except Exception:
+        LOG.info("The side panel could not be told how it goes.", exc_info=True)
 
 
 class Watch:
@@ -206,7 +217,12 @@ class Link:
     def follow(self, run: Run) -> None:
         """A run has begun."""
         with self._lock:
+            self._watches.pop(run.id, None)  # one that goes on is the latest again
             self._watches[run.id] = Watch(run)
+            ended = [key for key, one in self._watches.items() if one.run.ended]
+            # What no panel shows any more is let go, with all that the run holds.
+            for key in ended[: max(0, len(self._watches) - MOST_RUNS)]:
+                del self._watches[key]
         self._follow()
 
     def _follow(self) -> None:
@@ -228,23 +244,38 @@ class Link:
 
     def _look(self) -> None:
         before = None
-        while True:
-            self._own.ask()
-            now = self._own.to_json()
-            if now != before:
-                before = now
-                self.tell()
+        try:
+            while True:
+                with unharmed():
+                    self._own.ask()
+                    now = self._own.to_json()
+                    if now != before:
+                        before = now
+                        self.tell()
+                with self._lock:
+                    # Looked for under the lock, so that a cluster that is made now starts a thread of its own.
+                    if not self._comms or not self._own.to_json():
+                        self._looker = None
+                        return
+                time.sleep(OWN_S)
+        finally:
             with self._lock:
-                # Looked for under the lock, so that a cluster that is made now starts a thread of its own.
-                if not self._comms or not self._own.to_json():
+                if self._looker is threading.current_thread():
                     self._looker = None
-                    return
-            time.sleep(OWN_S)
 
     def _running(self) -> list[Watch]:
         return [watch for watch in self._watches.values() if not watch.run.ended]
 
     def _push(self) -> None:
+        try:
+            self._push_on()
+        finally:
+            # Whatever ended it, the next run or panel starts another; one that has begun since is left alone.
+            with self._lock:
+                if self._thread is threading.current_thread():
+                    self._thread = None
+
+    def _push_on(self) -> None:
         while True:
             began = time.thread_time()
             with self._lock:
@@ -254,15 +285,18 @@ class Link:
                     self._thread = None
             if not running:
                 break
-            for watch in running:
-                watch.weigh()
-            self._measure(running)
-            self.tell()
+            with unharmed():
+                for watch in running:
+                    watch.weigh()
+                self._measure(running)
+            with unharmed():
+                self.tell()
             pause = max(EVERY_S, (time.thread_time() - began) / SHARE)
             with contextlib.suppress(Exception):
                 running[0].run.wait(pause)
         self._meter, self._power = None, ()
-        self.tell()
+        with unharmed():
+            self.tell()
 
     def _measure(self, running: list[Watch]) -> None:
         """Watts of this host since the last look; runs on other hosts say nothing here."""

@@ -130,7 +130,7 @@ class MurakkabMagics(Magics):
         except InfeasibleError as error:
             found = nearest_plan(error)
             if found is not None:
-                put(found)
+                self.screen.put(found)
             raise
 
     # --- a cell ---------------------------------------------------------------------------------------------------
@@ -448,12 +448,18 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(MurakkabMagics(shell))
     display_formatter: Any = shell.display_formatter
     formatter = display_formatter.mimebundle_formatter
-    formatter.for_type(Plan, lambda plan, **_: bundle_data(plan_view(plan)))
-    formatter.for_type(Run, lambda run, **_: bundle_data(run_bundle(run) if run.ended else under_way(run)))
-    formatter.for_type(Answer, lambda said, **_: bundle_data(answer_view(said)))
+    magics = shell.magics_manager.registry["MurakkabMagics"]
+    counted = magics.screen.counted
+    formatter.for_type(Plan, lambda plan, **_: counted(plan_view(plan)))
+    formatter.for_type(
+        Run,
+        lambda run, **_: counted(
+            run_bundle(run, pictures=bool(magics.pictures)) if run.ended else under_way(run)
+        ),
+    )
+    formatter.for_type(Answer, lambda said, **_: counted(answer_view(said)))
     from murakkab_jupyter.notebook.complete import matcher
 
-    magics = shell.magics_manager.registry["MurakkabMagics"]
     shell.Completer.custom_matchers.append(matcher(magics))
     connect(magics.link, shell)
     tips.connect(magics, shell)

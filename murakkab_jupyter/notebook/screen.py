@@ -160,8 +160,13 @@ class Screen:
 
     def put(self, bundle: Bundle) -> None:
         """Show what stays as it is."""
-        self.room.take(self.place(), saved_bytes(bundle_data(bundle)))
-        put(bundle)
+        display(self.counted(bundle), raw=True)
+
+    def counted(self, bundle: Bundle) -> dict[str, object]:
+        """What IPython shows of a bundle, counted in the cell that runs: also what a person asked for by its name."""
+        data = bundle_data(bundle)
+        self.room.take(self.place(), saved_bytes(data))
+        return data
 
     # --- results ----------------------------------------------------------------------------------------------
 

@@ -140,6 +140,19 @@ def test_a_run_is_shown_by_its_name(loaded):
     assert "text/html" in reply.shown[0]
 
 
+def test_what_is_asked_for_by_its_name_is_counted_in_what_the_notebook_takes(loaded):
+    loaded.run(
+        "screen = get_ipython().magics_manager.registry['MurakkabMagics'].screen\n"
+        "held = lambda: sum(size for _, size in screen.room._held.values())\n"
+        "from murakkab_jupyter.core.kinds import Answer"
+    )
+    for shown in ("loudly", "loudly.plan", "Answer('Yes. ' * 100)"):
+        before = int(loaded.run("held()").text)
+        reply = loaded.run(shown)
+        assert int(loaded.run("held()").text) >= before + len(reply.html) > before
+    loaded.run("screen.room._held.clear()")  # room for the tests that follow, which are one notebook
+
+
 def test_progress_comes_at_most_four_times_a_second(loaded):
     reply = loaded.run("few = many[:12]\n")
     reply = loaded.run("%%murakkab paced --run\nloud <- shout {few} @python:slow\n")
