@@ -134,11 +134,31 @@ def test_in_a_notebook_an_engine_is_started_shown_and_stopped(place) -> None:
         for text in (shown.text, shown.html):
             assert "ready" in text
             assert "answered after" in text
+        again = bench.do(parse_request(shlex.split(f"{line} --keep-alive 60"), "magic"), "magic")
+        said = "n runs already, so not taken: --keep-alive 60 s (it is kept by its own figures)"
+        assert said in show(again).text
+        known = bench.do(
+            parse_request(shlex.split(f"{line} --keep-alive 60 --when-needed"), "magic"), "magic"
+        )
+        assert said in show(known).text
+        assert "of at most" in show(known).text  # its counters show its use
         logs = bench.do(parse_request(["engine", "logs", "n", "--cores", "1"], "magic"), "magic")
         assert "stand-in starting" in show(logs).text
         stopped = bench.do(parse_request(["engine", "stop", "n", "--cores", "1"], "magic"), "magic")
         assert "n is stopped" in show(stopped).text
         assert not (place / "engines.json").exists()  # nothing is kept unless that is asked for
+    finally:
+        bench.close()
+
+
+def test_one_that_shows_no_counters_is_said_to_stay_until_it_is_stopped(place) -> None:
+    bench = Workbench()
+    try:
+        command = f"{COMMAND} --metrics none"
+        line = f'engine start none --name n --cores 1 --memory-gb 0.03 --keep-alive 60 --command "{command}"'
+        shown = show(bench.do(parse_request(shlex.split(line), "magic"), "magic")).text
+        assert "It shows no counters of its use, so --keep-alive does not end it" in shown
+        assert "kept until it is stopped" in shown
     finally:
         bench.close()
 

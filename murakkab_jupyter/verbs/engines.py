@@ -91,12 +91,14 @@ def engine(session: Session, request: Request, telling: Telling, *, keep: bool) 
             if not request.options.get("name"):
                 config = replace(config, name=roster.untaken(config.name))
             if request.options.get("when-needed"):
-                entry = roster.know(config, rated=rated(request))
-                return listed([entry], f"{entry.name} is known: a run whose plan chooses it starts it.")
+                roster.know(config, rated=rated(request))
+                entry = roster.look(config.name)
+                said = f"{entry.name} is known: a run whose plan chooses it starts it."
+                return listed([entry], f"{said} {untaken(config, entry)}".rstrip())
             entry = roster.start(config, rated=rated(request), tell=telling)
             took = entry.status.start_s if entry.status is not None else None
             said = f"Started {entry.name} in {took:.0f} s: plans may use {', '.join(entry.agents)}."
-            return listed([entry], said)
+            return listed([entry], f"{said} {untaken(config, entry)}".rstrip())
         case "stop":
             ended = roster.stop(word)
             return Outcome(
@@ -112,6 +114,19 @@ def engine(session: Session, request: Request, telling: Telling, *, keep: bool) 
     if word:
         entries = [roster.find(word)]
     return listed(entries, "")
+
+
+def untaken(config: EngineConfig, entry: Entry) -> str:
+    """What was asked of an engine and does not count for it; empty where everything does."""
+    from murakkab_jupyter.cluster.engines.config import not_taken
+
+    status = entry.status
+    if status is None or status.state in ("failed", "stopped"):
+        return ""
+    said = not_taken(config, status.config)
+    if status.state == "ready" and status.config.keep_alive_s is not None and not status.use_seen:
+        said += " It shows no counters of its use, so --keep-alive does not end it: engine stop does."
+    return said.strip()
 
 
 def check_options(action: str, request: Request) -> None:
@@ -154,6 +169,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "restarts": None if status is None else status.restarts,
         "idle_s": None if status is None else status.idle_s,
         "keep_alive_s": None if status is None else status.keep_alive_s,
+        "use_seen": None if status is None else status.use_seen,
         "log": None if status is None else status.log,
         "problem": entry.problem or None,
     }

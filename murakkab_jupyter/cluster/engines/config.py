@@ -14,7 +14,7 @@ from typing import Any
 
 from murakkab_jupyter.core.errors import UsageError
 
-__all__ = ["PYTHON", "EngineConfig", "argv", "memory_needed_bytes", "server_environment"]
+__all__ = ["PYTHON", "EngineConfig", "argv", "memory_needed_bytes", "not_taken", "server_environment"]
 
 PYTHON = "MURAKKAB_VLLM_PYTHON"
 """Environment variable that names the interpreter which has vLLM, on the worker."""
@@ -170,6 +170,19 @@ class EngineConfig:
         given["arguments"] = tuple(given.get("arguments", ()))
         given["withheld"] = tuple(given.get("withheld", ()))
         return cls(**given)
+
+
+def not_taken(asked: EngineConfig, running: EngineConfig) -> str:
+    """What was asked of an engine that runs already in another way, in a sentence; empty where there is nothing."""
+    said = []
+    if asked.gpus not in (None, running.gpus):
+        said.append(f"--gpus {asked.gpus} (it has {running.gpus or 0})")
+    if asked.keep_alive_s not in (None, running.keep_alive_s):
+        kept = "by its own figures" if running.keep_alive_s is None else f"{running.keep_alive_s:g} s"
+        said.append(f"--keep-alive {asked.keep_alive_s:g} s (it is kept {kept})")
+    if not said:
+        return ""
+    return f"{asked.name} runs already, so not taken: {', '.join(said)}. Stop it and start it again for that."
 
 
 def called(model: str) -> str:

@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,9 @@ __all__ = ["Entry", "Roster"]
 PENDING_URL = "http://engine.not-started.invalid/v1"
 """What agents of an engine hold until it has an address: a name that can lead nowhere (RFC 6761)."""
 
+
+AGAIN_S = 30.0
+"""How soon a kept server that was down is asked again."""
 
 START = Figure(
     60.0, "s", 30.0, 300.0, "prior", note="vLLM 0.32 with a small model took 36 to 157 s on two CPU cores"
@@ -115,6 +119,7 @@ class Roster:
         self._entries: dict[str, Entry] = {}
         self._fleet: Fleet | None = None
         self._read = False
+        self._asked_s: dict[str, float] = {}
         self._prompted: set[str] = set()
         """Variables whose values were typed in here: workers that run already have not inherited them."""
         self._starts: dict[str, tuple[Figure, Figure]] = {}
@@ -165,7 +170,7 @@ class Roster:
             Its key would be sent where others can read it; none is asked for then.
         """
         check_name(name)
-        self.recall()  # or what was kept before would be forgotten below
+        self._take_up()  # or what was kept before would be forgotten below
         wanted = Endpoint(url, model, key_env, key_over_http=key_over_http)
         wanted.check_key()
         if not wanted.url.endswith("/v1"):
@@ -237,7 +242,7 @@ class Roster:
 
     def endpoint_at(self, url: str) -> Endpoint | None:
         """What is known of a server that was attached at an address, its key's variable among it; None of others."""
-        self.recall()
+        self._take_up()
         bare = Endpoint(url, "").url
         return next((e.endpoint for e in self._entries.values() if e.config is None and at(e, bare)), None)
 
@@ -357,7 +362,19 @@ class Roster:
     # --- what there is ----------------------------------------------------------------------------------------
 
     def recall(self) -> None:
-        """Take up what is kept, once, so that pins may name it; what does not answer now is there, but no plan uses it."""
+        """Take up what is kept, so that pins may name it; what does not answer now is there, but no plan uses it.
+
+        One that did not answer is asked again, `AGAIN_S` later at the soonest.
+        """
+        self._take_up()
+        for entry in list(self._entries.values()):
+            asked_s = self._asked_s.get(entry.name)
+            if entry.config is not None or not entry.problem or asked_s is None:
+                continue
+            if time.monotonic() - asked_s > AGAIN_S:
+                self._ask(replace(entry, problem=""))
+
+    def _take_up(self) -> None:
         if self._read:
             return
         self._read = True
@@ -372,26 +389,32 @@ class Roster:
             endpoint = Endpoint(
                 one.url, one.model, one.key_env, abilities=abilities, key_over_http=one.key_over_http
             )
-            entry = Entry(one.name, endpoint, kept=True, rated=one.rated)
-            try:
-                found = probe_server(
-                    endpoint.url,
-                    model=one.model,
-                    key=endpoint.key(),
-                    key_env=one.key_env,
-                    key_over_http=one.key_over_http,
-                    answer=False,
-                )
-                # What it can do was found out by asking it, when it was attached.
-                endpoint = replace(found.endpoint, abilities=abilities)
-                self._add(replace(entry, endpoint=endpoint, found=replace(found, endpoint=endpoint)))
-            except (
-                AgentError,
-                ClusterError,
-                UsageError,
-            ) as error:  # it is down, or its name has been taken since
-                advice = f" {endpoint.key_advice}" if isinstance(error, KeyWantedError) else ""
-                self._entries[one.name] = replace(entry, problem=f"{error.message}{advice}")
+            self._ask(Entry(one.name, endpoint, kept=True, rated=one.rated))
+
+    def _ask(self, entry: Entry) -> None:
+        """See whether a kept server is there, as it was when it was attached."""
+        kept = entry.endpoint
+        assert kept is not None
+        self._asked_s[entry.name] = time.monotonic()
+        try:
+            found = probe_server(
+                kept.url,
+                model=kept.model,
+                key=kept.key(),
+                key_env=kept.key_env,
+                key_over_http=kept.key_over_http,
+                answer=False,
+            )
+            # What it can do was found out by asking it, when it was attached.
+            endpoint = replace(found.endpoint, abilities=kept.abilities)
+            self._add(replace(entry, endpoint=endpoint, found=replace(found, endpoint=endpoint)))
+        except (
+            AgentError,
+            ClusterError,
+            UsageError,
+        ) as error:  # it is down, or its name has been taken since
+            advice = f" {kept.key_advice}" if isinstance(error, KeyWantedError) else ""
+            self._entries[entry.name] = replace(entry, problem=f"{error.message}{advice}")
 
     def why_missing(self, said: str) -> str:
         """Which engine an error about a missing agent may mean, and why that cannot be used; empty for none."""
@@ -402,12 +425,13 @@ class Roster:
 
     def entries(self) -> list[Entry]:
         """Every engine, as it is now."""
+        self.recall()
         self.refresh()
         return list(self._entries.values())
 
     def find(self, name: str) -> Entry:
         """An engine by name; raises `UsageError`."""
-        self.recall()
+        self._take_up()
         if name in self._entries:
             return self._entries[name]
         msg = f"There is no engine {name[:60]!r}."
@@ -415,7 +439,7 @@ class Roster:
 
     def refresh(self) -> None:
         """Look again at every started engine, and at engines that others started on the cluster."""
-        self.recall()
+        self._take_up()
         cluster = self._connected()
         if cluster is None or (cluster.local and not any(one.config for one in self._entries.values())):
             return
@@ -495,7 +519,7 @@ class Roster:
         before = self._entries.get(entry.name)
         if before is not None and entry.rated is None:
             entry = replace(entry, rated=before.rated)
-        if before is None and (taken := self._taken(entry.name)):
+        if (before is None or not before.agents) and (taken := self._taken(entry.name)):
             msg = f"There is an agent {taken} already, so an engine cannot be called {entry.name}."
             raise UsageError(msg, hint=f"Give it another name: --name {entry.name}-served")
         if entry.status is not None and entry.status.start_s is not None:

@@ -188,8 +188,10 @@ class Engine:
 
     def look(self) -> None:
         """See by the server's own counters whether anybody asked it anything, for instance from elsewhere."""
-        if self._state != "ready":
-            return
+        if self._state == "ready":
+            self._see()
+
+    def _see(self) -> None:
         before, self._use = self._use, use_of(Server(self._url).metrics() or {})
         # One long request moves no counter until it ends; after a gap nobody knows what went on in it.
         if self._use is not None and (before is None or self._use.now or self._use != before):
@@ -309,6 +311,7 @@ class Engine:
                 self._abilities = frozenset({ability, *sees})
                 self._start_s = time.monotonic() - began
                 self._start_cpu_s = used_by(group.pid)[0]
+                self._see()
                 self._used_s = time.monotonic()
                 self._set("ready")
                 return True

@@ -49,7 +49,8 @@ def running(entry: Entry) -> str:
     if status.restarts:
         words.append(f"started again {status.restarts} {'time' if status.restarts == 1 else 'times'}")
     if status.state == "ready" and status.keep_alive_s is not None:
-        words.append(f"idle {status.idle_s:.0f} of at most {status.keep_alive_s:.0f} s")
+        idle = f"idle {status.idle_s:.0f} of at most {status.keep_alive_s:.0f} s"
+        words.append(idle if status.use_seen else "kept until it is stopped: it shows no counters of its use")
     return ", ".join(words)
 
 

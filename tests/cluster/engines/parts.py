@@ -36,9 +36,9 @@ def config(
 
 
 @contextmanager
-def serving(how: str = "well", **more: Any) -> Iterator[StandIn]:
+def serving(how: str = "well", *, port: int = 0, **more: Any) -> Iterator[StandIn]:
     """A stand-in in this process."""
-    server = StandIn("127.0.0.1", 0, how=how, **more)
+    server = StandIn("127.0.0.1", port, how=how, **more)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

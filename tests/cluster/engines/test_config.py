@@ -13,6 +13,7 @@ from murakkab_jupyter.cluster.engines.config import (
     argv,
     called,
     memory_needed_bytes,
+    not_taken,
     server_environment,
 )
 from murakkab_jupyter.core.errors import UsageError
@@ -79,6 +80,18 @@ def test_nonsense_is_refused_with_a_hint(wrong: dict) -> None:
     with pytest.raises(UsageError) as caught:
         EngineConfig(**{"model": "m", **wrong})
     assert caught.value.hint
+
+
+def test_what_a_running_engine_does_not_take_is_said() -> None:
+    running = EngineConfig("m", name="n", gpus=1)
+    assert not_taken(EngineConfig("m", name="n"), running) == ""
+    assert not_taken(EngineConfig("m", name="n", gpus=1), running) == ""
+    assert not_taken(EngineConfig("m", name="n", gpus=2, keep_alive_s=60.0), running) == (
+        "n runs already, so not taken: --gpus 2 (it has 1), --keep-alive 60 s (it is kept by its own figures). "
+        "Stop it and start it again for that."
+    )
+    kept = EngineConfig("m", name="n", gpus=0, keep_alive_s=30.0)
+    assert "(it is kept 30 s)" in not_taken(EngineConfig("m", name="n", keep_alive_s=60.0), kept)
 
 
 def test_a_broken_command_is_refused() -> None:

@@ -256,6 +256,26 @@ def test_what_is_kept_is_known_to_the_next_session_also_when_it_is_down(roster, 
     assert json.loads(file.read_text()) == {"engines": []}
 
 
+def test_a_kept_server_that_was_down_is_asked_again_and_not_at_every_turn(
+    roster, tmp_path, monkeypatch
+) -> None:
+    with serving() as server:
+        roster.attach(server.url, name="mine", keep=True, rated=0.6)
+        port = server.server_address[1]
+    library = Library()
+    register_text(library)
+    later = Roster(library, unconnected, lambda: None, kept=tmp_path / "engines.json")
+    assert [one.state for one in later.entries()] == ["unreachable"]
+    with serving(port=port) as server:
+        assert [one.state for one in later.entries()] == ["unreachable"]
+        assert server.seen == []
+        monkeypatch.setattr("murakkab_jupyter.cluster.engines.roster.AGAIN_S", 0.0)
+        later.recall()  # as a plan does before it reads pins
+        assert library.agent("mine").url == server.url
+        (entry,) = later.entries()
+        assert (entry.state, entry.problem, entry.rated, entry.kept) == ("attached", "", 0.6, True)
+
+
 def test_the_next_session_knows_that_a_kept_model_sees(roster, library, tmp_path) -> None:
     register_eyes(library)
     with fake_server() as fake:
@@ -276,14 +296,20 @@ def test_a_kept_engine_whose_key_is_gone_says_how_to_give_it(roster, library, tm
     assert f"Set a valid key in the environment variable {variable}" in kept.problem
 
 
-def test_a_kept_engine_whose_name_was_taken_since_is_there_with_the_reason(roster, tmp_path) -> None:
+def test_a_kept_engine_whose_name_was_taken_since_is_there_with_the_reason(
+    roster, tmp_path, monkeypatch
+) -> None:
     with serving() as server:
         roster.attach(server.url, name="mine", keep=True)
         other = Library()
         register_text(other)
         other.add_agent(AgentSpec("mine", "1", "text-generation", "Another way.", "nowhere:Nothing"))
-        (kept,) = Roster(other, unconnected, lambda: None, kept=tmp_path / "engines.json").entries()
-    assert "There is an agent mine already" in kept.problem
+        again = Roster(other, unconnected, lambda: None, kept=tmp_path / "engines.json")
+        (kept,) = again.entries()
+        assert "There is an agent mine already" in kept.problem
+        monkeypatch.setattr("murakkab_jupyter.cluster.engines.roster.AGAIN_S", 0.0)
+        (kept,) = again.entries()
+    assert "There is an agent mine already" in kept.problem  # asked again, it takes nobody's name either
     assert other.agent("mine").version == "1"
 
 

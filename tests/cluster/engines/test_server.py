@@ -186,8 +186,6 @@ def test_the_use_of_a_holder_that_is_gone_is_forgotten_and_no_others(start) -> N
 def test_one_that_is_asked_by_its_address_alone_is_not_idle(start, metrics) -> None:
     engine = start(config(think=1.0, metrics=metrics))
     assert engine.wait(20) == "ready"
-    assert not engine.use_seen
-    engine.look()
     assert engine.use_seen
     time.sleep(0.3)
     before = engine.idle_s
@@ -207,8 +205,8 @@ def test_one_that_is_asked_by_its_address_alone_is_not_idle(start, metrics) -> N
 def test_use_cannot_be_seen_where_there_are_no_counters(start) -> None:
     engine = start(config(metrics="none"))
     assert engine.wait(20) == "ready"
-    engine.look()
     assert not engine.use_seen
+    engine.look()
     assert not engine.status().use_seen
 
 
