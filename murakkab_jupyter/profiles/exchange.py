@@ -85,14 +85,16 @@ def import_profiles(store: ProfileStore, what: str | Path) -> Imported:
     try:
         served = [ServedProfile.from_json(one) for one in listed]
         engines = [EngineCurve.from_json(one) for one in curves]
-        count = store.load(rows)
+        with store.writing():
+            count = store.load(rows)
+            for engine in engines:
+                store.add_engine(engine)
+            new = store.add_served(served) if served else 0
     except ProfileError as error:
         msg = f"{file} was not imported. {error.message}"
         raise ProfileError(msg, hint=error.hint) from error
-    for engine in engines:
-        store.add_engine(engine)
     hosts = tuple(dict.fromkeys(row["host"] for row in rows))
-    return Imported(count, hosts, store.add_served(served) if served else 0)
+    return Imported(count, hosts, new)
 
 
 def read(file: Path) -> Mapping[str, Any]:

@@ -49,13 +49,11 @@ class CardWatts:
 
 @dataclass(frozen=True, slots=True)
 class CardPrice:
-    """Rent of a machine with some GPUs: what it is, where, and where that was read."""
+    """Rent of a machine with some GPUs; the figure's note says what it is, where, and where that was read."""
 
     gpu: str
     gpus: int
     price_usd_per_hour: Figure
-    what: str
-    region: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +131,6 @@ def card_price(raw: Mapping[str, Any]) -> CardPrice:
         str(raw["gpu"]),
         int(raw["gpus"]),
         Figure(usd, "USD/h", usd, usd, "published", note=note),
-        str(raw["what"]),
-        str(raw["region"]),
     )
 
 

@@ -65,6 +65,7 @@ class ProfileStore:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._writing = False
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +117,21 @@ class ProfileStore:
             except sqlite3.Error as error:
                 raise self.broken(str(error)) from error
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction, all or nothing; one within another is a part of it."""
+        with self.guard():
+            if self._writing:
+                yield
+                return
+            self._writing = True
+            try:
+                with self.db:
+                    self.db.execute("BEGIN IMMEDIATE")
+                    yield
+            finally:
+                self._writing = False
+
     def add(
         self,
         host: str,
@@ -131,7 +147,7 @@ class ProfileStore:
 
     def insert(self, rows: Sequence[tuple[str, float, str, str, Observation]]) -> None:
         """Add rows, all or none."""
-        with self.guard(), self.db:
+        with self.writing():
             self.db.executemany(
                 "INSERT INTO observation (host, speed, date, version, agent, data) VALUES (?, ?, ?, ?, ?, ?)",
                 [
@@ -200,7 +216,7 @@ class ProfileStore:
     def add_served(self, profiles: Iterable[ServedProfile]) -> int:
         """Keep published profiles, without those that are here already; says how many were new."""
         texts = [json.dumps(one.to_json(), allow_nan=False, sort_keys=True) for one in profiles]
-        with self.guard(), self.db:
+        with self.writing():
             self.db.execute(SERVED)
             before = self.db.total_changes
             self.db.executemany("INSERT OR IGNORE INTO served (data) VALUES (?)", [(one,) for one in texts])
@@ -221,13 +237,13 @@ class ProfileStore:
     def add_engine(self, curve: EngineCurve) -> None:
         """Keep a server's curve in place of an older one."""
         text = json.dumps(curve.to_json(), allow_nan=False, sort_keys=True)
-        with self.guard(), self.db:
+        with self.writing():
             self.db.execute(ENGINES)
             self.db.execute("INSERT OR REPLACE INTO engine VALUES (?, ?, ?)", (curve.name, curve.host, text))
 
     def mark(self, text: str) -> None:
         """Remember that something was measured."""
-        with self.guard(), self.db:
+        with self.writing():
             self.db.execute(MARKS)
             self.db.execute("INSERT OR IGNORE INTO mark (text) VALUES (?)", (text,))
 

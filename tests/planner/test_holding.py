@@ -28,6 +28,14 @@ HUNGRY = HostPower(Figure(90.0, "W"), Figure(2.0, "W"), unknown("USD/h"), Figure
 WORLDS = 12
 
 
+def test_idle_watts_that_are_stated_as_none_are_none():
+    def held(idle):
+        return reservations(unlike((8, HostPower(idle, Figure(2.0, "W")))))[-1].idle_w
+
+    assert held(Figure(0.0, "W")) == 0.0
+    assert held(unknown("W")) == pytest.approx(6.4), "unknown: a guess, to search with"
+
+
 def unlike(*cores_and_power):
     return ClusterView(
         tuple(

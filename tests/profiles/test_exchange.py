@@ -54,6 +54,29 @@ def test_importing_again_doubles_nothing(tmp_path):
     assert store.count() == 3
 
 
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_an_import_that_fails_in_the_middle_leaves_nothing(tmp_path, monkeypatch, on_disk):
+    file = tmp_path / "p.json"
+    store = filled()
+    store.add_served(shipped_published().served[:2])
+    export_profiles(store, file)
+    here = ProfileStore(tmp_path / "s.sqlite" if on_disk else None)
+
+    def fails(self, profiles):
+        with self.writing():
+            self.db.execute("INSERT INTO nowhere VALUES (1)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProfileStore, "add_served", fails)
+        with pytest.raises(ProfileError, match="was not imported"):
+            import_profiles(here, file)
+    assert here.count() == 0
+    assert here.served() == ()
+    found = import_profiles(here, file)
+    assert (found.observations, found.served) == (3, 2)
+    assert here.count() == 3
+
+
 def test_what_another_host_observed_is_a_prior_here_and_scaled_by_its_speed(tmp_path):
     file = tmp_path / "p.json"
     export_profiles(filled(), file)
