@@ -19,7 +19,7 @@ from murakkab_jupyter.energy.estimate import JOULES_PER_KWH, SECONDS_PER_HOUR
 from murakkab_jupyter.planner.cards import held_gpus, idle_w
 from murakkab_jupyter.planner.expect import Expectation, Mean, expect, means_of
 from murakkab_jupyter.planner.files import Files, Haul, files_to_bring, haul_of
-from murakkab_jupyter.planner.holding import Held, idle_watts, reservations
+from murakkab_jupyter.planner.holding import Held, held_of, idle_watts, reservations
 from murakkab_jupyter.planner.modes import Load, Mode, load_of
 from murakkab_jupyter.planner.quality import Judge
 from murakkab_jupyter.profiles.profile import Prediction, Profiles
@@ -116,33 +116,24 @@ class Estimator:
         self.workflow = workflow
         self.means = means_of(workflow, roots, library) if means is None else means
         self.fluid = fluid
-        self.cluster = cluster
         self.names = tuple(modes)
         self.modes = {name: tuple(some) for name, some in modes.items()}
         self.roots = roots
         self.library = library
         self.profiles = profiles
         self.judge = judge
-        self.speed = cluster_speed(cluster)
         self.cores = max(1, cluster.cores)
         self.cold = {one.name: one for one in cluster.engines if not one.warm}
-        by_host = {worker.host: worker for worker in cluster.workers}
-        hosts = by_host.values()
-        self.idle_w = math.fsum(idle_watts(w) for w in hosts)
-        prices = [w.power.price_usd_per_hour.value for w in hosts]
-        self.rent: float | None = None
-        if prices and all(price is not None for price in prices):
-            self.rent = math.fsum(price or 0.0 for price in prices) / SECONDS_PER_HOUR
         self.host_cores = host_cores(cluster.workers)
         self.held = reservations(cluster)
         """The reservations there are, the smallest first and all cores last."""
-        kwh = [w.power.electricity_usd_per_kwh.value for w in hosts]
-        self.kwh = max((price for price in kwh if price is not None), default=0.2)
+        self.hold(cluster)
         self._order = [
             (step.name, [(i.source, i.how == "gather", not step.at) for i in step.inputs])
             for step in workflow.steps
         ]
-        self._hauls = first_hauls(files_to_bring(workflow, roots, cluster), cluster)
+        self._files = files_to_bring(workflow, roots, cluster)
+        self._hauls = first_hauls(self._files, cluster)
         self._expected: dict[tuple[Any, ...], Expectation] = {}
         self._loads: dict[int, dict[tuple[str, int], Load]] = {}
         self._steps = {step.name: step for step in workflow.steps}
@@ -168,6 +159,28 @@ class Estimator:
         self._options = {
             name: tuple(mode.configuration.options for mode in some) for name, some in self.modes.items()
         }
+
+    def hold(self, cluster: ClusterView) -> None:
+        """Take speeds, watts and prices from a cluster."""
+        hosts = {worker.host: worker for worker in cluster.workers}.values()
+        self.cluster = cluster
+        self.speed = cluster_speed(cluster)
+        self.idle_w = math.fsum(idle_watts(w) for w in hosts)
+        prices = [w.power.price_usd_per_hour.value for w in hosts]
+        self.rent: float | None = None
+        if prices and all(price is not None for price in prices):
+            self.rent = math.fsum(price or 0.0 for price in prices) / SECONDS_PER_HOUR
+        kwh = [w.power.electricity_usd_per_kwh.value for w in hosts]
+        self.kwh = max((price for price in kwh if price is not None), default=0.2)
+
+    def on(self, cluster: ClusterView) -> Estimator:
+        """The same estimator for the same hosts with other speeds, watts, prices or network; reservations keep their order."""
+        other = copy.copy(self)
+        other.hold(cluster)
+        other.held = [held_of(cluster, one.share) for one in self.held]
+        other._hauls = first_hauls(self._files, cluster)
+        other._loads, other._estimates = {}, {}
+        return other
 
     def alike(self, modes: Mapping[str, Sequence[Mode]], profiles: Profiles, judge: Judge) -> Estimator:
         """The same estimator with other profiles, or qualities of the same modes."""
@@ -252,6 +265,11 @@ class Estimator:
             held = held_gpus(configurations, self.cluster)
             self._held_gpus[key] = None if held is None else sum(held.values())
         return self._held_gpus[key]
+
+    @property
+    def hauled(self) -> bool:
+        """Whether any step waits for files to be brought."""
+        return bool(self._hauls)
 
     @property
     def estimated(self) -> int:

@@ -12,7 +12,15 @@ from murakkab_jupyter.core.hosts import ClusterView, Share, WorkerView, allotted
 from murakkab_jupyter.energy.estimate import SECONDS_PER_HOUR
 from murakkab_jupyter.planner.modes import ladder
 
-__all__ = ["GUESSED_ACTIVE_W", "GUESSED_IDLE_W", "Held", "choices_of_hosts", "idle_watts", "reservations"]
+__all__ = [
+    "GUESSED_ACTIVE_W",
+    "GUESSED_IDLE_W",
+    "Held",
+    "choices_of_hosts",
+    "held_of",
+    "idle_watts",
+    "reservations",
+]
 
 GUESSED_IDLE_W = 0.8
 GUESSED_ACTIVE_W = 3.0

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import ClusterView, WorkerView
+from murakkab_jupyter.planner.files import pace_of
 from murakkab_jupyter.planner.modes import Mode
 from murakkab_jupyter.planner.quality import Judge
 from murakkab_jupyter.planner.search import Picks, Search
@@ -18,6 +20,9 @@ from murakkab_jupyter.profiles.profile import Prediction, Profiles
 from murakkab_jupyter.workflow.goal import Goal
 
 __all__ = ["priors_that_matter"]
+
+MOST_WORKERS = 500
+"""Workers up to which watts, prices, speed and network are tried: all reservations are made anew for each."""
 
 MOST_AGENTS = 12
 """Agents whose priors are tried, those in the plan first."""
@@ -55,12 +60,31 @@ def at_end(figure: Figure, end: End) -> Figure:
     return figure if value is None else replace(figure, value=value)
 
 
+HOSTS: Mapping[str, str] = {
+    "idle": "idle watts of the hosts were {} times as many as assumed",
+    "active": "watts of a busy core were {} times as many as assumed",
+    "price": "the price of the hosts was {} times as high as assumed",
+    "electricity": "electricity was {} times as dear as assumed",
+    "speed": "the hosts were {} times as fast as assumed",
+    "network": "the network was {} times as fast as assumed",
+}
+"""Priors of the hosts, of all of them at once, and how their ends are told."""
+
+FIELDS: Mapping[str, str] = {
+    "idle": "idle_w",
+    "active": "active_w_per_core",
+    "price": "price_usd_per_hour",
+    "electricity": "electricity_usd_per_kwh",
+}
+"""Those of them that are a host's power."""
+
+
 @dataclass(frozen=True)
 class Prior:
-    """A prior of an agent: what it is of, and how far its ends are from its value."""
+    """A prior of an agent, or of the hosts: what it is of, and how far its ends are from its value."""
 
     agent: str
-    what: Literal["time", "quality"]
+    what: str
     figure: Figure
 
 
@@ -69,7 +93,7 @@ def priors_that_matter(search: Search, picks: Picks, goal: Goal) -> tuple[str, .
 
     Empty where nothing that the plan rests on is a prior.
     """
-    priors = list(priors_of(search, picks))
+    priors = [*priors_of(search, picks), *priors_of_hosts(search, goal)]
     if not priors:
         return ()
     assumed = agents_of(search, descended(search, picks, goal))
@@ -110,6 +134,8 @@ def condition(prior: Prior, end: End, *, first: bool) -> str:
     if prior.what == "quality":
         return f"{prior.agent} {'had quality ' if first else ''}{value:.2f} instead of {assumed:.2f}"
     ratio = (value or 0.0) / assumed if assumed else 0.0
+    if prior.what in HOSTS:
+        return HOSTS[prior.what].format(f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}")
     return f"{prior.agent} {'took ' if first else ''}{ratio:.2g} times as long as assumed"
 
 
@@ -139,7 +165,63 @@ def priors_of(search: Search, picks: Picks) -> Iterator[Prior]:
             ("quality", search.modes[name][pick].quality),
         ):
             if figure is not None and figure.source == "prior" and banded(figure):
-                yield Prior(agent, what, figure)  # type: ignore[arg-type]  # the two words of the tuple above
+                yield Prior(agent, what, figure)
+
+
+def priors_of_hosts(search: Search, goal: Goal) -> Iterator[Prior]:
+    """Watts, prices, speed and network of the hosts, where they are priors with a band and a choice or goal asks for them."""
+    estimator = search.estimator
+    if len(estimator.cluster.workers) > MOST_WORKERS:
+        return
+    if all(len({one.configuration.agent for one in some}) < 2 for some in search.modes.values()):
+        return
+    asked = {*goal.objectives}
+    if goal.budget_usd is not None:
+        asked.add("cost")
+    if goal.max_energy_j is not None:
+        asked.add("energy")
+    own = estimator.rent is None and "cost" in asked
+    watts = "energy" in asked or own
+    matters = {
+        "idle": watts,
+        "active": watts,
+        "price": "cost" in asked and not own,
+        "electricity": own
+        and (len(asked) > 1 or goal.budget_usd is not None),  # cost alone goes as energy does
+        "speed": True,
+        "network": bool(estimator.hauled),
+    }
+    for what in HOSTS:
+        if matters[what]:
+            figures = [pace_of(estimator.cluster)] if what == "network" else []
+            figures += [figure_of(worker, what) for worker in estimator.cluster.workers if what != "network"]
+            sure = [one for one in figures if one.source == "prior" and banded(one)]
+            if sure:
+                yield Prior("", what, sure[0])
+
+
+def figure_of(worker: WorkerView, what: str) -> Figure:
+    """One of a worker's figures."""
+    found = worker.speed if what == "speed" else getattr(worker.power, FIELDS[what])
+    assert isinstance(found, Figure)
+    return found
+
+
+def cluster_at(cluster: ClusterView, what: str, end: End) -> ClusterView:
+    """The cluster with a prior of all its hosts at an end of its band."""
+    if what == "network":
+        return replace(cluster, network=at_end(pace_of(cluster), end))
+
+    def moved(worker: WorkerView) -> WorkerView:
+        figure = figure_of(worker, what)
+        if figure.source != "prior":
+            return worker
+        there = at_end(figure, end)
+        if what == "speed":
+            return replace(worker, speed=there)
+        return replace(worker, power=replace(worker.power, **{FIELDS[what]: there}))
+
+    return replace(cluster, workers=tuple(moved(worker) for worker in cluster.workers))
 
 
 def banded(figure: Figure) -> bool:
@@ -150,6 +232,11 @@ def banded(figure: Figure) -> bool:
 def shifted(search: Search, prior: Prior, end: End) -> Search:
     """The same search, with a prior at an end of its band."""
     estimator = search.estimator
+    if prior.what in HOSTS:
+        there = estimator.on(cluster_at(estimator.cluster, prior.what, end))
+        other = Search(search.modes, there, search.judge, search.evaluator, effort=search.effort)
+        other.margins = search.margins
+        return other
     modes: Mapping[str, Sequence[Mode]] = search.modes
     profiles: Profiles = estimator.profiles
     if prior.what == "quality":
