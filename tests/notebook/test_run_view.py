@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -226,6 +228,36 @@ def test_a_run_that_failed_as_a_whole_says_why():
     assert sheet["message"] in shown.text
     assert "&lt;b&gt;no&lt;/b&gt; other is left." in shown.html
     assert samples.LEFT not in sheet["message"]  # workers are called as everywhere
+
+
+def test_the_static_time_line_says_in_words_when_each_step_ran_and_where_the_plan_ends():
+    failed = BatchEnded(6.0, "frames", 3, samples.LEFT, 2, 1, usage=Usage(1.0, 0.9))
+    state = samples.run_state([*samples.story(), failed])
+    sheet, shown = run_sheet(state), run_view(state)
+    assert sheet["plan_s"] is not None
+    for text in (shown.text, html.unescape(re.sub("<[^>]*>", "", shown.html))):
+        said = " ".join(text.split())
+        assert f"┆ the plan's end, {sheet['plan_end']}" in said
+        assert "scenes, 0 s to 3.00 s" in said or "scenes 0 s to 3.00 s" in said
+        assert "3.00 s to 6.00 s, some failed" in said
+        assert "some in vain" in said
+    lanes = [line for line in shown.text.splitlines() if "slot " in line and "│" in line]
+    assert len(lanes) == len(sheet["lanes"])
+    assert "aaa" in lanes[0]
+    assert "✕" in "".join(lanes)
+    assert "░" in lanes[-1]  # in vain, on the worker that was lost
+    assert all("┆" in line for line in lanes)
+    plain, marked = (
+        sum("border-bottom:4px solid" in bar for bar in run_view(one).html.split("<div"))
+        for one in (samples.run_state(), state)
+    )
+    assert (plain, marked) == (0, 1)
+    assert shown.html.count("border-left:2px dashed") == len(sheet["lanes"])
+
+
+def test_a_run_without_bars_has_no_time_line_in_text():
+    assert "What ran when" not in run_view(samples.run_state([])).text
+    assert "What ran when" not in run_view(samples.run_state(), bars=False).text
 
 
 def test_many_marks_keep_the_first_and_the_last():

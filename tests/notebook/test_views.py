@@ -349,6 +349,26 @@ def test_where_a_steps_figures_come_from_is_printed_and_not_in_titles_alone():
     assert not [name for name in steps if name not in told]  # some are measured, some are not
 
 
+def test_where_the_figures_of_a_frontier_come_from_is_printed():
+    plans = [samples.plan(), samples.plan()]
+    told = words_of(frontier_view(plans)).split("Where the figures come from", 1)[1]
+    for note in {note for point in frontier_sheet(plans)["points"] for note in point["notes"].values()}:
+        assert f"{note} :" in told
+
+
+def test_the_text_of_a_plan_has_the_bands_of_its_steps():
+    text = plan_view(samples.plan()).text
+    assert "scenes: Time 2.17 s to 4.96 s, CPU time 3.36 s to 5.46 s" in text
+    none = replace(
+        samples.plan(),
+        steps={
+            name: replace(step, predicted={"latency": Figure(1.0, "s")})
+            for name, step in samples.plan().steps.items()
+        },
+    )
+    assert "Bands" not in plan_view(none).text
+
+
 def test_what_scrolls_in_a_live_view_is_reached_by_the_keyboard_and_has_a_name():
     scripts = Path(rooms.__file__).parent / "js"
     made = [

@@ -27,6 +27,7 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
+from murakkab_jupyter.notebook.views.origins import origins_html
 from murakkab_jupyter.notebook.views.plan_sheet import place_words
 from murakkab_jupyter.notebook.views.spread import spread
 from murakkab_jupyter.planner.coverage import Frontier
@@ -254,6 +255,12 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
             rows,
             caption="Frontier: for each plan its figures, what it gives up, and where it differs",
             below=[told(sheet, point) for point in sheet["points"]],
+        ),
+        origins_html(
+            {
+                f"plan {point['number']}": {title: point["notes"][key] for key, title in COLUMNS}
+                for point in sheet["points"]
+            }
         ),
         *(note(*coded(one)) for one in notes if one),
     )

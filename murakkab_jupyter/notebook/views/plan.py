@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from murakkab_jupyter.notebook.views.figures import band, figure, figure_text, is_prior, legend, origin
+from murakkab_jupyter.notebook.views.figures import (
+    band,
+    figure,
+    figure_text,
+    is_prior,
+    legend,
+    origin,
+    range_of,
+)
 from murakkab_jupyter.notebook.views.html import (
     Align,
     Bundle,
@@ -18,6 +26,7 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
+from murakkab_jupyter.notebook.views.origins import origins_html
 from murakkab_jupyter.notebook.views.plan_sheet import (
     FIGURES,
     agent_words,
@@ -106,6 +115,7 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         (step_name, step.runner_up) for step_name, step in plan.steps.items() if step.runner_up is not None
     ]
     remarks = remarks_of(plan)
+    bands = bands_of(plan)
 
     html = frame(
         f"Plan of {name}",
@@ -115,6 +125,7 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         timeline(plan, workflow),
         runners_up(lost),
         origins(plan),
+        bands_html(bands),
         *(note("• ", remark) for remark in remarks),
         note(f"{marks}{DASHED if any(is_prior(one) for _, one in totals(plan)) else ''}") if marks else None,
     )
@@ -125,6 +136,7 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
         text_table(text_columns, text_rows, widest=40),
         "",
         timeline_text(plan),
+        *(["", "Bands", *(wrap_text(one, indent="  ") for one in bands)] if bands else []),
     ]
     if lost:
         lines += ["", "Second choice, and why it lost"]
@@ -154,23 +166,30 @@ def plan_view(plan: Plan, workflow: Workflow | None = None, *, title: str = "Pla
 
 
 def origins(plan: Plan) -> Html | None:
-    """Where the figures of the steps come from, in words that need no pointer."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for key, label in FIGURES:
-        for name, step in plan.steps.items():
-            found.setdefault(origin(step.predicted.get(key)), {}).setdefault(label, []).append(name)
-    if not found:
+    """Where the figures of the steps come from."""
+    return origins_html(
+        {
+            name: {label: origin(step.predicted.get(key)) for key, label in FIGURES}
+            for name, step in plan.steps.items()
+        }
+    )
+
+
+def bands_of(plan: Plan) -> list[str]:
+    """The bands of each step's figures, in words that need no pointer."""
+    lines = []
+    for name, step in plan.steps.items():
+        known = [f"{label} {wide}" for key, label in FIGURES if (wide := range_of(step.predicted.get(key)))]
+        if known:
+            lines.append(f"{name}: {', '.join(known)}")
+    return lines
+
+
+def bands_html(lines: list[str]) -> Html | None:
+    if not lines:
         return None
-
-    def of(names: list[str]) -> str:
-        return "" if len(names) == len(plan.steps) else f" of {', '.join(names)}"
-
-    lines = [
-        note(tag("strong", said), ": ", "; ".join(f"{label}{of(names)}" for label, names in labels.items()))
-        for said, labels in found.items()
-    ]
-    summary = tag("summary", "Where the figures come from", style="cursor:pointer;margin:4px 0")
-    return tag("details", summary, *lines)
+    summary = tag("summary", "In which bands they are expected", style="cursor:pointer;margin:4px 0")
+    return tag("details", summary, *map(note, lines))
 
 
 def runners_up(lost: list[tuple[str, Alternative]]) -> Html | None:

@@ -51,6 +51,8 @@ MARKS = {
 SPENT = (("latency", "Time"), ("cpu", "CPU time"), ("energy", "Energy"), ("cost", "Cost"))
 MOST_STATIC_BARS = 60
 MOST_LANES = 24
+TEXT_LANE = 60
+"""Signs of a lane in text."""
 STATUS = {
     "running": "◐",
     "done": "●",
@@ -277,6 +279,7 @@ def run_section(sheet: dict[str, Any]) -> tuple[list[Html | None], list[str]]:
         lines += ["", "Latest values"]
         lines += [wrap_text(f"{step}, {item}: {said}", indent="  ") for step, item, said in sheet["latest"]]
     html.append(lanes_html(sheet))
+    lines += lanes_text(sheet)
     marked, said = marks_parts(sheet)
     html += marked
     lines += said
@@ -387,6 +390,9 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
         for mark in sheet["marks"]
         if mark["kind"] != "notice"
     ]
+    if sheet["plan_s"] is not None:
+        ends = f"position:absolute;left:{at(sheet['plan_s'])};top:0;bottom:0;border-left:2px dashed #888"
+        ticks.append(tag("div", "", title=f"the plan's end, {sheet['plan_end']}", style=ends))
     rows = []
     for number, lane in enumerate(sheet["lanes"]):
         bars = [bar for bar in sheet["bars"] if bar[0] == number]
@@ -416,7 +422,7 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
                 style="background:transparent;border:0",
             )
         )
-    used = {bar[1] for bar in sheet["bars"]}
+    when = when_words(sheet)
     keys = [
         tag(
             "span",
@@ -426,10 +432,11 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
                 style=f"display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:5px;background:{COLOURS[i % len(COLOURS)]}",
             ),
             step["name"],
-            style="margin-right:14px;white-space:nowrap",
+            tag("span", f" {when[i]}", style=MUTED),
+            style="display:inline-block;margin-right:14px",
         )
         for i, step in enumerate(sheet["steps"])
-        if i in used
+        if i in when
     ]
     more = sheet["lanes_left_out"]
     return tag(
@@ -444,7 +451,7 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
         tag(
             "div",
             tag("span", *keys),
-            tag("span", f"0 s to {sheet['end']}", style=f"float:right;{MUTED}"),
+            tag("span", axis_words(sheet), style=f"float:right;{MUTED}"),
             style="font-size:12px;max-width:900px;margin:2px 0 6px",
         ),
         note(f"and {more} more slots") if more else None,
@@ -457,7 +464,62 @@ def static_bar(bar: list[Any], at: Any) -> Html:
     look = f"left:{at(start)};width:{at(max(0.0, stop - start))};min-width:2px;background:{COLOURS[step % len(COLOURS)]}"
     if flags & 1:
         look += ";opacity:.4"
+    if flags & 2:  # some of its items failed: an edge, as the live one has
+        look += f";border-bottom:4px solid {WARN};box-sizing:border-box"
     return tag("div", "", title=words, style=f"position:absolute;height:16px;{look}")
+
+
+def when_words(sheet: dict[str, Any]) -> dict[int, str]:
+    """Of each step with bars, by its number: from when to when it ran, and whether some of that failed or was in vain."""
+    spans: dict[int, tuple[float, float, int]] = {}
+    for _, step, start, stop, _, flags in sheet["bars"]:
+        first, last, seen = spans.get(step, (start, stop, 0))
+        spans[step] = min(first, start), max(last, stop), seen | flags
+    told = {}
+    for step, (first, last, seen) in spans.items():
+        extra = [word for flag, word in ((2, "some failed"), (1, "some in vain")) if seen & flag]
+        told[step] = ", ".join([f"{time_text(first)} to {time_text(last)}", *extra])
+    return told
+
+
+def axis_words(sheet: dict[str, Any]) -> str:
+    """Where the time line ends, and where the plan does."""
+    ends = f"; ┆ the plan's end, {sheet['plan_end']}" if sheet["plan_s"] is not None else ""
+    return f"0 s to {sheet['end']}{ends}"
+
+
+def lanes_text(sheet: dict[str, Any], width: int = TEXT_LANE) -> list[str]:
+    """The time line in text: a letter a step, one line a worker slot."""
+    if not sheet.get("bars"):
+        return []
+    names = [f"{lane['worker']} slot {lane['slot']}" for lane in sheet["lanes"]]
+    longest = max(len(name) for name in names)
+    lines = ["", "What ran when, by worker slot"]
+    share = width / sheet["end_s"]
+    for number, name in enumerate(names):
+        track = [" "] * width
+        if sheet["plan_s"] is not None:
+            track[min(width - 1, int(sheet["plan_s"] * share))] = "┆"
+        for lane, step, start, stop, _, flags in sheet["bars"]:
+            if lane != number:
+                continue
+            left = min(width - 1, int(start * share))
+            sign = "░" if flags & 1 else chr(ord("a") + step % 26) if step >= 0 else "?"
+            size = max(1, min(width, round(stop * share)) - left)
+            track[left : left + size] = sign * size
+            if flags & 2:
+                track[left + size - 1] = "✕"
+        lines.append(f"  {name:<{longest}}  │{''.join(track)}│")
+    when = when_words(sheet)
+    keys = [
+        f"{chr(ord('a') + index % 26)} {step['name']}, {when[index]}"
+        for index, step in enumerate(sheet["steps"])
+        if index in when
+    ]
+    lines.append(wrap_text(f"{axis_words(sheet)} · {' · '.join(keys)}", indent="  "))
+    if sheet["lanes_left_out"]:
+        lines.append(f"  and {sheet['lanes_left_out']} more slots")
+    return lines
 
 
 def marks_parts(sheet: dict[str, Any]) -> tuple[list[Html | None], list[str]]:

@@ -192,8 +192,8 @@ export default function frontier({ el, say, rove, origins }, root, act) {
         ...sheet.points.flatMap(point => {
           const look = { class: point.chosen ? 'mk-chosen' : null, 'data-number': point.number };
           const button = el('button', { class: 'mk-button', type: 'button', 'data-number': point.number, 'aria-label': `Take plan ${point.number}`, click: () => take(point) }, 'Take');
-          // Where it differs stands below its figures, as wide as these are together.
-          const how = sheet.changing.length > 0;
+          // What it gives up and where it differs stand below its figures, as wide as these are together.
+          const how = sheet.changing.length > 0 || point.gives;
           const rowspan = how ? 2 : null;
           const cells = [
             el('th', { scope: 'row', rowspan }, String(point.number)),
@@ -202,7 +202,7 @@ export default function frontier({ el, say, rove, origins }, root, act) {
           ];
           return [
             el('tr', look, ...cells),
-            ...(how ? [el('tr', { ...look, class: `mk-under ${look.class ?? ''}` }, el('td', { class: 'mk-wrap', colspan: sheet.columns.length }, ...choices(point)))] : [])
+            ...(how ? [el('tr', { ...look, class: `mk-under ${look.class ?? ''}` }, el('td', { class: 'mk-wrap', colspan: sheet.columns.length }, point.gives && el('div', {}, point.gives), ...choices(point)))] : [])
           ];
         })
       );

@@ -34,7 +34,8 @@ export default function run({ el, say, each, rove }, root, act) {
   const sofar = el('th', { class: 'mk-num', scope: 'col' }, 'So far');
   const planned = el('th', { class: 'mk-num', scope: 'col' }, 'Plan for all');
   const marks = el('ul', { class: 'mk-marks', tabindex: '0', 'aria-label': 'What happened' });
-  const marked = el('div', { hidden: true }, el('div', { class: 'mk-title' }, 'What happened'), marks);
+  const unmarked = el('div', { class: 'mk-note' });
+  const marked = el('div', { hidden: true }, el('div', { class: 'mk-title' }, 'What happened'), marks, unmarked);
   const quiet = 'Point at a bar or a mark, or move there with Tab and the arrow keys, to see what it was.';
   const said = el('div', { class: 'mk-said' }, quiet);
   const latest = el('tbody');
@@ -236,6 +237,7 @@ export default function run({ el, say, each, rove }, root, act) {
       each(steps, sheet.steps, stepRow, showStep);
       each(spent, sheet.spent, spentRow, showSpent);
       marked.hidden = !sheet.marks.length;
+      say(unmarked, sheet.left_out ? `${sheet.left_out} more in between are left out.` : '');
       each(marks, sheet.marks, () => el('li', {}, el('span', { 'aria-hidden': 'true' }), el('span'), el('span')), showMark);
       say(note, sheet.note);
       if (sheet.latest) {
