@@ -8,7 +8,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.hosts import ClusterView
-from murakkab_jupyter.planner.coverage import SAME, Coverage, Frontier
+from murakkab_jupyter.planner.coverage import GIVES_UP, SAME, Coverage, Frontier
 from murakkab_jupyter.planner.evaluate import Evaluator
 from murakkab_jupyter.planner.reasons import amount
 from murakkab_jupyter.planner.search import Picks, Search
@@ -193,7 +193,7 @@ def gives_up(search: Search, picks: Picks, best: Mapping[Objective, Picks]) -> s
             lacks.append(f"{amount(here - there, names[axis][1])} ({(here / there - 1) * 100:.0f} %)")
     first = f"{', '.join(leads).capitalize()}" if leads else "In between"
     return (
-        f"{first}; gives up {', '.join(lacks)} against the best in each respect."
+        f"{first}; {GIVES_UP} {', '.join(lacks)} against the best in each respect."
         if lacks
-        else f"{first}: gives up nothing."
+        else f"{first}: {GIVES_UP} nothing."
     )

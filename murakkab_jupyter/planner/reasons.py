@@ -15,6 +15,7 @@ from murakkab_jupyter.planner.modes import Candidates, Mode
 from murakkab_jupyter.planner.plan import Alternative, Plan
 from murakkab_jupyter.planner.quality import SHARES, Judge
 from murakkab_jupyter.planner.search import AFTER, AFTER_QUALITY, Picks, Search, hundredths
+from murakkab_jupyter.planner.unmeasured import NOBODY_MEASURED
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction
 from murakkab_jupyter.workflow.goal import TIERS, Goal, Objective
 
@@ -426,7 +427,7 @@ def notes_of(
         }
     )
     if guessed:
-        notes.append(f"Nobody measured {', '.join(guessed)}: the first run does.")
+        notes.append(f"{NOBODY_MEASURED} {', '.join(guessed)}: the first run does.")
     notes += [
         f"Step {name} is served by {mode.configuration.agent}: {note}."
         for name, mode in chosen.items()

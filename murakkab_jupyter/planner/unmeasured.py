@@ -12,6 +12,7 @@ from dataclasses import replace
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView
+from murakkab_jupyter.planner.coverage import GIVES_UP
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, StepPlan
 from murakkab_jupyter.profiles.profile import NO_PROFILE, Profiles
 from murakkab_jupyter.workflow.model import Workflow
@@ -19,9 +20,10 @@ from murakkab_jupyter.workflow.model import Workflow
 __all__ = ["predictable"]
 
 TIMES = frozenset({"latency", "start", "end"})
+NOBODY_MEASURED = "Nobody measured"
+"""How the note on agents that are guessed at begins."""
+
 NO_PART = "a step of it has no profile"
-GIVES_UP = "gives up"
-"""What a plan of the frontier says of itself against the others: of guesses, nothing."""
 
 
 def predictable(
@@ -66,8 +68,10 @@ def predictable(
         key: one if key == "quality" else unknown(one.unit, NO_PART) for key, one in plan.predicted.items()
     }
     notes = [f"Step {name} cannot be predicted: {reason}." for name, reason in missing.items()]
-    untrue = ("Nobody measured", *(() if plan.rate is None else (plan.rate.words,)))
-    notes += [note for note in plan.notes if not note.startswith(untrue) and GIVES_UP not in note]
+    untrue = (NOBODY_MEASURED, *(() if plan.rate is None else (plan.rate.words,)))
+    # What a plan of the frontier gives up against the others is its last note: of guesses, nothing.
+    told = plan.notes[:-1] if plan.notes and GIVES_UP in plan.notes[-1] else plan.notes
+    notes += [note for note in told if not note.startswith(untrue)]
     reserves = None if plan.reserves is None else replace(plan.reserves, reason="")
     made = replace(
         plan,

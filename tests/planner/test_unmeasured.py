@@ -1,9 +1,12 @@
 """Plans for hardware that is only written down show no guesses."""
 
+from dataclasses import replace
+
 import pytest
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import InfeasibleError
+from murakkab_jupyter.planner.unmeasured import predictable
 from murakkab_jupyter.session import Session
 from murakkab_jupyter.workflow.goal import Goal
 
@@ -106,3 +109,14 @@ def test_here_a_guess_is_good_enough(tmp_path):
     with Session(library=library, journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite") as session:
         plan = session.plan(session.declare(CELL, {"words": ["a"], "shout": shout}))
     assert plan.predicted["latency"].value is not None
+
+
+def test_a_note_that_speaks_of_giving_up_is_kept_where_it_is_no_comparison(described):
+    session, declaration = described
+    plan = replace(
+        session.plan(declaration), notes=("A look gives up after 200 MB.", "Fastest; gives up 3 J (5 %).")
+    )
+    view = session.view
+    notes = predictable(plan, declaration.workflow, session.profiles, view).notes
+    assert "A look gives up after 200 MB." in notes
+    assert not any("3 J" in note for note in notes)
