@@ -125,6 +125,8 @@ class Gate:
         elif entry.config is not None:
             self._before.setdefault(name, 0.0)
         self._use(name, True)
+        if self._over.is_set():  # the run ended meanwhile, and has let go of it already
+            self._use(name, False)
         self.report(EngineReady(name, host, time.monotonic() - began))
         return True
 

@@ -18,6 +18,7 @@ class StandInRoster:
 
     def __init__(self, at: str = "", error: Exception | None = None) -> None:
         self.at, self.error = at, error
+        self.uses: list[bool] = []
 
     def _now(self, call: str) -> Entry:
         if call == self.at and self.error is not None:
@@ -35,6 +36,7 @@ class StandInRoster:
         return "here"
 
     def use(self, name: str, who: str, *, begins: bool) -> None:
+        self.uses.append(begins)
         self._now("use")
 
 
@@ -74,3 +76,12 @@ def test_a_batch_lands_when_its_engine_cannot_be_looked_at(told) -> None:
     gate.check("e", "a life", "a batch")
     assert told.get(timeout=5) == Checked("a batch", again=False)
     gate.end()
+
+
+def test_an_engine_that_came_when_its_run_was_over_is_not_used_for_ever(told) -> None:
+    roster = StandInRoster()
+    gate = Gate(roster, "a run", told.put)  # type: ignore[arg-type]
+    gate._over.set()
+    gate.start("e")
+    told.get(timeout=5)
+    assert roster.uses == [True, False]
