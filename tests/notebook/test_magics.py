@@ -47,8 +47,6 @@ many = [f"w{i}" for i in range(60)]
 @pytest.fixture(scope="module")
 def loaded(kernel):
     reply = kernel.run("%load_ext murakkab_jupyter")
-    # All these tests share one notebook, which is longer than one that is kept small.
-    assert kernel.run("%config MurakkabMagics.saved_kb = 0").error is None
     assert reply.error is None
     kernel.first_line = reply.text
     kernel.first_s = reply.seconds
