@@ -71,6 +71,7 @@ STYLE = (
     "linear-gradient(270deg,var(--p) 40%,transparent) 100%/30px 100% no-repeat local,"
     "linear-gradient(90deg,#8888,transparent) 0/12px 100% no-repeat scroll,"
     "linear-gradient(270deg,#8888,transparent) 100%/12px 100% no-repeat scroll}"
+    ".murakkab.murakkab .ms-steps :is(tr,th,td){border:0;background:none}"
     ".murakkab.murakkab .ms-steps :is(th,td){padding:3px 12px 3px 0;vertical-align:middle;white-space:nowrap}"
     ".murakkab.murakkab .ms-card>:first-child{background:#8882}"
     ".murakkab.murakkab .ms-field{margin:0 0 6px}"

@@ -245,7 +245,7 @@ def bar_words(bar: Bar) -> str:
 
 
 def run_view(state: RunState, *, told: str = "", latest: Latest = (), bars: bool = True) -> Bundle:
-    """A run as HTML and text; `told` is a last quiet line, `latest` what came last of each step, `bars` its time line."""
+    """A run as HTML and text; `told` is a last quiet line, `latest` what came last of each step, `bars` its time line and the bars of its steps."""
     sheet = run_sheet(state, most_bars=MOST_STATIC_BARS, latest=latest, bars=bars)
     html, text = run_section(sheet)
     extra = [note(told)] if told else []
@@ -264,7 +264,7 @@ def run_section(sheet: dict[str, Any]) -> tuple[list[Html | None], list[str]]:
         heading(title, detail),
         tag("div", why, style=f"border-left:3px solid {WARN};padding:2px 8px;margin:4px 0") if why else None,
         note(sheet["by"]),
-        steps_html(sheet),
+        steps_html(sheet, bars="bars" in sheet),
     ]
     lines = [
         f"Run of {sheet['name']}: {sheet['status']}: {detail}",
@@ -289,10 +289,10 @@ def run_section(sheet: dict[str, Any]) -> tuple[list[Html | None], list[str]]:
     return html, lines
 
 
-LINE = "border:0;text-align:left;background:none"
+LINE = "text-align:left"
 
 
-def steps_html(sheet: dict[str, Any]) -> Html:
+def steps_html(sheet: dict[str, Any], *, bars: bool = True) -> Html:
     rows = []
     for index, step in enumerate(sheet["steps"]):
         colour = COLOURS[index % len(COLOURS)]
@@ -300,11 +300,10 @@ def steps_html(sheet: dict[str, Any]) -> Html:
             tag(
                 "tr",
                 tag("th", shorten(step["name"], 32), scope="row", style=f"{LINE};font-weight:600"),
-                tag("td", bar_html(step, colour), style=f"{LINE};width:220px"),
+                tag("td", bar_html(step, colour), style=f"{LINE};width:220px") if bars else None,
                 tag("td", f"{step['icon']} {step['state']}", style=LINE),
                 tag("td", step["count"], style=LINE),
                 tag("td", step["left"], style=f"{LINE};{MUTED}") if step["left"] else None,
-                style="background:none;border:0",
             )
         )
     return scroller(
