@@ -45,8 +45,11 @@ class Declared:
 
     def take(self, plan: Plan, number: int) -> Plan:
         """Take plan `number` of the frontier: the next run carries it out, whatever the goal would have chosen."""
-        # What it is best in stands before what it gives up.
-        best = next((re.split("[;:]", one)[0].lower() for one in plan.notes if "gives up" in one), "")
+        from murakkab_jupyter.planner.coverage import GIVES_UP
+
+        # What it is best in stands before what it gives up, which is said last.
+        last = next((one for one in reversed(plan.notes) if GIVES_UP in one), "")
+        best = re.split("[;:]", last)[0].lower()
         taken = f"plan {number} of the frontier{f' ({best})' if best else ''}"
         self.plan = replace(plan, goal=self.declaration.workflow.goal, taken=taken)
         return self.plan

@@ -180,7 +180,10 @@ def test_a_run_says_by_which_plan_it_ran():
 def test_a_run_by_a_plan_that_was_taken_says_which_and_claims_no_goal():
     made = replace(
         samples.plan(),
-        notes=("Fastest; gives up 17 points of quality against the best in each respect.",),
+        notes=(
+            "A note: an agent gives up on noise.",
+            "Fastest; gives up 17 points of quality against the best in each respect.",
+        ),
         reserves=Reservation(1, {"left": 2}),
     )
     one = Declared(Declaration(samples.newsroom(), {}), None)

@@ -30,7 +30,7 @@ from murakkab_jupyter.notebook.views.html import (
 from murakkab_jupyter.notebook.views.origins import origins_html
 from murakkab_jupyter.notebook.views.plan_sheet import place_words
 from murakkab_jupyter.notebook.views.spread import spread
-from murakkab_jupyter.planner.coverage import Frontier
+from murakkab_jupyter.planner.coverage import GIVES_UP, Frontier
 from murakkab_jupyter.planner.plan import Configuration, Plan
 
 __all__ = ["FRONTIER_TYPE", "frontier_sheet", "frontier_view", "ticks"]
@@ -116,7 +116,9 @@ def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: s
                     *([reserved(plan)] if held else []),
                     *(choice(step, plan, plans) for step in changing),
                 ],
-                "gives": next((one for one in plan.notes if "gives up" in one), "").replace(AGAINST, "."),
+                "gives": next((one for one in reversed(plan.notes) if GIVES_UP in one), "").replace(
+                    AGAINST, "."
+                ),
             }
         )
     axes = {}

@@ -1,0 +1,67 @@
+"""Live views say what static ones say: why a run failed, what is left out, what a plan gives up, where evidence lies."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from murakkab_jupyter.core.kinds import Answer, Evidence, Scene
+from murakkab_jupyter.notebook.hub import hub_module, slot, source
+from murakkab_jupyter.notebook.views.html import Bundle
+from murakkab_jupyter.notebook.views.results import Results, results_view
+from tests.labextension.test_sheets import sheets
+from tests.notebook import samples
+from tests.notebook.test_safe import PAGE
+
+pytestmark = [pytest.mark.media, pytest.mark.timeout(300)]
+
+
+def drawn(page, shown: dict, static: dict[str, Bundle] | None = None) -> str:
+    """The text of live views, drawn in a plain page."""
+    given = {"hub": hub_module(), "style": source("views.css"), "sheets": shown}
+    given["scripts"] = {kind: source(f"{kind}.js") for kind in shown}
+    still = Bundle("<div>static</div>", "")
+    page.set_content("".join(slot((static or {}).get(kind, still), kind).html for kind in shown))
+    return page.evaluate(f"async given => {{{PAGE}}}", given)["text"]
+
+
+@pytest.fixture
+def page(browser):
+    one = browser.new_page()
+    yield one
+    one.close()
+
+
+def test_a_live_run_says_why_it_failed_and_how_many_marks_are_left_out(page):
+    run = sheets()["run"]
+    said = drawn(page, {"run": run})
+    assert "are left out" not in said
+    assert not page.locator(".mk-why").is_visible()
+    said = drawn(page, {"run": {**run, "status": "failed", "message": "No worker is left.", "left_out": 7}})
+    assert "7 more in between are left out." in said
+    assert page.locator(".mk-why").inner_text() == "No worker is left."
+
+
+def test_the_table_of_a_live_frontier_says_what_each_plan_gives_up(page):
+    frontier = sheets()["frontier"]
+    for number, point in enumerate(frontier["points"]):
+        point["gives"] = f"In between; gives up {number + 3} J."
+    drawn(page, {"frontier": frontier})
+    table = page.locator(".mk-plans").inner_text()
+    assert re.findall(r"gives up (\d+) J", table) == ["3", "4"]
+
+
+def test_evidence_leads_to_the_scene_of_its_own_file(page):
+    made = samples.values(2)["videos"][(("videos", 0),)]
+    clips = [replace(made, media=replace(made.media, path=f"/{one}/clip.mp4")) for one in "ab"]
+    keys = [(("videos", number), ("scenes", 0)) for number in range(2)]
+    values = {
+        "scenes": {key: Scene(clip, 0.0, 5.0) for key, clip in zip(keys, clips, strict=True)},
+        "answer": {(("videos", 1),): Answer("Yes.", (Evidence("/b/clip.mp4", 1.0, 2.0),))},
+    }
+    drawn(page, {"results": {}}, {"results": results_view(Results(samples.newsroom(), values))})
+    page.locator(".mk-lead").click()
+    found = page.evaluate("[...document.querySelectorAll('.mk-found')].map(one => one.dataset.murakkabCard)")
+    assert found == ["videos 1 / scenes 0"]
