@@ -47,6 +47,9 @@ MOST_VALUES = 4_096
 EFFORT = 24
 """Plans that are replayed on both samples."""
 
+ALMOST = 0.98
+"""Share of what stages need at least that a replay may say: batches are not all alike."""
+
 MOST_SMALLER = 12
 """Smaller reservations on which a plan's modes are tried."""
 
@@ -230,10 +233,7 @@ class SteadyEstimator(Estimator):
         ]
         each_s, cpu_s, load_cpu_s = found.latency_s, found.cpu_s, 0.0
         if self._arrivals.variable:
-            # Instances stay loaded: in the steady state only calls count.
-            slowest = max((load.wall_s - (load.first_s - load.call_s) for load in loads), default=0.0)
-            calls_s = math.fsum(load.core_s - load.load_core_s for load in loads)
-            each_s = max(slowest, calls_s / held.cores) / count
+            each_s = self.between(picks, pace)
             load_cpu_s = math.fsum(load.load_cpu_s for load in loads)
         arriving = self._arrivals.rate_per_s * SECONDS_PER_HOUR
         active_j = found.energy_j - held.idle_w * found.latency_s - held.active_w * load_cpu_s
@@ -241,6 +241,45 @@ class SteadyEstimator(Estimator):
         energy = held.idle_w * SECONDS_PER_HOUR + max(0.0, active_j) * arriving
         cost = energy / JOULES_PER_KWH * self.kwh if held.rent is None else held.rent * SECONDS_PER_HOUR
         return Estimate(each_s, (cpu_s - load_cpu_s) * arriving / count, energy, cost, found.score)
+
+    def between(self, picks: tuple[int, ...], pace: float) -> float:
+        """Seconds between two values that the slowest stage, or all cores together, need on hosts of such a pace.
+
+        Instances stay loaded: in the steady state only calls count, and each call's way to its instance and back.
+        """
+        expectation, held = self.expectation(picks), self.held[picks[-1]]
+        dispatch_s = float(getattr(self.profiles, "dispatch_s", 0.0))
+        slowest = area = 0.0
+        for name, pick in zip(self.names, picks, strict=False):
+            load, one = self.load(name, pick, expectation), self.modes[name][pick].configuration
+            way_s = load.calls * dispatch_s
+            slowest = max(slowest, (load.calls * load.call_s / pace + way_s) / load.instances)
+            area += (load.core_s - load.load_core_s) / pace + max(one.cores, one.held_cores) * way_s
+        return max(slowest, area / held.cores) / self._count
+
+    def least_s(self, picks: tuple[int, ...]) -> float:
+        """The same on the fastest of the hosts: no replay is faster, but by chance; 0 where each arrival is a run."""
+        share = self.held[picks[-1]].share
+        speeds = [one.speed.value or 1.0 for one in self.cluster.workers if share.covers(one.host)]
+        if not self._arrivals.variable:
+            return 0.0
+        return self.between(picks, max(speeds, default=self.speed) / self.speed)
+
+
+class SteadySearch(Search):
+    """A search whose replays promise no pace that no stage has: they are short beside rounds of many instances."""
+
+    estimator: SteadyEstimator
+
+    def exact(self, picks: Picks) -> Evaluation:
+        """True figures, asked for once."""
+        if picks not in self.evaluations:
+            found = super().exact(picks)
+            here, least = found.totals["latency"], ALMOST * self.estimator.least_s(picks)
+            if here.value is not None and here.value < least:
+                totals = {**found.totals, "latency": scaled_to(here, least, "s")}
+                self.evaluations[picks] = replace(found, totals=totals)
+        return self.evaluations[picks]
 
 
 class Steady:
@@ -258,7 +297,7 @@ class Steady:
 
     def __init__(self, search: Search, arrivals: Arrivals, replay: Replay) -> None:
         self.arrivals = arrivals
-        self.search = Search(
+        self.search = SteadySearch(
             search.modes,
             SteadyEstimator(search.estimator, arrivals),
             search.judge,

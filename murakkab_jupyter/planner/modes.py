@@ -72,6 +72,8 @@ class Load:
         What its calls add to the energy of idle GPUs (J).
     load_core_s, load_cpu_s
         Of these core-seconds and CPU-seconds, what loading takes: once, however many items come.
+    calls, instances
+        Calls, and instances that share them.
     """
 
     wall_s: float
@@ -82,6 +84,8 @@ class Load:
     gpu_j: float = 0.0
     load_core_s: float = 0.0
     load_cpu_s: float = 0.0
+    calls: int = 0
+    instances: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,8 @@ def load_of(
         gpu_j=max(0.0, calls * joules - idle_w * busy),
         load_core_s=cores * used * load_s,
         load_cpu_s=used * load_cpu_s,
+        calls=calls,
+        instances=used,
     )
 
 

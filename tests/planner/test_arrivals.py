@@ -153,6 +153,30 @@ def test_loading_does_not_make_a_rate_need_more_cores(load_s, per_s, cores):
     assert plan.rate.cost.value == pytest.approx(3.6 * cores / 16, rel=0.01)
 
 
+def test_no_replay_promises_a_pace_that_no_stage_has():
+    # As many instances as there are values to replay: both replays end after a round, and the line through them is flat.
+    agents = [
+        Made("wide", "a", 0.5, max_cores=1, max_batch=64, load_s=3.0),
+        Made("plain", "b", 0.1, max_cores=1, load_s=3.0),
+    ]
+    world = chain(cores=32, agents=agents)
+    with pytest.raises(InfeasibleError, match="the largest rate found is") as caught:
+        plan_for(world, 1e6)
+    # 0.6 core-seconds a value on 32 cores.
+    assert caught.value.nearest.rate.sustained.value <= 32 / 0.6 * 1.03
+
+
+def test_a_way_to_an_instance_and_back_counts_for_each_call():
+    agents = [Made("slow", "a", 0.01, max_cores=1, load_s=0.0)]
+    world = world_of({"a": ["data"]}, agents, items=3, cluster=cluster_of(4, power=RENTED))
+    world.profiles.dispatch_s = 0.04
+    # 50 ms of a core for each value.
+    assert [plan_for(world, per_s).reserves.cores for per_s in (15.0, 35.0, 70.0)] == [1, 2, 4]
+    with pytest.raises(InfeasibleError, match="the largest rate found is") as caught:
+        plan_for(world, 100.0)
+    assert caught.value.nearest.rate.sustained.value == pytest.approx(80.0, rel=0.05)
+
+
 def asked_and_best(plan):
     words = plan.reserves.reason
     assert words.startswith("of the plans tried with fewer cores the best would sustain ")
