@@ -14,6 +14,7 @@ RUN = 3
 """Which code cell is `%murakkab run --fresh`."""
 FRONTIER = 8
 """Which is `%murakkab frontier`."""
+STEPS = 6
 
 
 def outputs(newsroom) -> list[dict]:
@@ -58,6 +59,58 @@ def assert_told(desk, *, extension: bool):
     assert desk.said == []
 
 
+def done(desk, index: int) -> list[str]:
+    """The steps that the view of a run says are done, in a cell that may still be running."""
+    rows = desk.output(index).locator("table[aria-label='Progress of each step'] tr", has_text="● done")
+    return rows.locator("th").all_inner_texts()
+
+
+def until_done(desk, index: int, least: int) -> list[str]:
+    """Until so many steps are done, and not all of them."""
+    for _ in range(1200):
+        if least <= len(steps := done(desk, index)):
+            assert len(steps) < STEPS
+            return steps
+        desk.page.wait_for_timeout(100)
+    raise AssertionError(done(desk, index))
+
+
+def test_its_kernel_is_restarted_in_mid_run_it_is_resumed_stopped_and_resumed_again(newsroom, desk):
+    cells = ["".join(one["source"]) for one in newsroom.cells if one["cell_type"] == "code"][: RUN + 1]
+    # With a journal of its own: from that of the runs before it all would be taken at once.
+    cells[0] = f"%env MURAKKAB_JOURNAL={desk.lab.home / 'resumed.sqlite'}\n{cells[0]}"
+    desk.lab.write("resumed-video.ipynb", *(code(one) for one in (*cells, *["%murakkab resume"] * 2)))
+    desk.open("resumed-video.ipynb")
+    for index in range(RUN):
+        desk.run(index)
+    desk.run(RUN, wait=False)
+    finished = until_done(desk, RUN, 1)
+    desk.restart()
+    desk.idle()
+
+    # A new kernel, which has its models to load, goes on; and is stopped when one more step is done.
+    desk.run(0)
+    desk.run(RUN + 1, wait=False)
+    finished = until_done(desk, RUN + 1, len(finished) + 1)
+    desk.stop()
+    desk.ended(RUN + 1)
+    desk.output(RUN + 1).get_by_text(re.compile(r"stopped: [1-5] of 6 steps done")).first.wait_for()
+    assert set(finished) <= set(done(desk, RUN + 1))
+    desk.idle()
+
+    desk.run(RUN + 2)
+    run = desk.output(RUN + 2)
+    run.get_by_text("Results (done)").wait_for()
+    assert "Evidence" in run.inner_text()
+    # What was finished at the stop was not made again: no slot was taken for it.
+    run.locator(".mk-bar").first.wait_for()
+    bars = run.locator(".mk-bar").evaluate_all("all => all.map(one => one.ariaLabel)")
+    again = {one.split(",")[0] for one in bars}
+    assert "answer" in again
+    assert again.isdisjoint(finished)
+    assert desk.said == []
+
+
 def test_reopened_without_a_kernel_it_tells_the_same_to_its_owner(newsroom, desk):
     desk.open(newsroom.name)
     assert_told(desk, extension=True)
@@ -93,7 +146,7 @@ def test_a_frontier_whose_kernel_is_gone_can_be_explored_and_gives_the_line_that
     other.focus()
     assert frontier.locator(".mk-card strong").inner_text() == f"Plan {number}"
     assert re.search(
-        r"Energy\s*.*(measured|published|prior)", frontier.locator(".mk-card .mk-from").inner_text()
+        r"Energy.*(measured|published|prior)", frontier.locator(".mk-card .mk-from").inner_text()
     )
     before = desk.page.locator(".jp-CodeCell").count()
     other.focus()
