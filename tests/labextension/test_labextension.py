@@ -194,7 +194,7 @@ def test_the_panel_finds_the_kernel_and_follows_plan_run_and_stop(desk):
     assert re.search(r"after\s*shouted", plan.locator(".mk-detail:visible").inner_text())
     # Where its figures come from is printed, for those who have no pointer.
     assert re.search(
-        r"Energy\s*(measured|published|prior)", plan.locator(".mk-detail:visible .mk-from").inner_text()
+        r"Energy.*(measured|published|prior)", plan.locator(".mk-detail:visible .mk-from").inner_text()
     )
     plan.get_by_text("All figures in a table").click()
     assert plan.locator("tbody th").all_inner_texts() == ["shouted", "quiet"]
