@@ -324,13 +324,21 @@ class Desk:
         )
 
     def command(self, label: str) -> None:
-        """By the palette, as a person does it."""
+        """By the palette, as a person does it: again where a page that is still being set up takes the palette away."""
+        from playwright.sync_api import TimeoutError as LateError
+
         page = self.page
-        page.keyboard.press("Control+Shift+C")
         box = page.locator(".lm-CommandPalette-input")
-        box.fill(label)
-        # Not a click: the list is drawn anew while one types, so that nothing in it stands still.
-        page.locator(".lm-CommandPalette-item", has_text=label).first.dispatch_event("click")
+        item = page.locator(".lm-CommandPalette-item", has_text=label).first
+        for _ in range(12):
+            if not box.is_visible():
+                page.keyboard.press("Control+Shift+C")
+            with contextlib.suppress(LateError):
+                box.fill(label, timeout=3_000)
+                # Not a click: the list is drawn anew while one types, so that nothing in it stands still.
+                item.dispatch_event("click", timeout=3_000)
+                return
+        pytest.fail(f"The palette offers no {label!r}.")
 
     def stop(self) -> None:
         """The stop button of the notebook."""
