@@ -6,6 +6,7 @@ said at once, not found out in the middle of a run.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import logging
@@ -25,6 +26,7 @@ from murakkab_jupyter.cluster.gpus import gpus_here
 from murakkab_jupyter.cluster.local import local_cluster
 from murakkab_jupyter.cluster.media import sees_files
 from murakkab_jupyter.cluster.probe import Probe, probe, survey
+from murakkab_jupyter.cluster.silence import Silence, ask_all
 from murakkab_jupyter.cluster.versions import check_probe, check_reported, missing_package
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.figure import Figure, unknown
@@ -35,8 +37,13 @@ __all__ = ["Cluster", "Roll", "connect"]
 
 CONNECT_S = 8.0
 WORKERS_S = 10.0
+PROBE_S = 10.0
+"""How long workers may take to say what they are, or which files they see."""
+
 SURVEY_S = 30.0
 """How long the micro-benchmark of a busy worker is waited for."""
+
+LOOK_S = 0.2
 
 TELLING_BYTES = 1_000_000
 """Of smaller files the time they take says nothing of the network."""
@@ -44,12 +51,16 @@ TELLING_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """What changed among a cluster's workers since the last look: views of those that joined, names of those lost."""
+    """What changed among a cluster's workers since the last look: views of those that joined, names of those lost for good."""
 
     joined: tuple[WorkerView, ...] = ()
     lost: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     """Why workers that joined are not used."""
+    aside: tuple[str, ...] = ()
+    """Names of those that give no sign of life, and whose work others can do: they join again when they answer."""
+    silent: tuple[str, ...] = ()
+    """Names of those that have begun to give none, where nobody else is there: they are waited for."""
 
 
 class Cluster:
@@ -72,6 +83,9 @@ class Cluster:
         self._probes: dict[str, Probe] = {}
         self._surveys: dict[str, tuple[Figure, HostPower]] = {}
         self._refused: set[str] = set()
+        self._silence = Silence()
+        self._silent: set[str] = set()
+        self._aside: set[str] = set()
         self._seeing: dict[str, bool] = {}
         self._paces: list[float] = []
         self._lock = threading.Lock()
@@ -93,15 +107,15 @@ class Cluster:
         """What each usable worker said of itself, by address."""
         return dict(self._probes)
 
-    def present(self) -> set[str]:
-        """Addresses of the workers that the scheduler knows now; raises `ClusterError` when it is gone."""
+    def present(self) -> dict[str, float]:
+        """For each worker that the scheduler knows now, when it last heard of it; raises `ClusterError` when it is gone."""
         if self.client.status != "running":
             msg = f"The scheduler at {self.address} is gone."
             raise ClusterError(msg, hint=_GONE)
         try:
             # Not `scheduler_info()`: the client's own refresh, which knows no workers, may overwrite its answer.
             found = self.client.sync(self.client.scheduler.identity, n_workers=-1)
-            return set(found["workers"])
+            return {name: float(facts.get("last_seen") or 0.0) for name, facts in found["workers"].items()}
         except (OSError, TimeoutError, KeyError) as error:
             msg = f"The scheduler at {self.address} does not answer: {error}."
             raise ClusterError(msg, hint=_GONE) from error
@@ -128,13 +142,13 @@ class Cluster:
         if not media:
             return
         try:
-            answers = self.client.run(
-                sees_files, tuple(media), workers=sorted(asked.values()), on_error="ignore"
+            answers = ask_all(
+                self.client, sees_files, tuple(media), workers=asked.values(), timeout_s=PROBE_S
             )
         except Exception as error:  # noqa: BLE001 - unanswered, other hosts are taken not to see them: a guess in a plan, no more
             logging.getLogger(__name__).info("no worker said whether it sees the files: %s", error)
             return
-        self._seeing = {host: bool(answers.get(address)) for host, address in asked.items()}
+        self._seeing = {host: answers.get(address) is True for host, address in asked.items()}
 
     def carried(self, size_bytes: int, seconds: float) -> None:
         """A file of this size was sent to a worker in so many seconds."""
@@ -159,10 +173,17 @@ class Cluster:
     def roll(self) -> Roll:
         """Look who is there, probe who is new; raises `ClusterError` when the scheduler is gone."""
         with self._lock:
-            present = self.present()
-            lost = tuple(address for address in self._probes if address not in present)
-            for address in lost:
+            seen = self.present()
+            silent = self._silence.look(seen, time.monotonic())
+            # Where nobody else is there to do their work, it is waited for.
+            others = self._probes.keys() & (seen.keys() - silent)
+            aside = silent & self._probes.keys() if others else set()
+            waited = (silent & self._probes.keys()) - aside - self._silent
+            lost = (self._probes.keys() | self._aside) - seen.keys()
+            for address in (lost | aside) & self._probes.keys():
                 del self._probes[address]
+            self._silent, self._aside = silent, ((self._aside & silent) | aside) - lost
+            present = seen.keys() - silent
             self._refused &= present
             fresh = present - self._probes.keys() - self._refused
             joined: list[WorkerView] = []
@@ -175,7 +196,13 @@ class Cluster:
                     self._probes[address] = found
                     self._note(found)
                     joined.append(self._view(found))
-            return Roll(tuple(joined), lost, tuple(refused))
+            return Roll(
+                tuple(joined),
+                tuple(sorted(lost)),
+                tuple(refused),
+                tuple(sorted(aside)),
+                tuple(sorted(waited)),
+            )
 
     def admit(self, timeout_s: float = WORKERS_S) -> None:
         """Wait for the first worker and probe all there are; raises `ClusterError` for one that does not fit."""
@@ -188,13 +215,16 @@ class Cluster:
         check_reported(self._reported())
         while not self._probes:
             with self._lock:
-                present = self.present()
+                seen = self.present()
+                present = seen.keys() - self._silence.look(seen, time.monotonic())
                 for address, found in self._probe(present).items():
                     if isinstance(found, ClusterError):
                         raise found
                     self._probes[address] = found
                     self._note(found)
-            if not self._probes and time.monotonic() > deadline:
+            if not self._probes and time.monotonic() <= deadline:
+                time.sleep(LOOK_S)
+            elif not self._probes:
                 msg = f"The workers at {self.address} do not answer."
                 raise ClusterError(msg, hint="Look at their logs, and start them again.")
 
@@ -235,13 +265,19 @@ class Cluster:
         return f"Cluster({self.address!r}, workers={len(self._probes)}, cores={cores})"
 
     def _reported(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.client.get_versions(packages=["cloudpickle"])
+        async def ask() -> Any:
+            return await asyncio.wait_for(self.client.get_versions(packages=["cloudpickle"]), PROBE_S)
+
+        try:
+            found: Mapping[str, Any] = self.client.sync(ask)
+        except TimeoutError:
+            return {}  # one is silent: the others say the same when they are probed
         return found
 
     def _probe(self, addresses: set[str]) -> dict[str, Probe | ClusterError]:
         if not addresses:
             return {}
-        answers = self.client.run(probe, workers=sorted(addresses), on_error="return")
+        answers = ask_all(self.client, probe, workers=addresses, timeout_s=PROBE_S)
         found: dict[str, Probe | ClusterError] = {}
         for address, answer in answers.items():
             match answer:
@@ -253,6 +289,11 @@ class Cluster:
                         found[address] = error
                 case ImportError() | AttributeError():
                     found[address] = missing_package(address, answer)
+                case TimeoutError():
+                    self._silence.mute(address)
+                    self.notices.append(
+                        f"Worker {address} does not answer (suspended, or its network drops what is sent): it is used once it does."
+                    )
                 case OSError():
                     pass  # it went away while it was asked: the next look knows
                 case _ if str(answer).startswith(("ModuleNotFoundError", "ImportError", "AttributeError")):

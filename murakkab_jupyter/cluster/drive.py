@@ -543,15 +543,17 @@ class Drive:
     def _roll(self, roll: Roll) -> None:
         for why in roll.refused:
             self._publish(Notice(self.now_s(), f"A worker that joined is not used. {why}"))
+        for worker in roll.silent:
+            what = "it is waited for, since there is no other"
+            self._publish(Notice(self.now_s(), f"Worker {worker} gives no sign of life: {what}."))
+        for worker in roll.aside:
+            what = "its calls are made elsewhere, and it is used again once it answers"
+            self._publish(Notice(self.now_s(), f"Worker {worker} gives no sign of life: {what}."))
+            # It keeps what it was given, and reads that its calls are given up when it answers again.
+            self._leave(worker, self.orders.cancel)
         for worker in roll.lost:
-            self.workers.discard(worker)
             self.orders.forget(worker)
-            for task, flight in list(self.flights.items()):
-                if flight.batch.instance.worker == worker:
-                    del self.flights[task]
-                    self.made.pop(task, None)
-                    self.orders.abandon(flight)
-            self._feed(WorkerLost(worker))
+            self._leave(worker, self.orders.abandon)
         for view in roll.joined:
             self.workers.add(view.name)
             self._feed(WorkerJoined(view))
@@ -565,6 +567,16 @@ class Drive:
             else:
                 del self.flights[flight.batch.task]
                 self._crash(flight.batch.task, reply.error, lost=True, usage=reply.usage)
+
+    def _leave(self, worker: str, give_up: Callable[[Flight], None]) -> None:
+        """Use a worker no more: what it works on is done elsewhere."""
+        self.workers.discard(worker)
+        for task, flight in list(self.flights.items()):
+            if flight.batch.instance.worker == worker:
+                del self.flights[task]
+                self.made.pop(task, None)
+                give_up(flight)
+        self._feed(WorkerLost(worker))
 
     def _watch(self) -> None:
         """Look who is there when the scheduler says that it changed, and every two seconds."""

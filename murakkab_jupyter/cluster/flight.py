@@ -30,6 +30,7 @@ from murakkab_jupyter.cluster.host import (
 from murakkab_jupyter.cluster.instances.pool import Recipe, Reply
 from murakkab_jupyter.cluster.instances.ship import pack_agent
 from murakkab_jupyter.cluster.media import MediaShipper, find_media
+from murakkab_jupyter.cluster.silence import unless_gone
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import InputError, MurakkabError
 from murakkab_jupyter.core.kinds import measure
@@ -144,7 +145,7 @@ class Orders:
         self.client = cluster.client
         self.library = library
         self.report = report
-        self.media = MediaShipper(self.client, self._brought)
+        self.media = MediaShipper(self.client, self._brought, self._gone)
         self._specs: dict[str, tuple[str, bytes]] = {}
         self._leases: dict[str, Any] = {}
         self._shared: dict[tuple[str, str], Any] = {}
@@ -287,7 +288,18 @@ class Orders:
     def _carry(self, worker: str, data: bytes) -> Any:
         if len(data) <= INLINE_BYTES:
             return data
-        return self.client.scatter(data, workers=[worker], hash=False, timeout=CARRY_S)
+        return self._scatter(worker, data)
+
+    def _scatter(self, worker: str, data: Any) -> Any:
+        async def send() -> Any:
+            return await self.client.scatter(
+                data, workers=[worker], hash=False, timeout=CARRY_S, asynchronous=True
+            )
+
+        return unless_gone(self.client, send, lambda: self._gone(worker))
+
+    def _gone(self, worker: str) -> bool:
+        return self._over or worker not in self.cluster.probes
 
     def _turn(self, worker: str) -> threading.Lock:
         """One thread at a time gives a worker what it keeps; a worker that hangs holds up no other."""
@@ -325,8 +337,7 @@ class Orders:
         with self._turn(worker):
             if worker not in self._leases:
                 key = lease_key(self.run, worker)
-                held = self.client.scatter({key: True}, workers=[worker], hash=False, timeout=CARRY_S)
-                self._leases[worker] = held[key]
+                self._leases[worker] = self._scatter(worker, {key: True})[key]
             return self._leases[worker]
 
     def forget(self, worker: str) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from distributed import Client
 
 from murakkab_jupyter.cluster.instances.ship import limit_bytes
+from murakkab_jupyter.cluster.silence import unless_gone
 from murakkab_jupyter.core.errors import InputError
 from murakkab_jupyter.core.media import Media, find_media, hash_file
 
@@ -39,11 +40,19 @@ class MediaShipper:
         A client of the scheduler that has the workers.
     told
         Is told of each file that was sent: the worker, the file, and the seconds that took.
+    gone
+        Whether a worker is lost: then its answers are waited for no longer.
     """
 
-    def __init__(self, client: Client, told: Callable[[str, Media, float], None] | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        told: Callable[[str, Media, float], None] | None = None,
+        gone: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._client = client
         self._told = told
+        self._gone = gone
         self._there: set[tuple[str, str]] = set()
         self._refused: dict[tuple[str, str], str] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
@@ -84,8 +93,10 @@ class MediaShipper:
             self._refused = {key: why for key, why in self._refused.items() if key[0] != worker}
 
     def _ask(self, worker: str, function: Any, *arguments: Any) -> Any:
-        answers = self._client.run(function, *arguments, workers=[worker])
-        return answers[worker]
+        async def ask() -> Any:
+            return await self._client.run(function, *arguments, workers=[worker], asynchronous=True)
+
+        return unless_gone(self._client, ask, lambda: self._gone(worker))[worker]
 
     def _ship(self, worker: str, media: Media) -> None:
         source = media.here()

@@ -48,6 +48,7 @@ from murakkab_jupyter.verbs import (
     steps_in,
     write_json,
 )
+from murakkab_jupyter.workflow.inputs import unchanged
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -193,11 +194,14 @@ class MurakkabMagics(Magics):
         return Place(self.cell_id() or "", int(getattr(self.shell, "execution_count", 0)))
 
     def refresh(self, one: Declared) -> Declared:
-        """The workflow with its variables as they are now, bound again when one has been given another value."""
+        """The workflow with its variables as they are now, bound again when one, or what lies in its folder, has changed."""
         workflow = one.declaration.workflow
         values, missing = self.values_for(workflow.text)
         given = one.declaration.values
-        if missing or all(values[name] is given.get(name) for name in values):
+        if missing or (
+            all(values[name] is given.get(name) for name in values)
+            and unchanged(workflow, values, one.declaration.roots)
+        ):
             return one
         one.declaration = one.session.declare(workflow.text, values, goal=workflow.goal)
         one.plan = None

@@ -21,7 +21,7 @@ from murakkab_jupyter.core.kinds import KINDS, Document, kind_of
 from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, is_folder, is_glob, suffix_kind
 from murakkab_jupyter.workflow.model import Variable, Workflow
 
-__all__ = ["Roots", "gather"]
+__all__ = ["Roots", "gather", "unchanged"]
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 MOST_SHOWN = 3
@@ -41,12 +41,15 @@ class Roots:
         For each collection, what each of its items was read from (a path, for media), readable or not.
     notes
         What the user should know of them: files of a folder that are left out.
+    written
+        For each collection, of each item that is a file its size and when it was written; None for any other.
     """
 
     values: Mapping[str, list[Any]]
     bad: Mapping[tuple[str, Ancestry], str] = field(default_factory=dict)
     sources: Mapping[str, list[Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    written: Mapping[str, list[tuple[int, int] | None]] = field(default_factory=dict)
 
 
 def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
@@ -69,6 +72,7 @@ def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
     found: dict[str, list[Any]] = {}
     bad: dict[tuple[str, Ancestry], str] = {}
     read_from: dict[str, list[Any]] = {}
+    stamps: dict[str, list[tuple[int, int] | None]] = {}
     notes: list[str] = []
     for variable in workflow.variables:
         name = variable.name
@@ -100,7 +104,44 @@ def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
             notes.append(f"{name}: {what}: {', '.join(doubtful[:MOST_SHOWN])}{more}.")
         found[name] = items
         read_from[name] = list(sources)
-    return Roots(found, bad, read_from, tuple(notes))
+        stamps[name] = [stamp(source, variable) for source in sources]
+    return Roots(found, bad, read_from, tuple(notes), stamps)
+
+
+def unchanged(workflow: Workflow, values: Mapping[str, object], roots: Roots) -> bool:
+    """Whether collections still hold what was gathered: the items of a list, the files of a folder as they were written.
+
+    What is inside an item that is no file is not looked at: it is the same object, and a run takes it as it is then.
+    """
+    for variable in workflow.variables:
+        if not variable.level:
+            continue
+        try:
+            sources = expanded(values.get(variable.name), variable, [])
+        except InputError:
+            return False
+        before = roots.sources[variable.name]
+        if len(sources) != len(before) or not all(map(alike, sources, before)):
+            return False
+        if [stamp(source, variable) for source in sources] != roots.written[variable.name]:
+            return False
+    return True
+
+
+def alike(one: object, other: object) -> bool:
+    plain = (str, bytes, int, float, os.PathLike)
+    return one is other or (type(one) is type(other) and isinstance(one, plain) and one == other)
+
+
+def stamp(source: object, variable: Variable) -> tuple[int, int] | None:
+    """A file's size (bytes) and when it was written (ns); None for what is no file, or is gone."""
+    if variable.kind not in MEDIA_KINDS or not isinstance(source, str | os.PathLike):
+        return None
+    try:
+        found = Path(source).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def none_readable(variable: Variable, failed: Sequence[str]) -> InputError:

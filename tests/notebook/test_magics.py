@@ -308,6 +308,29 @@ def test_a_variable_that_changed_is_seen_by_the_next_run(loaded):
     assert "TWO" in loaded.run("%murakkab run seen").text
 
 
+def test_a_list_that_was_added_to_in_place_is_seen_by_the_next_run(loaded):
+    loaded.run("phrases = ['one']")
+    loaded.run("%%murakkab adding\nloud <- shout {phrases} @python:shout\n")
+    loaded.run("phrases.append('three')")
+    assert "THREE" in loaded.run("%murakkab run adding").text
+    loaded.run("phrases[0] = 'four'")
+    reply = loaded.run("%murakkab plan adding")
+    assert reply.error is None
+    loaded.run("phrases.clear()")
+    assert "empty list" in loaded.run("%murakkab run adding").error[1]
+
+
+def test_what_lies_in_a_folder_now_is_seen_by_the_next_run(loaded, tmp_path):
+    (tmp_path / "one.txt").write_text("The first page.")
+    loaded.run(f"pages = {str(tmp_path)!r}")
+    loaded.run("%%murakkab shelf\ngist <- summarise {pages} in 20 words\n")
+    assert "The first page." in loaded.run("%murakkab run shelf").text
+    (tmp_path / "two.txt").write_text("The second page.")
+    assert "The second page." in loaded.run("%murakkab run shelf").text
+    (tmp_path / "one.txt").write_text("The first page, written anew.")
+    assert "written anew" in loaded.run("%murakkab run shelf").text
+
+
 def test_results_go_to_files(loaded):
     reply = loaded.run("%murakkab export seen out.parquet out.csv out.json")
     assert reply.error is None

@@ -11,7 +11,7 @@ from PIL import Image as Picture
 
 from murakkab_jupyter.core.errors import InputError, MurakkabError
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Transcript, Video
-from murakkab_jupyter.workflow.inputs import gather
+from murakkab_jupyter.workflow.inputs import gather, unchanged
 
 from .conftest import VALUES
 
@@ -270,3 +270,33 @@ def test_a_value_of_another_kind_than_bound_is_told(bound):
     workflow = bound("x <- embed {v}", v={"a": 1})
     with pytest.raises(InputError, match="holds a str, and a record is needed"):
         gather(workflow, {"v": "words"})
+
+
+def test_what_collections_hold_is_compared_with_what_was_gathered(bound, tmp_path):
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    write_sound(folder / "a.wav")
+    workflow = bound("x <- transcribe {v}", v=str(folder))
+    given = {"v": str(folder)}
+    found = gather(workflow, given)
+    assert unchanged(workflow, given, found)
+    write_sound(folder / "a.wav", seconds=0.4)
+    assert not unchanged(workflow, given, found)
+    found = gather(workflow, given)
+    (folder / "b.txt").write_text("no sound")
+    assert unchanged(workflow, given, found)
+    write_sound(folder / "b.wav")
+    assert not unchanged(workflow, given, found)
+    (folder / "a.wav").unlink()
+    (folder / "b.wav").unlink()
+    assert not unchanged(workflow, given, found)
+
+
+def test_a_list_is_compared_item_by_item(bound):
+    items = ["one", "two"]
+    workflow = bound("x <- summarise {v}", v=items)
+    found = gather(workflow, {"v": items})
+    assert unchanged(workflow, {"v": ["one", "two"]}, found)
+    assert not unchanged(workflow, {"v": ["two", "one"]}, found)
+    items.append("three")
+    assert not unchanged(workflow, {"v": items}, found)

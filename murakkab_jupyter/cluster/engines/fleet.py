@@ -22,6 +22,7 @@ from murakkab_jupyter.cluster.engines.shelf import (
 )
 from murakkab_jupyter.cluster.engines.status import EngineStatus
 from murakkab_jupyter.cluster.probe import Probe
+from murakkab_jupyter.cluster.silence import ask_all
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.figure import unknown
 
@@ -29,6 +30,7 @@ __all__ = ["Fleet"]
 
 CARRY_S = 10.0
 POLL_S = 0.5
+STATUS_S = 5.0
 LEEWAY_S = 3.0
 """What a kill after the grace, and the news of it, may take."""
 
@@ -192,8 +194,8 @@ class Fleet:
         workers = [one for one in self.cluster.probes if one in present]
         if not workers:
             return []
-        answers = self.client.run(engine_status, workers=workers, on_error="ignore")
-        return [one for found in answers.values() for one in found]
+        answers = ask_all(self.client, engine_status, workers=workers, timeout_s=STATUS_S)
+        return [one for found in answers.values() if not isinstance(found, BaseException) for one in found]
 
     def find(self, name: str) -> EngineStatus | None:
         """An engine by name: one that lives before one that has ended."""

@@ -1,0 +1,110 @@
+"""Workers that are there and do not answer: suspended, thrashing, or behind a network that drops what is sent.
+
+Dask counts such a worker as lost after minutes. Until then whoever asks it anything waits, so nothing here asks
+without an end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any
+
+from distributed import Client
+
+__all__ = ["SILENT_S", "Silence", "ask_all", "unless_gone"]
+
+SILENT_S = 20.0
+"""A worker that the scheduler has not heard of for so long is taken to be silent; it is heard of at least every 5 s."""
+
+EACH_S = 2.0
+LOOK_S = 0.5
+
+
+class Silence:
+    """Which workers give no sign of life, by the scheduler's notes of when it last heard of each.
+
+    Clocks of hosts are not compared: what counts is for how long, on this one, a note has stayed the same.
+    """
+
+    def __init__(self, patience_s: float = SILENT_S) -> None:
+        self.patience_s = patience_s
+        self._heard: dict[str, tuple[float, float]] = {}
+        self._mute: set[str] = set()
+
+    def look(self, last_seen: Mapping[str, float], now_s: float) -> set[str]:
+        """The silent ones among all that there are.
+
+        Parameters
+        ----------
+        last_seen
+            For each worker, when the scheduler last heard of it, on the scheduler's clock.
+        now_s
+            Now, on a clock of this host.
+        """
+        news = {name for name, seen in last_seen.items() if self._heard.get(name, (None, 0.0))[0] != seen}
+        self._heard = {
+            name: (seen, now_s) if name in news else self._heard[name] for name, seen in last_seen.items()
+        }
+        self._mute = (self._mute & last_seen.keys()) - news
+        return self._mute | {
+            name for name, (_, since_s) in self._heard.items() if now_s - since_s > self.patience_s
+        }
+
+    def mute(self, name: str) -> None:
+        """A worker did not answer a question: it is silent until something is heard of it."""
+        self._mute.add(name)
+
+
+def ask_all(
+    client: Client, function: Callable[..., Any], *arguments: Any, workers: Collection[str], timeout_s: float
+) -> dict[str, Any]:
+    """Run something on workers beside their tasks: what each answered, an exception where it raised one or is silent."""
+
+    async def ask(some: list[str], patience_s: float) -> dict[str, Any]:
+        return dict(
+            await asyncio.wait_for(
+                client.run(function, *arguments, workers=some, on_error="return", asynchronous=True),
+                patience_s,
+            )
+        )
+
+    async def one(name: str) -> Any:
+        try:
+            return (await ask([name], EACH_S)).get(name, OSError("it went away"))
+        except OSError as error:  # a TimeoutError is one
+            return error
+
+    async def everyone() -> dict[str, Any]:
+        names = sorted(workers)
+        try:
+            return await ask(names, timeout_s)
+        except TimeoutError:
+            # One silent worker keeps the answers of all.
+            return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
+
+    found: dict[str, Any] = client.sync(everyone)
+    return found
+
+
+def unless_gone(
+    client: Client, make: Callable[[], Coroutine[Any, Any, Any]], gone: Callable[[], bool]
+) -> Any:
+    """Wait in this thread for something that a worker is asked on the client's loop.
+
+    Raises
+    ------
+    OSError
+        The worker was lost meanwhile.
+    """
+    asked = asyncio.run_coroutine_threadsafe(make(), client.loop.asyncio_loop)
+    while True:
+        try:
+            return asked.result(timeout=LOOK_S)
+        except TimeoutError as error:
+            if asked.done() and not asked.cancelled() and asked.exception() is error:
+                raise
+            if gone():
+                asked.cancel()
+                msg = "The worker does not answer."
+                raise OSError(msg) from None
