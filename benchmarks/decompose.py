@@ -7,6 +7,7 @@
     python benchmarks/decompose.py --learn                  fits the weights that are shipped to these sets
     python benchmarks/decompose.py --on held --model        also SmolLM2-135M in process
     python benchmarks/decompose.py --on held --url URL [NAME]  also a served model
+    python benchmarks/decompose.py --sample 12              of so many jobs only, drawn with a fixed seed
     python benchmarks/decompose.py --verbose                shows what was wrong
 
 F1 over all jobs together (micro): a node is a capability of a job, an edge a pair of capabilities of which the one
@@ -58,6 +59,15 @@ def jobs(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in data.decode().splitlines()]
 
 
+def sampled(name: str, count: int | None) -> list[dict[str, Any]]:
+    """One set, or so many jobs of it, drawn with a fixed seed, in the set's order."""
+    todo = jobs(name)
+    if count is None or count >= len(todo):
+        return todo
+    drawn = sorted(random.Random(0).sample(range(len(todo)), count))
+    return [todo[n] for n in drawn]
+
+
 def values_of(job: dict[str, Any]) -> dict[str, Any]:
     """Variables as a user would have them: a path for media, a list for texts in the plural, else one text."""
     return {
@@ -95,7 +105,13 @@ def interval(counts: Sequence[Counts]) -> tuple[float, float]:
     return found[int(0.025 * RESAMPLES)], found[int(0.975 * RESAMPLES) - 1]
 
 
-def evaluate(name: str, method: Callable[[str, dict[str, Any]], Any], on: str, verbose: bool) -> str:
+def evaluate(
+    name: str,
+    method: Callable[[str, dict[str, Any]], Any],
+    on: str,
+    verbose: bool,
+    count: int | None = None,
+) -> str:
     """One line of the table."""
     from murakkab_jupyter.agents.library import default_library
     from murakkab_jupyter.core.errors import MurakkabError
@@ -106,7 +122,7 @@ def evaluate(name: str, method: Callable[[str, dict[str, Any]], Any], on: str, v
     free: list[Counts] = []
     refused, whole = 0, 0
     begin = time.perf_counter()
-    todo = jobs(on)
+    todo = sampled(on, count)
     for job in todo:
         values = values_of(job)
         gold_nodes, gold_edges = set(job["nodes"]), {tuple(edge) for edge in job["edges"]}
@@ -211,6 +227,7 @@ def main() -> None:
     parser.add_argument("--key-env", help="environment variable that holds the server's key")
     parser.add_argument("--cross-sets", action="store_true")
     parser.add_argument("--learn", action="store_true")
+    parser.add_argument("--sample", type=int, metavar="N", help="of so many jobs only, seed 0")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
     from murakkab_jupyter.agents.library import default_library
@@ -233,6 +250,7 @@ def main() -> None:
                 lambda text, values: decompose(text, library=library, values=values, encoder=encoder),
                 given.on,
                 given.verbose,
+                given.sample,
             )
         )
     chats: list[tuple[str, Any]] = []
@@ -250,14 +268,13 @@ def main() -> None:
         rows.append(
             evaluate(
                 name,
-                lambda text, values, chat=chat: ask(
-                    text, chat, library=library, values=values, fall_back=False
-                ),
+                lambda text, values, chat=chat: ask(text, chat, library=library, values=values),
                 given.on,
                 given.verbose,
+                given.sample,
             )
         )
-    print(f"\n{given.on}: {len(jobs(given.on))} jobs\n")
+    print(f"\n{given.on}: {len(sampled(given.on, given.sample))} jobs\n")
     print(HEAD)
     print("\n".join(rows))
 

@@ -192,8 +192,23 @@ def read_frame(picture: Frame | Image) -> Pixels:
     """
     if isinstance(picture, Frame):
         return CACHE.frame(picture)
-    pixels: Pixels = np.asarray(open_image(picture.media.local()).convert("RGB"))
+    pixels: Pixels = np.asarray(opaque(open_image(picture.media.local())))
     return pixels
+
+
+def opaque(image: Any) -> Any:
+    """An image in RGB: what is transparent as on white paper (it is often drawn in black), 16 bits as 8."""
+    if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
+        image = image.convert("RGBA")
+        paper = pillow().new("RGBA", image.size, "white")
+        image = pillow().alpha_composite(paper, image)
+    elif image.mode.startswith("I"):
+        # Pillow would cut off whatever is brighter than 255.
+        deep = np.asarray(image).astype(np.float64)
+        image = pillow().fromarray(
+            (deep / (257.0 if deep.max() > 255 else 1.0)).clip(0, 255).astype(np.uint8)
+        )
+    return image.convert("RGB")
 
 
 def thumbnail(picture: Frame | Image, width: int = 240) -> bytes:

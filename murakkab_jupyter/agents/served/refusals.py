@@ -41,17 +41,25 @@ COUNTED = (
     ),
     re.compile(r"must have less than (?P<fits>\d+) tokens\. Given: (?P<has>\d+)"),
     re.compile(r"prompt is too long: (?P<has>\d+) tokens > (?P<fits>\d+) maximum"),
+    # vLLM's of pictures and words together
+    re.compile(
+        r"prompt \((?:total )?length (?P<has>\d+)\) is .{0,40}(?:context length|maximum model length of) (?P<fits>\d+)"
+    ),
 )
 LIMIT = re.compile(r"(?:maximum context length is|`max_new_tokens` must be <=) (\d+)")
 TOO_LONG = re.compile(
     r"context.{0,10}(?:length|size|window)|(?:prompt|input|message)s?.{0,40}too long|exceeds.{0,60}(?:context|token)"
     # llama.cpp's of a text to embed, text-embeddings-inference's, text-generation-inference's
-    r"|input.{0,30}too large to process|must have less than \d+ tokens|`max_new_tokens` must be <="
+    r"|longer than the maximum model length|input.{0,30}too large to process|must have less than \d+ tokens|`max_new_tokens` must be <="
 )
 LENGTHS = frozenset({400, 413, 422, 500})
 """Statuses that servers give to what is too long."""
 UNPAID = re.compile(rb"insufficient_quota|exceeded your current quota|insufficient balance", re.IGNORECASE)
-SHAPE = re.compile(r"response_format|Input should be|[Ee]xtra inputs are not permitted")
+SHAPE = re.compile(
+    r"response_format|Input should be|[Ee]xtra inputs are not permitted"
+    # llama.cpp's and Ollama's of pictures, for a model that does not see
+    r"|image input is not supported|[Uu]nsupported content part type|missing data required for image input"
+)
 """A request that a server does not understand: it will not understand it later, whatever the status."""
 
 

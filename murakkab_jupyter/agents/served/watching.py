@@ -2,7 +2,8 @@
 
 Pictures are sent as JPEG in the request itself (`data:` URLs), made smaller by rule: the longer side has at most `side`
 pixels. Of more pictures than `pictures` some are taken at even distances, the first and the last among them. A server that
-finds a picture too large gets it at half the side, twice at most. Each of these is told to the user.
+finds a picture too large gets it at half the side, twice at most; one that takes fewer pictures gets fewer. Each of these is
+told to the user.
 """
 
 from __future__ import annotations
@@ -38,7 +39,22 @@ SEEING = (SIDE_OPTION, PICTURES_OPTION)
 
 SMALLER = "Some pictures were sent smaller than they are: their longer side has at most {side} pixels (side=PIXELS)."
 HALVED = "The server found some pictures too large; they were sent again at half the size."
+LIMITED = "The server takes at most {most} pictures of one item."
 FEWER = "Of more than {most} pictures of one item, {most} at even distances were looked at (pictures=N)."
+
+AT_MOST = re.compile(
+    r"(?:at most|up to|maximum (?:of|is)|limit (?:of|is)) (\d+) image"
+    r"|too many images.{0,60}?(?:at most|up to|max\w*|limit)\D{0,20}(\d+)",
+    re.IGNORECASE,
+)
+"""A server's limit of pictures: vLLM's, and those of services."""
+UNSEEING = re.compile(
+    r"not a multimodal model|at most 0 image|image input is not supported|does not support (?:image|vision)|content part type|mmproj"
+    r"|image_url is only supported|missing data required for image input",
+    re.IGNORECASE,
+)
+"""A server whose model does not see, as vLLM, llama.cpp, LM Studio, OpenAI and Ollama say it."""
+BLIND = "This model does not see. Pin one that does, or attach its server: murakkab engine attach URL."
 
 DESCRIBE = "Describe what is shown in one to three plain sentences. Say only what can be seen."
 ANSWERED: Mapping[str, Any] = {
@@ -90,12 +106,43 @@ def place_of(picture: Frame | Image) -> Evidence:
 class Watcher(Writer):
     """What agents that send pictures share."""
 
+    limit: int | None = None
+    """Pictures of one item that the server takes at most, where it has said so."""
+
+    def call(self, batch: Sequence[Inputs]) -> list[Any]:
+        """One value for each item; those of too many pictures for the server are asked again with fewer."""
+        made = self.once(batch)
+        limits = {n: limit for n, one in enumerate(made) if (limit := picture_limit(one)) is not None}
+        fewest = min(limits.values(), default=0)
+        if fewest >= 1 and (self.limit is None or fewest < self.limit):
+            self.said.pop(FEWER.format(most=self.most), None)
+            self.limit, spent = fewest, self.last
+            self.said[LIMITED.format(most=fewest)] = None
+            for n, value in zip(limits, self.once([batch[n] for n in limits]), strict=True):
+                made[n] = value
+            self.last = spent + self.last
+        return [
+            Failed(f"{one.reason} {BLIND}")
+            if isinstance(one, Failed) and UNSEEING.search(one.reason)
+            else one
+            for one in made
+        ]
+
+    def once(self, batch: Sequence[Inputs]) -> list[Any]:
+        """One value for each item, in one go."""
+        raise NotImplementedError
+
+    @property
+    def most(self) -> int:
+        """Pictures of one item that are sent, at most."""
+        stated = max(1, int(self.options.get("pictures", PICTURES)))
+        return stated if self.limit is None else min(stated, self.limit)
+
     def shown(self, inputs: Inputs) -> list[Shown] | Failed:
         """The pictures of an item."""
-        most = max(1, int(self.options.get("pictures", PICTURES)))
-        found, left_out = shown_in(inputs, most)
+        found, left_out = shown_in(inputs, self.most)
         if left_out:
-            self.said[FEWER.format(most=most)] = None
+            self.said[FEWER.format(most=self.most)] = None
         return found or Failed("There is no picture to look at.")
 
     def look(self, asked: Sequence[tuple[Request, Sequence[Shown]]]) -> list[Reply | Failed]:
@@ -165,6 +212,12 @@ class Watcher(Writer):
         )
 
 
+def picture_limit(made: Any) -> int | None:
+    """How many pictures a server takes at most, where an item failed for that; None where it did not."""
+    found = AT_MOST.search(made.reason) if isinstance(made, Failed) else None
+    return int(found[1] or found[2]) if found else None
+
+
 def too_large(reply: Reply | Failed) -> bool:
     """Whether a server refused pictures for their size."""
     if isinstance(reply, Reply):
@@ -176,7 +229,7 @@ def too_large(reply: Reply | Failed) -> bool:
 class Describer(Watcher):
     """Says what pictures show."""
 
-    def call(self, batch: Sequence[Inputs]) -> list[str | Failed]:
+    def once(self, batch: Sequence[Inputs]) -> list[str | Failed]:
         """One description for each item."""
         made: list[str | Failed | None] = []
         asked = []
@@ -192,7 +245,7 @@ class Describer(Watcher):
 class Witness(Watcher):
     """Answers questions from pictures, and says which of them show it."""
 
-    def call(self, batch: Sequence[Inputs]) -> list[Answer | Failed]:
+    def once(self, batch: Sequence[Inputs]) -> list[Answer | Failed]:
         """One answer for each item."""
         made: list[Failed | Sequence[Shown]] = []
         asked = []

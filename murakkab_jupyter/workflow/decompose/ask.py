@@ -1,21 +1,21 @@
 """A description to a cell by a language model that may only use capabilities that are known.
 
-Its reply is held to a JSON schema: names of capabilities are an enumeration. It is bound like any cell; what
-is wrong with it is told to the model once. After a second mistake the steps are found without it, by words and kinds,
-and a note says why.
+Its reply is held to a JSON schema (`form`): names of capabilities, and for each the inputs and results of the kinds that
+it takes, are enumerations. It is bound like any cell, whether its server keeps to schemas or not; what is wrong with it is told to
+the model once. A second mistake is a refusal that names it, with what the way without a model would give.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.agents.capability import Capability
-from murakkab_jupyter.agents.language.chat import Chat, Message, Request
+from murakkab_jupyter.agents.language.chat import Chat, Message, Reply, Request
 from murakkab_jupyter.agents.language.structured import json_in
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import LanguageError, UsageError
@@ -27,57 +27,71 @@ from murakkab_jupyter.workflow.decompose.draft import (
     nearest_encoder,
     written,
 )
+from murakkab_jupyter.workflow.decompose.form import listing, reachable, results, schema_for
 from murakkab_jupyter.workflow.decompose.proposal import planned
-from murakkab_jupyter.workflow.decompose.refuse import refusal
+from murakkab_jupyter.workflow.decompose.refuse import kinds_of, refusal, unknown
 from murakkab_jupyter.workflow.decompose.words import decompose, known
 from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.language.suggest import listed
 
-__all__ = ["ask", "schema_for"]
+__all__ = ["ask"]
 
-MOST_STEPS = 8
 MOST_TOKENS = 700
-LEAD = """You turn the description of a job into steps. Each step uses one capability from the list and takes inputs by name: \
-an input of the job, or an earlier step. Use as few steps as do the job. What no capability of the list can do goes \
-into "missing", by a short name. Reply as JSON."""
-EXAMPLE_ASK = """Job: Say in French what each talk is about.
-Inputs: talks (audio)"""
-EXAMPLE_REPLY = {
-    "steps": [
+LEAD = """You turn the description of a job into steps. Each step uses one capability of the list and reads inputs by name: \
+inputs of the job, or results of other steps. Use as few steps as do the job. "say" tells a step what is special about it: a \
+language, labels, fields, what to write. What the job needs and no capability of the list can do goes into "missing", by a \
+short name; it is mostly empty. Reply as JSON."""
+EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    (
+        "Job: Sort the posts into praise and blame, and read the result aloud.\nInputs: posts (text)",
         {
-            "name": "transcript",
-            "capability": "speech-to-text",
-            "inputs": ["talks"],
-            "say": "transcribe the speech",
+            "steps": [
+                {
+                    "capability": "classification",
+                    "name": "label",
+                    "inputs": ["posts"],
+                    "say": "praise, blame",
+                }
+            ],
+            "missing": ["speech-synthesis"],
         },
-        {"name": "summary", "capability": "summarisation", "inputs": ["transcript"], "say": "summarise"},
-        {"name": "french", "capability": "translation", "inputs": ["summary"], "say": "French"},
-    ],
-    "missing": [],
-}
-
-
-def schema_for(capabilities: Sequence[str]) -> dict[str, Any]:
-    """The JSON schema of a reply: capabilities by name only."""
-    step = {
-        "type": "object",
-        "properties": {
-            "name": {"type": "string"},
-            "capability": {"enum": list(capabilities)},
-            "inputs": {"type": "array", "items": {"type": "string"}, "maxItems": 4},
-            "say": {"type": "string"},
+    ),
+    (
+        "Job: What do the leases say about pets?\nInputs: leases (document), question (a question, text)",
+        {
+            "steps": [
+                {"capability": "chunking", "name": "passages", "inputs": ["leases"], "say": ""},
+                {"capability": "retrieval", "name": "hits", "inputs": ["passages", "question"], "say": ""},
+                {
+                    "capability": "question-answering",
+                    "name": "answer",
+                    "inputs": ["question", "hits"],
+                    "say": "",
+                },
+            ],
+            "missing": [],
         },
-        "required": ["name", "capability", "inputs", "say"],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {
-            "steps": {"type": "array", "items": step, "maxItems": MOST_STEPS},
-            "missing": {"type": "array", "items": {"type": "string"}, "maxItems": 2},
+    ),
+    (
+        "Job: Say in French what each talk is about.\nInputs: talks (audio)",
+        {
+            "steps": [
+                {"capability": "speech-to-text", "name": "transcript", "inputs": ["talks"], "say": ""},
+                {"capability": "summarisation", "name": "summary", "inputs": ["transcript"], "say": ""},
+                {
+                    "capability": "translation",
+                    "name": "translation",
+                    "inputs": ["summary"],
+                    "say": "into French",
+                },
+            ],
+            "missing": [],
         },
-        "required": ["steps", "missing"],
-        "additionalProperties": False,
-    }
+    ),
+)
+NOTHING = frozenset({"", "none", "nothing", "null", "n-a", "empty"})
+"""What a model writes where nothing is missing."""
+WITHOUT = "without --writer (in Python, without model=)"
 
 
 def ask(
@@ -88,7 +102,6 @@ def ask(
     values: Mapping[str, Any] | None = None,
     name: str | None = None,
     goal: Goal | None = None,
-    fall_back: bool = True,
 ) -> Draft:
     """Let a language model turn a description into the text of a cell. Nothing runs.
 
@@ -104,14 +117,12 @@ def ask(
         Variables it works on; without any, its nouns say what they are.
     name, goal
         Of the workflow.
-    fall_back
-        Whether the steps are found without the model when its second reply cannot be bound either.
 
     Raises
     ------
     UsageError
-        When it needs something that nobody offers, when the model cannot be asked; or when its second reply cannot be
-        bound either and the description is not understood without it (or `fall_back` is false).
+        When the model cannot be asked; or when its second reply is wrong too: names the capability that nobody offers, or
+        the input that a step cannot take, and says what is found without a model.
     """
     if not description.strip():
         msg = "The description is empty."
@@ -120,66 +131,89 @@ def ask(
         )
     inputs = given(description, values)
     capabilities = known(library)
-    lead = [
-        {"role": "system", "content": f"{LEAD}\n\nCapabilities:\n{listing(capabilities)}"},
-        {"role": "user", "content": EXAMPLE_ASK},
-        {"role": "assistant", "content": json.dumps(EXAMPLE_REPLY)},
-    ]
+    within = reachable(capabilities, inputs)
+    if not within:
+        raise unknown(description, capabilities, nearest_encoder(), inputs.media)
     told = ", ".join(f"{one} ({kind})" for one, kind in inputs.media.items())
     told += f", {inputs.question} (a question, text)" if inputs.question else ""
-    question = f"Job: {' '.join(description.split())}\nInputs: {told}"
-    first = reply(chat, lead, question, capabilities)
+    system = {"role": "system", "content": f"{LEAD}\n\nCapabilities:\n{listing(within, inputs)}"}
+    job = " ".join(description.split())
+    request = Request(
+        (system, *examples(capabilities)),
+        ("Job: ", f"\nInputs: {told}"),
+        (job,),
+        MOST_TOKENS,
+        schema=schema_for(within, inputs),
+    )
+
+    def draft(answer: Reply) -> Draft:
+        made = bound(answer, description, library, capabilities, inputs, name, goal)
+        return replace(made, notes=(*made.notes, *chat.notes))
+
+    first = reply(chat, request)
     try:
-        return bound(first, description, library, capabilities, inputs, name, goal)
+        return draft(first)
     except (LanguageError, MisfitError) as error:
-        problem = f"{error.message} {error.hint}".strip()
-    lead += [{"role": "user", "content": question}, {"role": "assistant", "content": first}]
+        problem = f"{error.message} {error.hint or ''}".strip()
+    # The examples have been read: without them a second question fits where the first did.
+    asked = ({"role": "user", "content": f"Job: {job}\nInputs: {told}"},)
+    lead = (system, *asked, {"role": "assistant", "content": first.text})
     again = f"This does not work: {problem[:600]}\nReply again with the whole JSON, corrected."
-    second = reply(chat, lead, again, capabilities)
+    second = reply(chat, replace(request, lead=lead, frame=(again,), parts=()))
     try:
-        return bound(second, description, library, capabilities, inputs, name, goal)
+        return draft(second)
     except (LanguageError, MisfitError) as error:
-        msg = f"The model's steps do not fit together, also after it was told why: {error.message}"
-        if not fall_back:
-            hint = "Describe the job in other words, use another model, or decompose it without one."
-            raise UsageError(msg, hint=hint) from error
-        reason = error.message
-    try:
-        draft = decompose(description, library=library, values=values, name=name, goal=goal)
-    except UsageError as error:
-        hint = f"Without the model it was not understood either: {error.message} {error.hint or ''}"
-        raise UsageError(msg, hint=hint.strip()) from error
-    note = f"The model's steps were not used, since they do not fit together, also after it was told why: {reason} These were found without it."
-    return replace(draft, notes=(note, *draft.notes))
+        raise refused(error, description, library, capabilities, values) from error
 
 
-def listing(capabilities: Mapping[str, Capability]) -> str:
-    lines = []
-    for name, one in capabilities.items():
-        takes = "; ".join(
-            f"{port.name}: {'anything' if 'any' in port.kinds else ' or '.join(sorted(port.kinds))}"
-            for port in one.ports
-        )
-        lines.append(
-            f"- {name}: {one.summary} Takes {takes}. Makes {'many ' if one.opens else ''}{one.output}."
-        )
-    return "\n".join(lines)
+def examples(capabilities: Mapping[str, Capability]) -> list[Message]:
+    """Examples whose capabilities are all known here."""
+    made: list[Message] = []
+    for asked, answer in EXAMPLES:
+        if all(step["capability"] in capabilities for step in answer["steps"]):
+            made.append({"role": "user", "content": asked})
+            made.append({"role": "assistant", "content": json.dumps(answer)})
+    return made
 
 
-def reply(chat: Chat, lead: Sequence[Message], question: str, capabilities: Mapping[str, Capability]) -> str:
+def reply(chat: Chat, request: Request) -> Reply:
     """What the model says; raises `UsageError` when it says nothing."""
-    request = Request(tuple(lead), (question,), (), MOST_TOKENS, schema=schema_for(list(capabilities)))
     (answer,) = chat.complete([request])
     if isinstance(answer, Failed) and "response_format" in answer.reason:
-        (answer,) = chat.complete([Request(tuple(lead), (question,), (), MOST_TOKENS)])
+        (answer,) = chat.complete([replace(request, schema=None)])
     if isinstance(answer, Failed):
         msg = f"The language model could not be asked: {answer.reason}"
-        raise UsageError(msg, hint="Check the model or its server, or decompose without one.")
-    return answer.text
+        raise UsageError(msg, hint=f"Check the model or its server, or ask for the steps {WITHOUT}.")
+    return answer
+
+
+def refused(
+    wrong: LanguageError | MisfitError,
+    description: str,
+    library: Library,
+    capabilities: Mapping[str, Capability],
+    values: Mapping[str, Any] | None,
+) -> UsageError:
+    """The error of a model's second mistake: what is wrong, and what the way without a model gives."""
+    absent = wrong.absent if isinstance(wrong, MisfitError) else ""
+    if absent:
+        error = refusal(absent, description, capabilities, nearest_encoder())
+        msg, hint = f"{error.message} So says the model, also when asked again.", error.hint
+    else:
+        msg = f"The model's steps do not fit together, also after it was told why: {wrong.message}"
+        hint = wrong.hint
+    try:
+        text = decompose(description, library=library, values=values).text
+    except UsageError as error:
+        way = f"Asked for {WITHOUT}, the steps are not found either: {error.message}"
+    else:
+        names = [line.partition("<-")[0].strip() for line in text.splitlines() if " <- " in line]
+        way = f"Asked for {WITHOUT}, they are found by words and kinds: {listed(names)}."
+    return UsageError(msg, hint=f"{hint or ''} {way}".strip())
 
 
 def bound(
-    text: str,
+    answer: Reply,
     description: str,
     library: Library,
     capabilities: Mapping[str, Capability],
@@ -188,18 +222,17 @@ def bound(
     goal: Goal | None,
 ) -> Draft:
     """A reply as a draft; raises `MisfitError` or `LanguageError` with what is wrong with it."""
-    record = json_in(text)
+    record = json_in(answer.text)
     stated = record.get("steps") if record else None
     if record is None or not isinstance(stated, list):
         msg = "The reply is no JSON object with steps."
-        raise MisfitError(msg, hint="Reply with the JSON object only.")
-    missing = [str(one) for one in record.get("missing") or () if str(one).strip()]
-    offered = next((slug(one) for one in missing if slug(one) in capabilities), None)
-    if offered is not None:
-        msg = f"{offered} is not missing: it is in the list."
-        raise MisfitError(msg, hint="Use it as a step.")
-    if missing:
-        raise refusal(slug(missing[0]), description, capabilities, nearest_encoder())
+        if not answer.complete:
+            msg = f"The reply is no whole JSON object: it was cut off after {answer.written or MOST_TOKENS} tokens."
+        raise MisfitError(msg, hint="Reply with the JSON object only, and keep it short.")
+    missing = record.get("missing")
+    for one in missing if isinstance(missing, list) else ():
+        if (wanted := slug(str(one))) not in NOTHING:
+            raise missed(wanted, capabilities, inputs)
     if not stated:
         msg = "There are no steps."
         raise MisfitError(msg, hint="Give at least one step.")
@@ -210,5 +243,25 @@ def bound(
     )
 
 
+def missed(wanted: str, capabilities: Mapping[str, Capability], inputs: Given) -> MisfitError:
+    """The error of a reply that misses something: it may be there all the same."""
+    there = next(
+        (name for name in capabilities if wanted in {slug(name), slug(results(name)[0])}),
+        None,
+    )
+    if there is None:
+        return MisfitError(
+            f"Nobody offers {wanted}, and you say that it is missing.",
+            hint="If a capability of the list can do it, use that as a step and leave “missing” empty. If none can, reply the same again.",
+            absent=wanted,
+        )
+    if there in reachable(capabilities, inputs):
+        return MisfitError(f"{there} is not missing: it is in the list.", hint="Use it as a step.")
+    has = listed(f"{name} ({kind})" for name, kind in inputs.media.items())
+    return MisfitError(
+        f"{there} takes {kinds_of(capabilities[there])}, and there is {has}.", hint="Do without it."
+    )
+
+
 def slug(words: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:40] or "that"
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:40]

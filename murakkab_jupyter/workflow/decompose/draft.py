@@ -44,7 +44,14 @@ WHAT = {
 
 
 class MisfitError(UsageError):
-    """Proposed steps that cannot be: an unknown name, a kind that a port does not take."""
+    """Proposed steps that cannot be: an unknown name, a kind that a port does not take.
+
+    `absent` names the capability that nobody offers, where that is what is wrong.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, absent: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.absent = absent
 
 
 @dataclass(frozen=True, slots=True)

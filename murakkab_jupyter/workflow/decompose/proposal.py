@@ -30,14 +30,15 @@ def planned(
     said: dict[tuple[str, tuple[str, ...], str], str] = {}
     again: dict[str, str] = {}
     wiring = Wiring(capabilities, inputs.media, inputs.question, description, steps=steps)
-    for number, one in enumerate(stated, 1):
-        if not isinstance(one, Mapping) or one.get("capability") not in capabilities:
-            msg = f"Step {number} names no known capability."
-            raise MisfitError(msg, hint=f"There are: {listed(capabilities, 30)}.")
-        capability = capabilities[str(one["capability"])]
+    for number, one in in_order(stated, kinds):
+        wanted = str(one.get("capability") or "") if isinstance(one, Mapping) else ""
+        if not isinstance(one, Mapping) or wanted not in capabilities:
+            msg = f"Step {number} names a capability that nobody offers: {wanted[:40] or 'none at all'}."
+            hint = f"There are: {listed(capabilities, 30)}."
+            raise MisfitError(msg, hint=hint, absent=re.sub(r"[^a-z0-9]+", "-", wanted.lower())[:40])
+        capability = capabilities[wanted]
         name = fresh(str(one.get("name", "")), capability, kinds)
-        stated_sources = [str(source) for source in one.get("inputs") or ()]
-        sources = list(dict.fromkeys(again.get(source, source) for source in stated_sources))
+        sources = list(dict.fromkeys(again.get(source, source) for source in read_by(one)))
         absent = next((source for source in sources if source not in kinds), None)
         if absent is not None:
             msg = f"Step {number} ({name}) takes {absent!r}, which is no input and no earlier step."
@@ -60,6 +61,26 @@ def planned(
         wiring.made.setdefault(capability.name, name)
         kinds[name] = capability.output
     return steps
+
+
+def in_order(stated: Sequence[Any], there: Mapping[str, str]) -> list[tuple[int, Any]]:
+    """Steps with their numbers, each after those that it reads: a reply may name them in any order."""
+    waiting = list(enumerate(stated, 1))
+    known = set(there)
+    made: list[tuple[int, Any]] = []
+    while waiting:
+        ready = next((one for one in waiting if known.issuperset(read_by(one[1]))), waiting[0])
+        waiting.remove(ready)
+        made.append(ready)
+        if isinstance(ready[1], Mapping):
+            known.add(str(ready[1].get("name", "")))
+    return made
+
+
+def read_by(one: Any) -> list[str]:
+    """What a step of a reply says that it reads."""
+    found = one.get("inputs") if isinstance(one, Mapping) else None
+    return [str(source) for source in found] if isinstance(found, list) else []
 
 
 def fresh(stated: str, capability: Capability, taken: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ import pytest
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.agents.media.files import probe
+from murakkab_jupyter.agents.media.pictures import read_frame
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.serving import EndpointWriter, register_endpoint
 from murakkab_jupyter.agents.served.watching import spread
@@ -134,18 +135,102 @@ def test_an_image_of_too_many_pixels_fails_alone(server, tmp_path, monkeypatch):
     assert "megapixels" in failed.reason
 
 
-def test_a_model_that_does_not_see_fails_the_item_in_words(server, tmp_path):
-    server.script = [error(400, "fake-model is not a multimodal model")]
-    (failed,) = agent(server).call([item(picture(tmp_path))])
-    assert "not a multimodal model" in failed.reason
-
-
 def test_of_many_pictures_some_at_even_distances_are_looked_at(server, tmp_path):
     many = [picture(tmp_path, 60 + n, 40, f"{n}.png") for n in range(9)]
     eyes = agent(server, pictures=3)
     eyes.call([item(*many)])
     assert sent(server) == [(60, 40), (64, 40), (68, 40)]
     assert any("3 at even distances" in note for note in eyes.notes())
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "At most 2 image(s) may be provided in one request.",
+        "Too many images provided. This model supports up to 2 images",
+        "too many images: 3 were given, the limit is 2",
+    ],
+)
+def test_a_server_that_takes_fewer_pictures_gets_fewer_and_that_is_said_and_remembered(
+    server, tmp_path, refusal
+):
+    many = [picture(tmp_path, 60 + n, 40, f"{n}.png") for n in range(5)]
+    server.script = [error(400, refusal)]
+    eyes = agent(server, pictures=3)
+    (text,) = eyes.call([item(*many)])
+    assert text.startswith("heard")
+    assert sent(server) == [(60, 40), (64, 40)]
+    notes = list(eyes.notes())
+    assert any("at most 2 pictures" in note for note in notes)
+    assert not any("3 at even distances" in note for note in notes), "no such thing happened"
+    eyes.call([item(*many)])
+    assert len(server.asked) == 3
+
+
+def test_a_question_about_fewer_pictures_numbers_those_that_are_sent(server, three_scenes):
+    server.script = [
+        error(400, "At most 1 image(s) may be provided in one request."),
+        says('{"answer": "A wall.", "pictures": [1]}'),
+    ]
+    (answer,) = agent(server, "visual-question-answering").call(
+        [item(*frames(three_scenes), question="What is there?")]
+    )
+    assert answer.text == "A wall."
+    assert "numbered" not in said(server.asked[-1])
+    assert len(answer.evidence) == 1
+
+
+def test_a_server_that_takes_fewer_and_fewer_ends_as_a_failure(server, tmp_path):
+    many = [picture(tmp_path, 60 + n, 40, f"{n}.png") for n in range(3)]
+    server.script = [error(400, "At most 2 image(s) may be provided.")] * 2
+    (failed,) = agent(server).call([item(*many)])
+    assert "At most 2" in failed.reason
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal"),
+    [
+        (400, "fake-model is not a multimodal model"),
+        (400, "At most 0 image(s) may be provided in one request."),
+        (
+            500,
+            "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+        ),
+        (500, 'Failed to parse messages: Unsupported content part type: "image_url"'),
+        (500, "Failed to create new sequence: this model is missing data required for image input"),
+        (400, "Invalid content type. image_url is only supported by certain models."),
+    ],
+)
+def test_a_model_that_does_not_see_is_asked_once_and_the_failure_says_what_to_do(
+    server, tmp_path, status, refusal
+):
+    server.script = [error(status, refusal)] * 5
+    (failed,) = agent(server).call([item(picture(tmp_path))])
+    assert len(server.asked) == 1
+    assert "does not see" in failed.reason
+    assert "engine attach" in failed.reason
+
+
+def test_pictures_beyond_the_context_are_sent_smaller(server, tmp_path):
+    server.script = [
+        error(400, "The decoder prompt (length 5000) is longer than the maximum model length of 2048.")
+    ]
+    eyes = agent(server, side=400)
+    (text,) = eyes.call([item(picture(tmp_path, 800, 400))])
+    assert text.startswith("heard")
+    assert [sent(server, 0), sent(server, 1)] == [[(400, 200)], [(200, 100)]]
+
+
+def test_what_is_transparent_is_seen_on_white_and_deep_greys_are_kept(tmp_path):
+    clear = pillow.new("RGBA", (8, 8), (0, 0, 0, 0))
+    clear.putpixel((1, 1), (0, 0, 0, 255))
+    clear.save(tmp_path / "clear.png")
+    seen = read_frame(probe(tmp_path / "clear.png", "image"))
+    assert seen[0, 0].tolist() == [255, 255, 255]
+    assert seen[1, 1].tolist() == [0, 0, 0]
+    pillow.fromarray(np.full((8, 8), 257 * 100, np.uint16)).save(tmp_path / "deep.png")
+    assert read_frame(probe(tmp_path / "deep.png", "image"))[0, 0].tolist() == [100, 100, 100]
 
 
 def test_even_distances():

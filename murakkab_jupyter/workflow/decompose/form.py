@@ -1,0 +1,119 @@
+"""The form of a model's reply: which capabilities the inputs of a job allow, and what each of them may read.
+
+A JSON schema holds a reply to it, so that a model that is held to schemas can name neither what nobody offers nor a kind that
+no port takes. Results are called by names that are fixed beforehand (`transcript`), since a schema cannot know what a
+model calls its steps. Only `enum`, `anyOf` and `maxItems` are used: servers differ in what else they know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from murakkab_jupyter.agents.capability import Capability, Port
+from murakkab_jupyter.workflow.decompose.draft import Given
+from murakkab_jupyter.workflow.language.chain import STEP_NAMES
+from murakkab_jupyter.workflow.language.meaning import WORDLESS
+
+__all__ = ["listing", "reachable", "results", "schema_for", "sources"]
+
+MOST_STEPS = 8
+MOST_INPUTS = 4
+MOST_MISSING = 2
+
+
+def results(capability: str) -> tuple[str, str]:
+    """What the results of a capability are called: of its first and its second step."""
+    base = STEP_NAMES.get(capability, re.sub(r"\W", "_", capability))
+    return base, f"{base}_2"
+
+
+def reachable(capabilities: Mapping[str, Capability], inputs: Given) -> dict[str, Capability]:
+    """The capabilities that can do anything with these inputs, directly or with what others make of them."""
+    kinds = set(inputs.media.values()) | ({"text"} if inputs.question else set())
+    found: dict[str, Capability] = {}
+    while more := {
+        name: one
+        for name, one in capabilities.items()
+        if name not in found
+        and all(any(reads(port, kind) for kind in kinds) for port in needed(one))
+        and any(reads(port, kind) for port in taken(one) for kind in kinds)
+    }:
+        found |= more
+        kinds |= {one.output for one in more.values()}
+    return {name: one for name, one in capabilities.items() if name in found}
+
+
+def taken(capability: Capability) -> list[Port]:
+    """The ports that steps of a job bind: all but those whose value is said in words."""
+    return [port for port in capability.ports if not port.stated]
+
+
+def needed(capability: Capability) -> list[Port]:
+    return [port for port in taken(capability) if not port.optional and port.name != "question"]
+
+
+def reads(port: Port, kind: str) -> bool:
+    """Whether a port takes a kind; one of `any` kind takes words only."""
+    return port.accepts(kind) and not ("any" in port.kinds and kind in WORDLESS)
+
+
+def sources(name: str, within: Mapping[str, Capability], inputs: Given) -> list[str]:
+    """What a capability may read: inputs, and results of the others, by name."""
+    ports = taken(within[name])
+    asked = any(port.name == "question" for port in ports)
+    made = [one for one, kind in inputs.media.items() if any(reads(port, kind) for port in ports)]
+    if inputs.question and (asked or any(port.optional and "any" in port.kinds for port in ports)):
+        made.append(inputs.question)
+    for other, one in within.items():
+        if other != name and any(reads(port, one.output) for port in ports if port.name != "question"):
+            made += results(other)
+    return list(dict.fromkeys(made))
+
+
+def schema_for(within: Mapping[str, Capability], inputs: Given) -> dict[str, Any]:
+    """The JSON schema of a reply: capabilities that the inputs allow, each with the names that its ports take."""
+    return {
+        "type": "object",
+        "properties": {
+            "steps": {
+                "type": "array",
+                # A step is told by its first key, as some servers want it.
+                "items": {"anyOf": [step_of(name, sources(name, within, inputs)) for name in within]},
+                "maxItems": MOST_STEPS,
+            },
+            "missing": {"type": "array", "items": {"type": "string"}, "maxItems": MOST_MISSING},
+        },
+        "required": ["steps", "missing"],
+        "additionalProperties": False,
+    }
+
+
+def step_of(name: str, readable: Sequence[str]) -> dict[str, Any]:
+    properties = {
+        "capability": {"type": "string", "enum": [name]},
+        "name": {"type": "string", "enum": list(results(name))},
+        "inputs": {
+            "type": "array",
+            "items": {"type": "string", "enum": list(readable)},
+            "maxItems": MOST_INPUTS,
+        },
+        "say": {"type": "string"},
+    }
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def listing(within: Mapping[str, Capability], inputs: Given) -> str:
+    """The same in words, a line for each capability."""
+    lines = []
+    for name, one in within.items():
+        first = [source for source in sources(name, within, inputs) if not source.endswith("_2")]
+        made = results(name)[0]
+        lines.append(f"- {name}: {one.summary} Reads {' or '.join(first)}. Its result is called {made}.")
+    return "\n".join(lines)
