@@ -20,7 +20,7 @@ from murakkab_jupyter.core.hosts import ClusterView, Share
 from murakkab_jupyter.core.kinds import Video
 from murakkab_jupyter.core.media import find_media
 from murakkab_jupyter.execution import Execution
-from murakkab_jupyter.planner.beforehand import with_fetches, with_starts
+from murakkab_jupyter.planner.beforehand import with_fetches, with_keys, with_starts
 from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import count_notes
@@ -289,6 +289,8 @@ class Session:
             replay=self.replay(declaration, view),
         )
         made = with_starts(made, view)
+        if not view.described:
+            made = with_keys(made, self.library, self.engines.unset_keys)
         made = replace(made, notes=(*made.notes, *self._offers.notes))
         if self.address is None and not view.described:
             made = with_fetches(made, self.library)

@@ -61,7 +61,8 @@ def test_attached_in_a_terminal_it_serves_the_next_command(place, capsys) -> Non
         check=False,
     )
     assert done.returncode == 2
-    assert "The engine mine offers nothing now" in done.stderr
+    assert "Step said cannot be done here: mine: " in done.stderr
+    assert "See to the server and plan again" in done.stderr
     assert "cannot be reached" in done.stderr
     assert main(["engine", "detach", "mine"]) == 0
     assert main(["engine", "list"]) == 0

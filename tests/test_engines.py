@@ -13,6 +13,7 @@ import pytest
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.cluster.engines.ask import Server
+from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.events import BatchRetried, EngineUsed, ItemFailed, Notice, Reconfigured
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.session import Session
@@ -67,6 +68,44 @@ def test_an_attached_server_is_planned_and_called_like_any_agent(session) -> Non
     assert run.status == "done"
     assert whole(run, 5)
     assert not any("is started" in text for text in run.notices)  # it is not ours to start
+
+
+def test_a_plan_does_without_a_server_that_went_down_and_says_so(session, monkeypatch) -> None:
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.attached.LOOK_S", -1.0)
+    text = "%%murakkab n --minimize latency\nsaid <- write a note about {word} @text-generation max_tokens=8"
+    with serving() as server:
+        session.engines.attach(server.url, name="mine", rated=0.9)
+        declaration = session.declare(text, {"word": "harbour"})
+        assert session.plan(declaration).steps["said"].configuration.agent == "mine"
+        pinned = declared(session, "mine", 2)
+    plan = session.plan(declaration)
+    assert plan.steps["said"].configuration.agent != "mine"
+    (note,) = [one for one in plan.notes if "Not considered" in one and "mine" in one]
+    assert "cannot be reached" in note
+    with pytest.raises(InfeasibleError, match="Step said cannot be done here: mine: http") as caught:
+        session.plan(pinned)
+    assert "See to the server and plan again" in caught.value.hint
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_plan_says_of_a_key_that_is_not_set(session, monkeypatch, pinned) -> None:
+    monkeypatch.delenv("ABSENT_KEY", raising=False)
+    with serving() as server:
+        if pinned:
+            plan = session.plan(declared(session, "openai", 2, f" url={server.url} key_env=ABSENT_KEY"))
+        else:
+            session.engines.attach(server.url, name="mine", key_env="ABSENT_KEY")
+            plan = session.plan(declared(session, "mine", 2))
+        (caution,) = [one for one in plan.cautions if "ABSENT_KEY" in one]
+        assert "is not set on" in caution
+        assert f"said (@{'openai' if pinned else 'mine'})" in caution
+        monkeypatch.setenv("ABSENT_KEY", "a-word")
+        again = (
+            session.plan(declared(session, "mine", 2))
+            if not pinned
+            else session.plan(declared(session, "openai", 2, f" url={server.url} key_env=ABSENT_KEY"))
+        )
+        assert not [one for one in again.cautions if "ABSENT_KEY" in one]
 
 
 def test_a_run_starts_the_engine_its_plan_needs_and_keeps_it_for_the_next(session) -> None:

@@ -95,6 +95,8 @@ class EngineView:
         Where instances that call it must be, because it listens on loopback there; empty when they may be anywhere.
     cores
         CPU cores of that host that it keeps busy while it answers; 0 for a server with GPUs, or elsewhere.
+    problem
+        Why it cannot be planned with now, in a sentence; empty where it can.
     gpus, gpu_names
         GPUs that one replica of it holds, all on one worker, and what such GPUs are called there; 0 where nobody said.
     """
@@ -108,6 +110,7 @@ class EngineView:
     cores: int = 0
     gpus: int = 0
     gpu_names: tuple[str, ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

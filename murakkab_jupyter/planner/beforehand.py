@@ -1,7 +1,8 @@
-"""What a plan's run has to do first, in words: weights to fetch, engines to start."""
+"""What a plan's run has to do first, in words: weights to fetch, engines to start, keys that must be set."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from murakkab_jupyter.agents.library import Library
@@ -9,7 +10,7 @@ from murakkab_jupyter.agents.weights.resolver import missing
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.plan import Plan
 
-__all__ = ["with_fetches", "with_starts"]
+__all__ = ["with_fetches", "with_keys", "with_starts"]
 
 
 def with_fetches(plan: Plan, library: Library) -> Plan:
@@ -21,6 +22,33 @@ def with_fetches(plan: Plan, library: Library) -> Plan:
         return plan
     note = f"The first run fetches weights, which its times leave out: {', '.join(wanted)}."
     return replace(plan, notes=(*plan.notes, note))
+
+
+def with_keys(
+    plan: Plan, library: Library, lacking: Callable[[Sequence[str]], Mapping[str, Sequence[str]]]
+) -> Plan:
+    """A plan with a caution for each variable that a step's server is to be asked with, and that is not set.
+
+    Parameters
+    ----------
+    lacking
+        Of some variables, those that are not set where calls are made, each with the hosts that lack it.
+    """
+    users: dict[str, list[str]] = {}
+    for name, step in plan.steps.items():
+        configuration = step.configuration
+        # Either the step pins the variable, or the server was attached with it.
+        endpoint = getattr(library.agent(configuration.agent).factory, "endpoint", None)
+        pinned = dict(configuration.options).get("key_env")
+        variable = str(pinned or getattr(endpoint, "key_env", None) or "")
+        if variable:
+            users.setdefault(variable, []).append(f"{name} (@{configuration.agent})")
+    cautions = [
+        f"{variable}, the key of {', '.join(users[variable])}, is not set on {', '.join(hosts)}: every call fails until it "
+        "is. Set it before the workers start."
+        for variable, hosts in (lacking(list(users)) if users else {}).items()
+    ]
+    return replace(plan, cautions=(*plan.cautions, *cautions))
 
 
 def with_starts(plan: Plan, view: ClusterView) -> Plan:

@@ -420,6 +420,7 @@ def usable(
     notes: list[str] = []
     found: list[AgentSpec] = []
     left_out: list[LeftOut] = []
+    down: set[str] = set()
     offered = list(library.agents(step.capability))
     if step.agent is not None:
         offered = [library.agent(step.agent)]
@@ -450,6 +451,10 @@ def usable(
             break
         for agent in some:
             lacks = () if cluster.described or agent.remote else lacking(agent, library)
+            server = cluster.engine(agent.engine) if agent.engine else None
+            if server is not None and server.problem:
+                lacks = (server.problem.rstrip("."),)
+                down.add(agent.name)
             if lacks:
                 left_out.append(LeftOut(agent.name, tuple(lacks)))
             else:
@@ -464,6 +469,8 @@ def usable(
         hint = 'Install what is missing; `pip install "murakkab-jupyter[demo]"` brings the built-in agents.'
         if all(": weights " in one and "; " not in one for one in missing):
             hint = "Connect to the network or allow the hub, or put the weights into $MURAKKAB_WEIGHTS/NAME yourself."
+        if all(one.agent in down for one in left_out):
+            hint = "See to the server and plan again, or pin another agent; murakkab engine list shows what answers."
         if step.agent is None and (ways := ways_out(offered, lambda agent: lacking(agent, library))):
             hint += "\nOr:\n" + "\n".join(f"  {way}" for way in ways)
     elif offered and not stated:

@@ -17,7 +17,7 @@ from murakkab_jupyter.core.figure import Figure, Source, unknown
 from murakkab_jupyter.profiles.observation import number
 from murakkab_jupyter.profiles.served import monotone, positive
 
-__all__ = ["EngineCurve", "EnginePoint", "HeldOut"]
+__all__ = ["EngineCurve", "EnginePoint", "HeldOut", "Metered"]
 
 MOST = 1e9
 AT = 0.10
@@ -46,7 +46,7 @@ class EnginePoint:
     request_s
         Median time of a whole request (s).
     j_per_token
-        Energy for an output token (J), where a counter read it.
+        Energy for an output token (J), where it was metered or estimated.
     """
 
     in_flight: int
@@ -88,6 +88,35 @@ RATES = ("tokens_per_s", "ttft_s", "ttft_p90_s", "itl_s", "itl_p99_s", "request_
 
 
 @dataclass(frozen=True, slots=True)
+class Metered:
+    """How the joules of a curve were got.
+
+    Attributes
+    ----------
+    boundary
+        What they were counted around: `gpu`, `package` or `node`; empty where there are none.
+    method
+        `counter` or `estimate`; empty where there are none.
+    note
+        How exactly, or why there are none.
+    """
+
+    boundary: str = ""
+    method: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.method not in ("", "counter", "estimate"):
+            msg = f"Joules are got by a counter or an estimate, not by {self.method!r}."
+            raise ProfileError(msg)
+
+    @property
+    def why_none(self) -> str:
+        """Why there are no joules."""
+        return self.note or "not metered: no counter reads what the server spends"
+
+
+@dataclass(frozen=True, slots=True)
 class HeldOut:
     """A level that was left out, and how far the others were off there: predicted over measured, less 1."""
 
@@ -115,10 +144,10 @@ class EngineCurve:
         Tokens read and written by a request, on average.
     points
         By requests in flight; at least one.
-    boundary
-        What the joules were counted around; empty where none were.
     refused_at
         Requests in flight at which the server turned some away (429): it takes fewer at once; None where it took all.
+    metered
+        How its joules were got, or why there are none.
     """
 
     name: str
@@ -127,8 +156,8 @@ class EngineCurve:
     prompt_tokens: float
     output_tokens: float
     points: tuple[EnginePoint, ...]
-    boundary: str = ""
     refused_at: int | None = None
+    metered: Metered = Metered()
 
     def __post_init__(self) -> None:
         if not self.points:
@@ -144,7 +173,13 @@ class EngineCurve:
         if not isinstance(data, Mapping):
             msg = f"A server's curve is a mapping, not {data!r}."
             raise ProfileError(msg)
-        words = {key: data.get(key, "") for key in ("name", "host", "date", "boundary")}
+        words = {key: data.get(key, "") for key in ("name", "host", "date")}
+        energy = {key: data.get(key, "") for key in ("boundary", "method", "note")}
+        if not all(isinstance(word, str) for word in energy.values()):
+            msg = f"How the joules of {words['name']!r} were got is said in words, not {energy!r}."
+            raise ProfileError(msg)
+        if energy["boundary"] and not energy["method"]:  # as it was written before there were estimates
+            energy["method"] = "counter"
         if not all(isinstance(word, str) for word in words.values()) or not words["name"]:
             msg = f"A server's curve says whose it is: {words!r}."
             raise ProfileError(msg)
@@ -159,6 +194,7 @@ class EngineCurve:
             output_tokens=positive(data, "output_tokens"),
             points=tuple(points),
             refused_at=None if refused is None else int(positive(data, "refused_at")),
+            metered=Metered(**energy),
             **words,
         )
 
@@ -168,7 +204,9 @@ class EngineCurve:
             "name": self.name,
             "host": self.host,
             "date": self.date,
-            "boundary": self.boundary,
+            "boundary": self.metered.boundary,
+            "method": self.metered.method,
+            "note": self.metered.note,
             "prompt_tokens": self.prompt_tokens,
             "output_tokens": self.output_tokens,
             **({} if self.refused_at is None else {"refused_at": self.refused_at}),
@@ -201,10 +239,16 @@ class EngineCurve:
         )
 
     def j_per_token(self, in_flight: float) -> Figure:
-        """Energy for an output token (J); unknown where no counter read it."""
-        if any(one.j_per_token is None for one in self.points):
-            return unknown("J", "no counter reads what the server spends")
-        return self.figure(self.at(in_flight, lambda one: one.j_per_token or 0.0), "J", in_flight)
+        """Energy for an output token (J), by counter or estimate; unknown, with the reason, where neither was there."""
+        if not self.metered.method or any(one.j_per_token is None for one in self.points):
+            return unknown("J", self.metered.why_none)
+        value = self.at(in_flight, lambda one: one.j_per_token or 0.0)
+        if self.metered.method == "estimate":
+            return Figure(value, "J", value / FAR, value * FAR, "prior", "estimate", self.metered.note)
+        figure = self.figure(value, "J", in_flight)
+        return replace(
+            figure, method="counter", note=f"{self.metered.note or self.metered.boundary}; {figure.note}"
+        )
 
     def request_s(self, in_flight: float, tokens_in: float, tokens_out: float) -> float:
         """Time of one request with so many others in flight (s), of any length.

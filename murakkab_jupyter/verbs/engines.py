@@ -13,7 +13,7 @@ from murakkab_jupyter.verbs.table import Request
 
 if TYPE_CHECKING:
     from murakkab_jupyter.cluster.engines.config import EngineConfig
-    from murakkab_jupyter.cluster.engines.roster import Entry
+    from murakkab_jupyter.cluster.engines.entry import Entry
     from murakkab_jupyter.session import Session
 
 __all__ = ["ACTIONS", "Telling", "config_of", "engine", "entry_json"]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from murakkab_jupyter.agents.capability import Capability, Port
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.cluster.engines.roster import Entry
+from murakkab_jupyter.cluster.engines.entry import Entry
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.events import (
     BatchEnded,

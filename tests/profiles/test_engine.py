@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murakkab_jupyter.core.errors import ProfileError
-from murakkab_jupyter.profiles.engine import EngineCurve, EnginePoint
+from murakkab_jupyter.profiles.engine import EngineCurve, EnginePoint, Metered
 from murakkab_jupyter.profiles.exchange import export_profiles, import_profiles
 from murakkab_jupyter.profiles.store import ProfileStore
 
@@ -66,9 +66,34 @@ def test_longer_answers_take_longer_and_so_do_longer_questions():
 
 
 def test_joules_are_unknown_where_no_counter_read_them():
-    assert not curve().j_per_token(4).known
-    metered = curve(point(1, 30.0, 4.0), point(8, 150.0, 1.0))
-    assert 1.0 < metered.j_per_token(4).value < 4.0
+    unread = curve().j_per_token(4)
+    assert not unread.known
+    assert unread.note == "not metered: no counter reads what the server spends"
+    said = replace(curve(), metered=Metered(note="not metered: it is elsewhere"))
+    assert said.j_per_token(4).note == "not metered: it is elsewhere"
+
+
+def test_counted_joules_are_measured_and_estimated_ones_are_a_prior_that_says_how():
+    bare = curve(point(1, 30.0, 4.0), point(8, 150.0, 1.0))
+    counted = replace(bare, metered=Metered("package", "counter", "package: RAPL")).j_per_token(4)
+    assert 1.0 < counted.value < 4.0
+    assert (counted.source, counted.method) == ("measured", "counter")
+    assert counted.note.startswith("package: RAPL; ")
+    estimated = replace(bare, metered=Metered("node", "estimate", "node: how")).j_per_token(4)
+    assert (estimated.value, estimated.source, estimated.method) == (counted.value, "prior", "estimate")
+    assert (estimated.note, estimated.high) == ("node: how", 2 * estimated.value)
+    with pytest.raises(ProfileError, match="by a counter or an estimate"):
+        Metered("node", "guess")
+
+
+def test_a_curve_of_an_earlier_version_says_that_its_joules_were_counted():
+    old = curve(point(1, 30.0, 4.0), point(8, 150.0, 1.0)).to_json() | {"boundary": "gpu"}
+    for key in ("method", "note"):
+        del old[key]
+    assert EngineCurve.from_json(old).metered == Metered("gpu", "counter")
+    assert EngineCurve.from_json(old).j_per_token(1).value == pytest.approx(4.0)
+    with pytest.raises(ProfileError, match="said in words"):
+        EngineCurve.from_json(old | {"note": 7})
 
 
 def test_a_level_left_out_is_predicted_by_the_others():
@@ -78,7 +103,8 @@ def test_a_level_left_out_is_predicted_by_the_others():
 
 
 def test_a_curve_keeps_to_json():
-    assert EngineCurve.from_json(json.loads(json.dumps(curve().to_json()))) == curve()
+    for one in (curve(), replace(curve(), metered=Metered("node", "estimate", "how"))):
+        assert EngineCurve.from_json(json.loads(json.dumps(one.to_json()))) == one
 
 
 @pytest.mark.parametrize(

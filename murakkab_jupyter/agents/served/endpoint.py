@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -57,6 +57,8 @@ class Endpoint:
         What its curve of speed is kept under, for servers that come back at another port; the URL when empty.
     key_over_http
         Whether the user agrees that the key is sent without encryption, where anybody on the way can read it.
+    vectors_model
+        Name there of the model that makes vectors, where another one than `model` does.
 
     Raises
     ------
@@ -73,6 +75,7 @@ class Endpoint:
     abilities: frozenset[Ability] = frozenset({"chat"})
     known_as: str = ""
     key_over_http: bool = False
+    vectors_model: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", checked_url(self.url))
@@ -146,6 +149,14 @@ class Endpoint:
     def curve(self) -> str:
         """What its curve of speed is kept under."""
         return f"{self.known_as or self.url} {self.model}".strip()
+
+    @property
+    def for_vectors(self) -> Endpoint:
+        """The endpoint of the model that makes vectors."""
+        if not self.vectors_model:
+            return self
+        # The limits are those of the model that chats.
+        return replace(self, model=self.vectors_model, vectors_model="", context_tokens=None)
 
     def slug(self) -> str:
         """A name for its agents, of the model or else the host, in kebab case."""

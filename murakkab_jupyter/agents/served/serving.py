@@ -135,24 +135,23 @@ def specs_of(endpoint: Endpoint, called: str, timeout_s: float) -> list[AgentSpe
     """The agents of an endpoint: of each ability, those of the capabilities that it serves."""
     lever = in_flight(endpoint.max_in_flight)
     shared = (lever, TOO_LONG, replace(TIMEOUT, default=timeout_s))
-    model = endpoint.model or "the model"
 
     def spec(
         capability: str, suffix: str, summary: str, factory: Callable[[], Agent], task: tuple[Option, ...],
-        modules: tuple[str, ...] = (),
+        modules: tuple[str, ...] = (), asked: Endpoint = endpoint,
     ) -> AgentSpec:  # fmt: skip
         return AgentSpec(
             name=f"{called}{suffix}",
-            version=f"{VERSION}-{endpoint.model or endpoint.url}",
+            version=f"{VERSION}-{asked.model or asked.url}",
             capability=capability,
-            summary=f"{summary} with {model} at {endpoint.url}.",
+            summary=f"{summary} with {asked.model or 'the model'} at {asked.url}.",
             factory=factory,
             options=(*task, *shared),
             needs=Needs(modules=("httpx2", *modules), memory_bytes=MEMORY_BYTES),
             max_batch=BATCHES * lever.choices[-1],
             remote=True,
-            url=endpoint.url,
-            curve=endpoint.curve,
+            url=asked.url,
+            curve=asked.curve,
         )
 
     made: list[AgentSpec] = []
@@ -167,8 +166,9 @@ def specs_of(endpoint: Endpoint, called: str, timeout_s: float) -> list[AgentSpe
             for name, (suffix, summary, _) in SEEING_AGENTS.items()
         ]
     if "embeddings" in endpoint.abilities:
+        vectors = endpoint.for_vectors
         made += [
-            spec(name, suffix, summary, ServedVectors(name, endpoint, timeout_s), options)
+            spec(name, suffix, summary, ServedVectors(name, vectors, timeout_s), options, asked=vectors)
             for name, (suffix, summary, options) in VECTOR_AGENTS.items()
         ]
     return made

@@ -142,7 +142,7 @@ class Server:
     def complete(self, model: str, *, timeout_s: float = ANSWER_S) -> tuple[Ability, Answer]:
         """A real answer of one token: by chat, else as a vector; what it can do, and what came back."""
         chat = self.chat(model, "Hi", timeout_s=timeout_s)
-        if not chat.problem and not (isinstance(chat.body, dict) and chat.body.get("choices")):
+        if not chat.problem and not chatted(chat):
             # Some say what is wrong with status 200.
             wrong = isinstance(chat.body, dict) and chat.body.get("error")
             said = said_in(chat.body, self._key) if wrong else "something that is no chat completion"
@@ -172,6 +172,21 @@ class Server:
                 return answer
             self._newer = "max_completion_tokens" in forms[-1]
 
+    def embeds(self, model: str, *, timeout_s: float = ANSWER_S) -> bool:
+        """Whether a model makes a vector of a text."""
+        answer = self.ask(f"{self.url}/embeddings", {"model": model, "input": "Hi"}, timeout_s=timeout_s)
+        rows = answer.body.get("data") if isinstance(answer.body, dict) and not answer.problem else None
+        first = rows[0] if isinstance(rows, list) and rows else None
+        return isinstance(first, dict) and bool(first.get("embedding"))
+
+    def pair(self, models: Sequence[str]) -> tuple[str, str] | None:
+        """Of two models the one that chats and the one that makes vectors; None where it is not so."""
+        chats = [one for one in models if chatted(self.chat(one, "Hi"))]
+        if len(models) != 2 or len(chats) != 1:
+            return None
+        (other,) = (one for one in models if one not in chats)
+        return (chats[0], other) if self.embeds(other) else None
+
     def sees(self, model: str, text: Answer, *, timeout_s: float = ANSWER_S) -> bool:
         """Whether a model looks at a picture that is sent to it: then it reads more tokens than of the words alone.
 
@@ -181,6 +196,17 @@ class Server:
         answer = self.chat(model, parts, timeout_s=timeout_s)
         with_picture, without = tokens_read(answer), tokens_read(text)
         return with_picture is not None and without is not None and with_picture > without
+
+    def more(
+        self, model: str, text: Answer, *, vectors: str = "", timeout_s: float = ANSWER_S
+    ) -> set[Ability]:
+        """What a model that chats can do besides, `text` being its answer in words; `vectors` is known to make them."""
+        found: set[Ability] = set()
+        if self.sees(model, text, timeout_s=timeout_s):
+            found.add("images")
+        if vectors or self.embeds(model, timeout_s=timeout_s):
+            found.add("embeddings")
+        return found
 
     def metrics(self) -> dict[str, float] | None:
         """Counters and gauges of `/metrics` by name, summed over their labels; None where there are none."""
@@ -207,6 +233,11 @@ def counted(page: str) -> dict[str, float]:
         with suppress(ValueError):  # many servers answer every path with a web page
             found[name] = found.get(name, 0.0) + float(value)
     return found
+
+
+def chatted(answer: Answer) -> bool:
+    """Whether an answer is a chat completion."""
+    return not answer.problem and isinstance(answer.body, dict) and bool(answer.body.get("choices"))
 
 
 def tokens_read(answer: Answer) -> int | None:
@@ -298,6 +329,9 @@ def probe_server(
         raise ClusterError(msg, hint=f"It has {some_of(names, model)}.")
     # An adapter names the model it adapts as its parent.
     bare = [str(one["id"]) for one in listed if not one.get("parent")]
+    vectors = ""
+    if not model and len(bare) == 2 and answer and (pair := server.pair(bare)) is not None:
+        model, vectors = pair
     if not model and len(bare) != 1:
         msg = f"{server.url} serves {len(names)} models, so one has to be named."
         raise ClusterError(msg, hint=f"Say --model NAME. It has {some_of(names)}.")
@@ -319,8 +353,8 @@ def probe_server(
                 hint = "It takes no more requests now: wait, or look at the limits of your account, and attach it again."
             raise ClusterError(msg, hint=hint)
         abilities = {ability}
-        if ability == "chat" and server.sees(chosen, came):
-            abilities.add("images")
+        if ability == "chat":
+            abilities |= server.more(chosen, came, vectors=vectors)
     row = next(one for one in listed if one["id"] == chosen)
     version = server.ask(f"{server.root}/version")
     told = version.body.get("version") if isinstance(version.body, dict) else None
@@ -340,6 +374,7 @@ def probe_server(
         kind="vllm" if vllm else "openai",
         abilities=frozenset(abilities),
         key_over_http=key_over_http,
+        vectors_model=vectors,
     )
     return Found(
         endpoint,

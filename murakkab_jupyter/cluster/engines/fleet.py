@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from distributed import Semaphore
 
 from murakkab_jupyter.cluster.connect import Cluster
 from murakkab_jupyter.cluster.engines.config import EngineConfig
@@ -29,6 +32,8 @@ from murakkab_jupyter.core.figure import unknown
 __all__ = ["Fleet"]
 
 CARRY_S = 10.0
+TURN_S = 60.0
+"""How long a start may wait for another kernel's start of the same name; either returns before its server answers."""
 POLL_S = 0.5
 STATUS_S = 5.0
 LEEWAY_S = 3.0
@@ -61,6 +66,39 @@ class Fleet:
         ClusterError
             No worker has what it needs: the message says what each one lacks. Or it runs elsewhere, or otherwise.
         """
+        with self._turn(config.name):
+            return self._launch(config)
+
+    @contextlib.contextmanager
+    def _turn(self, name: str) -> Iterator[None]:
+        """One start of a name at a time, whichever kernel of the cluster asks: who comes second finds what the first started.
+
+        The scheduler keeps the turn, and takes it from a kernel that it does not hear of for half a minute.
+        """
+        self.cluster.present()  # or there is no scheduler to ask
+        turn = Semaphore(
+            max_leases=1,
+            name=f"murakkab-engine-{name}",
+            scheduler_rpc=self.client.scheduler,
+            loop=self.client.loop,
+        )
+        try:
+            mine = turn.acquire(timeout=TURN_S)
+        except (OSError, RuntimeError) as error:
+            msg = f"The scheduler at {self.cluster.address} does not answer: {error}."
+            raise ClusterError(msg, hint="Start it again, then the engine.") from error
+        if not mine:
+            msg = f"Somebody else has been starting engine {name} for {TURN_S:g} s."
+            raise ClusterError(
+                msg, hint="Look at engine list, and try again; or give this one another name: --name NAME."
+            )
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError, RuntimeError):  # it is gone, and the turn with it
+                turn.release()
+
+    def _launch(self, config: EngineConfig) -> EngineStatus:
         refused: list[str] = []
         first: ClusterError | None = None
         places = self.places(config)

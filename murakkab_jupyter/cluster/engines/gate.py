@@ -14,7 +14,8 @@ from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.runtime.messages import EngineLost, EngineReady
 
 if TYPE_CHECKING:
-    from murakkab_jupyter.cluster.engines.roster import Entry, Roster
+    from murakkab_jupyter.cluster.engines.entry import Entry
+    from murakkab_jupyter.cluster.engines.roster import Roster
 
 __all__ = ["Checked", "Gate"]
 

@@ -25,6 +25,7 @@ class Kept:
     rated: float | None = None
     abilities: tuple[str, ...] = ("chat",)
     key_over_http: bool = False
+    vectors_model: str = ""
 
 
 def kept_path() -> Path:

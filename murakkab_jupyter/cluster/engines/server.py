@@ -304,11 +304,10 @@ class Engine:
             if self._stop.is_set():
                 return False
             if not answer.problem:
-                looks = ability == "chat" and server.sees(
-                    self.config.name, answer, timeout_s=max(1.0, min(SEES_S, left))
-                )
-                sees: tuple[Ability, ...] = ("images",) if looks else ()
-                self._abilities = frozenset({ability, *sees})
+                more: set[Ability] = set()
+                if ability == "chat":
+                    more = server.more(self.config.name, answer, timeout_s=max(1.0, min(SEES_S, left)))
+                self._abilities = frozenset({ability, *more})
                 self._start_s = time.monotonic() - began
                 self._start_cpu_s = used_by(group.pid)[0]
                 self._see()

@@ -2,7 +2,7 @@
 
 Each level is a closed loop: as many askers as there are requests in flight, each with the next request as soon as its last
 one is answered. Requests are unlike each other from their first word on, so that no cache of prefixes answers for them.
-Only what reads energy on this very host, with the server on it, gives joules.
+Joules are of a server on this very host alone (`joules`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 from typing import Any
+from urllib.parse import urlsplit
 
 from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.agents.language.chat import Message, Request, TooLong
@@ -23,9 +24,12 @@ from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.loops import background
 from murakkab_jupyter.agents.served.openai import OpenAIChat
 from murakkab_jupyter.cluster.measuring.agents import Progress
+from murakkab_jupyter.cluster.measuring.joules import ServerMeter
 from murakkab_jupyter.core.errors import ProfileError
-from murakkab_jupyter.energy.nvml import NvmlMeter
-from murakkab_jupyter.profiles.engine import EngineCurve, EnginePoint
+from murakkab_jupyter.energy.meter import Meter
+from murakkab_jupyter.energy.reading import Reading
+from murakkab_jupyter.profiles.engine import EngineCurve, EnginePoint, Metered
+from murakkab_jupyter.profiles.hardware import host_cores, host_power
 from murakkab_jupyter.profiles.store import today
 
 __all__ = ["LoadChat", "Workload", "levels", "measure_engine"]
@@ -149,6 +153,7 @@ def measure_engine(
     workload: Workload | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     clock: Callable[[], float] = time.perf_counter,
+    meter: Meter | None = None,
 ) -> EngineCurve:
     """Measure an endpoint's curve.
 
@@ -168,6 +173,8 @@ def measure_engine(
         Told before each level.
     clock
         Seconds.
+    meter
+        Reads what the server spends; a `ServerMeter` when None and it is on this host.
 
     Returns
     -------
@@ -182,11 +189,14 @@ def measure_engine(
         It cannot be asked at all.
     """
     load = workload if workload is not None else Workload()
+    own: ServerMeter | None = None
     chat = LoadChat(endpoint)
     try:
         chat.probe()
         steps = list(at) if at is not None else levels(most or chat.endpoint.max_in_flight or MOST_IN_FLIGHT)
-        meter = NvmlMeter() if chat.endpoint.loopback else None
+        own = meter_of(chat.endpoint) if meter is None else None
+        reader = meter or own
+        readings: list[Reading] = []
         requests = load.requests()
         run_level(chat, 1, 1, requests, clock)  # the first answer of a server is slow: it does not count
         points: list[EnginePoint] = []
@@ -196,8 +206,8 @@ def measure_engine(
             progress(Progress(done, len(steps), f"{n} in flight"))
             count = max(load.least, load.rounds * n)
             chat.refused = 0
-            if meter is not None:
-                meter.start()
+            if reader is not None:
+                reader.start()
             began = clock()
             try:
                 seen = run_level(chat, n, count, requests, clock)
@@ -205,20 +215,23 @@ def measure_engine(
                 if not chat.refused or n == 1:
                     raise
             seconds = clock() - began
-            joules = meter.stop().energy_j.value if meter is not None else None
+            reading = reader.stop() if reader is not None else None
             if chat.refused and n > 1:
                 # Some waited to be asked again: that is no speed of so many in flight.
                 refused_at = n if refused_at is None else min(n, refused_at)
                 if at is None:
                     break
                 continue
-            points.append(point_of(n, seen, seconds, joules))
+            readings += [] if reading is None else [reading]
+            points.append(point_of(n, seen, seconds, None if reading is None else reading.energy_j.value))
             read, written = read + seen.read, written + seen.written
             if at is None and len(points) > 1 and points[-1].tokens_per_s < GAIN * points[-2].tokens_per_s:
                 break
         progress(Progress(len(steps), len(steps), ""))
     finally:
         chat.close()
+        if own is not None:
+            own.close()
     if not points:
         msg = f"{endpoint.url} turned requests away (429) with {refused_at} in flight already."
         raise ProfileError(msg, hint="Measure fewer: --in-flight 1, or look at the limits of your account.")
@@ -230,9 +243,34 @@ def measure_engine(
         read / total,
         written / total,
         tuple(sorted(points, key=lambda one: one.in_flight)),
-        "gpu" if all(one.j_per_token is not None for one in points) else "",
-        refused_at,
+        refused_at=refused_at,
+        metered=metered(points, readings, chat.endpoint),
     )
+
+
+def meter_of(endpoint: Endpoint) -> ServerMeter | None:
+    """What reads the joules of a server; None for one elsewhere."""
+    if not endpoint.loopback:
+        return None
+    parts = urlsplit(endpoint.url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return ServerMeter(port, host_power(host_cores()), host_cores())
+
+
+def metered(points: Sequence[EnginePoint], readings: Sequence[Reading], endpoint: Endpoint) -> Metered:
+    """How the joules of a curve were got, or why there are none."""
+    if not readings:
+        return Metered(
+            note=f"not metered: {endpoint.host} is another host, and its counters are not read from here"
+        )
+    unread = [reading for reading in readings if not reading.energy_j.known]
+    if unread:
+        return Metered(note=unread[0].energy_j.note)
+    if any(one.j_per_token is None for one in points):
+        return Metered(note="not metered: a counter did not move")
+    last = readings[-1]
+    method = last.energy_j.method
+    return Metered(last.boundary, "" if method in (None, "none") else str(method), last.energy_j.note)
 
 
 def run_level(
@@ -298,7 +336,7 @@ def point_of(n: int, seen: Level, seconds: float, joules: float | None) -> Engin
         median(gaps),
         quantile(gaps, 0.99),
         median(seen.whole),
-        None if joules is None else joules / seen.written,
+        joules / seen.written if joules else None,
     )
 
 

@@ -11,7 +11,7 @@ __all__ = ["curve_view"]
 
 def curve_view(curve: EngineCurve) -> Bundle:
     """Speed, times to and between tokens, and joules where they were counted."""
-    joules = any(one.j_per_token is not None for one in curve.points)
+    joules = bool(curve.metered.method) and any(one.j_per_token is not None for one in curve.points)
     notes = [
         f"Measured from {curve.host} on {curve.date}; {curve.prompt_tokens:.0f} tokens in and "
         f"{curve.output_tokens:.0f} out a request. Plans choose from it how many requests are in flight."
@@ -28,7 +28,11 @@ def curve_view(curve: EngineCurve) -> Bundle:
             f"(the worst, at {worst.in_flight} in flight)."
         )
     if not joules:
-        notes.append("Joules a token are unknown: no counter on this host reads what the server spends.")
+        notes.append(f"Joules a token are {curve.metered.why_none}.")
+    elif curve.metered.method == "estimate":
+        notes.append(f"Joules a token are an estimate, as no counter reads them: {curve.metered.note}.")
+    elif curve.metered.note:
+        notes.append(f"Joules a token were counted: {curve.metered.note}.")
     columns: list[tuple[str, Align]] = [
         ("In flight", "right"),
         ("Tokens a second", "right"),
@@ -36,7 +40,7 @@ def curve_view(curve: EngineCurve) -> Bundle:
         ("Between tokens p50 / p99", "right"),
         ("Whole request", "right"),
     ]
-    columns += [("A token (GPU)", "right")] if joules else []
+    columns += [(f"A token ({curve.metered.boundary}, {curve.metered.method})", "right")] if joules else []
     columns.append(("Requests", "right"))
     return table_view(
         "Engine",

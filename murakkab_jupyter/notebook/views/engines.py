@@ -10,7 +10,7 @@ from murakkab_jupyter.notebook.views.html import Bundle, Cell
 from murakkab_jupyter.notebook.views.tables import table_view
 
 if TYPE_CHECKING:
-    from murakkab_jupyter.cluster.engines.roster import Entry
+    from murakkab_jupyter.cluster.engines.entry import Entry
 
 __all__ = ["engines_view"]
 

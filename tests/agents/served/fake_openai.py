@@ -30,6 +30,8 @@ class FakeServer(ThreadingHTTPServer):
         self.pages: dict[str, object] = {}
         self.streams = True
         self.sees = False
+        self.embeds = True
+        self.only_vectors: set[str] = set()
         self.most_characters = 10**9
         self.in_flight = 0
         self.most_in_flight = 0
@@ -120,7 +122,12 @@ class Handler(BaseHTTPRequestHandler):
                 message = f"This model's maximum context length is {fits} tokens. However, your prompt contains {has} input tokens."
                 self.answer(400, {"error": {"message": message}})
             elif self.path == "/v1/embeddings":
-                self.answer(200, embedded(body))
+                if server.embeds and server.only_vectors in (set(), {body["model"]}):
+                    self.answer(200, embedded(body))
+                else:
+                    self.answer(404, {"error": {"message": "Not Found"}})
+            elif body.get("model") in server.only_vectors:
+                self.answer(400, {"error": {"message": "The model does not support Chat Completions API"}})
             elif server.streams and body.get("stream"):
                 self.stream(*chunks(f"heard: {said(body)}", len(said(body)) // 4))
             else:

@@ -29,9 +29,42 @@ def test_a_server_is_known_by_its_models_limits_metrics_and_a_real_answer() -> N
 @pytest.mark.parametrize("sees", [True, False])
 def test_whether_a_model_sees_is_found_out_by_what_a_picture_costs(sees) -> None:
     with fake_server() as fake:
-        fake.sees = sees
+        fake.sees, fake.embeds = sees, False
         abilities = probe_server(fake.url).endpoint.abilities
     assert abilities == ({"chat", "images"} if sees else {"chat"})
+
+
+def test_one_model_that_chats_and_makes_vectors_offers_both() -> None:
+    with fake_server() as fake:
+        endpoint = probe_server(fake.url).endpoint
+    assert endpoint.abilities == {"chat", "embeddings"}
+    assert endpoint.for_vectors == endpoint
+
+
+def test_of_two_models_of_which_one_makes_vectors_both_are_offered_and_no_other_pair_is_guessed_at() -> None:
+    with fake_server() as fake:
+        fake.models, fake.only_vectors = [{"id": "bge"}, {"id": "llama"}], {"bge"}
+        endpoint = probe_server(fake.url).endpoint
+        assert (endpoint.model, endpoint.vectors_model) == ("llama", "bge")
+        assert endpoint.abilities == {"chat", "embeddings"}
+        assert (endpoint.for_vectors.model, endpoint.for_vectors.vectors_model) == ("bge", "")
+        # One that is named is the one that is meant.
+        assert probe_server(fake.url, model="llama").endpoint.vectors_model == ""
+        fake.only_vectors = set()  # both chat
+        with pytest.raises(ClusterError, match="serves 2 models, so one has to be named"):
+            probe_server(fake.url)
+        fake.only_vectors, fake.embeds = {"bge"}, False  # the other does neither
+        with pytest.raises(ClusterError, match="serves 2 models, so one has to be named"):
+            probe_server(fake.url)
+
+
+@pytest.mark.parametrize("data", [[], [{}], [{"embedding": []}], "x", [None]])
+def test_what_is_no_vector_is_no_sign_of_vectors(data) -> None:
+    with fake_server() as fake:
+        fake.sees = True
+        chat = answers(200, {"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 1}})
+        fake.script = [chat, chat, answers(200, {"data": data})]
+        assert probe_server(fake.url).endpoint.abilities == {"chat"}
 
 
 def test_metrics_are_read_by_name() -> None:
@@ -202,9 +235,9 @@ def newest(handler, body) -> None:
 
 def test_a_model_that_thinks_before_it_writes_is_attached_and_seen_to_see() -> None:
     with fake_server() as fake:
-        fake.script = [newest] * 9
+        fake.script, fake.embeds = [newest] * 4, False
         assert probe_server(fake.url).endpoint.abilities == {"chat", "images"}
-        assert len(fake.asked) == 4  # what it takes is found out once
+        assert len(fake.asked) == 5  # what it takes is found out once; and whether it makes vectors
 
 
 def test_it_does_not_call_itself_by_a_name_that_services_turn_away() -> None:

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,12 +104,12 @@ def test_gpus_that_nobody_has_are_refused_with_what_there_is(fleet) -> None:
 
 
 def test_an_idle_one_is_stopped_and_a_used_one_is_not(fleet) -> None:
-    fleet.launch(config(name="idle", keep_alive_s=0.5))
     fleet.launch(config(name="used", keep_alive_s=0.5))
-    fleet.wait("used", timeout_s=30)
     fleet.use("used", "a run", begins=True)
-    fleet.wait("idle", timeout_s=30)
-    wait_for(lambda: fleet.find("idle").state == "stopped", 15)
+    fleet.wait("used", timeout_s=30)
+    fleet.launch(config(name="idle", keep_alive_s=0.5))
+    wait_for(lambda: fleet.find("idle").state == "stopped", 30)
+    assert fleet.find("idle").start_s is not None  # it answered before it was idle
     assert fleet.find("used").state == "ready"
     fleet.use("used", "a run", begins=False)
     wait_for(lambda: fleet.find("used").state == "stopped", 15)
@@ -216,6 +218,37 @@ def test_one_name_is_one_engine_wherever_another_would_start_it(unlike) -> None:
         second.stop("stand-in")
         assert second.launch(config(gpus=0)).worker == at["plain"]
         second.close()
+
+
+def test_kernels_that_start_one_name_in_the_same_instant_start_one(unlike, monkeypatch) -> None:
+    """Each would rather have it on another worker, so nothing but their turns keeps them apart."""
+    with connect(unlike) as one, connect(unlike) as two:
+        clusters = (one, two)
+        wait_for(lambda: all(c.roll() is not None and len(c.probes) == 2 for c in clusters), 20)
+        fleets = [Fleet(c) for c in clusters]
+        order = sorted(one.probes)
+        for fleet, wanted in zip(fleets, (order, order[::-1]), strict=True):
+            monkeypatch.setattr(fleet, "places", lambda _, wanted=wanted: list(wanted))
+        for name in ("first", "second", "third"):
+            together = threading.Barrier(2)
+
+            def start(fleet: Fleet, name: str = name, together: threading.Barrier = together) -> str:
+                together.wait(10)
+                return fleet.launch(config(name=name, gpus=0)).worker
+
+            with ThreadPoolExecutor(2) as pool:
+                workers = list(pool.map(start, fleets))
+            assert len(set(workers)) == 1
+            assert len([found for found in fleets[0].statuses() if found.name == name]) == 1
+        for fleet in fleets:
+            fleet.close()
+
+
+def test_a_start_does_not_wait_for_ever_for_another_kernels(fleet, cluster, monkeypatch) -> None:
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.fleet.TURN_S", 0.3)
+    with fleet._turn("stand-in"), pytest.raises(ClusterError, match="has been starting engine stand-in"):
+        Fleet(cluster).launch(config())
+    assert fleet.launch(config()).worker in cluster.probes
 
 
 # --- never an orphan ------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from murakkab_jupyter.cluster.engines.entry import Entry
 from murakkab_jupyter.cluster.engines.gate import Checked, Gate
-from murakkab_jupyter.cluster.engines.roster import Entry
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.runtime.messages import EngineLost, EngineReady
 

@@ -8,6 +8,7 @@ import shlex
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from murakkab_jupyter.cluster.engines.ask import KeyWantedError
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.roster import Roster
 from murakkab_jupyter.core.errors import AgentError, ClusterError, UsageError
-from tests.agents.served.fake_openai import error, fake_server
+from tests.agents.served.fake_openai import answers, error, fake_server, never
 from tests.cluster.engines.parts import config, serving
 
 KEY = "sk-secret-of-the-test-0123456789"
@@ -145,7 +146,7 @@ def test_a_key_that_nobody_named_for_a_server_is_not_sent_there(roster, monkeypa
         assert roster.attach(server.url, key_env="MURAKKAB_API_KEY").state == "attached"
 
 
-def test_nothing_is_asked_or_sent_in_the_clear(roster, monkeypatch) -> None:
+def test_nothing_is_asked_or_sent_in_the_clear(roster, monkeypatch, tmp_path) -> None:
     """`here.test` is this host by a name that does not say so."""
     monkeypatch.setenv("STANDIN_KEY", KEY)
     monkeypatch.setenv("MY_KEY", KEY)
@@ -170,7 +171,7 @@ def test_nothing_is_asked_or_sent_in_the_clear(roster, monkeypatch) -> None:
         assert "--key-over-http" in str(caught.value)
         entry = roster.attach(url, key_env="MY_KEY", key_over_http=True, keep=True)
         assert entry.endpoint.key_over_http
-        (again,) = Roster(roster.library, unconnected, lambda: None, kept=roster._kept).entries()
+        (again,) = Roster(roster.library, unconnected, lambda: None, kept=tmp_path / "engines.json").entries()
         assert (again.state, again.endpoint.key_over_http) == ("attached", True)
 
 
@@ -269,7 +270,7 @@ def test_a_kept_server_that_was_down_is_asked_again_and_not_at_every_turn(
     with serving(port=port) as server:
         assert [one.state for one in later.entries()] == ["unreachable"]
         assert server.seen == []
-        monkeypatch.setattr("murakkab_jupyter.cluster.engines.roster.AGAIN_S", 0.0)
+        monkeypatch.setattr("murakkab_jupyter.cluster.engines.attached.LOOK_S", 0.0)
         later.recall()  # as a plan does before it reads pins
         assert library.agent("mine").url == server.url
         (entry,) = later.entries()
@@ -307,7 +308,7 @@ def test_a_kept_engine_whose_name_was_taken_since_is_there_with_the_reason(
         again = Roster(other, unconnected, lambda: None, kept=tmp_path / "engines.json")
         (kept,) = again.entries()
         assert "There is an agent mine already" in kept.problem
-        monkeypatch.setattr("murakkab_jupyter.cluster.engines.roster.AGAIN_S", 0.0)
+        monkeypatch.setattr("murakkab_jupyter.cluster.engines.attached.AGAIN_S", 0.0)
         (kept,) = again.entries()
     assert "There is an agent mine already" in kept.problem  # asked again, it takes nobody's name either
     assert other.agent("mine").version == "1"
@@ -346,6 +347,120 @@ def test_what_was_attached_is_not_ours_to_stop(roster) -> None:
         roster.attach(server.url, name="mine")
         with pytest.raises(UsageError, match="not ours to stop"):
             roster.stop("mine")
+
+
+def test_two_models_of_one_server_do_chat_and_vectors_under_one_name_also_in_the_next_session(
+    roster, library, tmp_path
+) -> None:
+    with fake_server() as fake:
+        fake.models, fake.only_vectors = [{"id": "bge"}, {"id": "llama"}], {"bge"}
+        entry = roster.attach(fake.url, name="mine", keep=True)
+        assert {"mine", "mine-summary", "mine-search"} <= set(entry.agents)
+        assert library.agent("mine").factory.endpoint.model == "llama"
+        assert library.agent("mine-search").factory.endpoint.model == "bge"
+        assert "bge" in library.agent("mine-search").summary
+        again = Roster(library, unconnected, lambda: None, kept=tmp_path / "engines.json")
+        assert again.entries()[0].agents == entry.agents
+        assert again.entries()[0].endpoint.vectors_model == "bge"
+
+
+def test_what_a_model_can_do_no_more_is_offered_no_more(roster, library) -> None:
+    with fake_server() as fake:
+        assert "mine-search" in roster.attach(fake.url, name="mine").agents
+        fake.embeds = False
+        fake.models = [{"id": "another"}]
+        assert "mine-search" not in roster.attach(fake.url, name="mine").agents
+    assert not [one for one in library.agents() if one.name == "mine-search"]
+
+
+# --- there or not -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def looking(monkeypatch) -> None:
+    """Nothing is believed for longer than an instant."""
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.attached.LOOK_S", -1.0)
+
+
+def test_an_attached_server_that_goes_down_is_noticed_and_so_is_its_return(roster, looking) -> None:
+    with serving() as server:
+        roster.attach(server.url, name="mine")
+        port = server.server_address[1]
+        assert [(one.warm, one.problem) for one in roster.views()] == [(True, "")]
+    (view,) = roster.views()
+    assert not view.warm
+    assert "cannot be reached" in view.problem
+    assert roster.find("mine").state == "unreachable"
+    assert roster.find("mine").agents  # whatever runs still finds them
+    with serving(port=port):
+        assert [(one.warm, one.problem) for one in roster.views()] == [(True, "")]
+
+
+def test_a_server_is_not_asked_at_every_turn(roster) -> None:
+    with serving() as server:
+        roster.attach(server.url, name="mine")
+        asked = len(server.seen)
+        for _ in range(5):
+            roster.entries()
+        assert len(server.seen) == asked
+
+
+def test_servers_that_do_not_answer_are_waited_for_together(roster, looking, monkeypatch) -> None:
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.health.HEALTH_S", 0.5)
+    with fake_server() as one, fake_server() as two, fake_server() as three:
+        fakes = (one, two, three)
+        for number, fake in enumerate(fakes):
+            roster.attach(fake.url, name=f"m{number}")
+            fake.models_step = never
+        began = time.monotonic()
+        problems = [view.problem for view in roster.views()]
+        assert time.monotonic() - began < 1.4
+        for fake in fakes:
+            fake.over.set()
+    assert all("cannot be reached" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (error(401, "expired"), "wants a key, or another one (answers 401: expired)"),
+        (error(502, "bad gateway"), "answers 502: bad gateway"),
+        (answers(200, {"data": [{"id": "another"}]}), "serves fake-model no more"),
+        (answers(200, b"<html></html>"), "does not answer as a server of the OpenAI API does any more"),
+        (answers(302, {}, Location="http://elsewhere/"), "a redirect to http://elsewhere/"),
+        (error(429, "slow down"), ""),
+        (error(404, "no list"), ""),
+    ],
+)
+def test_what_is_no_longer_well_is_said_and_what_is_only_busy_is_well(roster, looking, step, said) -> None:
+    with fake_server() as fake:
+        roster.attach(fake.url, name="mine")
+        fake.models_step = step
+        (view,) = roster.views()
+    assert said in view.problem
+    assert bool(view.problem) == bool(said)
+
+
+def test_plans_say_what_they_do_without_also_of_a_kept_server_that_was_never_there(
+    roster, library, tmp_path
+) -> None:
+    with serving() as server:
+        roster.attach(server.url, name="mine", keep=True)
+    fresh = Library()
+    register_text(fresh)
+    later = Roster(fresh, unconnected, lambda: None, kept=tmp_path / "engines.json")
+    (view,) = later.views()
+    assert "cannot be reached" in view.problem
+    assert fresh.agent("mine").engine == "mine"
+
+
+def test_variables_that_are_not_set_are_found_where_calls_are_made(roster, monkeypatch) -> None:
+    monkeypatch.setenv("SET_ONE", "x")
+    monkeypatch.setenv("BLANK_ONE", " ")
+    monkeypatch.delenv("GONE_ONE", raising=False)
+    here = (socket.gethostname(),)
+    lacking = roster.unset_keys(["SET_ONE", "BLANK_ONE", "GONE_ONE"])
+    assert lacking == {"BLANK_ONE": here, "GONE_ONE": here}
 
 
 # --- started ------------------------------------------------------------------------------------------------------
@@ -468,13 +583,22 @@ def test_a_started_server_gets_no_key_of_a_server_that_is_attached(starting, clu
         starting.detach("theirs")
 
 
+def test_a_variable_that_workers_lack_is_found_though_it_is_set_here(starting, cluster, monkeypatch) -> None:
+    cluster.client.run(set_on_worker, {"LATE_KEY": None})
+    monkeypatch.setenv("LATE_KEY", KEY)
+    (host,) = {one.host for one in cluster.probes.values()}
+    (pid,) = cluster.client.run(os.getpid).values()
+    expected = {} if pid == os.getpid() else {"LATE_KEY": (host,)}
+    assert starting.unset_keys(["LATE_KEY"]) == expected
+
+
 def test_workers_get_a_typed_key_where_nobody_listens_only(starting, cluster, monkeypatch) -> None:
     monkeypatch.setenv("STANDIN_KEY", KEY)
     with serving("keyed") as server:
         variable = starting.attach(server.url, name="keyed", ask_key=lambda _: KEY).endpoint.key_env
         monkeypatch.setenv(variable, KEY)  # and gone again at the end
         assert list(cluster.client.run(variable_of_worker, variable).values()) == [KEY]
-        monkeypatch.setattr("murakkab_jupyter.cluster.engines.roster.is_private", lambda _: False)
+        monkeypatch.setattr("murakkab_jupyter.cluster.engines.keys.is_private", lambda _: False)
         with pytest.raises(ClusterError, match="in the clear"):
             starting.attach(server.url, name="another", key_env="EMPTY_ONE", ask_key=lambda _: KEY)
     starting.detach("keyed")

@@ -1,0 +1,185 @@
+"""What a server on this host spends: counters are fake at their lowest level, processes are real."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from murakkab_jupyter.agents.served.endpoint import Endpoint
+from murakkab_jupyter.cluster.measuring.engines import Workload, measure_engine
+from murakkab_jupyter.cluster.measuring.joules import ServerMeter, busy_cpu_s, cpu_s_of, listeners
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.hosts import HostPower
+from murakkab_jupyter.energy.nvml import NvmlMeter
+from murakkab_jupyter.energy.rapl import RaplMeter
+from murakkab_jupyter.notebook.views.curve import curve_view
+from tests.agents.served.fake_openai import fake_server
+from tests.energy.test_nvml import FakeGpu, FakePynvml
+from tests.energy.test_rapl import fake_zone
+
+POWER = HostPower(Figure(10.0, "W", source="prior"), Figure(5.0, "W", source="prior"))
+SHORT = Workload(words=8, tokens=4, rounds=2, least=4)
+
+
+class Clock:
+    """CPU-seconds that a test says."""
+
+    def __init__(self) -> None:
+        self.server_s = self.host_s = 100.0
+
+    def meter(
+        self, folder: Path, *, gpu: NvmlMeter | None = None, pids: tuple[int, ...] = (1,)
+    ) -> ServerMeter:
+        return ServerMeter(
+            8000,
+            POWER,
+            4,
+            gpu=gpu or NvmlMeter(FakePynvml()),
+            package=RaplMeter(folder),
+            pids=lambda port: pids if port == 8000 else (),
+            cpu_clock=lambda found: self.server_s if found else 0.0,
+            host_clock=lambda: self.host_s,
+        )
+
+
+@pytest.fixture
+def fast(monkeypatch) -> None:
+    """Ten seconds pass between any two looks at the clock."""
+    ticks = iter(range(0, 10_000, 10))
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(ticks)))
+
+
+def test_of_the_packages_a_server_gets_the_idle_and_its_share_of_the_rest(tmp_path, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    zone, clock = fake_zone(tmp_path, "intel-rapl:0", "package-0", 0), Clock()
+    meter = clock.meter(tmp_path)
+    meter.start()
+    now[0], clock.server_s, clock.host_s = (
+        2.0,
+        103.0,
+        104.0,
+    )  # three of the four busy seconds are the server's
+    (zone / "energy_uj").write_text("60000000")
+    reading = meter.stop()
+    assert reading.boundary == "package"
+    assert reading.energy_j.value == pytest.approx(20.0 + 40.0 * 0.75)  # 10 W for 2 s, and 75 % of the rest
+    assert (reading.energy_j.method, reading.energy_j.source) == ("counter", "measured")
+    assert "75% of the rest" in reading.energy_j.note
+
+
+def test_without_a_counter_the_node_is_estimated_as_runs_do_it_and_says_so(tmp_path, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    clock = Clock()
+    meter = clock.meter(tmp_path)
+    for _ in range(2):  # it may be started again
+        meter.start()
+        now[0], clock.server_s = now[0] + 2.0, clock.server_s + 3.0
+        reading = meter.stop()
+        assert reading.energy_j.value == pytest.approx(2 * 10.0 + 3 * 5.0)
+        assert (reading.boundary, reading.energy_j.method, reading.energy_j.source) == (
+            "node",
+            "estimate",
+            "prior",
+        )
+        assert "CPU-seconds x watts" in reading.energy_j.note
+
+
+def test_gpus_are_counted_before_all_else(tmp_path) -> None:
+    nvml = FakePynvml([FakeGpu(energy_mj=1_000)])
+    meter = Clock().meter(tmp_path, gpu=NvmlMeter(nvml, environment={}))
+    meter.start()
+    nvml.gpus[0].energy_mj = 5_000
+    reading = meter.stop()
+    meter.close()
+    assert (reading.boundary, reading.energy_j.value) == ("gpu", pytest.approx(4.0))
+
+
+@pytest.mark.parametrize(
+    ("pids", "why"),
+    [
+        ((), "nobody here may see which process the server is"),
+        ((os.getpid(),), "in the very process that asks it"),
+        ((1,), "its process does next to nothing here"),
+    ],
+)
+def test_where_nobody_can_say_it_is_not_metered_with_the_reason(tmp_path, pids, why) -> None:
+    meter = Clock().meter(tmp_path, pids=pids)
+    meter.start()
+    reading = meter.stop()
+    assert not reading.energy_j.known
+    assert reading.energy_j.note.startswith("not metered: ")
+    assert why in reading.energy_j.note
+
+
+BUSY = """
+import socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+while True:
+    pass
+"""
+
+
+@pytest.fixture
+def busy() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    process = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    yield process, int(process.stdout.readline())
+    process.kill()
+    process.wait()
+
+
+def test_the_processes_of_a_port_and_their_cpu_seconds_are_found(busy) -> None:
+    process, port = busy
+    assert listeners(port) == {process.pid}
+    before, host = cpu_s_of([process.pid]), busy_cpu_s()
+    meter = ServerMeter(port, POWER, 4, gpu=NvmlMeter(FakePynvml()), package=RaplMeter(Path("/nowhere")))
+    meter.start()
+    while cpu_s_of([process.pid]) < before + 0.3:
+        pass
+    reading = meter.stop()
+    assert reading.energy_j.method == "estimate"
+    assert reading.cpu_s >= 0.25
+    assert busy_cpu_s() > host
+    assert listeners(1) == frozenset()
+
+
+def test_a_curve_says_how_its_joules_were_got_or_why_there_are_none(tmp_path, fast) -> None:
+    with fake_server() as server:
+        endpoint = Endpoint(server.url, "fake-model")
+        none = measure_engine(endpoint, host="here", at=[1], workload=SHORT)
+        assert none.points[0].j_per_token is None
+        assert "in the very process that asks it" in none.metered.note
+        assert "Joules a token are not metered" in curve_view(none).text
+
+        class Spending:
+            """A server that keeps a core busy for ten seconds between any two looks."""
+
+            def __call__(self, found: object) -> float:
+                self.s = getattr(self, "s", 0.0) + 10.0
+                return self.s
+
+        meter = ServerMeter(
+            8000, POWER, 4, gpu=NvmlMeter(FakePynvml()), package=RaplMeter(tmp_path), pids=lambda _: (1,),
+            cpu_clock=Spending(), host_clock=lambda: 0.0,
+        )  # fmt: skip
+        some = measure_engine(endpoint, host="here", at=[1], workload=SHORT, meter=meter)
+    assert (some.metered.boundary, some.metered.method) == ("node", "estimate")
+    assert some.points[0].j_per_token > 0
+    assert "A token (node, estimate)" in curve_view(some).text
+    assert "are an estimate, as no counter reads them" in curve_view(some).text
+
+
+def test_a_server_elsewhere_is_not_metered() -> None:
+    from murakkab_jupyter.cluster.measuring.engines import meter_of, metered
+
+    far = Endpoint("http://gpu-host:8000/v1", "m")
+    assert meter_of(far) is None
+    assert "gpu-host is another host" in metered([], [], far).note
