@@ -60,7 +60,7 @@ def test_attached_in_a_terminal_it_serves_the_next_command(place, capsys) -> Non
         text=True,
         check=False,
     )
-    assert done.returncode == 2
+    assert done.returncode == 4
     assert "Step said cannot be done here: mine: " in done.stderr
     assert "See to the server and plan again" in done.stderr
     assert "cannot be reached" in done.stderr

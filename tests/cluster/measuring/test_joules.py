@@ -136,7 +136,8 @@ def busy() -> Iterator[tuple[subprocess.Popen[str], int]]:
     process.wait()
 
 
-def test_the_processes_of_a_port_and_their_cpu_seconds_are_found(busy) -> None:
+def test_the_processes_of_a_port_and_their_cpu_seconds_are_found(busy, monkeypatch) -> None:
+    monkeypatch.setattr("murakkab_jupyter.cluster.measuring.joules.LEAST", 1e-6)  # others may want the cores
     process, port = busy
     assert listeners(port) == {process.pid}
     before, host = cpu_s_of([process.pid]), busy_cpu_s()
@@ -160,10 +161,10 @@ def test_a_curve_says_how_its_joules_were_got_or_why_there_are_none(tmp_path, fa
         assert "Joules a token are not metered" in curve_view(none).text
 
         class Spending:
-            """A server that keeps a core busy for ten seconds between any two looks."""
+            """A server that keeps every core busy."""
 
             def __call__(self, found: object) -> float:
-                self.s = getattr(self, "s", 0.0) + 10.0
+                self.s = getattr(self, "s", 0.0) + 1e6  # more than any clock here passes
                 return self.s
 
         meter = ServerMeter(
