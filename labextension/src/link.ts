@@ -10,6 +10,8 @@ import { readState } from './data';
 
 const TARGET = 'murakkab';
 const PATIENCE_MS = 4000;
+/** So often a kernel that is free is asked before it is said that it does not answer. */
+const TRIES = 2;
 /** A busy kernel with subshells answers within this time; one without cannot. */
 const BUSY_MS = 3500;
 const MOMENT_MS = 500;
@@ -22,6 +24,8 @@ export type Situation =
   | 'starting'
   | 'dead'
   | 'asking'
+  | 'silent'
+  | 'not-python'
   | 'not-loaded'
   | 'other-version'
   | 'live';
@@ -48,6 +52,8 @@ export class KernelLink {
   private ours = false;
   /** Whether to ask again if the kernel closes the comm: a cell has named us since it was opened. */
   private again = false;
+  /** How often this kernel was asked, free as it was, without an answer. */
+  private unheard = 0;
   /** What messages of executions have said since this kernel was met; null before the first. */
   private executing: boolean | null = null;
   private readonly _changed = new Signal<this, void>(this);
@@ -75,6 +81,18 @@ export class KernelLink {
    */
   get busy(): boolean {
     return this.executing ?? this.kernel?.status === 'busy';
+  }
+
+  /** Whether the notebook in front is known to be in another language. */
+  private get foreign(): boolean {
+    return !['', 'python'].includes((this.panel?.model?.defaultKernelLanguage ?? '').toLowerCase());
+  }
+
+  /** Ask a kernel again that did not answer. */
+  askAgain(): void {
+    this.unheard = 0;
+    this.drop();
+    this.ask(true);
   }
 
   /** Somebody looks at the panel: ask the kernel, if it has not been asked. */
@@ -161,6 +179,7 @@ export class KernelLink {
   private onStatus(_: unknown, status: Kernel.Status): void {
     if (status === 'restarting' || status === 'autorestarting' || status === 'dead') {
       this.executing = null;
+      this.unheard = 0;
       this.drop();
       this.set(status === 'dead' ? 'dead' : 'starting');
     } else if (this.situation === 'starting' && (status === 'idle' || status === 'busy')) {
@@ -176,6 +195,7 @@ export class KernelLink {
     this.kernel?.iopubMessage.disconnect(this.onMessage, this);
     this.kernel = kernel;
     this.executing = null;
+    this.unheard = 0;
     kernel?.iopubMessage.connect(this.onMessage, this);
     if (!this.session) {
       this.set('no-notebook');
@@ -200,7 +220,9 @@ export class KernelLink {
       if (!this.executing && this.ours) {
         // A cell that names us has run: the kernel may answer now.
         this.ours = false;
-        if (!this.comm) {
+        if (this.unheard >= TRIES) {
+          this.askAgain();
+        } else if (!this.comm) {
           this.ask();
         } else if (this.situation !== 'live') {
           this.again = true; // it has been asked, and will answer
@@ -227,6 +249,7 @@ export class KernelLink {
     comm.onMsg = message => {
       if (mine()) {
         this.state = readState(message.content.data);
+        this.unheard = 0;
         this.heard = new Date();
         this.set(this.state ? 'live' : 'other-version');
       }
@@ -251,13 +274,21 @@ export class KernelLink {
     this.patience(comm);
   }
 
-  /** A kernel that is free answers at once; what was sent while it restarted is lost, so it is asked again. */
+  /**
+   * A kernel that is free answers at once; what was sent while it restarted is lost, so it is asked again. One that
+   * still says nothing is listened to, and what can be done is said.
+   */
   private patience(comm: Kernel.IComm): void {
     window.setTimeout(() => {
       if (this.comm !== comm || this.situation !== 'asking') {
         return;
       }
       if (this.kernel?.status === 'idle') {
+        this.unheard += 1;
+        if (this.unheard >= TRIES) {
+          this.set(this.foreign ? 'not-python' : 'silent');
+          return;
+        }
         this.drop();
         this.ask(true);
       } else {

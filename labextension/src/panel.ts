@@ -322,6 +322,10 @@ export class MurakkabPanel extends Widget {
         )
       );
     }
+    if (situation === 'silent' || situation === 'not-python') {
+      replace(this.body, button({ class: 'jp-murakkab-button', 'data-key': 'again' }, () => this.link.askAgain(), 'Ask again'));
+      return;
+    }
     if (situation === 'not-loaded') {
       replace(
         this.body,

@@ -7,9 +7,8 @@ import { readBill } from './data';
 import { el } from './dom';
 import type { Drawing } from './drawing';
 import { record, text } from './raw';
-import { RESULTS_TYPE, readResults } from './results';
 import type { Kind, Sheet } from './sheets';
-import { FRONTIER_TYPE, PLAN_TYPE, RUN_TYPE, readSheet, slotName } from './sheets';
+import { FRONTIER_TYPE, PLAN_TYPE, RESULTS_TYPE, RUN_TYPE, readSheet, slotName } from './sheets';
 
 /** What says all that the HTML says. */
 interface Drawn {
@@ -74,7 +73,7 @@ async function drawSheet(kind: Kind, sheet: Sheet | null, act?: (message: Record
     return null;
   }
   const { drawing } = await import('./drawing');
-  const drawn = drawing(kind, sheet, message => drawn?.said(act?.(message) ?? ''));
+  const drawn = drawing(kind, sheet, { act: message => drawn?.said(act?.(message) ?? '') });
   return drawn;
 }
 
@@ -103,13 +102,12 @@ async function drawFrontier(data: Data, take: Take): Promise<Drawn | null> {
   return { nodes: [slot], gone: drawn.gone };
 }
 
+/** What a run made; the stills are in the HTML beside it, which is only read: nothing of it runs or is fetched. */
 async function drawResults(data: Data, put: Put): Promise<Drawn | null> {
-  const results = readResults(data[RESULTS_TYPE]);
-  if (!results) {
-    return null;
-  }
-  const view = await import('./resultsview');
-  return { nodes: [view.resultsView(results, view.stills(data['text/html']), put)] };
+  const { drawing } = await import('./drawing');
+  const place = new DOMParser().parseFromString(text(data['text/html']), 'text/html');
+  const drawn = drawing('results', data[RESULTS_TYPE], { put, place });
+  return drawn && { nodes: [drawn.node], gone: drawn.gone };
 }
 
 /** What a run made, how it went, and its bill, in the order of the HTML. */

@@ -8,6 +8,7 @@ import { record } from './raw';
 export const PLAN_TYPE = 'application/vnd.murakkab.plan+json';
 export const FRONTIER_TYPE = 'application/vnd.murakkab.frontier+json';
 export const RUN_TYPE = 'application/vnd.murakkab.run+json';
+export const RESULTS_TYPE = 'application/vnd.murakkab.results+json';
 
 export type Kind = 'plan' | 'frontier' | 'run';
 

@@ -7,13 +7,14 @@ interface MurakkabView {
 }
 
 type MurakkabDraw = (
-  kit: unknown,
+  kit: Record<string, unknown>,
   root: HTMLElement,
-  act: (message: Record<string, unknown>) => void
+  act: (message: Record<string, unknown>) => void,
+  place?: ParentNode
 ) => MurakkabView;
 
 declare module '*/views/js/kit.js' {
-  export const kit: unknown;
+  export const kit: Record<string, unknown>;
 }
 
 declare module '*/views/js/plan.js' {
@@ -27,6 +28,11 @@ declare module '*/views/js/frontier.js' {
 }
 
 declare module '*/views/js/run.js' {
+  const draw: MurakkabDraw;
+  export default draw;
+}
+
+declare module '*/views/js/results.js' {
   const draw: MurakkabDraw;
   export default draw;
 }

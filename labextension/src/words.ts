@@ -27,6 +27,10 @@ export function situationWords(situation: Situation, busy: boolean): string {
       return busy
         ? 'The kernel is busy and has not answered yet; it will when its cell has ended.'
         : 'Asking the kernel.';
+    case 'silent':
+      return 'The kernel is free, but does not answer the panel: messages beside cells (comms) do not reach it. Restart it, then load Murakkab. Cells and their outputs work without the panel.';
+    case 'not-python':
+      return 'This kernel does not answer the panel: it is not a Python kernel. Choose one by Kernel > Change Kernel.';
     case 'not-loaded':
       return 'This kernel has not loaded Murakkab.';
     case 'other-version':

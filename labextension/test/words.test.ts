@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { PanelState } from '../src/data';
 import { readState } from '../src/data';
-import { VERBS, obstacle, schedulerWords } from '../src/words';
+import { VERBS, obstacle, schedulerWords, situationWords } from '../src/words';
 
 const flow = { name: 'news', steps: 2, goal: '', planned: true, latest: true };
 
@@ -59,4 +59,9 @@ test('a scheduler is told by its host, not by its port', () => {
   assert.equal(schedulerWords('tcp://10.0.0.1:8786'), 'on 10.0.0.1');
   assert.equal(schedulerWords('inproc://10.0.0.1/7/1'), 'on this host');
   assert.equal(schedulerWords('tcp://lab:8786'), 'on lab');
+});
+
+test('a kernel that does not answer says why, and what to do', () => {
+  assert.match(situationWords('silent', false), /comms.*Restart it, then load Murakkab/);
+  assert.match(situationWords('not-python', false), /not a Python kernel.*Change Kernel/);
 });

@@ -48,15 +48,21 @@ class Room:
 
     def take(self, place: Place, size: int) -> None:
         """Count `size` bytes more for a cell."""
-        self._held[place.key] = (place.execution, self._own(place) + size)
+        self._held[place.key] = (place.execution, self.held(place) + size)
+
+    def replace(self, place: Place, before: int, after: int) -> None:
+        """Count `after` bytes for what took the place of `before`; a cell that was run again since does not show it any more."""
+        if self._held.get(place.key, (None, 0))[0] == place.execution:
+            self.take(place, after - before)
 
     def fits(self, place: Place, size: int) -> bool:
         """Whether `size` bytes more in a cell leave room for the brief forms of what comes after."""
         limit = self._limit_bytes()
         others = sum(held for key, (_, held) in self._held.items() if key != place.key)
-        return limit <= 0 or others + self._own(place) + size <= FULL_SHARE * limit
+        return limit <= 0 or others + self.held(place) + size <= FULL_SHARE * limit
 
-    def _own(self, place: Place) -> int:
+    def held(self, place: Place) -> int:
+        """Bytes that this execution of a cell shows."""
         execution, held = self._held.get(place.key, (place.execution, 0))
         return held if execution == place.execution else 0
 

@@ -12,7 +12,7 @@ from IPython import display as ipython_display
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.notebook.hub import MISSING, Hub, installed, slot
 from murakkab_jupyter.notebook.room import Place, Room, saved_bytes
-from murakkab_jupyter.notebook.show import brief_bundle, run_bundle
+from murakkab_jupyter.notebook.show import RESULTS_TYPE, brief_bundle, run_bundle
 from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view
 from murakkab_jupyter.notebook.views.html import Bundle
 from murakkab_jupyter.notebook.views.plan import plan_view
@@ -62,6 +62,28 @@ display: Any = ipython_display.display
 """IPython's, which is not typed."""
 
 
+class Output:
+    """An output whose content may change, counted where it stands."""
+
+    def __init__(self, room: Room, place: Place, bundle: Bundle, *, redraws: bool) -> None:
+        self._room = room
+        self._place = place
+        data = bundle_data(bundle)
+        self._bytes = saved_bytes(data)
+        room.take(place, self._bytes)
+        self.handle: Any = display(data, raw=True, display_id=redraws)
+
+    def put(self, bundle: Bundle) -> None:
+        """Show another bundle in its place, where the front end can."""
+        if self.handle is None:
+            return
+        data = bundle_data(bundle)
+        size = saved_bytes(data)
+        self._room.replace(self._place, self._bytes, size)
+        self._bytes = size
+        self.handle.update(data, raw=True)
+
+
 class Screen:
     """The outputs of one notebook.
 
@@ -90,7 +112,7 @@ class Screen:
         self.place = place
         self.hub = Hub(wanted)
         self._wanted = wanted
-        self._plans: dict[str, tuple[Any, str | None]] = {}
+        self._plans: dict[str, tuple[Output, str | None]] = {}
         self._told = False
 
     @property
@@ -111,22 +133,21 @@ class Screen:
         workflow = one.declaration.workflow
         view = self.hub.open("plan", plan_sheet(plan, workflow)) if self.live else None
         bundle = plan_view(plan, workflow)
-        data = bundle_data(bundle if view is None else slot(bundle, view))
-        self.room.take(self.place(), saved_bytes(data))
-        handle = display(data, raw=True, display_id=self.redraws)
-        self._plans[one.name] = (handle, view)
+        shown = bundle if view is None else slot(bundle, view)
+        output = Output(self.room, self.place(), shown, redraws=self.redraws)
+        self._plans[one.name] = (output, view)
         self.say_still()
 
     def replan(self, one: Declared, plan: Plan) -> None:
         """Put another plan in the place of the one that was shown last."""
-        handle, view = self._plans.get(one.name, (None, None))
-        if handle is None:
+        output, view = self._plans.get(one.name, (None, None))
+        if output is None:
             return
         workflow = one.declaration.workflow
         bundle = plan_view(plan, workflow)
         if view is not None:
             self.hub.update(view, plan_sheet(plan, workflow))
-        put(bundle if view is None else slot(bundle, view), handle)
+        output.put(bundle if view is None else slot(bundle, view))
 
     # --- frontiers --------------------------------------------------------------------------------------------
 
@@ -147,16 +168,14 @@ class Screen:
                 raise UsageError(msg)
             self.replan(one, one.take(plans[number - 1], number))
             self.hub.update(view, frontier_sheet(plans, chosen=one.plan, name=one.name))
-            put(slot(static(), view), handle)
+            output.put(slot(static(), view))
             return (
                 f"Plan {number} is taken: %murakkab run {one.name} runs it. "
                 f"In a cell, %murakkab frontier {one.name} --take {number} does the same."
             )
 
         view = self.hub.open("frontier", frontier_sheet(plans, chosen=one.plan, name=one.name), take)
-        data = bundle_data(slot(static(), view))
-        self.room.take(self.place(), saved_bytes(data))
-        handle = display(data, raw=True, display_id=True)
+        output = Output(self.room, self.place(), slot(static(), view), redraws=True)
 
     def put(self, bundle: Bundle) -> None:
         """Show what stays as it is."""
@@ -179,6 +198,8 @@ class Screen:
         if self.redraws and not self.room.fits(place, saved_bytes(bundle_data(bundle))):
             bundle = brief_bundle(run)
         self.room.take(place, saved_bytes(bundle_data(bundle)))
-        if not self.live or "data-murakkab-card" not in bundle.html:
+        told = bundle.data.get(RESULTS_TYPE)
+        # Where there is nothing to look among, the static form says it all.
+        if not self.live or not isinstance(told, dict) or not told["groups"]:
             return bundle
-        return slot(bundle, self.hub.open("results", {}))
+        return slot(bundle, self.hub.open("results", told))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from murakkab_jupyter.notebook.views.agents import agents_view
 from murakkab_jupyter.notebook.views.bill import bill_json, bill_view
 from murakkab_jupyter.notebook.views.curve import curve_view
 from murakkab_jupyter.notebook.views.engines import engines_view
-from murakkab_jupyter.notebook.views.figures import figure, figure_text, legend
+from murakkab_jupyter.notebook.views.figures import figure, figure_text, legend, origin
 from murakkab_jupyter.notebook.views.found import RESULTS_TYPE, results_json
 from murakkab_jupyter.notebook.views.frontier import frontier_view
 from murakkab_jupyter.notebook.views.html import Bundle, Cell, once
@@ -137,8 +138,24 @@ def brief_bundle(run: Run) -> Bundle:
         f"In brief, to keep this notebook small: `{name}` in a cell shows every result and the bill. "
         "`%config MurakkabMagics.saved_kb = 0` lifts the limit."
     )
+    brief += f" {reach(run, name)}"
     results = results_view(run_results(run, pictures=False), title=f"Results ({run.status})", brief=brief)
     return join(results, run_view(state_of(run), bars=False))
+
+
+MOST_OUTPUTS = 8
+
+
+def reach(run: Run, name: str) -> str:
+    """How to come by the values of each step at the end of a workflow: `name.outputs["gist"]`, and how many there are."""
+    made = [(step.name, len(run.store.outputs(step.name))) for step in run.workflow.sinks()]
+    said = [
+        f"`{name}.outputs[{json.dumps(step, ensure_ascii=False)}]` has {count} {'value' if count == 1 else 'values'}"
+        for step, count in made[:MOST_OUTPUTS]
+    ]
+    rest = len(made) - len(said)
+    more = f"; {rest} more steps are in `{name}.outputs`" if rest else ""
+    return f"{', '.join(said)}{more}; `{name}.to_pandas()` has all in a table."
 
 
 def status_row(run: Run) -> dict[str, Any]:
@@ -188,10 +205,16 @@ def model(weight: Any, state: Any) -> tables.Model:
 
 def profile_view(rows: list[dict[str, Any]]) -> Bundle:
     """What is known of agents: one call of one item of ordinary size on one core."""
-    keys = ("call_s", "call_cpu_s", "load_s", "memory", "quality")
+    titles = {
+        "call_s": "One call",
+        "call_cpu_s": "Its CPU time",
+        "load_s": "Loading",
+        "memory": "Memory",
+        "quality": "Quality",
+    }
     shown = []
     for row in rows:
-        figures: list[Figure | None] = [row[key] for key in keys]
+        figures: list[Figure | None] = [row[key] for key in titles]
         shown.append(
             [
                 Cell(row["agent"], row["capability"]),
@@ -199,19 +222,16 @@ def profile_view(rows: list[dict[str, Any]]) -> Bundle:
                 *(Cell(figure_text(one), markup=figure(one)) for one in figures),
             ]
         )
-    marks = legend(row[key] for row in rows for key in keys)
+    marks = legend(row[key] for row in rows for key in titles)
     return tables.table_view(
         "Profile",
         [
             ("Agent", "left"),
             ("Work", "left"),
-            ("One call", "right"),
-            ("Its CPU time", "right"),
-            ("Loading", "right"),
-            ("Memory", "right"),
-            ("Quality", "right"),
+            *((title, "right") for title in titles.values()),
         ],
         shown,
         detail="one call of one item of ordinary size, on one core of this host",
         notes=[marks, "Every run refines these."],
+        origins={row["agent"]: {title: origin(row[key]) for key, title in titles.items()} for row in rows},
     )

@@ -107,3 +107,25 @@ def test_a_panel_that_nobody_looks_at_is_told_nothing(desk):
     assert said(desk, 3) == "0"
     desk.panel()
     desk.status("Connected.")
+
+
+def test_a_kernel_that_hears_no_comms_is_said_to_and_what_to_do(desk):
+    deaf = "kernel = get_ipython().kernel\nheard = kernel.shell_handlers['comm_open']\n"
+    deaf += "kernel.shell_handlers['comm_open'] = lambda *_: None"
+    cells = (deaf, "kernel.shell_handlers['comm_open'] = heard", "%load_ext murakkab_jupyter")
+    desk.lab.write("deaf.ipynb", *(code(one) for one in cells))
+    desk.open("deaf.ipynb")
+    desk.run(0)
+    panel = desk.panel()
+    desk.status("Asking the kernel.")
+    desk.status("Restart it, then load Murakkab.")
+    assert serious(desk.page) == []
+    # It is asked again when one wishes, and when a cell has named us.
+    panel.get_by_role("button", name="Ask again").click()
+    desk.status("Asking the kernel.")
+    desk.status("Restart it, then load Murakkab.")
+    desk.run(1)
+    desk.run(2)
+    desk.status("Connected.")
+    assert panel.get_by_role("button", name="Ask again").count() == 0
+    assert desk.said == []

@@ -154,7 +154,7 @@ def test_a_saved_plan_frontier_or_run_from_anybody_is_only_text(desk):
     plan.get_by_text("All figures in a table").click()
     run.locator(".mk-bar").first.focus()
     run.locator(".jp-murakkab-bill").wait_for()
-    alone.locator(".jp-murakkab-results :is(.jp-murakkab-card, tbody tr)").first.wait_for()
+    alone.locator(".jp-murakkab-results :is(.mk-item, tbody tr)").first.wait_for()
     unread.get_by_text("results", exact=True).wait_for()
     frontier.locator(".mk-point").last.focus()
     # It puts a cell below.

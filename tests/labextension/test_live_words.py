@@ -9,6 +9,7 @@ import pytest
 
 from murakkab_jupyter.core.kinds import Answer, Evidence, Scene
 from murakkab_jupyter.notebook.hub import hub_module, slot, source
+from murakkab_jupyter.notebook.views.found import results_json
 from murakkab_jupyter.notebook.views.html import Bundle
 from murakkab_jupyter.notebook.views.results import Results, results_view
 from tests.labextension.test_sheets import sheets
@@ -61,7 +62,31 @@ def test_evidence_leads_to_the_scene_of_its_own_file(page):
         "scenes": {key: Scene(clip, 0.0, 5.0) for key, clip in zip(keys, clips, strict=True)},
         "answer": {(("videos", 1),): Answer("Yes.", (Evidence("/b/clip.mp4", 1.0, 2.0),))},
     }
-    drawn(page, {"results": {}}, {"results": results_view(Results(samples.newsroom(), values))})
-    page.locator(".mk-lead").click()
-    found = page.evaluate("[...document.querySelectorAll('.mk-found')].map(one => one.dataset.murakkabCard)")
-    assert found == ["videos 1 / scenes 0"]
+    results = Results(samples.newsroom(), values)
+    drawn(page, {"results": results_json(results)}, {"results": results_view(results)})
+    page.locator(".mk-evidence .mk-link").click()
+    assert page.evaluate("document.activeElement.innerText").startswith("b/clip.mp4 0:00–0:05")
+
+
+def test_live_results_stand_in_the_place_of_static_ones_with_their_stills(page):
+    results = samples.results()
+    drawn(page, {"results": results_json(results)}, {"results": results_view(results)})
+    assert not page.locator(".ms-card").first.is_visible()
+    stills = page.evaluate(
+        "[...document.querySelectorAll('.mk-item img')].map(one => one.getAttribute('src'))"
+    )
+    own = page.evaluate("[...document.querySelectorAll('.ms-card img')].map(one => one.getAttribute('src'))")
+    assert stills == own != []
+    # Without a notebook to put it into, no button offers to put a line there.
+    assert page.get_by_role("button", name="Put that into a cell").count() == 0
+    page.get_by_label("Find in these results").fill("no such words anywhere")
+    page.get_by_text(f"0 of {len(results.values['scenes'])} items").wait_for()
+    assert page.locator(".mk-item:visible").count() == 0
+
+
+def test_long_live_results_say_where_the_rest_is(page):
+    results = samples.results(70)
+    said = drawn(page, {"results": results_json(results)}, {"results": results_view(results)})
+    assert "60 of 70 shown" in said  # what is drawn has had every button pressed
+    assert "All are in newsroom.to_pandas() where it ran." in said
+    assert page.get_by_role("button", name="Put that into a cell").count() == 0

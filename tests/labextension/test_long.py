@@ -63,7 +63,7 @@ def test_some_cards_are_shown_and_more_on_demand_and_the_rest_is_a_line_away(des
     desk.lab.write("long.ipynb", code("1", [output(scenes())]))
     desk.open("long.ipynb", kernel=False)
     view = desk.output(0).locator(".jp-murakkab-results")
-    cards = view.locator(".jp-murakkab-card:visible")
+    cards = view.locator(".mk-item:visible")
     scenes_bar = view.get_by_role("group", name="How many videos/scenes are shown")
     scenes_bar.get_by_text(f"12 of {SCENES} shown").wait_for()
     assert cards.count() == 12
@@ -72,19 +72,19 @@ def test_some_cards_are_shown_and_more_on_demand_and_the_rest_is_a_line_away(des
     scenes_bar.get_by_text(f"24 of {SCENES} shown").wait_for()
     assert cards.count() == 24
     # Whoever asked by key goes on where the new ones begin.
-    focused = "one => [...document.querySelectorAll('.jp-murakkab-card')].indexOf(document.activeElement)"
+    focused = "one => [...document.querySelectorAll('.mk-item')].indexOf(document.activeElement)"
     assert view.evaluate(focused) == 12
 
     # Words are looked for among all that are kept, and where there are more it is said.
     find = view.get_by_label("Find in these results")
     find.fill("scene")
-    view.locator(".jp-murakkab-found", has_text="of 60 items that are kept here").wait_for()
+    view.locator(".mk-hits", has_text="of 60 items that are kept here").wait_for()
     assert not scenes_bar.is_visible()
     find.fill("")
     assert cards.count() == 24
 
     # Evidence, of which some is shown at first, leads to a scene that was not shown yet.
-    proofs = view.locator(".jp-murakkab-evidence li:visible")
+    proofs = view.locator(".mk-evidence li:visible")
     assert proofs.count() == 6
     view.get_by_role("group", name="How many pieces of evidence").get_by_text("6 of 10 shown").wait_for()
     view.get_by_role("group", name="How many pieces of evidence").get_by_role("button").first.click()
@@ -120,7 +120,7 @@ def test_rows_failures_and_long_texts_say_what_they_leave_out(desk):
     failures = view.get_by_role("group", name="How many failures are shown")
     failures.get_by_text("10 of 15 shown").wait_for()
     failures.get_by_role("button", name="Show 5 more").click()
-    assert view.locator(".jp-murakkab-failures li:visible").count() == 15
+    assert view.locator(".mk-failures li:visible").count() == 15
     assert not failures.is_visible()
     view.get_by_role("button", name="All of story").click()
     view.get_by_text('4,000 of 14,999 characters; all: digest.outputs["story"]').wait_for()

@@ -15,13 +15,13 @@ READ = """area => {
   const table = label => all(`table[aria-label="${label}"] tbody tr`).map(row => [...row.children].map(words));
   const still = card => card.querySelector('img')?.src ?? null;
   return {
-    cards: all('.ms-card, .jp-murakkab-card').map(card => ({
+    cards: all('.ms-card, .mk-item').map(card => ({
       where: card.getAttribute('aria-label'),
       still: still(card),
       wide: card.querySelector('img')?.getBoundingClientRect().width ?? 0,
-      fields: all('.ms-field, .jp-murakkab-field', card).map(words)
+      fields: all('.ms-field, .mk-field', card).map(words)
     })),
-    evidence: all('[data-murakkab-evidence], .jp-murakkab-evidence li').map(words),
+    evidence: all('[data-murakkab-evidence], .mk-evidence li').map(words),
     bill: table('Bill: one row a step, then idle and total'),
     used: table('What was used, beside the plan').concat(table('What was used so far, beside the plan')),
     steps: table('Progress of each step').map(row => row.filter(Boolean)),

@@ -161,14 +161,14 @@ def test_an_answer_leads_to_its_scene_and_words_are_found_among_the_scenes(newsr
     desk.open(newsroom.name)
     results = desk.output(RUN).locator(".jp-murakkab-results")
     results.wait_for()
-    results.locator(".jp-murakkab-evidence button").first.click()
-    assert "jp-murakkab-card" in desk.page.evaluate("document.activeElement.className")
-    cards = results.locator(".jp-murakkab-card:visible")
+    results.locator(".mk-evidence button").first.click()
+    assert "mk-item" in desk.page.evaluate("document.activeElement.className")
+    cards = results.locator(".mk-item:visible")
     every = cards.count()
     assert every >= 3
-    clip = cards.first.locator(".jp-murakkab-card-head").inner_text().split()[0]
+    clip = cards.first.locator(".mk-item-head").inner_text().split()[0]
     results.get_by_label("Find in these results").fill(clip)
-    results.locator(".jp-murakkab-found", has_text="of").wait_for()
+    results.locator(".mk-hits", has_text="of").wait_for()
     assert 0 < cards.count() < every
     results.get_by_label("Find in these results").fill("no such words at all")
     results.get_by_text(f"0 of {every} items").wait_for()

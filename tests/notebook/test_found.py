@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from murakkab_jupyter.core.kinds import Answer, Evidence
+from murakkab_jupyter.core.kinds import Answer, Evidence, Scene
 from murakkab_jupyter.notebook.views.bill import bill_json
 from murakkab_jupyter.notebook.views.found import ALL_CHARS, LONGEST, results_json
 from murakkab_jupyter.notebook.views.results import MOST_CARDS, MOST_ROWS, Results, results_view
@@ -28,6 +28,25 @@ def test_an_answer_leads_to_the_scene_in_which_its_evidence_begins():
     assert (other["at"], timeless["at"]) == (None, None)
     group, item = first["at"]
     assert told["groups"][group]["items"][item]["item"] == "videos 0 / scenes 1"
+
+
+def test_evidence_leads_to_the_scene_of_its_own_file_where_two_share_a_name():
+    made = samples.values(2)["videos"][(("videos", 0),)]
+    clips = [replace(made, media=replace(made.media, path=f"/{one}/clip.mp4")) for one in "ab"]
+    keys = [(("videos", number), ("scenes", 0)) for number in range(2)]
+    found = (Evidence("/b/clip.mp4", 1.0, 2.0), Evidence("/c/clip.mp4", 1.0, 2.0))
+    values = {
+        "scenes": {key: Scene(clip, 0.0, 5.0) for key, clip in zip(keys, clips, strict=True)},
+        "answer": {(("videos", 1),): Answer("Yes.", found)},
+    }
+    told = results_json(Results(samples.newsroom(), values))
+    (group,) = told["groups"]
+    assert [one["where"] for one in group["items"]] == ["a/clip.mp4 0:00–0:05", "b/clip.mp4 0:00–0:05"]
+    proofs = told["answers"][0]["evidence"]
+    assert [(one["where"], one["at"]) for one in proofs] == [
+        ("b/clip.mp4 0:01–0:02", [0, 1]),
+        ("clip.mp4 0:01–0:02", None),
+    ]
 
 
 def test_a_scene_has_its_values_and_a_step_that_failed_on_it_is_marked():

@@ -24,6 +24,19 @@ def test_what_a_cell_shows_adds_up_and_is_no_hindrance_to_itself_when_run_again(
     assert room.fits(Place("a", 2), 600)
 
 
+def test_what_takes_the_place_of_something_is_counted_instead_of_it_unless_the_cell_was_run_again():
+    room = Room(lambda: 1000)
+    room.take(Place("a", 1), 100)
+    room.replace(Place("a", 1), 100, 600)
+    assert not room.fits(Place("b", 2), 101)
+    room.replace(Place("a", 1), 600, 100)
+    assert room.fits(Place("b", 2), 600)
+    room.take(Place("a", 3), 50)
+    room.replace(Place("a", 1), 100, 900)
+    room.replace(Place("never", 1), 0, 900)
+    assert room.fits(Place("b", 4), 650)
+
+
 def test_without_ids_each_execution_is_a_cell():
     room = Room(lambda: 1000)
     room.take(Place("", 1), 400)

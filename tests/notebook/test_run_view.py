@@ -27,7 +27,7 @@ from murakkab_jupyter.core.events import (
     WorkerChanged,
 )
 from murakkab_jupyter.notebook.views.plan import plan_view
-from murakkab_jupyter.notebook.views.run import MOST_LANES, run_sheet, run_view
+from murakkab_jupyter.notebook.views.run import MOST_LANES, MOST_STATIC_BARS, run_sheet, run_view
 from murakkab_jupyter.notebook.views.slots import MOST_MARKS
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.plan import Plan, Reservation
@@ -256,6 +256,16 @@ def test_the_static_time_line_says_in_words_when_each_step_ran_and_where_the_pla
     )
     assert (plain, marked) == (0, 1)
     assert shown.html.count("border-left:2px dashed") == len(sheet["lanes"])
+
+
+def test_what_each_bar_says_stands_in_the_page_and_not_in_titles_alone():
+    state = samples.run_state()
+    page = run_view(state).html
+    said = html.unescape(re.sub("<[^>]+>", "", page.split("Each bar in words", 1)[1]))
+    words = [bar[4] for bar in run_sheet(state, most_bars=MOST_STATIC_BARS)["bars"]]
+    assert len(words) >= 3
+    assert [one for one in words if one not in said] == []
+    assert "slot 1: " in said
 
 
 def test_a_run_without_bars_has_no_time_line_in_text():

@@ -37,6 +37,7 @@ from murakkab_jupyter.notebook.views.agents import agents_view
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_view
 from murakkab_jupyter.notebook.views.engines import engines_view
+from murakkab_jupyter.notebook.views.found import results_json
 from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view
 from murakkab_jupyter.notebook.views.html import STYLE, Bundle
 from murakkab_jupyter.notebook.views.plan import plan_view
@@ -218,7 +219,7 @@ def sheets(said: str) -> dict[str, object]:
         "plan": plan_sheet(evil_plan(said), samples.newsroom()),
         "frontier": frontier_sheet([evil_plan(said), samples.plan()], name=said),
         "run": run_sheet(evil_state(said)),
-        "results": {},
+        "results": results_json(evil_results(said)),
     }
 
 
@@ -264,9 +265,10 @@ const live = [...document.querySelectorAll('.murakkab-live')];
 return {
   hit: window.hit ?? null,
   asked: asked.map(one => one.ask),
-  drawn: live.map(one => one.dataset.murakkab ?? 'results'),
+  drawn: live.map(one => one.dataset.murakkab),
   text: live.map(one => one.textContent).join(' '),
-  strange: live.flatMap(one => [...one.querySelectorAll('script, img, iframe, a, style, object, embed')].map(two => two.outerHTML)),
+  strange: live.flatMap(one => [...one.querySelectorAll('script, img:not(.mk-still), iframe, a, style, object, embed')].map(two => two.outerHTML)),
+  stills: live.flatMap(one => [...one.querySelectorAll('img')].map(two => two.getAttribute('src').slice(0, 23))),
   handlers: live.flatMap(one => [...one.querySelectorAll('*')]).flatMap(one => one.getAttributeNames().filter(name => name.startsWith('on')))
 };
 """
@@ -307,6 +309,7 @@ def test_scripts_draw_what_they_are_told_as_text():
     assert errors == []
     assert found["hit"] is None
     assert found["strange"] == []
+    assert set(found["stills"]) == {"data:image/jpeg;base64,"}
     assert found["handlers"] == []
     assert set(found["drawn"]) == set(KINDS)
     assert "act" in found["asked"]  # the frontier's points and the stop button do something

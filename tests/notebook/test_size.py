@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 
@@ -102,6 +103,9 @@ def test_a_notebook_of_many_runs_stays_small_and_says_which_are_in_brief(kernel)
     for words in (last.html, last.text):
         assert "in a cell shows every result and the bill" in words
         assert "80 of 80" in words
+        plain = " ".join(html.unescape(re.sub("<[^>]+>|`", "", words)).split())
+        assert 'many.outputs["fields"] has 80 values' in plain
+    assert kernel.run('len(many.outputs["fields"]), many.to_pandas().shape[0] > 0').text == "(80, True)"
     assert "In brief" not in kernel.run("many").html
     assert kernel.run("%config MurakkabMagics.saved_kb = 0").error is None
     assert "In brief" not in kernel.run(RUN, timeout_s=180).html

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from murakkab_jupyter.core.figure import Figure, unknown
-from murakkab_jupyter.core.hosts import ClusterView, WorkerView
+from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
 from murakkab_jupyter.core.kinds import Answer, Box, Boxes, Evidence, Passage, Scene, Segment, Transcript
 from murakkab_jupyter.notebook import views as rooms
+from murakkab_jupyter.notebook.show import profile_view
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_json, bill_view
 from murakkab_jupyter.notebook.views.figures import amount, band, figure_text, timecode
@@ -39,7 +40,7 @@ from murakkab_jupyter.notebook.views.tables import (
     models_view,
     words_view,
 )
-from murakkab_jupyter.notebook.views.values import file_name, value_words
+from murakkab_jupyter.notebook.views.values import file_name, names_apart, value_words
 from murakkab_jupyter.planner.coverage import Coverage, Frontier
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Reservation
 from murakkab_jupyter.workflow.goal import Goal
@@ -257,23 +258,36 @@ def test_results_show_the_answer_with_its_evidence_before_the_cards():
         assert "bicycle (1 of 3)" in text
 
 
-def test_evidence_leads_to_its_own_card_where_files_of_two_folders_have_one_name():
+def test_files_of_one_name_are_told_apart_by_as_little_of_their_paths_as_does_it():
     made = samples.values(2)["videos"][(("videos", 0),)]
-    first, second = (replace(made, media=replace(made.media, path=f"/{one}/clip.mp4")) for one in "ab")
-    scenes = {
-        (("videos", number), ("scenes", 0)): Scene(video, 0.0, 5.0)
-        for number, video in enumerate((first, second))
+    paths = ("/x/monday/clip.mp4", "/x/tuesday/clip.mp4", "/x/monday/other.mp4")
+    videos = [replace(made, media=replace(made.media, path=path)) for path in paths]
+    values = {
+        "videos": {(("videos", number),): video for number, video in enumerate(videos)},
+        "scenes": {
+            (("videos", number), ("scenes", 0)): Scene(video, 0.0, 5.0) for number, video in enumerate(videos)
+        },
+        "answer": {(("videos", 1),): Answer("Four cars.", (Evidence(paths[1], 1.0, 2.0),))},
     }
-    answer = Answer("Four cars.", (Evidence("/b/clip.mp4", 1.0, 2.0), Evidence("/c/clip.mp4", 1.0, 2.0)))
-    shown = results_view(
-        Results(samples.newsroom(), {"scenes": scenes, "answer": {(("videos", 1),): answer}})
-    )
-    found = tags_of(shown)
-    cards = [a["data-murakkab-card"] for _, a in found if "data-murakkab-card" in a]
-    leads = [a.get("data-card") for _, a in found if "data-murakkab-evidence" in a]
-    assert len(set(cards)) == 2
-    assert leads == [cards[1], None]
-    assert "/b/" not in shown.html
+    shown = results_view(Results(samples.newsroom(), values))
+    headings = [a["aria-label"] for _, a in tags_of(shown) if a.get("class") == "ms-card"]
+    assert headings == ["monday/clip.mp4 0:00–0:05", "tuesday/clip.mp4 0:00–0:05", "other.mp4 0:00–0:05"]
+    for words in (words_of(shown), shown.text):
+        assert "tuesday/clip.mp4 0:01–0:02" in words
+        assert "monday/clip.mp4 0:00–0:05" in words
+        assert "/x/" not in words
+
+
+def test_names_that_tell_files_apart():
+    assert names_apart(["/a/one.mp4", "/a/two.mp4"]) == {}
+    assert names_apart(["clip.mp4", "b/clip.mp4"]) == {"b/clip.mp4": "b/clip.mp4"}
+    assert names_apart(["/a/x/clip.mp4", "/b/x/clip.mp4", "/b/y/clip.mp4"]) == {
+        "/a/x/clip.mp4": "a/x/clip.mp4",
+        "/b/x/clip.mp4": "b/x/clip.mp4",
+        "/b/y/clip.mp4": "y/clip.mp4",
+    }
+    assert names_apart(["C:\\a\\clip.mp4", "C:\\b\\clip.mp4"])["C:\\a\\clip.mp4"] == "a/clip.mp4"
+    assert names_apart([]) == {}
 
 
 def test_several_frames_keep_the_counts_of_their_objects():
@@ -356,6 +370,22 @@ def test_where_the_figures_of_a_frontier_come_from_is_printed():
         assert f"{note} :" in told
 
 
+def test_where_the_figures_of_a_cluster_and_a_profile_come_from_is_printed_in_page_and_text():
+    idle = Figure(31.0, "W", source="published", note="a data sheet")
+    worker = WorkerView("w", "h", 2, 8 * 10**9, power=HostPower(idle_w=idle))
+    row = {"agent": "reader", "capability": "reading", "work": 1.0, "unit": "page"}
+    row |= dict.fromkeys(("call_s", "call_cpu_s", "load_s", "memory"), Figure(2.0, "s", source="measured"))
+    row["quality"] = Figure(0.8, "1", source="prior", note="a guess")
+    cluster = cluster_view(ClusterView((worker,)))
+    for shown, told in (
+        (cluster, "published: a data sheet: Idle power"),
+        (profile_view([row]), "prior: a guess: Quality"),
+        (profile_view([row]), "measured: One call; Its CPU time; Loading; Memory"),
+    ):
+        for words in (words_of(shown).replace(" :", ":"), shown.text):
+            assert told in words.split("Where the figures come from", 1)[1]
+
+
 def test_the_text_of_a_plan_has_the_bands_of_its_steps():
     text = plan_view(samples.plan()).text
     assert "scenes: Time 2.17 s to 4.96 s, CPU time 3.36 s to 5.46 s" in text
@@ -377,7 +407,9 @@ def test_what_scrolls_in_a_live_view_is_reached_by_the_keyboard_and_has_a_name()
         for found in re.findall(r"\{ class: 'mk-(?:scroll|marks)'[^}]*\}", script.read_text())
     ]
     assert len(made) >= 4
-    assert [one for one in made if "tabindex: '0'" not in one or "'aria-label': '" not in one] == []
+    assert [
+        one for one in made if "tabindex: '0'" not in one or not re.search(r"'aria-label': ['`]", one)
+    ] == []
 
 
 def test_a_table_costs_little_more_than_what_it_says():

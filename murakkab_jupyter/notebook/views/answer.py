@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
-from murakkab_jupyter.core.kinds import Answer, Evidence
+from murakkab_jupyter.core.kinds import Answer
 from murakkab_jupyter.notebook.views.html import (
     ACCENT,
     BORDER,
@@ -18,7 +18,7 @@ from murakkab_jupyter.notebook.views.html import (
     tag,
     wrap_text,
 )
-from murakkab_jupyter.notebook.views.values import evidence_words, value_words
+from murakkab_jupyter.notebook.views.values import NAMES, evidence_words, value_words
 
 __all__ = ["answer_html", "answer_text", "answer_view"]
 
@@ -26,22 +26,17 @@ MOST_EVIDENCE = 12
 LONGEST_ANSWER = 1500
 
 
-def nowhere(_: Evidence) -> str:
-    return ""
-
-
 def answer_html(
-    said: Answer, *, head: str = "", question: str = "", card_of: Callable[[Evidence], str] = nowhere
+    said: Answer, *, head: str = "", question: str = "", names: Mapping[str, str] = NAMES
 ) -> Html:
-    """A box with the answer, and below it where it comes from; `card_of` names the card that a piece of evidence lies on."""
+    """A box with the answer, and below it where it comes from; `names` says what to call files that share a name."""
     proofs = [
         tag(
             "li",
-            tag("strong", evidence_words(one), style="font-weight:600"),
+            tag("strong", evidence_words(one, names), style="font-weight:600"),
             None if not one.text else tag("span", " “", shorten(one.text, 260), "”", style=MUTED),
             style="margin:2px 0",
             data_murakkab_evidence=True,
-            data_card=card_of(one) or None,
         )
         for one in said.evidence[:MOST_EVIDENCE]
     ]
@@ -62,7 +57,9 @@ def answer_html(
     )
 
 
-def answer_text(said: Answer, *, head: str = "", question: str = "") -> list[str]:
+def answer_text(
+    said: Answer, *, head: str = "", question: str = "", names: Mapping[str, str] = NAMES
+) -> list[str]:
     """The same as lines."""
     lines = [head] if head else []
     if question:
@@ -70,7 +67,7 @@ def answer_text(said: Answer, *, head: str = "", question: str = "") -> list[str
     lines.append(wrap_text(value_words(said, LONGEST_ANSWER), indent="  > "))
     for one in said.evidence[:MOST_EVIDENCE]:
         quote = f' "{shorten(one.text, 160)}"' if one.text else ""
-        lines.append(wrap_text(f"- {evidence_words(one)}{quote}", indent="    "))
+        lines.append(wrap_text(f"- {evidence_words(one, names)}{quote}", indent="    "))
     if more_words(said):
         lines.append(f"    {more_words(said)}")
     return lines

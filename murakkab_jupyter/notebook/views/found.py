@@ -13,7 +13,7 @@ from typing import Any
 from murakkab_jupyter.core.ancestry import Ancestry, Level, format_ancestry, format_level, is_prefix
 from murakkab_jupyter.core.kinds import Answer, Evidence, Passage, Transcript
 from murakkab_jupyter.notebook.views.failures import MOST_FAILURES
-from murakkab_jupyter.notebook.views.html import clean, shorten
+from murakkab_jupyter.notebook.views.html import clean, cleaned, shorten
 from murakkab_jupyter.notebook.views.results import (
     FEW_ROWS,
     HIDDEN,
@@ -62,7 +62,7 @@ def results_json(results: Results, *, title: str = "Results") -> dict[str, Any]:
         key: (number, index) for number, one in enumerate(groups) for index, key in enumerate(one.shown)
     }
     root = [step for step in rest if step.level == () and () in results.values.get(step.name, {})]
-    return {
+    told: dict[str, Any] = {
         "format": FORMAT,
         "title": title,
         "workflow": workflow.name,
@@ -76,6 +76,8 @@ def results_json(results: Results, *, title: str = "Results") -> dict[str, Any]:
         ],
         "failures_left_out": max(0, len(results.failures) - MOST_FAILURES),
     }
+    said_cleanly: dict[str, Any] = cleaned(told)
+    return said_cleanly
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ def answer(
         **value_json("", said, LONGEST),
         "evidence": [
             {
-                "where": evidence_words(one),
+                "where": evidence_words(one, results.names),
                 "text": shorten(one.text, 400),
                 "at": list(found) if (found := place(results, one, places)) else None,
             }

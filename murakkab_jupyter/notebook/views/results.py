@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from murakkab_jupyter.core.ancestry import Ancestry, Level, format_ancestry, format_level, is_prefix
-from murakkab_jupyter.core.kinds import Answer, Evidence, Frame, Image, Scene, Video
+from murakkab_jupyter.core.kinds import Answer, Audio, Document, Evidence, Frame, Image, Scene, Video
 from murakkab_jupyter.notebook.views.answer import answer_html, answer_text
 from murakkab_jupyter.notebook.views.failures import failures_html, failures_text
 from murakkab_jupyter.notebook.views.html import (
@@ -27,7 +27,7 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
-from murakkab_jupyter.notebook.views.values import place_of, value_html, value_words
+from murakkab_jupyter.notebook.views.values import names_apart, place_of, value_html, value_words
 from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["MOST_CARDS", "MOST_LINES", "MOST_ROWS", "TERMINAL_LINES", "Results", "results_view"]
@@ -78,10 +78,28 @@ class Results:
     values: Mapping[str, Mapping[Ancestry, Any]]
     failures: Sequence[Failure] = field(default=())
     thumbnail: Thumbnail | None = None
+    names: Mapping[str, str] = field(init=False)
+    """What to call files that share a name, by path."""
+
+    def __post_init__(self) -> None:
+        media = {path for own in self.values.values() for value in own.values() if (path := path_of(value))}
+        object.__setattr__(self, "names", names_apart(media))
 
     def at(self, name: str, key: Ancestry) -> list[Any]:
         """The values of a step that lie at or under `key`."""
         return [value for own, value in self.values.get(name, {}).items() if is_prefix(key, own)]
+
+
+def path_of(value: object) -> str:
+    """The path of the file that a value lies in; empty where it lies in none."""
+    match value:
+        case Scene():
+            return value.media.media.path
+        case Frame():
+            return value.video.media.path
+        case Video() | Audio() | Image() | Document():
+            return value.media.path
+    return ""
 
 
 def results_view(
@@ -118,9 +136,7 @@ def results_view(
         detail += f" · {len(results.failures)} failed"
     cards = [] if brief or level is None else card_keys(results, level, carded)
     if shown_answers:
-        html, text = answers_part(
-            results, shown_answers, BRIEF_ANSWERS if brief else MOST_ROWS, cards[:MOST_CARDS]
-        )
+        html, text = answers_part(results, shown_answers, BRIEF_ANSWERS if brief else MOST_ROWS)
         parts += html
         lines += text
     if brief:
@@ -173,12 +189,8 @@ def by_level(workflow: Workflow, names: Sequence[str]) -> list[tuple[Level, list
 
 
 def answers_part(
-    results: Results, answers: Sequence[tuple[str, Ancestry, Any]], most: int, cards: Sequence[Ancestry]
+    results: Results, answers: Sequence[tuple[str, Ancestry, Any]], most: int
 ) -> tuple[list[Html | None], list[str]]:
-    def card_of(evidence: Evidence) -> str:
-        key = scene_at(results, evidence, cards)
-        return "" if key is None else format_ancestry(key)
-
     html: list[Html | None] = []
     lines: list[str] = []
     for name, key, value in answers[:most]:
@@ -186,8 +198,8 @@ def answers_part(
         question = asked(results, name)
         said = value if isinstance(value, Answer) else Answer(value_words(value))
         head = f"{name} · {where}" if where else name
-        html.append(answer_html(said, head=head, question=question, card_of=card_of))
-        lines += ["", *answer_text(said, head=head, question=question)]
+        html.append(answer_html(said, head=head, question=question, names=results.names))
+        lines += ["", *answer_text(said, head=head, question=question, names=results.names)]
     if len(answers) > most:
         left = more(len(answers) - most, "answers")
         html.append(note(left))
@@ -210,7 +222,7 @@ def owner(results: Results, key: Ancestry) -> str:
     for size in range(len(key), 0, -1):
         part = key[:size]
         value = results.values.get(part[-1][0], {}).get(part)
-        if value is not None and (place := place_of(value)):
+        if value is not None and (place := place_of(value, results.names)):
             return place
     return format_ancestry(key) if key else ""
 
@@ -354,7 +366,6 @@ def card(
         aria_label=where or ancestry,
         class_="ms-card",
         style=f"border:{BORDER};border-radius:8px;overflow:hidden",
-        data_murakkab_card=ancestry,  # for evidence to lead here
     )
 
 
@@ -380,7 +391,7 @@ def thumbnail_of(results: Results, key: Ancestry, width: int, budget: int) -> tu
         tag(
             "img",
             src=f"data:image/jpeg;base64,{encoded}",
-            alt=f"A still of {place_of(value)}",
+            alt=f"A still of {place_of(value, results.names)}",
             data_murakkab_still=format_ancestry(key),
             width=width,
             style="float:left;max-width:45%;height:auto;margin:8px 0 8px 8px;border-radius:4px",

@@ -454,8 +454,19 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
             style="font-size:12px;max-width:900px;margin:2px 0 6px",
         ),
         note(f"and {more} more slots") if more else None,
+        bars_in_words(sheet),
         class_="murakkab-lanes",
     )
+
+
+def bars_in_words(sheet: dict[str, Any]) -> Html:
+    """What each bar says, a line a slot: for the keyboard, for print, and for those who hear the page."""
+    lines = []
+    for number, lane in enumerate(sheet["lanes"]):
+        said = [bar[4] for bar in sheet["bars"] if bar[0] == number]
+        lines.append(note(tag("strong", f"{lane['worker']}, slot {lane['slot']}"), ": ", "; ".join(said)))
+    summary = tag("summary", "Each bar in words", style="cursor:pointer;margin:4px 0")
+    return tag("details", summary, *lines)
 
 
 def static_bar(bar: list[Any], at: Any) -> Html:

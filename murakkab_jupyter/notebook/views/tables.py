@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from murakkab_jupyter.core.hosts import ClusterView
-from murakkab_jupyter.notebook.views.figures import amount, figure, figure_text, legend, size_text
+from murakkab_jupyter.core.hosts import ClusterView, WorkerView
+from murakkab_jupyter.notebook.views.figures import amount, figure, figure_text, legend, origin, size_text
 from murakkab_jupyter.notebook.views.html import (
     Align,
     Bundle,
@@ -24,6 +24,7 @@ from murakkab_jupyter.notebook.views.html import (
     text_table,
     wrap_text,
 )
+from murakkab_jupyter.notebook.views.origins import Told, origins_html, origins_text
 
 __all__ = [
     "Model",
@@ -52,8 +53,9 @@ def table_view(
     empty: str = "There is nothing here yet.",
     widest: int = 56,
     listing: bool = False,
+    origins: Told | None = None,
 ) -> Bundle:
-    """A titled table with notes under it."""
+    """A titled table with notes under it, and where its figures come from."""
     listed = [list(row) for row in rows]
     line = f"{title}: {detail}" if detail else title
     if not listed:
@@ -65,10 +67,11 @@ def table_view(
         title,
         heading(title, detail),
         table(columns, listed, caption=title),
+        origins_html(origins or {}),
         *(note(one) for one in notes if one),
     )
     body = listing_text(columns, listed) if listing else text_table(columns, listed, widest=widest)
-    text = "\n".join([line, body, *(wrap_text(one) for one in notes if one)])
+    text = "\n".join([line, body, *(wrap_text(one) for one in notes if one), *origins_text(origins or {})])
     return Bundle(html, clean(text))
 
 
@@ -239,27 +242,28 @@ def cluster_view(view: ClusterView, *, address: str = "") -> Bundle:
         notes=[
             marks,
             "Speed: of one core, against the machine that made the reference profiles.",
-            *(origins(view) if view.described else ()),
         ],
         empty="No workers.",
+        origins={worker.name: origins_of(worker) for worker in view.workers},
     )
 
 
-def origins(view: ClusterView) -> list[str]:
-    """Where the watts and prices of a described cluster come from."""
-    said: dict[str, None] = {}
-    for worker in view.workers:
-        power = worker.power
-        named = [
-            ("Idle power", power.idle_w),
-            ("Busy core", power.active_w_per_core),
-            ("Rent", power.price_usd_per_hour),
-            ("Electricity", power.electricity_usd_per_kwh),
-            *((f"{gpu.name} idle, {figure_text(gpu.idle_w)}", gpu.idle_w) for gpu in worker.gpus),
-            *((f"{gpu.name} at most, {figure_text(gpu.peak_w)}", gpu.peak_w) for gpu in worker.gpus),
-        ]
-        said |= dict.fromkeys(f"{title}: {one.note}." for title, one in named if one.known and one.note)
-    return list(said)
+def origins_of(worker: WorkerView) -> dict[str, str]:
+    """Where the speed, watts and prices of a worker come from; of what a table has no column for, also the figure."""
+    power = worker.power
+    electricity = power.electricity_usd_per_kwh
+    found = {
+        "Speed": worker.speed,
+        "Idle power": power.idle_w,
+        "Per busy core": power.active_w_per_core,
+        "Rent an hour": power.price_usd_per_hour,
+    }
+    if electricity.known:
+        found[f"Electricity, {figure_text(electricity)}"] = electricity
+    for gpu in worker.gpus:
+        found[f"{gpu.name} idle, {figure_text(gpu.idle_w)}"] = gpu.idle_w
+        found[f"{gpu.name} at most, {figure_text(gpu.peak_w)}"] = gpu.peak_w
+    return {title: origin(one) for title, one in found.items()}
 
 
 def status_view(runs: Sequence[Mapping[str, Any]]) -> Bundle:

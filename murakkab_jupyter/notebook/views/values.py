@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,20 @@ from murakkab_jupyter.core.kinds import (
     Transcript,
     Video,
 )
+from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.notebook.views.figures import time_text, timecode
 from murakkab_jupyter.notebook.views.html import MUTED, Html, clean, join, tag
 
-__all__ = ["LONGEST", "evidence_words", "file_name", "place_of", "value_html", "value_words"]
+__all__ = [
+    "LONGEST",
+    "NAMES",
+    "evidence_words",
+    "file_name",
+    "names_apart",
+    "place_of",
+    "value_html",
+    "value_words",
+]
 
 LONGEST = 600
 """Characters of a value that a view shows."""
@@ -35,23 +46,49 @@ def file_name(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
 
 
-def place_of(value: object) -> str:
-    """Where a value lies in the user's media: `clip.mp4 0:05–0:12`; empty when it has no place."""
+NAMES: Mapping[str, str] = {}
+"""Of files whose own names tell them apart, nothing needs to be said."""
+
+
+def names_apart(paths: Iterable[str]) -> dict[str, str]:
+    """For files that share a name, by path: the fewest last parts of the path that no other of these ends with."""
+    parts = {path: path.replace("\\", "/").strip("/").split("/") for path in paths}
+    found: dict[str, str] = {}
+    left, size = parts, 1
+    while left:
+        ends = Counter(tuple(one[-size:]) for one in left.values())
+        alone = {path for path, one in left.items() if ends[tuple(one[-size:])] == 1 or size >= len(one)}
+        if size > 1:
+            found |= {path: "/".join(left[path][-size:]) for path in alone}
+        left = {path: one for path, one in left.items() if path not in alone}
+        size += 1
+    return found
+
+
+def place_of(value: object, names: Mapping[str, str] = NAMES) -> str:
+    """Where a value lies in the user's media: `clip.mp4 0:05–0:12`; empty when it has no place.
+
+    `names` says, by path, what to call files that share a name.
+    """
+
+    def name(media: Media) -> str:
+        return names.get(media.path, media.name)
+
     match value:
         case Scene():
-            return f"{value.media.media.name} {timecode(value.start_s)}–{timecode(value.end_s)}"
+            return f"{name(value.media.media)} {timecode(value.start_s)}–{timecode(value.end_s)}"
         case Frame():
-            return f"{value.video.media.name} {timecode(value.time_s)}"
+            return f"{name(value.video.media)} {timecode(value.time_s)}"
         case Video() | Audio():
-            return f"{value.media.name} ({time_text(value.duration_s)})"
+            return f"{name(value.media)} ({time_text(value.duration_s)})"
         case Image() | Document():
-            return value.media.name
+            return name(value.media)
     return ""
 
 
-def evidence_words(evidence: Evidence) -> str:
-    """`clip.mp4 0:05–0:12`, `report.pdf, page 3`."""
-    name = file_name(evidence.source)
+def evidence_words(evidence: Evidence, names: Mapping[str, str] = NAMES) -> str:
+    """`clip.mp4 0:05–0:12`, `report.pdf, page 3`; `names` as in `place_of`."""
+    name = names.get(evidence.source) or file_name(evidence.source)
     if evidence.start_s is None:
         return f"{name}, {evidence.place}" if evidence.place else name
     if evidence.end_s is None or evidence.end_s == evidence.start_s:

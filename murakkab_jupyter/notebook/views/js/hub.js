@@ -28,7 +28,7 @@ export default {
       const places = wide.map(one => [one, one.scrollLeft, one.scrollTop]);
       const one = old ?? { root, focused: null, view: null };
       one.slot = slot;
-      slot.firstElementChild?.toggleAttribute('hidden', view.kind !== 'results');
+      slot.firstElementChild?.toggleAttribute('hidden', true);
       slot.prepend(root);
       places.forEach(([node, left, top]) => {
         node.scrollLeft = left;
@@ -36,7 +36,7 @@ export default {
       });
       if (old) {
         one.focused?.focus({ preventScroll: true });
-        one.view.moved?.(slot);
+        one.view.moved?.();
         return;
       }
       root.addEventListener('focusin', event => {
