@@ -301,6 +301,9 @@ def speed(repeats: int, sizes: Sequence[int]) -> tuple[str, list[str]]:
     return page("Speed of the exact planner", lines), wrong
 
 
+REPLAN_S = 0.05
+
+
 def replanning(repeats: int) -> tuple[str, list[str]]:
     """From the old plan, in 50 ms, after every duration has drifted."""
     rows, wrong = [], []
@@ -332,15 +335,18 @@ def replanning(repeats: int) -> tuple[str, list[str]]:
                 held, ("latency",), 0.0, hint=Solution(**{**vars(old), "mode": dict.fromkeys(old.mode, 0)})
             )
             began = time.perf_counter()
-            new = solve(drifted, ("latency",), 0.05, hint=old)
+            new = solve(drifted, ("latency",), REPLAN_S, hint=old)
             times.append(time.perf_counter() - began)
             kept.append(new.makespan_s / stay.makespan_s)
             if new.makespan_s > stay.makespan_s * (1 + 1e-9):
                 wrong.append(f"{steps} x {modes} seed {seed}: {new.makespan_s} after {stay.makespan_s}")
+            wrong += [f"{steps} x {modes} seed {seed}: {one}" for one in faults_of(drifted, new)]
+        if max(times) > REPLAN_S:
+            wrong.append(f"{steps} x {modes}: re-planning took {max(times) * 1e3:.0f} ms")
         rows.append(
             [
                 f"{steps} x {modes}",
-                repeats,
+                len(times),
                 f"{statistics.median(times) * 1e3:.0f} ms",
                 f"{max(times) * 1e3:.0f} ms",
                 f"{statistics.median(kept):.3f}",
@@ -348,7 +354,14 @@ def replanning(repeats: int) -> tuple[str, list[str]]:
             ]
         )
     head = ["steps x modes", "problems", "median", "worst", "new over old makespan, median", "worst"]
-    return "\n".join(["## Re-planning from the old plan, limit 50 ms", "", *table(head, rows), ""]), wrong
+    lines = [
+        *table(head, rows),
+        "",
+        "Every duration drifts by a factor of 0.7 to 1.6. The old plan's modes laid out anew (in the old order and by priority,",
+        "whichever ends first) are the old makespan: no answer is worse. No garbage is collected during so short a solve.",
+        *(f"- WRONG: {one}" for one in wrong),
+    ]
+    return "\n".join(["## Re-planning from the old plan, limit 50 ms", "", *lines, ""]), wrong
 
 
 # --- the frontier -----------------------------------------------------------------------------------------------------

@@ -13,10 +13,14 @@ from murakkab_jupyter.planner.exact.schedule import Profile
 from murakkab_jupyter.planner.exact.start import Draft
 from murakkab_jupyter.planner.exact.table import Table
 
-__all__ = ["Pass", "in_seconds", "solution_of", "undecided"]
+__all__ = ["Pass", "Timed", "in_seconds", "solution_of", "stating", "undecided"]
 
 PROOFS = ("none", "overruled", "solver", "search", "two", "bound")
 """From the weakest to the strongest; a solution states the weakest of its objectives'."""
+
+
+Timed = tuple[dict[str, float], dict[str, int], float]
+"""Starts in seconds and modes by activity, and the end of the last one."""
 
 
 @dataclass
@@ -35,7 +39,12 @@ class Pass:
 
 def solution_of(table: Table, objectives: Sequence[str], draft: Draft, passes: Sequence[Pass]) -> Solution:
     """A draft in seconds, joules and the like, with its bounds."""
-    start_s, mode, makespan_s = in_seconds(table, draft)
+    return stating(table, objectives, in_seconds(table, draft), passes)
+
+
+def stating(table: Table, objectives: Sequence[str], timed: Timed, passes: Sequence[Pass]) -> Solution:
+    """What a schedule in the problem's own figures comes to, with its bounds."""
+    start_s, mode, makespan_s = timed
     by_name = {one.name: one for one in table.problem.activities}
     totals: dict[str, float] = {
         LATENCY: makespan_s,
@@ -68,7 +77,7 @@ def solution_of(table: Table, objectives: Sequence[str], draft: Draft, passes: S
     )
 
 
-def in_seconds(table: Table, held: Draft) -> tuple[dict[str, float], dict[str, int], float]:
+def in_seconds(table: Table, held: Draft) -> Timed:
     """Starts in seconds: true durations in the order of the whole-number schedule, which never ends later.
 
     Sums are plain sums of floats, so that an activity starts exactly where another ends.

@@ -62,9 +62,9 @@ class Around:
         enough
             A value that need not be beaten.
         """
-        while (left := seconds()) > 0 and not self.halted and (enough is None or best.values[at] > enough):
+        while seconds() > 0 and not self.halted and (enough is None or best.values[at] > enough):
             try:
-                found = self.nearby(limits, wanted, best, left, at, enough)
+                found = self.nearby(limits, wanted, best, seconds, at, enough)
             except KeyboardInterrupt:
                 # What was found so far is not lost.
                 self.halted = True
@@ -74,7 +74,13 @@ class Around:
         return best
 
     def nearby(
-        self, limits: Limits, wanted: Sequence[int], best: Draft, left: float, at: int, enough: int | None
+        self,
+        limits: Limits,
+        wanted: Sequence[int],
+        best: Draft,
+        seconds: Callable[[], float],
+        at: int,
+        enough: int | None,
     ) -> Draft | None:
         """The best draft of one neighbourhood, if the solver found any in time."""
         table, meter = self.table, wanted[at]
@@ -90,7 +96,9 @@ class Around:
         model.hint(tuple(k if i in free else 0 for i, k in enumerate(best.picks)), best.starts)
         if enough is not None:
             model.no_better(meter, enough)
-        outcome = model.minimise({meter: 1}, min(MOST_S, left), stop=self.stop, effort=effort, params=params)
+        # Asked anew: the model took its time.
+        left = min(MOST_S, seconds())
+        outcome = model.minimise({meter: 1}, left, stop=self.stop, effort=effort, params=params)
         self.turn += 1
         self.halted = outcome.stopped
         if outcome.picks is None:

@@ -23,7 +23,7 @@ def least(table: Table, meter: int, *, rounded: bool = False) -> int:
     """
     if meter >= 0:
         return sum(min(c.amounts[meter] for c in some) for some in table.choices)
-    shortest = [min(c.duration for c in some) for some in table.choices]
+    shortest = table.shortest
     heads, tails = heads_and_tails(table, shortest)
     best = max(h + d for h, d in zip(heads, shortest, strict=True))
     for r, units in enumerate(table.capacity):

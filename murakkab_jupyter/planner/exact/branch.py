@@ -51,8 +51,7 @@ class Branch:
         n = len(table.choices)
         if table.hopeless:
             return
-        self.shortest = [min(c.duration for c in some) for some in table.choices]
-        _, self.tails = heads_and_tails(table, self.shortest)
+        _, self.tails = heads_and_tails(table, table.shortest)
         self.wanted = [m for m, most in enumerate(limits.meters) if most is not None]
         self.tops = [limits.meters[m] or 0 for m in self.wanted]
         self.rest = self.suffix(
@@ -90,8 +89,13 @@ class Branch:
     def spend(self) -> None:
         """Count one step."""
         self.left -= 1
-        if self.left < 0 or (self.until is not None and not self.left % 64 and time.monotonic() > self.until):
+        if self.left < 0 or (not self.left % 64 and self.late):
             raise OutOfNodes
+
+    @property
+    def late(self) -> bool:
+        """Whether time is up."""
+        return self.until is not None and time.monotonic() > self.until
 
     def choose(self, i: int, used: list[int], area: list[int]) -> tuple[Picks, list[int]] | None:
         """Try every mode of activity `i`, given those before it in topological order."""
@@ -124,6 +128,8 @@ class Branch:
     def arrange(self) -> tuple[Picks, list[int]] | None:
         """With all modes chosen, find an order in which they end in time."""
         table, latest = self.table, self.limits.latency
+        if self.late:  # a schedule of many activities takes as long as many steps
+            raise OutOfNodes
         picks = tuple(self.picks)
         starts = by_priority(table, picks)
         durations = [some[k].duration for some, k in zip(table.choices, picks, strict=True)]

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from murakkab_jupyter.planner.exact.problem import LATENCY, QUALITY, TOLERANCE, Problem, Solution
 
-__all__ = ["as_written", "faults", "faults_of"]
+__all__ = ["as_written", "faults", "faults_of", "limits_broken"]
 
 SLACK = Fraction(TOLERANCE) * 2
 """Twice the tolerance: a figure may be at the very edge of what is allowed and then rounded to a float."""
@@ -86,9 +86,15 @@ def faults(problem: Problem, start_s: Mapping[str, float], mode: Mapping[str, in
         ]
     for resource, units in problem.capacity.items():
         found += overfull(problem, resource, units, spans, mode, edge)
+    return found + limits_broken(problem, last, mode)
+
+
+def limits_broken(problem: Problem, last: Fraction, mode: Mapping[str, int]) -> list[str]:
+    """Limits that modes, and a schedule of them that ends at `last` (s), do not keep."""
+    found = []
     if problem.deadline_s is not None and last > as_written(problem.deadline_s) * (1 + SLACK):
         found.append(f"it ends at {float(last)}, after the deadline {problem.deadline_s}")
-    used = used_up(problem, mode)
+    used = used_up(problem, mode) if problem.budgets else {}
     found += [
         f"it consumes {float(used[name])} of {name}, more than the budget {budget}"
         for name, budget in problem.budgets.items()

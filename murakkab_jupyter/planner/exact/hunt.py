@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
-import threading
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 
 from murakkab_jupyter.planner.exact import cpsat, relax
-from murakkab_jupyter.planner.exact.answer import Pass, solution_of, undecided
+from murakkab_jupyter.planner.exact.answer import Pass, solution_of, stating, undecided
 from murakkab_jupyter.planner.exact.around import Around
 from murakkab_jupyter.planner.exact.bounds import beyond, least
 from murakkab_jupyter.planner.exact.branch import Branch, Limits, OutOfNodes
 from murakkab_jupyter.planner.exact.check import as_written
+from murakkab_jupyter.planner.exact.clock import Clock
+from murakkab_jupyter.planner.exact.column import FINEST
 from murakkab_jupyter.planner.exact.guide import guided
+from murakkab_jupyter.planner.exact.judge import Judge
+from murakkab_jupyter.planner.exact.old import Old, laid_out_anew
 from murakkab_jupyter.planner.exact.problem import (
     LATENCY,
-    QUALITY,
     TOLERANCE,
     Infeasible,
     Problem,
@@ -28,9 +29,9 @@ from murakkab_jupyter.planner.exact.problem import (
 )
 from murakkab_jupyter.planner.exact.schedule import place_in_order
 from murakkab_jupyter.planner.exact.start import Draft, begin, draft, improve
-from murakkab_jupyter.planner.exact.table import FINEST, LOG_ZERO, Picks, Table, tabulate
+from murakkab_jupyter.planner.exact.table import Picks, Table, tabulate
 
-__all__ = ["Clock", "Hunt", "Impossible", "hunted"]
+__all__ = ["Hunt", "Impossible", "hunted"]
 
 CHECK_NODES = 3_000
 """Steps that our own search may take to confirm one certificate of the solver."""
@@ -39,8 +40,10 @@ ALONE_NODES = 400_000
 TIE_EFFORT = 0.15
 """Deterministic seconds for breaking ties: counted work, so that the answer repeats on any machine."""
 BUILDING_S = 6e-5
-CHECKING_S = 2e-5
-"""Seconds for a mode to build the model, and to check and state the answer: for limits that are very short."""
+ROUND_S = 5e-6
+LAYOUT_S = 3e-5
+"""Seconds for a mode to build the model, for a mode to be priced and looked at in our own search, and for an activity
+to be placed in a schedule: for limits that are very short."""
 IMPORTING_S = 0.5
 """The least limit that a solve may spend on importing the solver, where nobody has yet."""
 TRIES = 10_000
@@ -61,65 +64,28 @@ class Impossible(Exception):  # noqa: N818 - internal: turned into Infeasible, w
     """No schedule keeps the limits."""
 
 
-@dataclass
-class Clock:
-    """What is left of the time limit, and whether somebody said stop."""
-
-    limit_s: float
-    stop: threading.Event | None = None
-    began: float = field(default_factory=time.monotonic)
-    halted: bool = False
-
-    @property
-    def left(self) -> float:
-        """Seconds left; below 0 when time is up."""
-        return self.limit_s - (time.monotonic() - self.began)
-
-    @property
-    def rest(self) -> float:
-        """Seconds for saying why there is no schedule: a few, even where time is up."""
-        return max(self.left, 0.1 * self.limit_s, 0.02)
-
-    def after(self, seconds: float) -> Callable[[], bool]:
-        """Tells whether so many seconds have passed, or somebody said stop."""
-        until = time.monotonic() + seconds
-        return lambda: time.monotonic() > until or (self.stop is not None and self.stop.is_set())
-
-    @property
-    def stopped(self) -> bool:
-        """Whether somebody said stop."""
-        return self.halted or (self.stop is not None and self.stop.is_set())
-
-    @property
-    def over(self) -> bool:
-        """Whether to stop: time is up, or somebody said so."""
-        return self.stopped or self.left <= 0
-
-
-def hunted(
-    table: Table, objectives: tuple[str, ...], clock: Clock, *, hint: Solution | None = None
-) -> Solution:
+def hunted(table: Table, objectives: tuple[str, ...], clock: Clock, *, old: Old | None = None) -> Solution:
     """One hunt, and another with finer units where those of the first were too coarse for what it found.
 
     Raises `Impossible` where no schedule keeps the limits, and `Undecided`.
     """
-    solution = hunt_once(table, objectives, clock, hint)
+    solution = hunt_once(table, objectives, clock, old)
     for _ in range(2 * len(objectives)):
         finer = None if clock.over or not solution.optimal else sharper(table, solution)
         if finer is None:
             break
         try:
             table = tabulate(finer)
-            solution = hunt_once(table, objectives, clock, solution)
+            solution = hunt_once(table, objectives, clock, laid_out_anew(finer, solution))
         except (Impossible, Infeasible, Undecided, KeyboardInterrupt):
             break
     return solution
 
 
-def hunt_once(table: Table, objectives: tuple[str, ...], clock: Clock, hint: Solution | None) -> Solution:
+def hunt_once(table: Table, objectives: tuple[str, ...], clock: Clock, old: Old | None) -> Solution:
     hunt = Hunt(table, objectives, clock)
     try:
-        hunt.warm(hint)
+        hunt.warm(old)
         hunt.run()
     except KeyboardInterrupt:
         clock.halted = True
@@ -155,13 +121,14 @@ class Hunt:
 
     def __init__(self, table: Table, objectives: tuple[str, ...], clock: Clock) -> None:
         self.table, self.objectives, self.clock = table, objectives, clock
-        self.meters = [table.meter(name) for name in objectives]
+        self.judge = Judge(table, objectives)
+        self.meters = self.judge.meters
         self.limits = Limits.of(table)
         self.best: Draft | None = None
         self.size = sum(map(len, table.choices))
         self.passes: list[Pass] = []
-        self.old: Draft | None = None
-        """The old plan, if it keeps the limits here too."""
+        self.old: Old | None = None
+        """The old plan, if there is one."""
         self.near = Around(table, clock.stop)
         self.soonest: int | None = None
         """A bound of the makespan while the deadline is left out, if that was looked into."""
@@ -173,40 +140,41 @@ class Hunt:
 
     # --- starting -------------------------------------------------------------------------------------------
 
-    def warm(self, hint: Solution | None) -> None:
+    def warm(self, old: Old | None) -> None:
         """Begin with the old plan, and with a plan by prices."""
-        table = self.table
+        table, clock = self.table, self.clock
         if table.hopeless or beyond(table, self.limits):
             raise Impossible
         seed: Picks | None = None
-        if hint is not None:
-            seed = self.from_hint(hint)
-        # One plan at once, so that an interrupt at any time finds something to return.
-        self.take(begin(table, self.limits, self.meters, rounds=1, over=self.clock.after(0.0)))
+        if old is not None:
+            self.old = old
+            first = old.draft(table, self.limits, self.meters)
+            self.take(first)
+            seed = first.picks
+        else:
+            # One plan at once, so that an interrupt at any time finds something to return.
+            self.take(begin(table, self.limits, self.meters, rounds=1, over=clock.after(0.0)))
+        if self.held and clock.left < self.size * ROUND_S:
+            return
         large = self.size >= LARGE
-        share = (0.15 if large else 0.05) * min(20.0, max(0.02, self.clock.left))
+        share = (0.15 if large else 0.05) * min(20.0, max(0.02, clock.left))
+        if self.held:
+            share = min(share, clock.left - self.size * ROUND_S)
         found = begin(
             table,
             self.limits,
             self.meters,
             rounds=60 if large else 16,
-            over=self.clock.after(share),
+            over=clock.after(share),
             seed=seed,
         )
         self.take(found)
         if self.linear:
-            self.guide(self.clock.after(share))
+            self.guide(clock.after(share))
         tries, share = (3000, share / 2) if large else (40, share)
-        self.take(
-            improve(
-                table,
-                self.limits,
-                self.meters,
-                self.best or found,
-                tries=tries,
-                over=self.clock.after(share),
-            )
-        )
+        over = clock.after(min(share, clock.left - len(table.names) * LAYOUT_S))
+        best = self.best or found
+        self.take(improve(table, self.limits, self.meters, best, tries=tries, over=over))
 
     @property
     def linear(self) -> bool:
@@ -222,59 +190,13 @@ class Hunt:
                 raise Impossible
         self.take(guided(table, limits, self.meters, self.best, over=over))
 
-    def from_hint(self, hint: Solution) -> Picks | None:
-        """The old plan's modes, where they still exist; and its very schedule as a draft."""
-        places = [{c.index: k for k, c in enumerate(some)} for some in self.table.choices]
-        picks = []
-        for i, name in enumerate(self.table.names):
-            at = places[i].get(hint.mode.get(name, -1))
-            if at is None:
-                # Its mode is gone, or another equals it in everything: the nearest in time will do.
-                at = self.stand_in(i, hint.mode.get(name, -1))
-            picks.append(at)
-        order = sorted(range(len(picks)), key=lambda i: hint.start_s.get(self.table.names[i], 0.0))
-        turn = {i: at for at, i in enumerate(order)}
-        if all(turn[j] < turn[i] for i in turn for j in self.table.before[i]):
-            chosen = tuple(picks)
-            kept = draft(
-                self.table, self.limits, self.meters, chosen, place_in_order(self.table, chosen, order)
-            )
-            self.take(kept)
-            self.old = None if kept.missed else kept
-        return tuple(picks)
-
-    def stand_in(self, i: int, index: int) -> int:
-        """The place of the choice that is most like an activity's old mode."""
-        activity = next(one for one in self.table.problem.activities if one.name == self.table.names[i])
-        some = self.table.choices[i]
-        if not 0 <= index < len(activity.modes):
-            return min(range(len(some)), key=lambda k: some[k].duration)
-        old = activity.modes[index]
-
-        def unlike(k: int) -> tuple[int, float]:
-            mode = activity.modes[some[k].index]
-            worse = sum(
-                (
-                    mode.duration_s > old.duration_s,
-                    mode.quality < old.quality,
-                    *(mode.demand.get(r, 0) > old.demand.get(r, 0) for r in self.table.resources),
-                    *(
-                        mode.consumes.get(n, 0.0) > old.consumes.get(n, 0.0)
-                        for n in self.table.problem.consumed
-                    ),
-                )
-            )
-            return worse, abs(mode.duration_s - old.duration_s)
-
-        return min(range(len(some)), key=unlike)
-
     def take(self, found: Draft, at: int = 0) -> bool:
         """Keep a draft if it is better than the best so far in objective `at`, and as good in those before it."""
         best = self.best
         if best is None or found.missed or best.missed:
             better = found.before(best)
         else:
-            better = self.as_good(found, best, at) and found.values[at:] < best.values[at:]
+            better = self.judge.as_good(found, best, at) and found.values[at:] < best.values[at:]
         if better:
             self.best = found
         return better
@@ -308,11 +230,11 @@ class Hunt:
                     self.table, limits, meter, timed=self.timed(limits), seconds=0.2 * self.clock.left
                 )
                 if found is not None:
-                    one.bound = max(one.bound, found.bound - self.slack(meter))
+                    one.bound = max(one.bound, found.bound - self.judge.slack(meter))
             self.pursue(one, at, limits)
             if self.held is None:
                 break
-            limits = self.holding(limits, at)
+            limits = self.judge.holding(limits, self.held, at)
             if one.proof == "none":
                 # Later objectives would be chosen for a value that is not final; they still have their bounds.
                 self.passes += self.rest
@@ -380,39 +302,9 @@ class Hunt:
         """The same schedule, judged by the problem's own limits and objectives."""
         return draft(self.table, self.limits, self.meters, found.picks, found.starts)
 
-    def holding(self, limits: Limits, at: int) -> Limits:
-        """The limits, and objective `at` no worse than it is now."""
-        held, meter = self.held, self.meters[at]
-        if held is None or self.is_zero(meter, held.values[at]):
-            return limits
-        return limits.tightened(meter, held.values[at] + self.slack(meter))
-
-    def slack(self, meter: int) -> int:
-        """How far rounding can be off in a meter (-1: latency)."""
-        return self.table.slack if meter < 0 else self.table.meters[meter].slack
-
-    def is_zero(self, meter: int, value: int) -> bool:
-        """Whether this is a quality of 0: all plans of quality 0 are equal."""
-        if meter < 0 or self.table.meters[meter].name != QUALITY:
-            return False
-        return value >= self.zero_quality()
-
-    def zero_quality(self) -> int:
-        """From this -log of quality on, the quality is 0."""
-        return math.floor(0.9 * LOG_ZERO * 4e9 * len(self.table.choices))
-
-    def better(self, at: int, limits: Limits) -> Limits:
-        """Limits that only a plan keeps which is truly better in objective `at`."""
-        held, meter = self.held, self.meters[at]
-        if held is None:
-            return limits
-        if self.is_zero(meter, held.values[at]):
-            return limits.tightened(meter, self.zero_quality() - 1)
-        return limits.tightened(meter, held.values[at] - 1 - self.slack(meter))
-
     def at_bound(self, one: Pass, at: int) -> bool:
         """Whether the best plan reaches the bound of objective `at`."""
-        return self.held is not None and self.held.values[at] <= one.bound + self.slack(one.meter)
+        return self.held is not None and self.held.values[at] <= one.bound + self.judge.slack(one.meter)
 
     def pursue(self, one: Pass, at: int, limits: Limits) -> None:
         """Bring one objective to its best, with a proof if time allows."""
@@ -422,7 +314,7 @@ class Hunt:
         plain = one.bound
         small = self.size < LINEAR
         proven = self.ask_solver(one, at, limits, SMALL_S if small else math.inf) if self.solver else False
-        if self.held is not None and self.held.values[at] <= plain + self.slack(one.meter):
+        if self.held is not None and self.held.values[at] <= plain + self.judge.slack(one.meter):
             one.proof = "bound"
             return
         nodes = CHECK_NODES if self.solver else ALONE_NODES
@@ -444,7 +336,7 @@ class Hunt:
         if self.held is None and (verdict == "none better" or one.proof != "none"):
             raise Impossible
         if one.proof != "none" and self.held is not None:
-            one.bound = max(one.bound, self.held.values[at] - self.slack(one.meter))
+            one.bound = max(one.bound, self.held.values[at] - self.judge.slack(one.meter))
 
     def ask_solver(self, one: Pass, at: int, limits: Limits, most_s: float = math.inf) -> bool:
         """One pass of the solver. True if it claims the best (or that there is nothing)."""
@@ -452,13 +344,13 @@ class Hunt:
         if self.clock.left < 2 * self.size * BUILDING_S:
             # The model alone would take most of what there is: single changes bring more.
             if self.best is not None:
-                over = self.clock.after(self.clock.left - self.size * CHECKING_S)
+                over = self.clock.after(self.clock.left - len(table.names) * LAYOUT_S)
                 self.take(improve(table, limits, self.meters, self.best, tries=TRIES, over=over), at)
             return False
         model = cpsat.Model(table, limits, timed=timed)
         if self.best is not None:
             model.hint(self.best.picks, self.best.starts)
-        until = self.clock.left * (0.1 if self.size >= LARGE else 0.05) + self.size * CHECKING_S
+        until = self.clock.left * (0.1 if self.size >= LARGE else 0.05)
         seconds = self.clock.left - until
         if self.size >= LARGE and self.held is not None:
             # So much cannot be proven at once: a good plan first.
@@ -478,7 +370,7 @@ class Hunt:
             # With a schedule in hand that keeps all limits the claim is false.
             return self.held is None
         if outcome.bound is not None:
-            one.bound = max(one.bound, outcome.bound - self.slack(one.meter))
+            one.bound = max(one.bound, outcome.bound - self.judge.slack(one.meter))
         if self.held is not None and one.bound > self.held.values[at]:
             one.bound = least(table, one.meter)
             return False
@@ -487,7 +379,7 @@ class Hunt:
         return (
             outcome.proven
             and self.held is not None
-            and self.held.values[at] <= (outcome.bound or 0) + self.slack(one.meter)
+            and self.held.values[at] <= (outcome.bound or 0) + self.judge.slack(one.meter)
         )
 
     def look_around(self, at: int, limits: Limits, until: float) -> None:
@@ -513,12 +405,14 @@ class Hunt:
 
     def search(self, at: int, limits: Limits, nodes: int) -> str:
         """Look for a better plan by ourselves: `found better`, `none better` or `unknown`."""
+        if self.held and self.clock.left < self.size * ROUND_S + len(self.table.names) * LAYOUT_S:
+            return "unknown"
         branch = Branch(
             self.table,
-            self.better(at, limits),
+            self.judge.better(limits, self.held, at),
             nodes=nodes,
             prefer=self.meters[at],
-            until=self.clock.began + self.clock.limit_s - self.size * CHECKING_S,
+            until=self.clock.until - len(self.table.names) * LAYOUT_S,
         )
         try:
             found = branch.find()
@@ -536,6 +430,8 @@ class Hunt:
         table, held = self.table, self.held
         if held is None or any(one.proof == "none" for one in self.passes):
             return
+        if self.clock.left < 2 * self.size * BUILDING_S:
+            return
         others = [m for m in (-1, *range(len(table.meters))) if m not in self.meters and self.varies(m)]
         if not others:
             return
@@ -551,7 +447,7 @@ class Hunt:
             self.clock.halted = self.clock.halted or outcome.stopped
             if outcome.picks is not None:
                 found = self.drafted(outcome.picks, outcome.starts)
-                if not found.missed and self.as_good(found, held):
+                if not found.missed and self.judge.as_good(found, held):
                     self.best = found
 
     def varies(self, meter: int) -> bool:
@@ -566,23 +462,6 @@ class Hunt:
             return max(1, self.table.horizon)
         return max(1, sum(max(c.amounts[meter] for c in some) for some in self.table.choices))
 
-    def worse(self, one: Solution, other: Solution) -> bool:
-        """Whether a plan is worse than another in the first objective in which their figures differ.
-
-        Where units are rounded they do not tell small figures apart, and figures that are closer than the tolerance
-        are equal.
-        """
-        for name, meter in zip(self.objectives, self.meters, strict=True):
-            a, b = one.totals[name], other.totals[name]
-            if abs(a - b) > (TOLERANCE * max(abs(a), abs(b)) if self.slack(meter) else 0.0):
-                return a < b if name == QUALITY else a > b
-        return False
-
-    def as_good(self, found: Draft, held: Draft, until: int | None = None) -> bool:
-        """Whether one draft is no worse than another in the objectives (before `until`)."""
-        pairs = list(zip(found.values, held.values, self.meters, strict=True))[:until]
-        return all(a <= b + self.slack(m) or self.is_zero(m, b) for a, b, m in pairs)
-
     # --- the result -----------------------------------------------------------------------------------------
 
     def solution(self) -> Solution:
@@ -592,8 +471,8 @@ class Hunt:
             raise Impossible
         passes = [*self.passes, *self.rest]
         made = solution_of(self.table, self.objectives, held, passes)
-        if self.old is not None and self.old.picks != held.picks:
-            kept = solution_of(self.table, self.objectives, self.old, passes)
-            if self.worse(made, kept):
+        if self.old is not None and self.old.keeps:
+            kept = stating(self.table, self.objectives, self.old.timed, passes)
+            if self.judge.worse(made, kept):
                 return kept
         return made

@@ -12,7 +12,8 @@ from fractions import Fraction
 from murakkab_jupyter.planner.exact import capacity, cpsat
 from murakkab_jupyter.planner.exact.branch import Branch, Limits, OutOfNodes
 from murakkab_jupyter.planner.exact.check import as_written
-from murakkab_jupyter.planner.exact.hunt import Clock, Impossible, hunted
+from murakkab_jupyter.planner.exact.clock import Clock
+from murakkab_jupyter.planner.exact.hunt import BUILDING_S, Impossible, hunted
 from murakkab_jupyter.planner.exact.problem import (
     LATENCY,
     MOST_UNITS,
@@ -205,6 +206,9 @@ def words(limit: str) -> str:
 
 def binding_limits(problem: Problem, solution: Solution, clock: Clock) -> Solution:
     """The solution with the limits without which its first objective would get better than it can be."""
+    each_s = BUILDING_S * sum(len(one.modes) for one in problem.activities)
+    if clock.left < 2 * each_s:
+        return solution
     table = tabulate(problem)
     candidates = [*limits_of(problem), *(f"capacity:{name}" for name in sorted(problem.capacity))]
     name = solution.objectives[0]
@@ -227,7 +231,7 @@ def binding_limits(problem: Problem, solution: Solution, clock: Clock) -> Soluti
             return solution
     found = []
     for limit in candidates:
-        if clock.over:
+        if clock.over or clock.left < 2 * each_s:
             break
         # A capacity that nobody waits for can still rule out modes that are too large for it.
         kind, _, resource = limit.partition(":")
@@ -272,7 +276,7 @@ def reaches(problem: Problem, name: str, bound: float, clock: Clock) -> bool:
         return False
     limits = Limits.of(table).tightened(meter, int(most))
     try:
-        if Branch(table, limits, nodes=SEARCH_NODES, prefer=meter).find() is not None:
+        if Branch(table, limits, nodes=SEARCH_NODES, prefer=meter, until=clock.until).find() is not None:
             return True
     except (OutOfNodes, RecursionError):
         pass

@@ -69,7 +69,7 @@ class Program:
     def __init__(self, table: Table, limits: Limits, *, timed: bool, strain: bool) -> None:
         self.table = table
         n = len(table.choices)
-        shortest = [min(c.duration for c in some) for some in table.choices]
+        shortest = table.shortest
         heads, tails = heads_and_tails(table, shortest)
         last = table.horizon
         if limits.latency is not None and not strain:

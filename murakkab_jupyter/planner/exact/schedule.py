@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from murakkab_jupyter.planner.exact.table import Picks, Table
 
-__all__ = ["Profile", "by_priority", "heads_and_tails", "place_in_order"]
+__all__ = ["Profile", "by_priority", "heads_and_tails", "place_in_order", "topological_by"]
 
 Time = TypeVar("Time", int, float)
 
@@ -107,10 +108,8 @@ def by_priority(table: Table, picks: Picks) -> list[int]:
     return first if last(first) <= last(again) else again
 
 
-def topological_by(table: Table, keys: Sequence[int]) -> list[int]:
+def topological_by(table: Table, keys: Sequence[float]) -> list[int]:
     """An order that respects precedence and otherwise follows the keys."""
-    import heapq
-
     waiting = [len(some) for some in table.before]
     ready = [(keys[i], i) for i, count in enumerate(waiting) if not count]
     heapq.heapify(ready)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.planner.exact.capacity import explain_capacity
 from murakkab_jupyter.planner.exact.check import faults_of
-from murakkab_jupyter.planner.exact.hunt import Clock, Impossible, hunted
+from murakkab_jupyter.planner.exact.clock import Clock
+from murakkab_jupyter.planner.exact.hunt import Impossible, hunted
 from murakkab_jupyter.planner.exact.infeasible import binding_limits, explain_infeasible
+from murakkab_jupyter.planner.exact.old import laid_out_anew
 from murakkab_jupyter.planner.exact.problem import (
     LATENCY,
     MOST_SECONDS,
@@ -23,6 +27,13 @@ from murakkab_jupyter.planner.exact.problem import (
 from murakkab_jupyter.planner.exact.table import tabulate
 
 __all__ = ["Faulty", "solve"]
+
+CHECKING_S = 6e-5
+"""Seconds for an activity to state the answer and to check it."""
+LATE_S = 0.008
+"""Seconds by which the solver is late to hear that time is up."""
+SHORT_S = 0.25
+"""Of a limit below a full collection of garbage, tens of milliseconds in a kernel that holds much, takes too large a share."""
 
 
 class Faulty(MurakkabError):  # noqa: N818 - a fault of ours, found by the check
@@ -46,7 +57,8 @@ def solve(
     time_limit_s
         Seconds for everything.
     hint
-        A solution to start from. If it is a schedule of this problem, the answer is never worse.
+        A solution to start from, of this problem or of one that was like it. Where its modes, laid out anew, keep the
+        limits, the answer is never worse than that, however little time there is.
     stop
         Set it from another thread, and the best found so far is returned. So does an interrupt (`Undecided` with the
         nearest schedule, if none keeps the limits yet; a `KeyboardInterrupt` only before there is any).
@@ -65,14 +77,34 @@ def solve(
         raise BadProblem(msg)
     wanted = check_objectives(problem, objectives)
     clock = Clock(number(time_limit_s, "time_limit_s", most=MOST_SECONDS), stop)
+    with uncollected() if clock.limit_s < SHORT_S else nullcontext():
+        return answered(problem, wanted, clock, hint)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No collection of garbage in here; what there is waits until afterwards."""
+    usual = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if usual:
+            gc.enable()
+
+
+def answered(problem: Problem, wanted: tuple[str, ...], clock: Clock, hint: Solution | None) -> Solution:
+    clock.kept_s = min(0.5 * clock.limit_s, CHECKING_S * len(problem.activities) + LATE_S)
+    # The old plan comes first: whatever else there is time for, no answer is worse.
+    old = None if hint is None else laid_out_anew(problem, hint)
     try:
         table = tabulate(problem)
     except Infeasible:
-        raise explain_capacity(problem, clock.rest, explain_infeasible, stop=stop) from None
+        raise explain_capacity(problem, clock.rest, explain_infeasible, stop=clock.stop) from None
     try:
-        solution = hunted(table, wanted, clock, hint=hint)
+        solution = hunted(table, wanted, clock, old=old)
     except Impossible:
-        raise explain_infeasible(problem, clock.rest, stop=stop) from None
+        raise explain_infeasible(problem, clock.rest, stop=clock.stop) from None
     faults = faults_of(problem, solution)
     if faults:
         msg = f"A fault in the planner: the schedule it made breaks a rule: {'; '.join(faults[:3])}."

@@ -12,7 +12,7 @@ from murakkab_jupyter.planner.exact.table import Choice, Picks, Table
 __all__ = ["Draft", "begin", "draft", "improve"]
 
 LEAST_ROUNDS = 8
-"""As long as no plan keeps the limits, so many are made even if time is up."""
+"""As long as no plan keeps the limits, so many are made even if time is up, where there is none to start from."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def begin(
 ) -> Draft:
     """The best of `rounds` plans, each made by a new set of prices."""
     first = wanted[0]
-    shortest = [min(c.duration for c in some) for some in table.choices]
+    shortest = table.shortest
     scale = [
         max(1, sum(max(c.amounts[m] for c in some) for some in table.choices))
         for m in range(len(table.meters))
@@ -74,8 +74,9 @@ def begin(
     ]
     critical = [1.0] * len(table.choices)
     best: Draft | None = None if seed is None else draft(table, limits, wanted, seed)
+    least = LEAST_ROUNDS if seed is None else 1
     for turn in range(rounds):
-        if turn and over() and (turn >= LEAST_ROUNDS or not (best and best.missed)):
+        if turn and over() and (turn >= least or not (best and best.missed)):
             break
         per_area = [p / a for p, a in zip(price_area, area, strict=True)]
         per_amount = [p / a for p, a in zip(price, scale, strict=True)]

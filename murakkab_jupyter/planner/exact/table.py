@@ -7,11 +7,15 @@ are rounded *up* to a quantum so fine that all rounding together stays far below
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
 
 from murakkab_jupyter.planner.exact.check import as_written
+from murakkab_jupyter.planner.exact.column import Column, Whole, units_of
 from murakkab_jupyter.planner.exact.problem import (
     LATENCY,
     QUALITY,
@@ -23,9 +27,6 @@ from murakkab_jupyter.planner.exact.problem import (
 )
 
 __all__ = ["Choice", "Meter", "Picks", "Table", "tabulate"]
-
-FINEST = 2**40
-"""The most quanta that the longest schedule may have."""
 
 LOG_ZERO = 1000.0
 """-log of quality 0; the smallest float above 0 has 745, so less than that is still a quality."""
@@ -76,6 +77,11 @@ class Table:
         """The place of a meter; -1 for latency."""
         return -1 if name == LATENCY else next(i for i, one in enumerate(self.meters) if one.name == name)
 
+    @cached_property
+    def shortest(self) -> tuple[int, ...]:
+        """For each activity the least duration; of a table that is not hopeless."""
+        return tuple(min(c.duration for c in some) for some in self.choices)
+
     def amount(self, meter: int, picks: Picks) -> int:
         """The sum of a meter over a plan."""
         return sum(some[k].amounts[meter] for some, k in zip(self.choices, picks, strict=True))
@@ -104,58 +110,103 @@ def tabulate(problem: Problem) -> Table:
     for i, earlier in enumerate(before):
         for j in earlier:
             after[j].append(i)
-    usable = [[(k, m) for k, m in enumerate(one.modes) if fits(m, problem.capacity)] for one in order]
-    for one, some in zip(order, usable, strict=True):
-        if not some:
-            raise too_large(one, problem.capacity)
-    resources = tuple(sorted(name for name in problem.capacity if contended(name, usable, problem.capacity)))
-    longest = sum((as_written(max(m.duration_s for _, m in some)) for some in usable), Fraction(0))
+    usable = Usable.of(order, problem.capacity)
+    n = len(order)
+    resources = tuple(
+        sorted(r for r in problem.capacity if usable.most(usable.demand[r]) > problem.capacity[r])
+    )
+    durations = Column([m.duration_s for m in usable.modes])
+    longest = usable.largest(durations)
     horizon = longest
     if problem.deadline_s is not None:
         horizon = min(horizon, as_written(problem.deadline_s) * (1 + Fraction(TOLERANCE)))
-    quantum, exact = quantum_of((as_written(m.duration_s) for some in usable for _, m in some), horizon)
-    slack = 0 if exact else len(order)
+    quantum, exact = durations.quantum(horizon)
+    slack = 0 if exact else n
     deadline = None
     if problem.deadline_s is not None:
-        deadline = most_units(problem.deadline_s, quantum, slack, longest, len(order))
-    meters: list[Meter] = []
-    columns: list[Callable[[Mode], int]] = []
+        deadline = most_units(problem.deadline_s, quantum, slack, longest, n)
+    meters, amounts = [], [durations.units(quantum)]
     for name in sorted({*problem.consumed, *problem.budgets}):
-        meter, column = consumed_meter(name, problem, usable)
+        meter, units = consumed_meter(name, problem, usable)
         meters.append(meter)
-        columns.append(column)
-    meter, column = quality_meter(problem, len(order))
+        amounts.append(units)
+    meter, units = quality_meter(problem, usable)
     meters.append(meter)
-    columns.append(column)
+    amounts.append(units)
     # Bytes become gigabytes where all demands are: small numbers do not overflow in the solver.
-    units = [math.gcd(*(m.demand.get(name, 0) for some in usable for _, m in some)) for name in resources]
-    most = (deadline, *(one.limit for one in meters))
-    choices = []
-    for some in usable:
-        found = []
-        for k, m in some:
-            amounts = (units_of(as_written(m.duration_s), quantum), *(column(m) for column in columns))
-            # What breaks a limit by itself is left out; its whole numbers could be too large to add up.
-            if all(top is None or amount <= top for amount, top in zip(amounts, most, strict=True)):
-                demand = tuple(
-                    m.demand.get(name, 0) // unit for name, unit in zip(resources, units, strict=True)
-                )
-                found.append(Choice(k, amounts[0], demand, amounts[1:]))
-        choices.append(undominated(found))
+    shares = [int(np.gcd.reduce(usable.demand[r])) for r in resources]
+    # What breaks a limit by itself is left out; its whole numbers could be too large to add up.
+    kept = np.ones(len(usable.modes), dtype=bool)
+    for most, column in zip((deadline, *(one.limit for one in meters)), amounts, strict=True):
+        if most is not None:
+            kept &= column <= most
+    demands = [usable.demand[r] // share for r, share in zip(resources, shares, strict=True)]
+    rows = np.stack([amounts[0], *demands, *amounts[1:]], axis=1)
+    choices: list[list[Choice]] = [[] for _ in order]
+    at = np.flatnonzero(kept)
+    at = at[undominated(rows[at], usable.owner[at])]
+    split = 1 + len(resources)
+    for i, k, row in zip(
+        usable.owner[at].tolist(), usable.index[at].tolist(), rows[at].tolist(), strict=True
+    ):
+        choices[i].append(Choice(k, row[0], tuple(row[1:split]), tuple(row[split:])))
     return Table(
         problem=problem,
         names=tuple(one.name for one in order),
         before=before,
         after=tuple(map(tuple, after)),
-        choices=tuple(choices),
+        choices=tuple(map(tuple, choices)),
         resources=resources,
-        capacity=tuple(problem.capacity[name] // unit for name, unit in zip(resources, units, strict=True)),
+        capacity=tuple(problem.capacity[r] // share for r, share in zip(resources, shares, strict=True)),
         meters=tuple(meters),
         quantum=quantum,
         slack=slack,
         deadline=deadline,
         horizon=sum(max((one.duration for one in some), default=0) for some in choices),
     )
+
+
+@dataclass(frozen=True)
+class Usable:
+    """The modes that fit the capacity, of all activities one after another; every activity has some."""
+
+    modes: Sequence[Mode]
+    owner: Whole
+    """The place of each mode's activity."""
+    index: Whole
+    """The place of each mode in its activity."""
+    demand: Mapping[str, Whole]
+    """By resource, what each mode demands."""
+    first: Whole
+    """Where each activity's modes begin."""
+
+    @classmethod
+    def of(cls, order: Sequence[Activity], capacity: Mapping[str, int]) -> Usable:
+        """Raises `Infeasible` for an activity none of whose modes fits."""
+        every = [m for one in order for m in one.modes]
+        counts = [len(one.modes) for one in order]
+        owner = np.repeat(np.arange(len(order)), counts)
+        index = np.concatenate([np.arange(count) for count in counts])
+        fit = np.ones(len(every), dtype=bool)
+        demand = {}
+        for name, units in capacity.items():
+            demand[name] = np.array([m.demand.get(name, 0) for m in every], dtype=np.int64)
+            fit &= demand[name] <= units
+        owner = owner[fit]
+        there, first = np.unique(owner, return_index=True)
+        if len(there) < len(order):
+            lost = next(i for i, one in enumerate([*there.tolist(), len(order)]) if i != one)
+            raise too_large(order[lost], capacity)
+        modes = every if bool(fit.all()) else [every[k] for k in np.flatnonzero(fit)]
+        return cls(modes, owner, index[fit], {name: units[fit] for name, units in demand.items()}, first)
+
+    def most(self, column: Whole) -> int:
+        """The sum of what each activity has at most in a column."""
+        return int(np.maximum.reduceat(column, self.first).sum())
+
+    def largest(self, column: Column) -> Fraction:
+        """The same of a column of figures."""
+        return sum(map(as_written, np.maximum.reduceat(column.array, self.first).tolist()), Fraction(0))
 
 
 def topological(activities: Sequence[Activity]) -> list[Activity]:
@@ -199,29 +250,6 @@ def too_large(activity: Activity, capacity: Mapping[str, int]) -> Infeasible:
     )
 
 
-def contended(name: str, usable: Sequence[Sequence[tuple[int, Mode]]], capacity: Mapping[str, int]) -> bool:
-    """Whether activities could ever wait for this resource."""
-    return sum(max(m.demand.get(name, 0) for _, m in some) for some in usable) > capacity[name]
-
-
-def quantum_of(values: Iterable[Fraction], most: Fraction) -> tuple[Fraction, bool]:
-    """The largest quantum that divides all values, if `most` has few enough of it; else a very fine one."""
-    counted = [one for one in values if one]
-    if not counted or not most:
-        return Fraction(1), True
-    scale = math.lcm(*(one.denominator for one in counted))
-    common = math.gcd(*(one.numerator * (scale // one.denominator) for one in counted))
-    quantum = Fraction(common, scale)
-    if most <= quantum * FINEST:
-        return quantum, True
-    return most / FINEST, False
-
-
-def units_of(value: Fraction, unit: Fraction) -> int:
-    """How many units a value has, rounded up."""
-    return -(-value.numerator * unit.denominator // (value.denominator * unit.numerator))
-
-
 def most_units(limit: float, unit: Fraction, slack: int, largest: Fraction, n: int) -> int:
     """A limit in units, and no more than `largest`, what `n` activities can add up to: solvers take no huge numbers."""
     return min(
@@ -229,52 +257,62 @@ def most_units(limit: float, unit: Fraction, slack: int, largest: Fraction, n: i
     )
 
 
-def consumed_meter(
-    name: str, problem: Problem, usable: Sequence[Sequence[tuple[int, Mode]]]
-) -> tuple[Meter, Callable[[Mode], int]]:
-    amounts = [[m.consumes.get(name, 0.0) for _, m in some] for some in usable]
-    largest = most = sum((as_written(max(some)) for some in amounts), Fraction(0))
+def consumed_meter(name: str, problem: Problem, usable: Usable) -> tuple[Meter, Whole]:
+    column = Column([m.consumes.get(name, 0.0) for m in usable.modes])
+    largest = most = usable.largest(column)
     budget = problem.budgets.get(name)
     if budget is not None:
         most = min(most, as_written(budget) * (1 + Fraction(TOLERANCE)))
-    unit, exact = quantum_of((as_written(one) for some in amounts for one in some), most)
-    slack = 0 if exact else len(usable)
-    limit = None if budget is None else most_units(budget, unit, slack, largest, len(usable))
-
-    def column(mode: Mode) -> int:
-        return units_of(as_written(mode.consumes.get(name, 0.0)), unit)
-
-    return Meter(name, unit, slack, limit), column
+    unit, exact = column.quantum(most)
+    n = len(usable.first)
+    slack = 0 if exact else n
+    limit = None if budget is None else most_units(budget, unit, slack, largest, n)
+    return Meter(name, unit, slack, limit), column.units(unit)
 
 
-def quality_meter(problem: Problem, n: int) -> tuple[Meter, Callable[[Mode], int]]:
+def quality_meter(problem: Problem, usable: Usable) -> tuple[Meter, Whole]:
     """-log of quality in units so small that rounding over a whole plan is a quarter of the tolerance."""
+    n = len(usable.first)
     scale = 4 * n / TOLERANCE
     limit = None
     if problem.min_quality:
         limit = math.floor((TOLERANCE - math.log(problem.min_quality)) * scale)
-
-    def column(mode: Mode) -> int:
-        return round((-math.log(mode.quality) if mode.quality else LOG_ZERO) * scale)
-
-    return Meter(QUALITY, None, n, limit), column
+    # Not numpy's logarithm: equal qualities must be equal numbers, wherever in the column they stand.
+    logs = [round((-math.log(m.quality) if m.quality else LOG_ZERO) * scale) for m in usable.modes]
+    return Meter(QUALITY, None, n, limit), np.array(logs, dtype=np.int64)
 
 
-def undominated(choices: Sequence[Choice]) -> tuple[Choice, ...]:
-    """Drop a mode that another equals or beats in everything."""
-    kept: list[tuple[Choice, tuple[int, ...]]] = []
-    rows = sorted(
-        ((one, (one.duration, *one.demand, *one.amounts)) for one in choices), key=lambda row: row[1]
-    )
-    for one, row in rows:
-        if not any(covers(other, row) for _, other in kept):
-            kept.append((one, row))
-    return tuple(one for one, _ in sorted(kept, key=lambda pair: pair[0].index))
+PAIRS = 4_000_000
+"""Pairs of modes that are compared at a time."""
 
 
-def covers(one: Sequence[int], other: Sequence[int]) -> bool:
-    """Whether no figure of one is above that of the other; a plain loop, for there are very many."""
-    for a, b in zip(one, other, strict=True):  # noqa: SIM110
-        if a > b:
-            return False
-    return True
+def undominated(rows: Whole, owner: Whole) -> Whole:
+    """Places of the rows that no other of the same activity equals or beats in everything; of equal ones the first.
+
+    Parameters
+    ----------
+    rows
+        Figures of modes, shape (modes, figures); less is better.
+    owner
+        The activity of each mode, in ascending order.
+    """
+    if not len(rows):
+        return np.zeros(0, dtype=np.int64)
+    _, first, counts = np.unique(owner, return_index=True, return_counts=True)
+    widest = int(counts.max())
+    kept = []
+    step = max(1, PAIRS // widest**2)
+    earlier = np.tri(widest, k=-1, dtype=bool).T
+    for begin in range(0, len(first), step):
+        starts, sizes = first[begin : begin + step], counts[begin : begin + step]
+        there = np.arange(widest) < sizes[:, None]
+        at = np.where(there, starts[:, None] + np.arange(widest), 0)
+        no_worse = np.ones((len(starts), widest, widest), dtype=bool)
+        worse = np.zeros_like(no_worse)
+        for figures in rows.T:
+            some = figures[at]
+            no_worse &= some[:, :, None] <= some[:, None, :]
+            worse |= some[:, :, None] < some[:, None, :]
+        beaten = (no_worse & (worse | earlier) & there[:, :, None]).any(axis=1)
+        kept.append(at[there & ~beaten])
+    return np.concatenate(kept)
