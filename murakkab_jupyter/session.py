@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import JournalError, LanguageError, UsageError
 from murakkab_jupyter.core.events import Event
-from murakkab_jupyter.core.hosts import ClusterView, Share
+from murakkab_jupyter.core.hosts import ClusterView, Gpu, Share, WorkerView
 from murakkab_jupyter.core.kinds import Video
 from murakkab_jupyter.core.media import find_media
 from murakkab_jupyter.execution import Execution
@@ -35,9 +35,10 @@ from murakkab_jupyter.profiles.described import find_cluster
 from murakkab_jupyter.profiles.hardware import beyond_host, host_cores, local_worker_view
 from murakkab_jupyter.profiles.offers import Offers, offers
 from murakkab_jupyter.run import Run
-from murakkab_jupyter.runtime.journal import Journal
+from murakkab_jupyter.runtime.journal import Journal, default_path
+from murakkab_jupyter.runtime.known import known_beforehand
 from murakkab_jupyter.runtime.loop import RunLoop
-from murakkab_jupyter.runtime.messages import Outcome, Restored
+from murakkab_jupyter.runtime.messages import Begin, Outcome, Restored
 from murakkab_jupyter.runtime.values import ValueStore
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
@@ -60,6 +61,16 @@ __all__ = ["Declaration", "Session"]
 
 LONG_CONTEXT = 4096
 """Tokens for the list of capabilities, a description and its steps."""
+
+
+def unread(declaration: Declaration) -> Iterator[str]:
+    """For each variable, what of it cannot be read, and so is left out."""
+    for name, sources in declaration.roots.sources.items():
+        bad = [source for n, source in enumerate(sources) if (name, ((name, n),)) in declaration.roots.bad]
+        if bad:
+            shown = ", ".join(Path(str(one)).name for one in bad[:3])
+            more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+            yield f"{name}: {len(bad)} of {len(sources)} cannot be read and will fail, the others go on: {shown}{more}."
 
 
 class Session:
@@ -303,7 +314,7 @@ class Session:
         notes = count_notes(declaration.workflow, declaration.readable(), self.library, options)
         return replace(
             plan,
-            notes=(*plan.notes, *declaration.roots.notes, *notes),
+            notes=(*plan.notes, *declaration.roots.notes, *unread(declaration), *notes),
             cautions=(*plan.cautions, *self._cautions),
         )
 
@@ -335,6 +346,33 @@ class Session:
     def explain(self, plan: Plan) -> str:
         """Why a plan is as it is, in words with figures."""
         return explain(plan)
+
+    def known(self, declaration: Declaration, plan: Plan) -> str:
+        """What of a plan earlier runs have made already, and which steps are to be made, in a sentence; empty where nothing is."""
+        path = default_path() if self._journal_path is None else Path(self._journal_path).expanduser()
+        if self._described is not None or not path.exists():
+            return ""
+        configurations = {name: step.configuration for name, step in plan.steps.items()}
+        store = ValueStore(declaration.workflow, self.library)
+        roots: dict[str, list[Ancestry]] = {name: [] for name in declaration.roots.values}
+        for name, ancestry, value in declaration.items():
+            if (name, ancestry) not in declaration.roots.bad:
+                store.put(name, ancestry, value)
+                roots[name].append(ancestry)
+        # Nothing is called, so where does not matter: one worker that has room for every call.
+        most = max(one.gpus for one in configurations.values())
+        cores = max(max(one.cores, one.held_cores) for one in configurations.values())
+        anywhere = WorkerView("", "", max(1, cores), 0, tuple(Gpu(n, "", 0) for n in range(most)))
+        begin = Begin({name: tuple(keys) for name, keys in roots.items()}, (anywhere,))
+        try:
+            recorder = self.journal.recorder(
+                "", library=self.library, media=find_media(declaration.readable())
+            )
+            return str(
+                known_beforehand(RunLoop(declaration.workflow, configurations), begin, store, recorder)
+            )
+        except JournalError:
+            return ""  # said when something is to be kept
 
     # --- measure ----------------------------------------------------------------------------------------------
 

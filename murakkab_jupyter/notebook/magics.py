@@ -5,6 +5,7 @@ They read and show; what is done is done by the bench and the session.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import difflib
 import logging
@@ -79,6 +80,7 @@ class MurakkabMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.bench = Workbench()
+        self.bench.reuses = True
         self.space: dict[str, Any] = shell.user_ns
         self.link = Link(self.bench, self.space)
         self.followers: list[Follower] = []
@@ -159,7 +161,7 @@ class MurakkabMagics(Magics):
             values = self.named()
         session = self.bench.session(options.get("cluster"))
         one = self.bench.declare(text, values, session=session, cell_id=cell_id)
-        plan = self.bench.plan(one)
+        plan = self.bench.plan(one, fresh=bool(options.get("fresh")))
         self.screen.plan(one, plan)
         for notice in one.notices:
             put(message_view(notice))
@@ -198,9 +200,17 @@ class MurakkabMagics(Magics):
         workflow = one.declaration.workflow
         values, missing = self.values_for(workflow.text)
         given = one.declaration.values
-        if missing or (
-            all(values[name] is given.get(name) for name in values)
-            and unchanged(workflow, values, one.declaration.roots)
+        if missing:
+            listed = ", ".join(missing)
+            have = "have" if len(missing) > 1 else "has"
+            put(
+                message_view(
+                    f"{listed} {have} no value any more: what it had when its cell was run is taken."
+                )
+            )
+            return one
+        if all(values[name] is given.get(name) for name in values) and unchanged(
+            workflow, values, one.declaration.roots
         ):
             return one
         one.declaration = one.session.declare(workflow.text, values, goal=workflow.goal)
@@ -275,7 +285,8 @@ class MurakkabMagics(Magics):
         with self.bench.moved(one, request):
             goal = request.goal(one.declaration.workflow.goal)
             fresh = one.plan is None or one.plan.goal != goal
-            plan = self.bench.plan(one, goal) if fresh or one.plan is None else one.plan
+            anew = bool(request.options.get("fresh"))
+            plan = self.bench.plan(one, goal, fresh=anew) if fresh or one.plan is None else one.plan
         if fresh:
             self.screen.plan(one, plan)
         return self.run(
@@ -400,6 +411,9 @@ class MurakkabMagics(Magics):
         """Bind the run to its workflow's name, unless that name holds something else of the user's; and to `murakkab_run`."""
         name = run.workflow.name
         self.space["murakkab_run"] = run
+        if name not in self.space and hasattr(builtins, name):
+            put(message_view(f"{name} is a name of Python's own, so this run is in murakkab_run."))
+            return
         if name in self.space and not isinstance(self.space[name], Run):
             kind = type(self.space[name]).__name__
             put(message_view(f"Your variable {name} ({kind}) is left alone; this run is in murakkab_run."))

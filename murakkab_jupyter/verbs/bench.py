@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from murakkab_jupyter.core.errors import JournalError, UsageError
+from murakkab_jupyter.core.errors import JournalError, LanguageError, UsageError
 from murakkab_jupyter.verbs import answers, engines, profiles
+from murakkab_jupyter.verbs.cells import placed
 from murakkab_jupyter.verbs.export import Kept, python_code, restored, write_run
 from murakkab_jupyter.verbs.outcome import Outcome
 from murakkab_jupyter.verbs.table import Face, Request, help_text
@@ -73,6 +74,8 @@ class Workbench:
         self.latest: str | None = None
         self.run: Run | None = None
         """The latest run of this bench."""
+        self.reuses = False
+        """Whether runs of this face take what earlier ones made, as a notebook's do."""
         self.measuring: Callable[[Progress], None] = lambda _: None
         """Told how far measuring is; a face puts its progress bar here."""
         self.starting: engines.Telling = lambda _: None
@@ -140,7 +143,10 @@ class Workbench:
     ) -> Declared:
         """Bind a cell (with the other cells of the same workflow) to values and keep it under its name."""
         whole, notices, cells = self.joined(text, cell_id)
-        declaration = session.declare(whole, values, goal=goal)
+        try:
+            declaration = session.declare(whole, values, goal=goal)
+        except LanguageError as error:
+            raise (error if len(cells) == 1 else placed(error, text)) from None
         one = Declared(declaration, session, notices=notices)
         self.cells[next(iter(cells.values())).name or ""] = cells
         self.declared[one.name] = one
@@ -161,12 +167,17 @@ class Workbench:
         hint = f"Did you mean {near[0]}?" if near else f"Declared: {', '.join(self.declared) or 'none yet'}."
         raise UsageError(msg, hint=hint)
 
-    def plan(self, one: Declared, goal: Goal | None = None) -> Plan:
-        """Plan a workflow and keep the plan and its goal; raises `InfeasibleError`, and keeps nothing then."""
+    def plan(self, one: Declared, goal: Goal | None = None, *, fresh: bool = False) -> Plan:
+        """Plan a workflow and keep the plan and its goal; raises `InfeasibleError`, and keeps nothing then.
+
+        Where runs take what earlier ones made, and unless `fresh`, the plan says what that will be.
+        """
         declaration = one.declaration
         if goal is not None and goal != declaration.workflow.goal:
             declaration = replace(declaration, workflow=replace(declaration.workflow, goal=goal))
-        one.plan = one.session.plan(declaration)
+        plan = one.session.plan(declaration)
+        said = one.session.known(declaration, plan) if self.reuses and not fresh else ""
+        one.plan = replace(plan, notes=(said, *plan.notes)) if said else plan
         one.declaration = declaration
         return one.plan
 

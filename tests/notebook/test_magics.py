@@ -301,6 +301,44 @@ def test_another_cell_adds_steps_and_takes_over_those_of_its_names_with_a_notice
     assert "Replaced what an earlier cell said of: again." in reply.text
 
 
+def test_a_mistake_in_one_of_several_cells_points_at_its_own_line(loaded):
+    loaded.run("bits = ['one']")
+    loaded.run("%%murakkab parts\n\nA description.\n\nloud <- shout {bits} @python:shout\n")
+    reply = loaded.run("%%murakkab parts\nmore  <-  shout   {louds} @python:shout\n")
+    assert reply.error[1].startswith("line 2, column 19: {louds} is no step")
+    assert "more  <-  shout   {louds} @python:shout" in reply.error[1]
+    reply = loaded.run("%%murakkab parts\nmore <- shout {loud} @python:shout, per bit\n")
+    assert reply.error[1].startswith("line 2, ")
+    loaded.run("%%murakkab parts\nmore <- shout {loud} @python:shout\n")
+    loaded.run("del bits")
+    reply = loaded.run("%%murakkab parts --run\nlast <- shout {more} @python:shout\n")
+    assert "In an earlier cell of this workflow: {bits}" in reply.error[1]
+
+
+def test_a_plan_says_beforehand_what_is_taken_from_earlier_runs_and_what_is_stale(loaded):
+    loaded.run("tones = ['do', 're']")
+    loaded.run(
+        "%%murakkab tune --run\nfirst <- shout {tones} @python:shout\nlast <- shout {first} @python:shout\n"
+    )
+    reply = loaded.run("%murakkab plan tune")
+    assert "Nothing has changed: a run takes everything from earlier runs (first, last)" in reply.text
+    loaded.run("tones.append('mi')")
+    reply = loaded.run("%murakkab run tune")
+    plan, result = reply.shown
+    assert "Taken from earlier runs: first (2 of 3), last (2 of 3)." in " ".join(plan["text/plain"].split())
+    assert "3, 2 reused" in result["text/plain"]
+    loaded.run("del tones")
+    assert "tones has no value any more" in loaded.run("%murakkab run tune").text
+
+
+def test_a_name_of_pythons_own_stays_what_it_is(loaded):
+    loaded.run("tones = ['do']")
+    reply = loaded.run("%%murakkab list --run\nloud <- shout {tones} @python:shout\n")
+    assert reply.error is None
+    assert "list is a name of Python's own" in reply.text
+    assert loaded.run("print(list(murakkab_run.outputs['loud'].values()))").streams == ["['DO']\n"]
+
+
 def test_a_variable_that_changed_is_seen_by_the_next_run(loaded):
     loaded.run("phrase = ['one']")
     loaded.run("%%murakkab seen\nloud <- shout {phrase} @python:shout\n")

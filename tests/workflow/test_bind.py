@@ -402,3 +402,9 @@ def test_a_very_long_sentence_is_told_in_few_words(bound):
     error = failing(bound, "x <- mull " + "over " * 20_000 + "{q}")
     assert "… @text-generation material={q}" in error.hint
     assert len(str(error)) < 2000
+
+
+def test_a_slip_of_the_pen_in_a_sentence_is_named(bound):
+    with pytest.raises(LanguageError, match="Did you mean classify\\?") as caught:
+        bound("kind <- clasify {texts} into {labels}", texts=["One."], labels="a, b")
+    assert "kind <- clasify {texts} into {labels} @classification" in str(caught.value)

@@ -42,6 +42,37 @@ def test_the_description_is_verbatim_and_its_braces_are_not_read():
     assert cell.description == "  A {line} with } and @x\n# not a comment"
 
 
+@pytest.mark.parametrize(
+    ("line", "column", "said"),
+    [
+        ("1st <- split {videos} into scenes", 1, "`1st` cannot be a step's name"),
+        ("my scenes <- split {videos} into scenes", 1, "Write my_scenes <- split {videos} into scenes"),
+        ("scenes = split {videos} into scenes", 8, "written with `<-`, not `=`"),
+        ("scenes -> split {videos} into scenes", 8, "written with `<-`, not `->`"),
+        ("  scenes <- split {videos} into scenes", 1, "begins at the start of its line"),
+    ],
+)
+def test_a_step_before_the_first_that_is_not_written_as_one_is_told_and_not_taken_for_a_description(
+    line, column, said
+):
+    for after in ("", "b <- write a poem\n"):
+        with pytest.raises(LanguageError) as caught:
+            parse(f"%%murakkab news\n{line}\n{after}")
+        assert said in str(caught.value)
+        assert (caught.value.line, caught.value.column) == (2, column)
+
+
+def test_a_step_that_is_commented_out_before_the_first_is_no_mistake():
+    assert len(parse("# a <- split {videos} into scenes\nb <- write a poem\n").steps) == 1
+    assert parse("All of it <- so to say\nb <- write a poem\n").description == "All of it <- so to say"
+
+
+def test_a_workflow_is_not_called_like_a_word_of_python():
+    with pytest.raises(LanguageError, match="no run can have that name") as caught:
+        parse("%%murakkab class\na <- write a poem\n")
+    assert (caught.value.line, caught.value.column) == (1, 12)
+
+
 def test_a_description_alone_parses():
     assert parse("Find out what happens.").steps == ()
     assert parse("").steps == ()

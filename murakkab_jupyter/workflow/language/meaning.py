@@ -8,8 +8,9 @@ an error suggests.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -421,7 +422,24 @@ def ambiguous(
     if more > 0:
         lines.append(f"  … and {more} more")
     hint = "Say it by pasting one of these lines:\n" + "\n".join(lines)
+    if not names and (slips := slips_of(node, capabilities)):
+        hint = f"Did you mean {' and '.join(slips)}? Or say it by pasting one of these lines:\n" + "\n".join(
+            lines
+        )
     return node.sentence_place.error(message, hint)
+
+
+def slips_of(node: StepNode, capabilities: Iterable[Capability]) -> list[str]:
+    """Words of sentences that are known and look like one that is not: slips of the pen."""
+    patterns = " ".join(pattern for one in capabilities for pattern in one.patterns)
+    known = set(re.findall(r"[a-z]{4,}", re.sub(r"\{[^}]*\}|<[^>]*>", " ", patterns).casefold()))
+    words = re.findall(r"\w+", re.sub(r"\{[^}]*\}", " ", node.sentence).casefold())
+    found = [
+        difflib.get_close_matches(word, known, n=1, cutoff=0.8)
+        for word in words
+        if 4 <= len(word) <= 30 and word not in known
+    ]
+    return list(dict.fromkeys(one[0] for one in found if one))
 
 
 def overlap(words: set[str], capability: Capability) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from dataclasses import replace
 
@@ -17,6 +18,8 @@ ROOT_LEVEL = "all"
 STEP = re.compile(r"([^\W\d]\w*)[ \t]*<-[ \t]*")
 INDENTED_STEP = re.compile(r"[ \t]+[^\W\d]\w*[ \t]*<-")
 WORD = re.compile(r"\S+")
+MEANT = re.compile(r"\S+(?: \S+){0,2}[ \t]*<-.*\{\w+\}|[^\W\d]\w*[ \t]*(?:=|:=|->|<=)[ \t]*[^\W\d].*\{\w+\}")
+"""A line of a description that was meant as a step: it would be left out without a word."""
 
 
 def is_step_line(line: str) -> bool:
@@ -57,13 +60,14 @@ def parse(text: str | bytes) -> Cell:
         name, options = header(lines[0])
         first = 1
     begin = next((i for i in range(first, len(lines)) if STEP.match(lines[i])), len(lines))
-    if begin == len(lines):
-        indented = next((i for i in range(first, len(lines)) if INDENTED_STEP.match(lines[i])), None)
-        if indented is not None:
-            line = lines[indented]
+    for index in range(first, begin):
+        line = lines[index]
+        if INDENTED_STEP.match(line) and ("{" in line or begin == len(lines)):
             column = len(line) - len(line.lstrip())
             msg = "A step begins at the start of its line."
-            raise Place(indented + 1, 1, column, line).error(msg, "Remove the spaces before it.")
+            raise Place(index + 1, 1, column, line).error(msg, "Remove the spaces before it.")
+        if MEANT.match(line) and not line.startswith("#"):
+            raise not_a_step(line, index + 1)
     return Cell(written, name, options, trimmed(lines[first:begin]), tuple(read_steps(lines, begin)))
 
 
@@ -97,6 +101,9 @@ def header(line: str) -> tuple[str | None, tuple[Word, ...]]:
     words = split_words(line, len(MAGIC))
     if words and not words[0].text.startswith("-"):
         first = words[0]
+        if keyword.iskeyword(first.text):
+            msg = f"`{first.text}` is a word of Python, so no run can have that name."
+            raise first.place.error(msg, f"Name the workflow otherwise: {first.text}_")
         if not first.text.isidentifier():
             fixed = re.sub(r"\W+", "_", first.text).strip("_")
             good = fixed if fixed.isidentifier() else f"w_{fixed}"
@@ -267,8 +274,15 @@ def not_a_step(line: str, number: int) -> LanguageError:
     width = len(first[0]) if first else 1
     place = Place(number, 1, width, line)
     example = "Write NAME <- what to do, for example: objects <- detect the objects in {frames}"
-    if first and not first[0].isidentifier() and "<-" in line:
-        return place.error("A step's name has letters, digits and underscores only.", example)
+    name, arrow, rest = line.partition("<-")
+    if arrow and name.strip() and not name.strip().isidentifier():
+        wrong = name.strip()[:60]
+        good = re.sub(r"\W+", "_", wrong).strip("_")
+        good = good if good.isidentifier() else f"s_{good}"
+        return Place(number, 1, len(name.rstrip()), line).error(
+            f"`{wrong}` cannot be a step's name: it has letters, digits and underscores, and begins with no digit.",
+            f"Write {good} <-{rest}",
+        )
     for wrong in ("->", "<=", ":=", "="):
         name, sign, _ = line.partition(wrong)
         if sign and name.strip().isidentifier():

@@ -1,0 +1,148 @@
+"""Beforehand: which items of a plan earlier runs have made already, and which steps are stale.
+
+The run loop itself is played, with lookups in the place of calls: what is not known fails, and with it
+whatever would be made from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from murakkab_jupyter.core.ancestry import Ancestry
+from murakkab_jupyter.runtime.loop import RunLoop
+from murakkab_jupyter.runtime.messages import (
+    Batch,
+    BatchDone,
+    Begin,
+    EngineReady,
+    Message,
+    Outcome,
+    Record,
+    Recorded,
+    SetTimer,
+    StartEngine,
+    Submit,
+    TimerFired,
+)
+from murakkab_jupyter.runtime.recorder import MISSING, Recorder
+from murakkab_jupyter.runtime.steps import upstream_of
+from murakkab_jupyter.runtime.values import ValueStore
+
+__all__ = ["Known", "known_beforehand"]
+
+PATIENCE_S = 0.5
+"""A look at very many items ends after so long; what was not looked at is not spoken of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """For each step the items that are known, and those that are to be made as far as they can be counted.
+
+    `whole` tells whether all items were looked at.
+    """
+
+    items: Mapping[str, int]
+    missing: Mapping[str, int]
+    whole: bool = True
+
+    def __str__(self) -> str:
+        """One sentence or two; empty where nothing is known."""
+        if not any(self.items.values()):
+            return ""
+        taken, made = [], []
+        for name, count in self.items.items():
+            of = count + self.missing[name]
+            if not count:
+                made.append(name)
+            elif self.missing[name]:
+                taken.append(f"{name} ({count} of {of})")
+                made.append(f"the rest of {name}")
+            else:
+                taken.append(name)
+        said = f"Taken from earlier runs: {', '.join(taken)}."
+        if not self.whole:
+            return f"{said} Not all items were looked for."
+        if made:
+            return f"{said} To be made, because it or what it is made from is new: {', '.join(made)}."
+        return f"Nothing has changed: a run takes everything from earlier runs ({', '.join(taken)}), unless it is --fresh."
+
+
+def known_beforehand(
+    loop: RunLoop, begin: Begin, store: ValueStore, recorder: Recorder, *, patience_s: float = PATIENCE_S
+) -> Known:
+    """Play a loop that has not begun, and see what the recorder knows.
+
+    Parameters
+    ----------
+    loop, begin, store
+        As for a driver: the values of variables are in the store.
+    recorder
+        Is asked, and told nothing.
+    patience_s
+        How long it may take (s).
+    """
+    until_s = time.monotonic() + patience_s
+    upstream = upstream_of(loop.workflow)
+    absent = {step.name: Absent() for step in loop.workflow.steps}
+    known = dict.fromkeys(absent, 0)
+    messages: deque[Message] = deque([begin])
+    timers: deque[Message] = deque()
+
+    def look(batch: Batch, key: Ancestry) -> Outcome:
+        step = loop.workflow.step(batch.step)
+        value: Any = MISSING
+        # A list that lacks what is still to be made is not the list that the run will have.
+        if not any(absent[name].touches(key) for name in upstream[step.name]):
+            with contextlib.suppress(KeyError):
+                value = recorder.lookup(step, batch.configuration, store.inputs_for(step, key))
+        if value is MISSING:
+            absent[step.name].add(key)
+            return Outcome(key, error="to be made")
+        known[step.name] += 1
+        store.put(step.name, key, value)
+        return Outcome(key, children=len(value) if step.opens else None)
+
+    whole = True
+    while (messages or timers) and not loop.finished:
+        message = messages.popleft() if messages else timers.popleft()
+        for decision in loop.handle(message, 0.0):
+            match decision:
+                case Submit(batch):
+                    messages.append(BatchDone(batch.task, tuple(look(batch, key) for key in batch.keys)))
+                case Record(task):
+                    messages.append(Recorded(task))
+                case StartEngine(engine):
+                    messages.append(EngineReady(engine))
+                case SetTimer(name):
+                    timers.append(TimerFired(name))
+        if time.monotonic() > until_s:
+            whole = False
+            break
+    missing = {name: one.failed + one.skipped for name, one in loop.progress().items()}
+    for name, names in upstream.items():
+        # Of an opener that is to be made nobody knows how many items there will be below.
+        if not known[name] and any(missing[one] for one in names):
+            missing[name] = max(1, missing[name])
+    return Known(known, missing, whole)
+
+
+class Absent:
+    """Items of a step that are to be made, by ancestry."""
+
+    def __init__(self) -> None:
+        self._own: set[Ancestry] = set()
+        self._above: set[Ancestry] = set()
+
+    def add(self, key: Ancestry) -> None:
+        """One more."""
+        self._own.add(key)
+        self._above.update(key[:size] for size in range(len(key) + 1))
+
+    def touches(self, key: Ancestry) -> bool:
+        """Whether one of them is this, above it or below it."""
+        return key in self._above or any(key[:size] in self._own for size in range(len(key)))
