@@ -92,7 +92,8 @@ def run_sheet(
         "status": state.status,
         "icon": STATUS.get(state.status, "◐"),
         "by": plan_words(state),
-        "message": shorten(state.names.said(state.message), 400),
+        # Of a run that is done its heading says it all.
+        "message": "" if state.status == "done" else shorten(state.names.said(state.message), 400),
         "elapsed": spoken(state.seconds),
         "left": None if left is None else f"about {spoken(left)} to go",
         "ended": f"{steps_done(moments)} of {len(moments)} steps done",
@@ -451,7 +452,7 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
             "div",
             tag("span", *keys),
             tag("span", axis_words(sheet), style=f"float:right;{MUTED}"),
-            style="font-size:12px;max-width:900px;margin:2px 0 6px",
+            style="font-size:12px;max-width:900px;margin:2px 0 6px;overflow:hidden",
         ),
         note(f"and {more} more slots") if more else None,
         bars_in_words(sheet),

@@ -116,7 +116,7 @@ export default function plan({ el, say, origins }, root) {
     const brief = step.time ? el('span', { class: 'mk-quiet' }, ` · ${step.brief}`) : null;
     const time = el(
       'span',
-      { class: 'mk-node-time', style: side },
+      { class: `mk-node-time${side === rooms[2][1] ? '' : ' mk-beside'}`, style: side },
       step.time || 'time unknown',
       brief
     );
