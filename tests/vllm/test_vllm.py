@@ -5,24 +5,31 @@ What it says is not judged: the model is tiny. Nothing here is timed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from murakkab_jupyter.agents.language.chat import Reply, Request
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.served.openai import OpenAIChat
-from murakkab_jupyter.cluster.engines.ask import probe_server
+from murakkab_jupyter.cluster.engines.ask import Server, probe_server
+from murakkab_jupyter.cluster.engines.config import PYTHON
+from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.core.events import ItemFailed, Reconfigured
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.session import Session
-from tests.cluster.engines.parts import gone
+from tests.cluster.engines.parts import family, gone, serving
+from tests.cluster.hosts import Place
 from tests.cluster.parts import wait_for
 from tests.vllm.conftest import NAME, Kernel, vllm_config
 
@@ -144,38 +151,140 @@ def test_nothing_is_left_10_s_after_its_kernel_was_killed(kernel: Kernel) -> Non
     wait_for(lambda: gone(processes), 10)
 
 
-# --- one of its own, that is killed --------------------------------------------------------------------------------
+# --- one of its own on a cluster, of which everything is killed in turn ---------------------------------------------
+
+
+@dataclass
+class Hosts:
+    """A scheduler and two workers as processes of their own, and a session that uses them."""
+
+    place: Place
+    workers: dict[str, subprocess.Popen[bytes]]
+    session: Session
+
+    def family(self) -> list[psutil.Process]:
+        """The engine's processes, wherever it runs."""
+        return family(self.session.engines.look(NAME).status.pid)
+
+    def counted(self, name: str) -> float:
+        """A counter of the engine's; 0 while it does not answer."""
+        endpoint = self.session.engines.look(NAME).endpoint
+        return 0.0 if endpoint is None else (Server(endpoint.url).metrics() or {}).get(f"vllm:{name}", 0.0)
+
+    @property
+    def at(self) -> str:
+        """Name of the worker that has the engine."""
+        return self.session.connect().probes[self.session.engines.look(NAME).status.worker].name
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    folder = tmp_path_factory.mktemp("hosts")
+    library = Library()
+    library.load_entry_points()
+    place, python = Place(), os.environ[PYTHON]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MURAKKAB_ENGINES", str(folder / "engines.json"))
+        address = place.scheduler()
+        workers = {name: place.worker(name, cores=2, env={PYTHON: python}) for name in ("one", "two")}
+        session = Session(
+            library=library,
+            cluster=address,
+            journal=folder / "journal.sqlite",
+            profiles=folder / "profiles.sqlite",
+        )
+        cluster = session.connect()
+        wait_for(lambda: cluster.roll() is not None and len(cluster.probes) == 2, 60)
+        yield Hosts(place, workers, session)
+        with contextlib.suppress(MurakkabError):  # its scheduler is gone
+            session.close()
+        place.close()
 
 
 def whole(run: Run, count: int) -> bool:
     return len(run.outputs["said"]) == count and all(run.outputs["said"].values())
 
 
-def test_killed_in_the_middle_of_200_requests_no_item_is_lost_and_none_doubled(session: Session) -> None:
+def once_each(session: Session, run: Run, count: int) -> bool:
+    """Whether the journal has every item, and none twice."""
+    kept = Counter((step, ancestry) for step, ancestry, _ in session.journal.finished(run.id))
+    return len(kept) == count and set(kept.values()) == {1}
+
+
+def test_killed_in_the_middle_of_200_requests_no_item_is_lost_and_none_doubled(hosts: Hosts) -> None:
+    session = hosts.session
     entry = session.engines.start(vllm_config(stop_grace_s=10.0))
-    server = Kernel(None, entry.endpoint.url, entry.status.pid, entry.status.start_s)
-    family = server.family
+    processes = hosts.family()
     started = session.run(declared(session, NAME, 200), background=True, reuse=False)
-    wait_for(lambda: server.counted("generation_tokens_total") > 300, 120)  # of 1600 at most
+    wait_for(lambda: hosts.counted("generation_tokens_total") > 300, 120)  # of 1600 at most
     os.kill(entry.status.pid, signal.SIGKILL)
-    wait_for(lambda: gone(family), 10)  # its workers go with it
+    wait_for(lambda: gone(processes), 10)  # its workers go with it
     started.wait(900)
     assert started.status == "done", started.errors
     assert whole(started, 200)
-    kept = Counter((step, ancestry) for step, ancestry, _ in session.journal.finished(started.id))
-    assert len(kept) == 200
-    assert set(kept.values()) == {1}
+    assert once_each(session, started, 200)
     assert not [one for one in started.events if isinstance(one, ItemFailed)]
     causes = [one.cause for one in started.events if isinstance(one, Reconfigured)]
     assert any("is gone" in cause for cause in causes)
     assert any("is back" in cause for cause in causes)
-    now = session.engines.look(NAME).status
-    assert now.restarts == 1
+    assert session.engines.look(NAME).status.restarts == 1
     # The bill counts what the life that ended wrote, and what came to nothing.
     assert started.bill is not None
     assert started.bill.total.tokens_out > 0
 
-    again = Kernel(None, entry.endpoint.url, now.pid, 0.0).family
-    assert session.engines.stop(NAME)
-    wait_for(lambda: gone(again), 10)
-    assert session.engines.find(NAME).state == "stopped"
+
+def test_nothing_is_left_10_s_after_its_worker_was_killed_and_the_run_goes_on_with_another(
+    hosts: Hosts,
+) -> None:
+    session = hosts.session
+    processes, at = hosts.family(), hosts.at
+    before = hosts.counted("generation_tokens_total")
+    started = session.run(declared(session, NAME, 60), background=True, reuse=False)
+    wait_for(lambda: hosts.counted("generation_tokens_total") > before + 80, 120)  # of 480 at most
+    hosts.workers[at].kill()
+    hosts.workers[at].wait()
+    wait_for(lambda: gone(processes), 10)
+    started.wait(900)
+    assert started.status == "done", started.errors
+    assert whole(started, 60)
+    assert once_each(session, started, 60)
+    assert hosts.at != at
+
+
+def test_stopped_it_is_gone(hosts: Hosts) -> None:
+    processes = hosts.family()
+    assert hosts.session.engines.stop(NAME)
+    wait_for(lambda: gone(processes), 10)
+    assert hosts.session.engines.find(NAME).state == "stopped"
+
+
+def test_nothing_is_left_10_s_after_the_scheduler_was_killed_and_the_run_can_be_resumed(
+    hosts: Hosts, tmp_path: Path
+) -> None:
+    """vLLM is loading then, which saves the minute until it answers; the resumed run asks a stand-in of its name."""
+    started = hosts.session.run(declared(hosts.session, NAME, 12), background=True, reuse=False)
+
+    def loading() -> bool:
+        status = hosts.session.engines.look(NAME).status
+        return status is not None and bool(status.pid) and len(family(status.pid)) >= 2
+
+    wait_for(loading, 120)
+    processes = hosts.family()
+    hosts.place.processes[0].kill()
+    hosts.place.processes[0].wait()
+    wait_for(lambda: gone(processes), 10)
+    started.wait(60)
+    assert started.status in ("failed", "partial", "stopped")
+    library = Library()
+    library.load_entry_points()
+    with (
+        serving() as server,
+        Session(
+            library=library, journal=hosts.session.journal.path, profiles=tmp_path / "profiles.sqlite"
+        ) as later,
+    ):
+        later.engines.attach(server.url, name=NAME)
+        resumed = later.resume(started.id)
+        assert resumed.status == "done", resumed.errors
+        assert whole(resumed, 12)
+        assert once_each(later, resumed, 12)
