@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from murakkab_jupyter.agents.served.endpoint import Endpoint
+from murakkab_jupyter.agents.served.reading import json_of
 from murakkab_jupyter.agents.served.refusals import Lost, Refused, raise_for, raise_for_error, said_by
 from murakkab_jupyter.core.errors import AgentError
 
@@ -41,6 +42,9 @@ SILENCE_S = 60.0
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 LARGEST_ANSWER = 16 * 2**20
+LARGEST_STREAM = 64 * 2**20
+"""Each piece of a stream brings some hundred bytes of its own."""
+LONGEST_NAME = 500
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[object]]
@@ -230,11 +234,18 @@ async def object_of(endpoint: Endpoint, answer: httpx2.Response) -> dict[str, An
 
 
 def models_in(found: object) -> tuple[Mapping[str, Any], ...] | None:
-    """The models in an answer of `/models`, each with an `id`; some list them bare. None where it is no such list."""
+    """The models in an answer of `/models`, each with an `id` of its own; some list them bare. None where it is no such list."""
     listed = found.get("data") if isinstance(found, Mapping) else found
-    if not isinstance(listed, list) or not all(isinstance(one, Mapping) and one.get("id") for one in listed):
+    if not isinstance(listed, list) or not all(
+        isinstance(one, Mapping) and is_name(one.get("id")) for one in listed
+    ):
         return None
-    return tuple(listed)
+    return tuple({one["id"]: one for one in reversed(listed)}.values())[::-1]
+
+
+def is_name(found: object) -> bool:
+    """Whether something can name a model: a line of text that is shown as it is."""
+    return isinstance(found, str) and 0 < len(found) <= LONGEST_NAME and found.isprintable()
 
 
 def events_in(raw: bytes) -> list[str] | None:
@@ -248,7 +259,7 @@ def events_in(raw: bytes) -> list[str] | None:
 def object_in(endpoint: Endpoint, raw: bytes) -> dict[str, Any]:
     """A body as a JSON object; raises `Refused` for what is none, and what an error in its place means."""
     try:
-        found = json.loads(raw)
+        found = json_of(raw)
     except ValueError as error:
         msg = f"{endpoint.url} answered something that is not JSON ({said_by(endpoint, str(error))})."
         raise Refused(msg) from None
@@ -272,11 +283,16 @@ async def read_events(
     from httpx2 import EventSource
 
     loop = asyncio.get_running_loop()
+    length = 0
     try:
         async with asyncio.timeout(None) as silence:
             async for event in EventSource(answer):
                 silence.reschedule(loop.time() + SILENCE_S)
                 said = event.data.strip()
+                length += len(said)
+                if length > LARGEST_STREAM:
+                    msg = f"{endpoint.url} went on for more than {LARGEST_STREAM // 2**20} MiB, which no answer has."
+                    raise Refused(msg)
                 if said == "[DONE]":
                     return True
                 if said:  # one without is a sign of life
@@ -290,7 +306,7 @@ async def read_events(
 def event_of(endpoint: Endpoint, data: str) -> dict[str, Any]:
     """The object of one event; raises `Refused` for what is none, and what an error in its place means."""
     try:
-        found = json.loads(data)
+        found = json_of(data)
     except ValueError:
         msg = f"{endpoint.url} sent an event that is not JSON."
         raise Refused(msg) from None

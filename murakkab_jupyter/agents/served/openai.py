@@ -29,6 +29,7 @@ from murakkab_jupyter.agents.served.calls import (
 from murakkab_jupyter.agents.served.crowd import Crowd
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.loops import background
+from murakkab_jupyter.agents.served.reading import count_in
 from murakkab_jupyter.agents.served.refusals import Lost, Refused, raise_for_error, said_by
 from murakkab_jupyter.core.errors import AgentError
 
@@ -134,11 +135,10 @@ class Heard:
         """As the server counted them; the pieces that came, while it has not."""
         if self.usage is None:
             return Tokens(0, self.pieces)
-        detail = self.usage.get("prompt_tokens_details") or {}
         return Tokens(
-            int(self.usage.get("prompt_tokens") or 0),
-            int(self.usage.get("completion_tokens") or 0),
-            int(detail.get("cached_tokens") or 0),
+            count_in(self.usage, "prompt_tokens"),
+            count_in(self.usage, "completion_tokens"),
+            count_in(self.usage.get("prompt_tokens_details"), "cached_tokens"),
         )
 
     def reply(self) -> Reply:

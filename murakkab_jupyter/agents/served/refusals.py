@@ -12,6 +12,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.language.chat import TooLong
 from murakkab_jupyter.agents.served.endpoint import Endpoint
+from murakkab_jupyter.agents.served.reading import json_of, plain
 from murakkab_jupyter.core.errors import AgentError
 
 __all__ = [
@@ -185,7 +186,7 @@ def said_in(found: Any, key: str) -> str:
     """The message in an error's JSON (an object, or the text of one), or a text, in one line and without a key."""
     if isinstance(found, str):
         with suppress(ValueError):
-            read = json.loads(found)
+            read = json_of(found)
             found = read if isinstance(read, Mapping) else found
     if isinstance(found, Mapping):
         error = found.get("error", found)
@@ -195,7 +196,7 @@ def said_in(found: Any, key: str) -> str:
     text = without_markup(str(found))
     if key:  # before the cut, which could leave a part of it
         text = text.replace(key, "***")
-    return " ".join(text.split())[:400].rstrip(".") or "without a reason"
+    return plain(text, 400).rstrip(".") or "without a reason"
 
 
 def after_s(stated: str | None) -> float | None:

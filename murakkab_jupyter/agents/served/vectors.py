@@ -8,7 +8,6 @@ alone. One that is too long for the encoder is shortened in its middle until it 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from murakkab_jupyter.agents.language.chat import SHORTENED, TooLong, Unfit, sho
 from murakkab_jupyter.agents.served.calls import Caller, object_of
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.loops import background
+from murakkab_jupyter.agents.served.reading import count_in, vector_of
 from murakkab_jupyter.agents.served.refusals import Refused
 from murakkab_jupyter.agents.text.search import Encoding, WordLlamaEmbedding, WordLlamaSearch
 from murakkab_jupyter.agents.text.vectors import Encoder, Vectors, unit
@@ -131,14 +131,14 @@ class ServedEncoder(Encoder):
         found = await self.caller.ask("POST", "/embeddings", body, lambda answer: object_of(endpoint, answer))
         try:
             # A few leave the index out, and keep the order.
-            rows = sorted(found["data"], key=lambda row: int(row.get("index") or 0))
-            vectors = [[float(one) for one in row["embedding"]] for row in rows]
-        except (KeyError, TypeError, ValueError, AttributeError):
+            rows = sorted(found["data"], key=lambda row: count_in(row, "index"))
+            vectors = [vector for row in rows if (vector := vector_of(row["embedding"])) is not None]
+        except (KeyError, TypeError):
             vectors = []
-        if len(vectors) != len(texts) or not all(math.isfinite(one) for row in vectors for one in row):
+        if len(vectors) != len(texts):
             msg = f"{endpoint.url} answered something that is no {len(texts)} vectors."
             raise Refused(msg)
-        self.read += int((found.get("usage") or {}).get("prompt_tokens") or 0)
+        self.read += count_in(found.get("usage"), "prompt_tokens")
         return vectors
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import queue
 import re
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -18,6 +20,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.served.calls import models_in
 from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint, checked_url
+from murakkab_jupyter.agents.served.reading import json_of, plain, vector_of
 from murakkab_jupyter.agents.served.refusals import said_in
 from murakkab_jupyter.cluster.engines.limits import limits_of
 from murakkab_jupyter.core.errors import ClusterError
@@ -31,6 +34,8 @@ SHOWN = 20
 """So many names of models are told; some services have hundreds."""
 NO_LIST = (404, 405, 501)
 """Statuses of a server that lists no models."""
+LEEWAY_S = 0.5
+"""What a socket may take beyond its own timeout to say so."""
 ROOM = 64
 """Tokens for a model that thinks before it writes, where one token is refused."""
 
@@ -85,7 +90,18 @@ class Server:
         return f"Server({self.url!r})"
 
     def ask(self, url: str, body: object | None = None, *, timeout_s: float = QUICK_S) -> Answer:
-        """One request; what goes wrong is part of the answer."""
+        """One request; what goes wrong is part of the answer, which comes within `timeout_s` however slowly a server drips."""
+        came: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        # Beside this thread: a socket's own timeout begins anew with every byte.
+        threading.Thread(
+            target=lambda: came.put(self._ask(url, body, timeout_s)), name="murakkab-ask", daemon=True
+        ).start()
+        try:
+            return came.get(timeout=timeout_s + LEEWAY_S)
+        except queue.Empty:
+            return Answer(0, problem=f"cannot be reached (no whole answer within {timeout_s:g} s)")
+
+    def _ask(self, url: str, body: object | None, timeout_s: float) -> Answer:
         # Some services turn Python's own name away before they look at anything else.
         headers = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": AGENT}
         if self._key:
@@ -99,16 +115,17 @@ class Server:
         except urllib.error.HTTPError as error:
             if 300 <= error.code < 400:
                 error.close()
-                where = self._hidden(error.headers.get("Location") or "elsewhere")[:200]
+                where = plain(self._hidden(error.headers.get("Location") or "elsewhere"), 200)
                 return Answer(error.code, problem=f"answers {error.code}, a redirect to {where}")
             with error:
                 said = said_in(error.read(65536).decode(errors="replace"), self._key)
             return Answer(error.code, problem=f"answers {error.code}: {said}")
         except (OSError, HTTPException, ValueError) as error:
             why = getattr(error, "reason", None) or error
-            return Answer(0, problem=f"cannot be reached ({self._hidden(str(why)) or type(error).__name__})")
+            said = plain(self._hidden(str(why)), 200)
+            return Answer(0, problem=f"cannot be reached ({said or type(error).__name__})")
         try:
-            return Answer(status, json.loads(raw))
+            return Answer(status, json_of(raw))
         except ValueError:
             return Answer(status, raw)
 
@@ -177,7 +194,7 @@ class Server:
         answer = self.ask(f"{self.url}/embeddings", {"model": model, "input": "Hi"}, timeout_s=timeout_s)
         rows = answer.body.get("data") if isinstance(answer.body, dict) and not answer.problem else None
         first = rows[0] if isinstance(rows, list) and rows else None
-        return isinstance(first, dict) and bool(first.get("embedding"))
+        return isinstance(first, dict) and vector_of(first.get("embedding")) is not None
 
     def pair(self, models: Sequence[str]) -> tuple[str, str] | None:
         """Of two models the one that chats and the one that makes vectors; None where it is not so."""
@@ -237,7 +254,9 @@ def counted(page: str) -> dict[str, float]:
 
 def chatted(answer: Answer) -> bool:
     """Whether an answer is a chat completion."""
-    return not answer.problem and isinstance(answer.body, dict) and bool(answer.body.get("choices"))
+    choices = answer.body.get("choices") if isinstance(answer.body, dict) and not answer.problem else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return isinstance(first, dict) and isinstance(first.get("message"), dict)
 
 
 def tokens_read(answer: Answer) -> int | None:
@@ -328,7 +347,7 @@ def probe_server(
         msg = f"{server.url} has no model {model[:80]!r}."
         raise ClusterError(msg, hint=f"It has {some_of(names, model)}.")
     # An adapter names the model it adapts as its parent.
-    bare = [str(one["id"]) for one in listed if not one.get("parent")]
+    bare = [str(one["id"]) for one in listed if one.get("parent") in (None, "", one["id"])]
     vectors = ""
     if not model and len(bare) == 2 and answer and (pair := server.pair(bare)) is not None:
         model, vectors = pair
