@@ -522,7 +522,7 @@ class Session:
         Parameters
         ----------
         run_id
-            Which run; by default the latest that did not end whole.
+            Which run; by default the latest that was stopped, was killed or failed, else the latest that lacks items.
         values
             Values that the journal cannot hold (functions), or new ones.
 

@@ -169,9 +169,14 @@ class Journal:
         return None if row is None else self._record(row)
 
     def latest_unfinished(self) -> RunRecord | None:
-        """The latest run that did not end whole and that no process is running, or None."""
-        open_runs = (one for one in self.runs() if one.status != "done" and not one.alive)
-        return next(open_runs, None)
+        """The latest run to go on with, or None: stopped, killed or failed, not one that is under way.
+
+        One that came to its own end without some items (`partial`) has made all it could: it is taken, to try those again,
+        only where nothing was broken off.
+        """
+        left = [one for one in self.runs() if one.status != "done" and not one.alive]
+        broken_off = (one for one in left if one.status != "partial")
+        return next(broken_off, left[0] if left else None)
 
     # --- items ------------------------------------------------------------------------------------------------
 

@@ -90,6 +90,27 @@ def test_runs_come_newest_first_and_the_latest_unfinished_is_not_a_whole_or_a_ru
         assert found.run_id == "stopped"
 
 
+def test_what_was_broken_off_goes_on_before_what_ended_without_some_items(path: Path) -> None:
+    def latest(journal: Journal) -> str | None:
+        found = journal.latest_unfinished()
+        return None if found is None else found.run_id
+
+    with Journal(path) as journal:
+        for name in ("early", "late"):
+            begin(journal, name)
+            journal.end_run(name, "partial", "1 item failed")
+        assert latest(journal) == "late"  # its failed items are tried again
+        for status in ("stopped", "failed"):
+            begin(journal, status)
+            journal.end_run(status, status)
+            begin(journal, f"after {status}")
+            journal.end_run(f"after {status}", "partial", "1 item failed")
+            assert latest(journal) == status
+        for name in ("stopped", "failed"):
+            journal.end_run(name, "done")
+        assert latest(journal) == "after failed"
+
+
 def test_a_run_id_is_used_once(path: Path) -> None:
     with Journal(path) as journal:
         begin(journal)
