@@ -19,7 +19,7 @@ from murakkab_jupyter.run import Run
 from murakkab_jupyter.session import Session
 from tests.cluster.engines.parts import config, serving
 from tests.cluster.hosts import Place
-from tests.cluster.parts import wait_for
+from tests.cluster.parts import wait_for, wait_for_workers
 
 CELL = """%%murakkab notes --minimize latency
 said <- write a note about {{words}} @{agent} max_tokens=8{more}
@@ -177,7 +177,7 @@ def test_an_engine_whose_worker_is_killed_is_started_on_another(tmp_path, monkey
         library=library, cluster=address, journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite"
     ) as session:
         session.connect()
-        wait_for(lambda: session.connect().roll() is not None and len(session.connect().probes) == 2, 20)
+        wait_for_workers(session.connect(), 2)
         entry = session.engines.start(config(think=0.2, max_num_seqs=4))
         server = Server(entry.endpoint.url)
         started = session.run(

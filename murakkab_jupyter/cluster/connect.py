@@ -14,7 +14,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
 from types import TracebackType
 from typing import Any
@@ -33,7 +32,7 @@ from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
 from murakkab_jupyter.core.media import Media
 
-__all__ = ["Cluster", "Roll", "connect"]
+__all__ = ["Cluster", "connect"]
 
 CONNECT_S = 8.0
 WORKERS_S = 10.0
@@ -47,20 +46,6 @@ LOOK_S = 0.2
 
 TELLING_BYTES = 1_000_000
 """Of smaller files the time they take says nothing of the network."""
-
-
-@dataclass(frozen=True, slots=True)
-class Roll:
-    """What changed among a cluster's workers since the last look: views of those that joined, names of those lost for good."""
-
-    joined: tuple[WorkerView, ...] = ()
-    lost: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
-    """Why workers that joined are not used."""
-    aside: tuple[str, ...] = ()
-    """Names of those that give no sign of life, and whose work others can do: they join again when they answer."""
-    silent: tuple[str, ...] = ()
-    """Names of those that have begun to give none, where nobody else is there: they are waited for."""
 
 
 class Cluster:
@@ -82,7 +67,7 @@ class Cluster:
         self._local = local
         self._probes: dict[str, Probe] = {}
         self._surveys: dict[str, tuple[Figure, HostPower]] = {}
-        self._refused: set[str] = set()
+        self._refused: dict[str, str] = {}
         self._silence = Silence()
         self._silent: set[str] = set()
         self._aside: set[str] = set()
@@ -106,6 +91,21 @@ class Cluster:
     def probes(self) -> Mapping[str, Probe]:
         """What each usable worker said of itself, by address."""
         return dict(self._probes)
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Why each worker that joined is not used, by address."""
+        return dict(self._refused)
+
+    @property
+    def aside(self) -> frozenset[str]:
+        """Workers that give no sign of life, and whose work others can do: they are used again when they answer."""
+        return frozenset(self._aside)
+
+    @property
+    def waited(self) -> frozenset[str]:
+        """Workers that give none, where nobody else is there."""
+        return frozenset(self._silent & self._probes.keys())
 
     def present(self) -> dict[str, float]:
         """For each worker that the scheduler knows now, when it last heard of it; raises `ClusterError` when it is gone."""
@@ -133,7 +133,7 @@ class Cluster:
     def seen(self) -> ClusterView:
         """The workers as they were when last looked at; asks nobody."""
         return ClusterView(
-            tuple(self._view(found) for found in list(self._probes.values())), network=self.network
+            tuple(self.view_of(found) for found in list(self._probes.values())), network=self.network
         )
 
     def look(self, media: Sequence[Media]) -> None:
@@ -170,39 +170,27 @@ class Cluster:
         """Whether the scheduler was there when last heard of."""
         return bool(self.client.status == "running")
 
-    def roll(self) -> Roll:
-        """Look who is there, probe who is new; raises `ClusterError` when the scheduler is gone."""
+    def roll(self) -> None:
+        """Look who is there, probe who is new; raises `ClusterError` when the scheduler is gone. `RollCall` tells what changed."""
         with self._lock:
             seen = self.present()
             silent = self._silence.look(seen, time.monotonic())
             # Where nobody else is there to do their work, it is waited for.
             others = self._probes.keys() & (seen.keys() - silent)
             aside = silent & self._probes.keys() if others else set()
-            waited = (silent & self._probes.keys()) - aside - self._silent
             lost = (self._probes.keys() | self._aside) - seen.keys()
             for address in (lost | aside) & self._probes.keys():
                 del self._probes[address]
             self._silent, self._aside = silent, ((self._aside & silent) | aside) - lost
             present = seen.keys() - silent
-            self._refused &= present
-            fresh = present - self._probes.keys() - self._refused
-            joined: list[WorkerView] = []
-            refused: list[str] = []
-            for address, found in self._probe(fresh).items():
+            for gone in self._refused.keys() - present:
+                del self._refused[gone]
+            for address, found in self._probe(present - self._probes.keys() - self._refused.keys()).items():
                 if isinstance(found, ClusterError):
-                    self._refused.add(address)
-                    refused.append(str(found))
+                    self._refused[address] = str(found)
                 else:
                     self._probes[address] = found
                     self._note(found)
-                    joined.append(self._view(found))
-            return Roll(
-                tuple(joined),
-                tuple(sorted(lost)),
-                tuple(refused),
-                tuple(sorted(aside)),
-                tuple(sorted(waited)),
-            )
 
     def admit(self, timeout_s: float = WORKERS_S) -> None:
         """Wait for the first worker and probe all there are; raises `ClusterError` for one that does not fit."""
@@ -316,7 +304,8 @@ class Cluster:
                 f"start it with --nthreads {found.cores}."
             )
 
-    def _view(self, found: Probe) -> WorkerView:
+    def view_of(self, found: Probe) -> WorkerView:
+        """A worker as plans see it."""
         plain = WorkerView(found.address, found.host, 1, 0)
         # A host that joins in mid-run is not measured first.
         speed, power = self._surveys.get(found.host, (plain.speed, plain.power))

@@ -17,10 +17,11 @@ import cloudpickle
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.cluster.connect import Cluster, Roll
+from murakkab_jupyter.cluster.connect import Cluster
 from murakkab_jupyter.cluster.engines.gate import ROUNDS, Checked, Gate
 from murakkab_jupyter.cluster.flight import Brought, Fault, Flight, Landed, Orders, Told, work_of
 from murakkab_jupyter.cluster.instances.pool import Reply
+from murakkab_jupyter.cluster.roll import Roll, RollCall
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.events import BatchRetried, EngineUsed, Event, FilesBrought, Notice, Usage
@@ -179,7 +180,8 @@ class Drive:
         """Drive to the end, and leave nothing behind."""
         self.began_s = time.monotonic()
         self.workers = {worker.name for worker in begin.workers}
-        watcher = threading.Thread(target=self._watch, name="murakkab-workers", daemon=True)
+        calls = RollCall(self.cluster, self.workers)
+        watcher = threading.Thread(target=self._watch, args=(calls,), name="murakkab-workers", daemon=True)
         watcher.start()
         stopped = True
         try:
@@ -578,7 +580,7 @@ class Drive:
                 give_up(flight)
         self._feed(WorkerLost(worker))
 
-    def _watch(self) -> None:
+    def _watch(self, calls: RollCall) -> None:
         """Look who is there when the scheduler says that it changed, and every two seconds."""
         with self.cluster.on_change(self.look.set):
             while not self.over.is_set():
@@ -587,7 +589,7 @@ class Drive:
                 if self.over.is_set():
                     return
                 try:
-                    roll = self.cluster.roll()
+                    roll = calls.roll()
                 except ClusterError as error:
                     self.inbox.put(Fault(error))
                     return

@@ -303,6 +303,16 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
+def wait_for_workers(cluster: Cluster, count: int) -> None:
+    """Wait until a cluster knows so many workers."""
+
+    def there() -> bool:
+        cluster.roll()
+        return len(cluster.probes) == count
+
+    wait_for(there, 20)
+
+
 def instance_pids(ancestor: int | None = None) -> set[int]:
     """Processes of instances: all, or those under one process."""
     import psutil

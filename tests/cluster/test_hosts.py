@@ -22,7 +22,16 @@ from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media, media_cache
 from murakkab_jupyter.session import Session
 from tests.cluster.hosts import NOBODY, Place
-from tests.cluster.parts import Run, alive, instance_pids, library, one_step, setting, wait_for
+from tests.cluster.parts import (
+    Run,
+    alive,
+    instance_pids,
+    library,
+    one_step,
+    setting,
+    wait_for,
+    wait_for_workers,
+)
 
 as_root = pytest.mark.skipif(
     os.getuid() != 0 or shutil.which("setpriv") is None,
@@ -293,7 +302,7 @@ def test_the_only_worker_dies_and_its_nanny_brings_it_back(place: Place, tmp_pat
     assert ran.of(WorkerChanged)[1].host == found.host  # what is known of the host holds for it again
 
 
-def test_a_worker_that_joins_in_mid_run_is_used(place: Place, tmp_path: Path) -> None:
+def test_a_worker_that_joins_in_mid_run_is_used_whoever_sees_it_first(place: Place, tmp_path: Path) -> None:
     place.scheduler()
     place.worker("east")
     diary = tmp_path / "diary"
@@ -302,6 +311,7 @@ def test_a_worker_that_joins_in_mid_run_is_used(place: Place, tmp_path: Path) ->
     def join(event: Event) -> None:
         if not started and diary_lines(diary):
             started.append(place.worker("west"))
+            wait_for_workers(cluster, 2)  # as a plan does, or an engine that is placed
 
     with connect(place.address) as cluster:
         ran = Run(

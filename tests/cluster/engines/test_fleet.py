@@ -24,7 +24,7 @@ from murakkab_jupyter.cluster.local import LocalWorker
 from murakkab_jupyter.core.errors import ClusterError
 from tests.cluster.engines.parts import config, family, gone
 from tests.cluster.hosts import Place
-from tests.cluster.parts import wait_for
+from tests.cluster.parts import wait_for, wait_for_workers
 
 ROOT = Path(__file__).parents[3]
 
@@ -157,7 +157,7 @@ def unlike() -> Iterator[str]:
 
 def test_gpus_are_leased_by_number_and_given_back(unlike) -> None:
     with connect(unlike) as cluster:
-        wait_for(lambda: cluster.roll() is not None and len(cluster.probes) == 2, 20)
+        wait_for_workers(cluster, 2)
         fleet = Fleet(cluster)
         names = {one.address: one.name for one in cluster.probes.values()}
         first = fleet.launch(config(name="one", gpus=1))
@@ -188,7 +188,7 @@ def test_a_worker_that_died_since_it_was_seen_leaves_the_engine_to_the_next(plac
     place.worker("lives")
     doomed = place.worker("dies")
     with connect(place.address) as cluster:
-        wait_for(lambda: cluster.roll() is not None and len(cluster.probes) == 2, 20)
+        wait_for_workers(cluster, 2)
         at = {one.name: one.address for one in cluster.probes.values()}
         fleet = Fleet(cluster)
         doomed.kill()
@@ -203,7 +203,7 @@ def test_a_worker_that_died_since_it_was_seen_leaves_the_engine_to_the_next(plac
 
 def test_one_name_is_one_engine_wherever_another_would_start_it(unlike) -> None:
     with connect(unlike) as cluster:
-        wait_for(lambda: cluster.roll() is not None and len(cluster.probes) == 2, 20)
+        wait_for_workers(cluster, 2)
         at = {one.name: one.address for one in cluster.probes.values()}
         first, second = Fleet(cluster), Fleet(cluster)
         first.launch(config(gpus=0, worker="gpus"))
@@ -224,7 +224,8 @@ def test_kernels_that_start_one_name_in_the_same_instant_start_one(unlike, monke
     """Each would rather have it on another worker, so nothing but their turns keeps them apart."""
     with connect(unlike) as one, connect(unlike) as two:
         clusters = (one, two)
-        wait_for(lambda: all(c.roll() is not None and len(c.probes) == 2 for c in clusters), 20)
+        for each in clusters:
+            wait_for_workers(each, 2)
         fleets = [Fleet(c) for c in clusters]
         order = sorted(one.probes)
         for fleet, wanted in zip(fleets, (order, order[::-1]), strict=True):
