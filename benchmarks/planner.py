@@ -390,7 +390,7 @@ def frontier(repeats: int) -> tuple[str, list[str]]:
     wrong += [] if points <= MOST_POINTS else [f"{points} points, more than {MOST_POINTS}"]
     wrong += dominated(found)
     wrong += [
-        f"point {n} does not say what it gives up" for n, plan in enumerate(found) if not gives_up(plan)
+        f"point {n} does not say what it gives up" for n, plan in enumerate(found) if plan.standing is None
     ]
     lines = [
         *table(
@@ -412,7 +412,7 @@ def frontier(repeats: int) -> tuple[str, list[str]]:
         "",
         "No point is beaten by another in latency, energy, cost and quality at once, and each says what it gives up:",
         "",
-        *(f"- {figures(plan)}: {gives_up(plan)}" for plan in found),
+        *(f"- {figures(plan)}: {plan.standing.words if plan.standing is not None else ''}" for plan in found),
         *(f"- WRONG: {one}" for one in wrong),
     ]
     return page("The frontier of the demo's video workflow", lines), wrong
@@ -420,10 +420,6 @@ def frontier(repeats: int) -> tuple[str, list[str]]:
 
 def figures(plan: Plan) -> str:
     return ", ".join(str(plan.predicted[axis]) for axis in ("latency", "energy", "cost", "quality"))
-
-
-def gives_up(plan: Plan) -> str:
-    return next((note for note in plan.notes if "gives up" in note), "")
 
 
 def dominated(plans: Sequence[Plan]) -> list[str]:

@@ -11,9 +11,6 @@ from murakkab_jupyter.workflow.goal import Objective
 
 __all__ = ["Coverage", "Frontier"]
 
-GIVES_UP = "gives up"
-"""The words by which the last note of a plan of the frontier compares it with the others."""
-
 SAME = 0.01
 """Plans within this share of each other in every respect are one point."""
 

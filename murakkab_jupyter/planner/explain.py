@@ -46,5 +46,5 @@ def explain(plan: Plan) -> str:
         else:
             lines.append("  There was no other way to do it here.")
     lines += [f"Prior: {prior}" for prior in plan.priors]
-    lines += [f"Note: {note}" for note in plan.notes]
+    lines += [f"Note: {note}" for note in plan.remarks]
     return "\n".join(lines)

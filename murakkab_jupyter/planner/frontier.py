@@ -8,11 +8,12 @@ from typing import Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.hosts import ClusterView
-from murakkab_jupyter.planner.coverage import GIVES_UP, SAME, Coverage, Frontier
+from murakkab_jupyter.planner.coverage import SAME, Coverage, Frontier
 from murakkab_jupyter.planner.evaluate import Evaluator
 from murakkab_jupyter.planner.reasons import amount
 from murakkab_jupyter.planner.search import Picks, Search
 from murakkab_jupyter.planner.solve import plan_of, prepare
+from murakkab_jupyter.planner.standing import Standing
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.goal import OBJECTIVES, Goal, Objective
 from murakkab_jupyter.workflow.model import Workflow
@@ -39,8 +40,8 @@ def frontier(
 ) -> Frontier:
     """Non-dominated plans over cost, energy, latency and quality, fastest first.
 
-    Limits of the goal do not apply, nor arrivals: the frontier is of the inputs at hand, and shows what limits would cost. A note of
-    each plan says what it gives up against the best in each respect.
+    Limits of the goal do not apply, nor arrivals: the frontier is of the inputs at hand, and shows what limits would cost. Each
+    plan says what it gives up against the best in each respect (`standing`).
 
     Parameters
     ----------
@@ -101,9 +102,9 @@ def frontier(
     )
     plans = tuple(
         replace(
-            made := plan_of(problem, picks, replace(goal, quality=None)),
+            plan_of(problem, picks, replace(goal, quality=None)),
             goal=goal,
-            notes=(*made.notes, gives_up(search, picks, best)),
+            standing=standing(search, picks, best),
         )
         for picks in kept
     )
@@ -163,7 +164,7 @@ def spread(search: Search, points: Sequence[Picks]) -> list[Picks]:
     return kept
 
 
-def gives_up(search: Search, picks: Picks, best: Mapping[Objective, Picks]) -> str:
+def standing(search: Search, picks: Picks, best: Mapping[Objective, Picks]) -> Standing:
     """What a plan gives up against the best in each respect."""
     leads: list[str] = []
     lacks: list[str] = []
@@ -191,9 +192,4 @@ def gives_up(search: Search, picks: Picks, best: Mapping[Objective, Picks]) -> s
             lacks.append(f"{points} point{'' if points == '1' else 's'} of quality{part}")
         else:
             lacks.append(f"{amount(here - there, names[axis][1])} ({(here / there - 1) * 100:.0f} %)")
-    first = f"{', '.join(leads).capitalize()}" if leads else "In between"
-    return (
-        f"{first}; {GIVES_UP} {', '.join(lacks)} against the best in each respect."
-        if lacks
-        else f"{first}: {GIVES_UP} nothing."
-    )
+    return Standing(tuple(leads), tuple(lacks))

@@ -41,18 +41,25 @@ def stretch(confidence: float) -> float:
     return NormalDist().inv_cdf(confidence) / NormalDist().inv_cdf(CONFIDENCE)
 
 
-def margin_note(totals: Mapping[str, Figure], goal: Goal, limit: str, value: float) -> str | None:
-    """The margin that a plan keeps to a limit and what it rests on; None where there is none, or too little room for it."""
+def margin_note(
+    totals: Mapping[str, Figure], goal: Goal, limit: str, value: float, *, described: bool
+) -> str | None:
+    """The margin that a plan keeps to a limit and what it rests on; None where there is none, or too little room for it.
+
+    On hardware that is only `described` no run will make it smaller.
+    """
     margin = margin_of(totals, limit, goal.confidence)
     if margin <= 0 or not surely(totals, goal, limit, value):
         return None
     return (
         f"Planned with {margin:.0%} margin to the {limit}, so that {goal.confidence:.0%} of runs should keep it: "
-        f"{rests_on(totals, limit)}."
+        f"{rests_on(totals, limit, described)}."
     )
 
 
-def risk_note(totals: Mapping[str, Figure], goal: Goal, limit: str, value: float) -> str | None:
+def risk_note(
+    totals: Mapping[str, Figure], goal: Goal, limit: str, value: float, *, described: bool
+) -> str | None:
     """That a limit is at risk: its plan has less room than its margin; None where it has enough."""
     figure = totals.get(FIGURES[limit])
     if figure is None or figure.value is None or figure.value > value or surely(totals, goal, limit, value):
@@ -60,7 +67,7 @@ def risk_note(totals: Mapping[str, Figure], goal: Goal, limit: str, value: float
     margin = margin_of(totals, limit, goal.confidence)
     return (
         f"The {limit} is at risk: this is the plan that keeps it most surely, with {room(figure.value, value)} to spare, "
-        f"and {margin:.0%} would be needed for {goal.confidence:.0%} of runs to keep it: {rests_on(totals, limit)}. "
+        f"and {margin:.0%} would be needed for {goal.confidence:.0%} of runs to keep it: {rests_on(totals, limit, described)}. "
         "--confidence 50% plans by what is expected."
     )
 
@@ -73,11 +80,11 @@ def surely(totals: Mapping[str, Figure], goal: Goal, limit: str, value: float) -
     return figure.value * (1.0 + margin_of(totals, limit, goal.confidence)) <= value * (1 + 1e-9)
 
 
-def rests_on(totals: Mapping[str, Figure], limit: str) -> str:
+def rests_on(totals: Mapping[str, Figure], limit: str, described: bool) -> str:
     sources = {totals[name].source for name in RESTS_ON[limit] if name in totals}
     if sources == {"measured"}:
         return "times were measured on this host, and vary by as much"
-    return "times are priors; runs here make them measured, and the margin smaller"
+    return f"times are priors{'' if described else '; runs here make them measured, and the margin smaller'}"
 
 
 def room(expected: float, limit: float) -> str:

@@ -10,6 +10,7 @@ from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import Share
 from murakkab_jupyter.core.transfer import Transfer
 from murakkab_jupyter.planner.rate import Rate
+from murakkab_jupyter.planner.standing import Standing
 from murakkab_jupyter.workflow.goal import Goal
 
 __all__ = ["Alternative", "Configuration", "Plan", "Regime", "Reservation", "StepPlan"]
@@ -281,6 +282,8 @@ class Plan:
         Files that are brought to hosts that do not see them; None where there are none.
     rate
         How it keeps up with inputs that keep arriving; None for a job now. What is predicted is always of the inputs at hand.
+    standing
+        What it is best in and gives up among the plans of a frontier; None for a plan that is in none.
     taken
         Which plan of a frontier it is, in words, where a person took it; empty for the one that its goal chose.
     """
@@ -303,11 +306,17 @@ class Plan:
     transfer: Transfer | None = None
     rate: Rate | None = None
     taken: str = ""
+    standing: Standing | None = None
 
     @property
     def chosen_by(self) -> str:
         """What chose it, in words: its goal, or a person who took it from a frontier."""
         return self.taken or str(self.goal)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Its notes, and where it stands among the plans of a frontier."""
+        return self.notes if self.standing is None else (*self.notes, self.standing.words)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: `steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`, and `reserves`."""
@@ -326,6 +335,7 @@ class Plan:
             "cautions": list(self.cautions),
             "margins": dict(self.margins),
             "rate": None if self.rate is None else self.rate.to_json(),
+            "standing": None if self.standing is None else self.standing.to_json(),
             "transfer": None if self.transfer is None else self.transfer.to_json(),
             "reserves": None if self.reserves is None else self.reserves.to_json(),
             "predicted": {name: figure.to_json() for name, figure in self.predicted.items()},
@@ -378,6 +388,7 @@ class Plan:
             margins={str(name): float(share) for name, share in data.get("margins", {}).items()},
             taken=str(data.get("taken", "")),
             rate=None if data.get("rate") is None else Rate.from_json(data["rate"]),
+            standing=None if data.get("standing") is None else Standing.from_json(data["standing"]),
             transfer=None if data.get("transfer") is None else Transfer.from_json(data["transfer"]),
             # Plans of earlier versions reserved whole hosts.
             reserves=None if data.get("reserves") is None else Reservation.from_json(data["reserves"]),

@@ -15,8 +15,7 @@ from murakkab_jupyter.planner.modes import Candidates, Mode
 from murakkab_jupyter.planner.plan import Alternative, Plan
 from murakkab_jupyter.planner.quality import SHARES, Judge
 from murakkab_jupyter.planner.search import AFTER, AFTER_QUALITY, Picks, Search, hundredths
-from murakkab_jupyter.planner.unmeasured import NOBODY_MEASURED
-from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction
+from murakkab_jupyter.profiles.profile import Prediction
 from murakkab_jupyter.workflow.goal import TIERS, Goal, Objective
 
 __all__ = ["amount", "binding_of", "infeasible", "keeps", "loses", "notes_of", "option_of", "rounded_up"]
@@ -401,6 +400,8 @@ def notes_of(
     calls: Mapping[str, Prediction | None],
     result: Evaluation,
     goal: Goal,
+    *,
+    described: bool,
 ) -> tuple[str, ...]:
     """What the user should know about a plan.
 
@@ -412,44 +413,37 @@ def notes_of(
         The mode of each step, and what its profile says of one of its calls.
     result, goal
         True figures, and what the plan is for.
+    described
+        Whether the hardware is only written down: no run will correct what is a prior or a guess there
+        (`unmeasured` says what nobody can predict).
     """
     notes = [
         note
         for limit, value in dict_of(goal).items()
-        if (note := margin_note(result.totals, goal, limit, value)) is not None
+        if (note := margin_note(result.totals, goal, limit, value, described=described)) is not None
     ]
     notes += [note for some in found.values() for note in some.notes]
-    guessed = sorted(
-        {
-            f"{mode.configuration.agent} ({note.removeprefix(NO_PROFILE).lstrip(': ')})"
-            for name, mode in chosen.items()
-            if (note := note_of(calls.get(name))).startswith(NO_PROFILE)
-        }
-    )
-    if guessed:
-        notes.append(f"{NOBODY_MEASURED} {', '.join(guessed)}: the first run does.")
+    guesses = {name: "nothing is known of it" if (one := calls.get(name)) is None else one.guess for name in chosen}
+    guessed = sorted({f"{chosen[name].configuration.agent} ({how})" for name, how in guesses.items() if how})
+    if guessed and not described:
+        notes.append(f"Nobody measured {', '.join(guessed)}: the first run does.")
+    served = [name for name, mode in chosen.items() if mode.configuration.gpus and mode.configuration.engine]
     notes += [
-        f"Step {name} is served by {mode.configuration.agent}: {note}."
-        for name, mode in chosen.items()
-        if mode.configuration.gpus and mode.configuration.engine
-        and not (note := note_of(calls.get(name))).startswith(NO_PROFILE)
-    ]  # fmt: skip
+        f"Step {name} is served by {chosen[name].configuration.agent}: {call.seconds.note}."
+        for name in served
+        if not guesses[name] and (call := calls[name]) is not None
+    ]
     priors = [name for name in chosen if is_prior(result.steps.get(name, {}).get("cpu"))]
     # Of a step that a published server does, and of one that nobody measured, notes of their own say what is a guess.
-    told = {
-        name
-        for name, mode in chosen.items()
-        if (mode.configuration.gpus and mode.configuration.engine)
-        or note_of(calls.get(name)).startswith(NO_PROFILE)
-    }
+    told = {*served, *(name for name, how in guesses.items() if how)}
     here = [name for name in priors if name not in told]
+    corrected = "" if described else "; a run corrects them"
     if here and len(priors) == len(chosen):
         which = f"Times of {', '.join(here)}" if told else "Times"
-        notes.append(
-            f"{which} are priors (measured on the reference machine, scaled to this host); a run corrects them."
-        )
+        host = "the described one" if described else "this host"
+        notes.append(f"{which} are priors (measured on the reference machine, scaled to {host}){corrected}.")
     elif here:
-        notes.append(f"Times of {', '.join(here)} are priors; a run corrects them.")
+        notes.append(f"Times of {', '.join(here)} are priors{corrected}.")
     for objective in ("energy", "cost"):
         figure = result.totals.get(objective)
         if objective in goal.objectives and (figure is None or figure.value is None):
@@ -471,10 +465,6 @@ def notes_of(
     # What is not here comes after what is said of the plan itself.
     notes += left_out_notes(one for some in found.values() for one in some.left_out)
     return tuple(dict.fromkeys(notes))
-
-
-def note_of(call: Prediction | None) -> str:
-    return NO_PROFILE if call is None else call.seconds.note
 
 
 def is_prior(figure: Figure | None) -> bool:

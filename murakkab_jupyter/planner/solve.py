@@ -332,7 +332,7 @@ def closest_to(goal: Goal, limit: str) -> Goal:
 
 def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = False) -> Plan:
     """Write a set of modes down as a plan, with true figures."""
-    search = problem.search
+    search, described = problem.search, problem.estimator.cluster.described
     result = search.exact(picks)
     expectation = problem.estimator.expectation(picks)
     chosen = {name: search.modes[name][pick] for name, pick in zip(search.names, picks, strict=False)}
@@ -361,7 +361,7 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
         cautions=tuple(
             note
             for name, _, limit in limits(goal)
-            if (note := risk_note(result.totals, goal, name, limit)) is not None
+            if (note := risk_note(result.totals, goal, name, limit, described=described)) is not None
         ),
         transfer=result.transfer,
         notes=(
@@ -375,6 +375,7 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
                 {name: problem.estimator.one_call(name, pick_of[name], expectation) for name in chosen},
                 result,
                 goal,
+                described=described,
             ),
         ),
     )

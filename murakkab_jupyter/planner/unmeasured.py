@@ -12,17 +12,13 @@ from dataclasses import replace
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView
-from murakkab_jupyter.planner.coverage import GIVES_UP
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, StepPlan
-from murakkab_jupyter.profiles.profile import NO_PROFILE, Profiles
+from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["predictable"]
 
 TIMES = frozenset({"latency", "start", "end"})
-NOBODY_MEASURED = "Nobody measured"
-"""How the note on agents that are guessed at begins."""
-
 NO_PART = "a step of it has no profile"
 
 
@@ -47,11 +43,6 @@ def predictable(
     """
     if not cluster.described:
         return plan
-    plan = replace(
-        plan,
-        notes=tuple(elsewhere(note) for note in plan.notes),
-        cautions=tuple(elsewhere(note) for note in plan.cautions),
-    )
     missing = {
         name: reason
         for name, step in plan.steps.items()
@@ -68,10 +59,7 @@ def predictable(
         key: one if key == "quality" else unknown(one.unit, NO_PART) for key, one in plan.predicted.items()
     }
     notes = [f"Step {name} cannot be predicted: {reason}." for name, reason in missing.items()]
-    untrue = (NOBODY_MEASURED, *(() if plan.rate is None else (plan.rate.words,)))
-    # What a plan of the frontier gives up against the others is its last note: of guesses, nothing.
-    told = plan.notes[:-1] if plan.notes and GIVES_UP in plan.notes[-1] else plan.notes
-    notes += [note for note in told if not note.startswith(untrue)]
+    notes += [note for note in plan.notes if plan.rate is None or note != plan.rate.words]
     reserves = None if plan.reserves is None else replace(plan.reserves, reason="")
     made = replace(
         plan,
@@ -86,6 +74,7 @@ def predictable(
         notes=tuple(notes),
         reserves=reserves,
         rate=None,
+        standing=None,
     )
     limits = {
         "deadline": plan.goal.deadline_s,
@@ -107,20 +96,11 @@ def predictable(
     return made
 
 
-def elsewhere(note: str) -> str:
-    """A note about this host as one about hardware that is only written down: no run will correct it."""
-    return (
-        note.replace("scaled to this host", "scaled to the described one")
-        .replace("; a run corrects them", "")
-        .replace("; runs here make them measured, and the margin smaller", "")
-    )
-
-
 def lack(configuration: Configuration, profiles: Profiles, cluster: ClusterView) -> str | None:
     """Why calls of a configuration cannot be predicted on a cluster; None where they can."""
     agent = configuration.agent
     call = profiles.call(agent, configuration.options, cores=max(1, configuration.cores), items=1, work=1)
-    guessed = call is None or call.seconds.value is None or call.seconds.note.startswith(NO_PROFILE)
+    guessed = call is None or call.seconds.value is None or bool(call.guess)
     # What is known of an agent without an engine is what was seen of it on CPUs.
     if configuration.gpus and (guessed or not configuration.engine):
         cards = ", ".join(dict.fromkeys(gpu.name for worker in cluster.workers for gpu in worker.gpus))

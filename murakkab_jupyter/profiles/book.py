@@ -40,6 +40,7 @@ from murakkab_jupyter.profiles.remote import (
     REMOTE_CPU_S,
     REMOTE_ITEM_S,
     guessed,
+    how_guessed,
     is_of,
     of_curve,
     serve,
@@ -242,7 +243,7 @@ class ProfileBook:
     def call(
         self, agent: str, options: Options, *, cores: int, items: float, work: float, speed: float = 1.0
     ) -> Prediction:
-        """Predict one call; an agent that nobody measured gets a wide guess whose note begins with `NO_PROFILE`."""
+        """Predict one call; an agent that nobody measured gets a wide guess, and `guess` says how."""
         key = (agent, options, cores, round(items, 6), round(work, 6), speed)
         found = self._calls.get(key)
         if found is None:
@@ -267,7 +268,9 @@ class ProfileBook:
                 return replace(made, note=f"{made.note}; beyond all that was measured") if beyond else made
 
             shared = self.misjudged(fitted, inside)
-            found = self._calls[key] = Prediction(figure(fitted.seconds), figure(fitted.cpu), shared=shared)
+            found = self._calls[key] = Prediction(
+                figure(fitted.seconds), figure(fitted.cpu), shared=shared, guess=fitted.guess
+            )
             if len(self._calls) > 200_000:
                 self._calls.clear()
         return found
@@ -287,11 +290,12 @@ class ProfileBook:
         inside = fitted.local_loads > 0 and abs(speed / self.host_speed - 1) < 0.02
         seconds, cpu = fitted.load_s, fitted.load_cpu_s
         if seconds is None:
+            how = "loading was never measured, a guess"
             guess = Figure(
                 GUESS_LOAD_S / speed, "s", GUESS_LOAD_S * 0.05 / speed, GUESS_LOAD_S * 20 / speed, "prior",
-                note=f"{NO_PROFILE}: loading was never measured, a guess",
+                note=f"{NO_PROFILE}: {how}",
             )  # fmt: skip
-            return Prediction(guess, guess)
+            return Prediction(guess, guess, guess=how)
         return Prediction(
             self.figure((seconds + PROCESS_S) / speed, "s", fitted, inside, (0.8, 1.5)),
             self.figure((cpu if cpu is not None else seconds) / speed, "s", fitted, inside, (0.8, 1.5)),
@@ -446,14 +450,17 @@ class ProfileBook:
             if host == self.host and version in ("", spec.version)
         ]
         found = serve(curve, chosen, items, work) * shift(curve, calls)
+        guess = ""
         if inside:
             seconds = self.figure(found, "s", fitted, True, (fitted.seconds.low, fitted.seconds.high))
         elif measured is not None:
             seconds = of_curve(curve, found, max(1.0, min(float(chosen[IN_FLIGHT]), items)))
         else:
-            seconds = guessed(spec, found, len(calls))
+            guess = "" if calls else how_guessed(spec)
+            seconds = guessed(found, len(calls), guess)
         cpu = REMOTE_CPU_S * items
-        return Prediction(seconds, Figure(cpu, "s", cpu * 0.5, cpu * 3, "prior", note="waiting for a server"))
+        waiting = Figure(cpu, "s", cpu * 0.5, cpu * 3, "prior", note="waiting for a server")
+        return Prediction(seconds, waiting, guess=guess)
 
     # --- fitting ------------------------------------------------------------------------------------------------
 
@@ -545,28 +552,24 @@ class ProfileBook:
     def guess(self, agent: str, spec: AgentSpec | None) -> Fitted:
         """Curves of an agent that nobody measured: like its capability's other agents, else a round number."""
         item, cpu = GUESS_ITEM_S, GUESS_ITEM_S
-        note = f"{NO_PROFILE}: {GUESS_ITEM_S:g} s an item, a guess"
+        guess = f"{GUESS_ITEM_S:g} s an item, a guess"
         if spec is not None and spec.remote:
             item, cpu = REMOTE_ITEM_S, REMOTE_CPU_S
-            note = f"{NO_PROFILE}: {REMOTE_ITEM_S:g} s an item at its server, a guess"
+            guess = f"{REMOTE_ITEM_S:g} s an item at its server, a guess"
         elif spec is not None and isinstance(spec.factory, PickledFactory):
             item = cpu = FUNCTION_ITEM_S
-            note = f"{NO_PROFILE}: a function of yours, {FUNCTION_ITEM_S:g} s an item, a guess"
+            guess = f"a function of yours, {FUNCTION_ITEM_S:g} s an item, a guess"
         elif spec is not None:
             others = {a.name for a in self.library.agents(spec.capability)} - {agent}
             points = [one for one in self.reference.observations if one.agent in others]
             if points:
-                fitted = combine(
-                    [],
-                    points,
-                    f"{NO_PROFILE}: taken like other agents of {spec.capability}, a guess",
-                    GUESS_BAND,
-                )
-                return replace(fitted, memory_bytes=None)
+                guess = f"taken like other agents of {spec.capability}, a guess"
+                fitted = combine([], points, f"{NO_PROFILE}: {guess}", GUESS_BAND)
+                return replace(fitted, memory_bytes=None, guess=guess)
         load = 0.05 if spec is not None and isinstance(spec.factory, PickledFactory) else None
         return Fitted(
             Curve(0.0, item, 0.0), Curve(0.0, cpu, 0.0, shrinks=False), load, load, None, NOWHERE, "prior",
-            note, GUESS_BAND,
+            f"{NO_PROFILE}: {guess}", GUESS_BAND, guess=guess,
         )  # fmt: skip
 
 

@@ -91,6 +91,8 @@ class Fitted:
         What all calls cover that the curves are fitted to, wherever they were made.
     source, note
         Where the curves come from.
+    guess
+        How they were guessed, where nobody measured the agent.
     spread
         Extra band for what the curves stand in for (other options, other agents).
     local_loads
@@ -114,6 +116,7 @@ class Fitted:
     nothing_s: float | None = None
     nothings: int = 0
     known: Range = NOWHERE
+    guess: str = ""
 
     def beyond(self, cores: int, items: float, work: float) -> bool:
         """Whether a call lies where the curves are continued, beyond all that anybody saw."""

@@ -18,7 +18,7 @@ from murakkab_jupyter.core.figure import Figure
 __all__ = ["NO_PROFILE", "Prediction", "Profiles", "options_key"]
 
 NO_PROFILE = "no profile"
-"""How the note of a figure begins when nobody ever measured the agent: it is a wide guess, so that it can be planned."""
+"""What the note of a figure says when nobody ever measured the agent: it is a wide guess, so that it can be planned."""
 
 
 def options_key(options: Mapping[str, Any] | tuple[tuple[str, Any], ...]) -> str:
@@ -42,12 +42,15 @@ class Prediction:
     shared
         The part of the bands that all calls of a host have in common, as factors: its speed may be misjudged. The rest is
         each agent's own, and evens out over the steps of a workflow.
+    guess
+        How it was guessed, in words, where nobody ever measured the agent; empty where something is known of it.
     """
 
     seconds: Figure
     cpu_s: Figure
     energy_j: Figure | None = None
     shared: tuple[float, float] = (1.0, 1.0)
+    guess: str = ""
 
 
 class Profiles(Protocol):

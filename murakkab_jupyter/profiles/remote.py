@@ -95,12 +95,17 @@ def of_curve(curve: EngineCurve, seconds: float, in_flight: float) -> Figure:
     return Figure(seconds, "s", seconds * BAND[0], seconds * BAND[1], "prior", note=note)
 
 
-def guessed(spec: AgentSpec, seconds: float, calls: int) -> Figure:
-    """A call's seconds at a server that nobody measured."""
+def how_guessed(spec: AgentSpec) -> str:
+    """How calls of a server are guessed that nobody measured or called, and what would measure it."""
+    whose = spec.engine or spec.url
+    measured = f"; `murakkab profile engine {whose}` measures it" if whose else ""
+    return f"{REMOTE_ITEM_S:g} s an item at its server, a guess{measured}"
+
+
+def guessed(seconds: float, calls: int, how: str) -> Figure:
+    """A call's seconds at a server that nobody measured, after so many calls of it; `how` is said before the first."""
     if calls:
         note = f"{calls} calls on this host; what the server can do at once was not measured"
         return Figure(seconds, "s", seconds * BAND[0], seconds * BAND[1], "prior", note=note)
-    whose = spec.engine or spec.url
-    note = f"{NO_PROFILE}: {REMOTE_ITEM_S:g} s an item at its server, a guess"
-    note += f"; `murakkab profile engine {whose}` measures it" if whose else ""
+    note = f"{NO_PROFILE}: {how}"
     return Figure(seconds, "s", seconds * GUESS_BAND[0], seconds * GUESS_BAND[1], "prior", note=note)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,12 +45,7 @@ class Declared:
 
     def take(self, plan: Plan, number: int) -> Plan:
         """Take plan `number` of the frontier: the next run carries it out, whatever the goal would have chosen."""
-        from murakkab_jupyter.planner.coverage import GIVES_UP
-
-        # What it is best in stands before what it gives up, which is said last.
-        last = next((one for one in reversed(plan.notes) if GIVES_UP in one), "")
-        best = re.split("[;:]", last)[0].lower()
-        taken = f"plan {number} of the frontier{f' ({best})' if best else ''}"
+        taken = f"plan {number} of the frontier{f' ({plan.standing.best})' if plan.standing is not None else ''}"
         self.plan = replace(plan, goal=self.declaration.workflow.goal, taken=taken)
         return self.plan
 

@@ -31,6 +31,7 @@ from murakkab_jupyter.notebook.views.run import MOST_LANES, MOST_STATIC_BARS, ru
 from murakkab_jupyter.notebook.views.slots import MOST_MARKS
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.plan import Plan, Reservation
+from murakkab_jupyter.planner.standing import Standing
 from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.verbs import Declared
 from murakkab_jupyter.workflow.declaration import Declaration
@@ -180,10 +181,7 @@ def test_a_run_says_by_which_plan_it_ran():
 def test_a_run_by_a_plan_that_was_taken_says_which_and_claims_no_goal():
     made = replace(
         samples.plan(),
-        notes=(
-            "A note: an agent gives up on noise.",
-            "Fastest; gives up 17 points of quality against the best in each respect.",
-        ),
+        standing=Standing(("fastest",), ("17 points of quality",)),
         reserves=Reservation(1, {"left": 2}),
     )
     one = Declared(Declaration(samples.newsroom(), {}), None)

@@ -57,6 +57,7 @@ from murakkab_jupyter.notebook.views.tables import (
     words_view,
 )
 from murakkab_jupyter.planner.plan import Alternative, Configuration
+from murakkab_jupyter.planner.standing import Standing
 from tests.notebook import samples
 
 PAYLOADS = (
@@ -143,7 +144,7 @@ def evil_plan(said: str):
     step = replace(chosen.steps["scenes"], configuration=bad, runner_up=Alternative(bad, said))
     figures = {**step.predicted, "latency": Figure(1, "s", note=said)}
     steps = {said: replace(step, predicted=figures), "frames": chosen.steps["frames"]}
-    return replace(chosen, workflow=said, steps=steps, binding=said, notes=(said, f"{said} gives up {said}"))
+    return replace(chosen, workflow=said, steps=steps, binding=said, notes=(said,), standing=Standing((said,), (said,)))
 
 
 def evil_results(said: str) -> Results:

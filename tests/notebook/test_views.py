@@ -43,6 +43,7 @@ from murakkab_jupyter.notebook.views.tables import (
 from murakkab_jupyter.notebook.views.values import file_name, names_apart, value_words
 from murakkab_jupyter.planner.coverage import Coverage, Frontier
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Reservation
+from murakkab_jupyter.planner.standing import Standing
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
 from tests.notebook import samples
@@ -446,7 +447,7 @@ def test_the_static_frontier_has_every_number_of_the_live_one():
     one = samples.plan()
     name, step = next(iter(one.steps.items()))
     other = replace(step, configuration=Configuration("another", (("size", 3),), "cpu", 2, 0, 1, 4))
-    two = replace(one, steps={**one.steps, name: other}, notes=("Fastest; gives up 3 J (7 %).",))
+    two = replace(one, steps={**one.steps, name: other}, standing=Standing(("fastest",), ("3 J (7 %)",)))
     plans = [one, two]
     sheet = frontier_sheet(plans, chosen=two)
     shown = frontier_view(plans, chosen=two)

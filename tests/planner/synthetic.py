@@ -15,7 +15,7 @@ from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.expect import expect
 from murakkab_jupyter.planner.modes import load_of
 from murakkab_jupyter.planner.plan import Configuration
-from murakkab_jupyter.profiles.profile import NO_PROFILE, Prediction
+from murakkab_jupyter.profiles.profile import Prediction
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
 
@@ -58,10 +58,10 @@ class SyntheticProfiles:
         one *= 1 + 0.25 * (beam - 1)
         wall = one * ((1 - made.parallel) + made.parallel / cores) / speed
         cpu = one * (1 + 0.1 * (cores - 1)) / speed
-        note = f"{NO_PROFILE}: synthetic" if agent.startswith("guessed") else "synthetic"
         return Prediction(
-            Figure(wall, "s", wall * 0.9, wall * 1.2, "prior", note=note),
-            Figure(cpu, "s", cpu * 0.9, cpu * 1.2, "prior", note=note),
+            Figure(wall, "s", wall * 0.9, wall * 1.2, "prior", note="synthetic"),
+            Figure(cpu, "s", cpu * 0.9, cpu * 1.2, "prior", note="synthetic"),
+            guess="synthetic" if agent.startswith("guessed") else "",
         )
 
     def tells_apart(self, agent: str, option: str) -> bool:

@@ -67,15 +67,15 @@ def test_the_ends_of_the_frontier_are_near_what_each_goal_alone_finds():
 def test_every_point_says_what_it_gives_up():
     world = video_world()
     plans = frontier(world.workflow, Goal(), **world.arguments())
-    assert all("gives up" in plan.notes[-1] for plan in plans)
-    assert any("points of quality" in plan.notes[-1] for plan in plans)
-    assert any(re.search(r"gives up .*\d J \(\d+ %\)", plan.notes[-1]) for plan in plans)
+    assert all("gives up" in plan.standing.words for plan in plans)
+    assert any("points of quality" in plan.standing.words for plan in plans)
+    assert any(re.search(r"gives up .*\d J \(\d+ %\)", plan.standing.words) for plan in plans)
 
 
 def test_what_is_unknown_is_neither_best_nor_given_up():
     world = video_world(cluster=cluster_of(2, power=HostPower()))
     plans = frontier(world.workflow, Goal(), **world.arguments())
-    said = " ".join(plan.notes[-1] for plan in plans)
+    said = " ".join(plan.standing.words for plan in plans)
     assert "points of quality" in said
     assert not any(word in said for word in (" J", "$", "energy", "cheapest"))
     assert plans.coverage.unknown == ("energy", "cost")
@@ -166,18 +166,18 @@ def test_no_coverage_claims_more_than_was_done(change, said):
 
 def test_quality_is_that_of_the_steps_where_it_is_known():
     world = world_of({"a": ["data"], "b": ["a"]}, [*TWO, Made("mine", "b", 0.5, None)], items=1)
-    said = [plan.notes[-1] for plan in frontier(world.workflow, Goal(), **world.arguments())]
+    said = [plan.standing.words for plan in frontier(world.workflow, Goal(), **world.arguments())]
     assert any("40 points of quality of the steps whose quality is known" in one for one in said)
     assert all("of the steps" in one for one in said if "quality" in one)
     nobody = world_of({"a": ["data"]}, [replace(one, quality=None) for one in TWO], items=1)
-    said = [plan.notes[-1] for plan in frontier(nobody.workflow, Goal(), **nobody.arguments())]
+    said = [plan.standing.words for plan in frontier(nobody.workflow, Goal(), **nobody.arguments())]
     assert not any("quality" in one for one in said)
 
 
 def test_an_unknown_quality_is_not_a_loss_of_points():
     slow, fast = TWO
     world = world_of({"a": ["data"]}, [slow, replace(fast, quality=None)], items=1)
-    said = [plan.notes[-1] for plan in frontier(world.workflow, Goal(), **world.arguments())]
+    said = [plan.standing.words for plan in frontier(world.workflow, Goal(), **world.arguments())]
     assert any("a known quality (that of a is unknown here)" in one for one in said)
     assert not any("points" in one for one in said)
 

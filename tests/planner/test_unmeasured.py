@@ -6,6 +6,7 @@ import pytest
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import InfeasibleError
+from murakkab_jupyter.planner.standing import Standing
 from murakkab_jupyter.planner.unmeasured import predictable
 from murakkab_jupyter.session import Session
 from murakkab_jupyter.workflow.goal import Goal
@@ -81,7 +82,7 @@ def test_a_guess_does_not_compete_with_what_was_measured(described):
 
 def test_a_frontier_of_guesses_compares_nothing(described):
     session, declaration = described
-    assert not any("gives up" in note for plan in session.frontier(declaration) for note in plan.notes)
+    assert all(plan.standing is None for plan in session.frontier(declaration))
 
 
 def test_measurements_of_another_host_make_it_predictable(described):
@@ -111,12 +112,22 @@ def test_here_a_guess_is_good_enough(tmp_path):
     assert plan.predicted["latency"].value is not None
 
 
-def test_a_note_that_speaks_of_giving_up_is_kept_where_it_is_no_comparison(described):
+def test_what_is_dropped_is_known_by_what_it_is_not_by_its_words(described):
     session, declaration = described
-    plan = replace(
-        session.plan(declaration), notes=("A look gives up after 200 MB.", "Fastest; gives up 3 J (5 %).")
+    said = ("A look gives up after 200 MB.", "Nobody measured the loudness of {words}; scaled to this host.")
+    plan = replace(session.plan(declaration), notes=said, standing=Standing(("fastest",), ("3 J (5 %)",)))
+    made = predictable(plan, declaration.workflow, session.profiles, session.view)
+    assert set(said) <= set(made.notes)
+    assert made.standing is None
+
+
+def test_where_hardware_is_described_no_run_is_promised_to_correct_what_is_a_prior(described):
+    session, _ = described
+    declaration = session.declare(
+        "%%murakkab loud --minimize latency --deadline 10min\nshort <- summarise {words}, per all\n", {"words": ["a"]}
     )
-    view = session.view
-    notes = predictable(plan, declaration.workflow, session.profiles, view).notes
-    assert "A look gives up after 200 MB." in notes
-    assert not any("3 J" in note for note in notes)
+    said = " ".join(session.plan(declaration).remarks)
+    assert "scaled to the described one" in said
+    assert "margin to the deadline" in said
+    assert "a run corrects" not in said
+    assert "runs here" not in said

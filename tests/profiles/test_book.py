@@ -249,8 +249,10 @@ def test_of_several_observations_with_one_absurd_none_is_kept():
 
 
 def test_an_agent_nobody_measured_is_guessed_widely_from_its_capability_and_says_so():
-    guess = book().call("unknown-one", ONE, cores=1, items=1, work=10.0).seconds
-    assert guess.note.startswith(NO_PROFILE)
+    call = book().call("unknown-one", ONE, cores=1, items=1, work=10.0)
+    assert call.guess
+    guess = call.seconds
+    assert guess.note == f"{NO_PROFILE}: {call.guess}"
     assert guess.source == "prior"
     assert guess.high > 10 * guess.low
     assert not book().profiled("unknown-one")
@@ -259,6 +261,7 @@ def test_an_agent_nobody_measured_is_guessed_widely_from_its_capability_and_says
 def test_a_served_agent_nobody_measured_waits_but_uses_little_cpu():
     guess = book().call("served", (), cores=1, items=1, work=10.0)
     assert guess.seconds.value > 10 * guess.cpu_s.value
+    assert guess.guess in guess.seconds.note
 
 
 def test_a_function_of_the_users_is_guessed_and_its_stated_quality_is_a_prior():
@@ -272,7 +275,7 @@ def test_a_function_of_the_users_is_guessed_and_its_stated_quality_is_a_prior():
     one = ProfileBook(library, reference=SYNTHETIC, host="here", host_speed=1.0)
     call = one.call("shout", (), cores=1, items=4, work=4.0)
     assert call.seconds.value == pytest.approx(0.04)
-    assert call.seconds.note.startswith(NO_PROFILE)
+    assert call.guess.startswith("a function of yours")
     quality = one.quality("shout", ())
     assert (quality.value, quality.source) == (0.8, "prior")
     assert quality.low < 0.8 < quality.high
@@ -379,4 +382,4 @@ def test_an_agent_that_the_reference_saw_loading_nothing_is_not_guessed_to_load_
     found = book.load("uniform-frames", (("count", 2),))
     assert found.seconds.value < 0.5  # the start of its process alone
     assert found.cpu_s.value < 0.1
-    assert not found.seconds.note.startswith(NO_PROFILE)
+    assert not found.guess

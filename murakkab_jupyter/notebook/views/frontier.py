@@ -30,7 +30,7 @@ from murakkab_jupyter.notebook.views.html import (
 from murakkab_jupyter.notebook.views.origins import origins_html
 from murakkab_jupyter.notebook.views.plan_sheet import place_words
 from murakkab_jupyter.notebook.views.spread import spread
-from murakkab_jupyter.planner.coverage import GIVES_UP, Frontier
+from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.plan import Configuration, Plan
 
 __all__ = ["FRONTIER_TYPE", "frontier_sheet", "frontier_view", "ticks"]
@@ -46,8 +46,6 @@ COLUMNS = (
     ("quality", "Quality"),
 )
 UNITS = {"cost": "USD", "energy": "J", "latency": "s", "quality": "1"}
-AGAINST = " against the best in each respect."
-"""Said once, below the table, instead of at each plan."""
 WIDTH, HEIGHT = 640, 300
 DISC = 9
 """Radius of a plan's disc in the picture."""
@@ -116,9 +114,7 @@ def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: s
                     *([reserved(plan)] if held else []),
                     *(choice(step, plan, plans) for step in changing),
                 ],
-                "gives": next((one for one in reversed(plan.notes) if GIVES_UP in one), "").replace(
-                    AGAINST, "."
-                ),
+                "gives": "" if plan.standing is None else plan.standing.brief,
             }
         )
     axes = {}

@@ -74,7 +74,7 @@ def remarks_of(plan: Plan) -> list[str]:
     priors = [*plan.priors[:1]]
     if len(plan.priors) > 1:
         priors.append("Other priors would change the choice too: explain says which.")
-    return [*remarks, *plan.trades, *priors, *plan.notes]
+    return [*remarks, *plan.trades, *priors, *plan.remarks]
 
 
 def fact(title: str, one: Figure | None) -> list[str]:
