@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -11,8 +10,6 @@ from murakkab_jupyter.agents.agent import AgentSpec
 __all__ = ["LeftOut", "left_out_notes", "ways_out"]
 
 HUB = "their weights would come from a model hub (MURAKKAB_HUB=yes allows it)"
-WEIGHTS = re.compile(r"^weights \S+ ")
-"""How reasons begin that differ from agent to agent only by the name of the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +59,14 @@ def ways_out(offered: Iterable[AgentSpec], lacking: Callable[[AgentSpec], tuple[
 
 def reason_of(one: LeftOut) -> tuple[str, str]:
     """What an agent may share with others, and what to call it beside them: with the size of what would be fetched."""
-    from murakkab_jupyter.agents.weights.resolver import hub_size
+    from murakkab_jupyter.agents.weights.resolver import Withheld
 
-    sizes = [size for reason in one.reasons if (size := hub_size(reason)) is not None]
+    held = [reason for reason in one.reasons if isinstance(reason, Withheld)]
+    sizes = [f"{reason.hub_bytes / 1e9:.1f} GB" for reason in held if reason.hub_bytes is not None]
     if sizes and len(sizes) == len(one.reasons):
         return HUB, f"{one.agent} ({' + '.join(sizes)})"
-    shared = dict.fromkeys(WEIGHTS.sub("their weights ", reason) for reason in one.reasons)
+    # Those of weights differ from agent to agent only by their name.
+    shared = dict.fromkeys(
+        f"their weights {reason.why}" if isinstance(reason, Withheld) else reason for reason in one.reasons
+    )
     return "; ".join(shared), one.agent

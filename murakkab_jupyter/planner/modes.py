@@ -289,9 +289,7 @@ def predicted(
         for mode, reason in zip(modes, why, strict=True)
         if reason is not None
     }
-    return known, tuple(
-        LeftOut(agent, (reason.replace(f" of {agent}", ""),)) for agent, reason in out.items()
-    )
+    return known, tuple(LeftOut(agent, (reason.shared,)) for agent, reason in out.items())
 
 
 def paths_of(options: Iterable[tuple[str, Any]]) -> float:

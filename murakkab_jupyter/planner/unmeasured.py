@@ -7,7 +7,7 @@ run comes, so a step whose agent nobody measured on such a device has unknown fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure, unknown
@@ -44,7 +44,7 @@ def predictable(
     if not cluster.described:
         return plan
     missing = {
-        name: reason
+        name: str(reason)
         for name, step in plan.steps.items()
         if (reason := lack(step.configuration, profiles, cluster)) is not None
     }
@@ -96,7 +96,23 @@ def predictable(
     return made
 
 
-def lack(configuration: Configuration, profiles: Profiles, cluster: ClusterView) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Unprofiled:
+    """That an agent has no profile, and where it has none (` on a GPU (A100)`, or nowhere at all)."""
+
+    agent: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"there is no profile of {self.agent}{self.where}"
+
+    @property
+    def shared(self) -> str:
+        """The same of any agent."""
+        return f"there is no profile{self.where}"
+
+
+def lack(configuration: Configuration, profiles: Profiles, cluster: ClusterView) -> Unprofiled | None:
     """Why calls of a configuration cannot be predicted on a cluster; None where they can."""
     agent = configuration.agent
     call = profiles.call(agent, configuration.options, cores=max(1, configuration.cores), items=1, work=1)
@@ -104,8 +120,8 @@ def lack(configuration: Configuration, profiles: Profiles, cluster: ClusterView)
     # What is known of an agent without an engine is what was seen of it on CPUs.
     if configuration.gpus and (guessed or not configuration.engine):
         cards = ", ".join(dict.fromkeys(gpu.name for worker in cluster.workers for gpu in worker.gpus))
-        return f"there is no profile of {agent} on a GPU ({cards or 'of any kind'})"
-    return f"there is no profile of {agent}" if guessed else None
+        return Unprofiled(agent, f" on a GPU ({cards or 'of any kind'})")
+    return Unprofiled(agent) if guessed else None
 
 
 def downstream(workflow: Workflow, names: Mapping[str, str]) -> set[str]:

@@ -7,6 +7,7 @@ import pytest
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.weights import catalogue
 from murakkab_jupyter.agents.weights import resolver as weights
+from murakkab_jupyter.agents.weights.resolver import Withheld
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner import modes
@@ -39,7 +40,7 @@ def test_a_step_that_nothing_does_by_itself_says_everything_that_would(monkeypat
     """As on a default install: what translates well would come from a hub, and SmolLM2 is not chosen by itself."""
     library = Library()
     library.load_entry_points()
-    hub = ("weights w (0.6 GB from the hub) need MURAKKAB_HUB=yes",)
+    hub = (Withheld("w", "(0.6 GB from the hub) need MURAKKAB_HUB=yes", 600_000_000),)
     small = ("", "smollm2-135m-q4_1")
     monkeypatch.setattr(
         modes, "lacking", lambda agent, _: () if "".join(agent.needs.weights) in small else hub
@@ -58,14 +59,18 @@ def test_a_step_that_nothing_does_by_itself_says_everything_that_would(monkeypat
 
 
 def test_other_reasons_have_lines_of_their_own():
+    gone = "are not on this machine, and the hub (h) cannot be reached"
     notes = left_out_notes(
         [
             LeftOut("a", ("Python module x is not installed",)),
-            LeftOut("b", ("weights w1 are not on this machine, and the hub (h) cannot be reached",)),
-            LeftOut("c", ("weights w2 are not on this machine, and the hub (h) cannot be reached",)),
+            LeftOut("b", (Withheld("w1", gone),)),
+            LeftOut("c", (Withheld("w2", gone),)),
             LeftOut(
                 "d",
-                ("program y is not on the path", "weights w3 (0.2 GB from the hub) need MURAKKAB_HUB=yes"),
+                (
+                    "program y is not on the path",
+                    Withheld("w3", "(0.2 GB from the hub) need MURAKKAB_HUB=yes", 200_000_000),
+                ),
             ),
             LeftOut("e", ("Python module x is not installed",)),
         ]

@@ -13,7 +13,6 @@ import hashlib
 import importlib.util
 import logging
 import os
-import re
 import shutil
 import tempfile
 import zipfile
@@ -33,9 +32,9 @@ from murakkab_jupyter.core.media import cache_dir
 __all__ = [
     "State",
     "Weight",
+    "Withheld",
     "catalogue",
     "hub_allowed",
-    "hub_size",
     "missing",
     "offline",
     "reporting",
@@ -117,7 +116,27 @@ def offline() -> bool:
     return os.environ.get("MURAKKAB_OFFLINE", "").lower() in ("1", "yes", "true")
 
 
-def withheld(name: str) -> str | None:
+class Withheld(str):
+    """Why weights cannot be had as things are: a sentence, and what it says as data.
+
+    Attributes
+    ----------
+    why
+        What is said of the weights, without their name.
+    hub_bytes
+        What would be fetched, where only leave to ask the hub is missing; else None.
+    """
+
+    why: str
+    hub_bytes: int | None
+
+    def __new__(cls, weights: str, why: str, hub_bytes: int | None = None) -> Withheld:
+        made = super().__new__(cls, f"weights {weights} {why}")
+        made.why, made.hub_bytes = why, hub_bytes
+        return made
+
+
+def withheld(name: str) -> Withheld | None:
     """Why a weight cannot be had as things are, in one sentence; None when it seems it can, or is unknown here.
 
     Where one is missing and may be fetched, the place it would come from is asked whether it is there: within seconds,
@@ -128,7 +147,7 @@ def withheld(name: str) -> str | None:
     if known is None or where not in ("index", "hub") or joinable(known):
         return None
     if offline():
-        return f"weights {name} are not on this machine, and MURAKKAB_OFFLINE forbids fetching them"
+        return Withheld(name, "are not on this machine, and MURAKKAB_OFFLINE forbids fetching them")
     if where == "index":
         lack = index_lack(known.packages)
     elif hub_allowed() and known.hub is not None:
@@ -136,16 +155,11 @@ def withheld(name: str) -> str | None:
     else:
         lack = None
     if lack:
-        return f"weights {name} are not on this machine, and {lack}"
+        return Withheld(name, f"are not on this machine, and {lack}")
     if where != "hub" or hub_allowed():
         return None
-    return f"weights {name} ({known.download_bytes / 1e9:.1f} GB from the hub) need MURAKKAB_HUB=yes"
-
-
-def hub_size(reason: str) -> str | None:
-    """How much would be fetched (`1.6 GB`), where a reason of `withheld` is that the hub is not allowed; else None."""
-    found = re.fullmatch(r"weights \S+ \((.+) from the hub\) need MURAKKAB_HUB=yes", reason)
-    return found[1] if found else None
+    why = f"({known.download_bytes / 1e9:.1f} GB from the hub) need MURAKKAB_HUB=yes"
+    return Withheld(name, why, known.download_bytes)
 
 
 @contextlib.contextmanager
