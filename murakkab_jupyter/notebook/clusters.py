@@ -12,7 +12,7 @@ from murakkab_jupyter.notebook.views.workers import WorkerNames
 
 if TYPE_CHECKING:
     from murakkab_jupyter.core.hosts import ClusterView
-    from murakkab_jupyter.notebook.link import Watch
+    from murakkab_jupyter.notebook.watch import Watch
     from murakkab_jupyter.session import Session
 
 __all__ = ["addresses", "cluster_json"]

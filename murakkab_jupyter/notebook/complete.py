@@ -13,7 +13,7 @@ from murakkab_jupyter.verbs import OPTIONS, VERBS
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext
 
-    from murakkab_jupyter.notebook.magics import MurakkabMagics
+    from murakkab_jupyter.notebook.scope import Scope
 
 __all__ = ["cell_suggestions", "line_suggestions", "matcher"]
 
@@ -24,7 +24,7 @@ OF_RUNS = frozenset({"bill", "resume", "stop", "export"})
 OF_AGENTS = frozenset({"agents", "profile"})
 
 
-def line_suggestions(line: str, magics: MurakkabMagics) -> tuple[str, list[Pair]]:
+def line_suggestions(line: str, scope: Scope) -> tuple[str, list[Pair]]:
     """What is typed of the last word of a `%murakkab` line, and what it may become."""
     from murakkab_jupyter.workflow.language.describe import suggestions
     from murakkab_jupyter.workflow.language.options import GOAL_OPTIONS
@@ -32,7 +32,7 @@ def line_suggestions(line: str, magics: MurakkabMagics) -> tuple[str, list[Pair]
     words = line.split(" ")
     typed = words[-1]
     before = [word for word in words[:-1] if word]
-    library = magics.bench.session().library
+    library = scope.bench.session().library
     verbs = [(verb.name, verb.summary) for verb in VERBS if "magic" in verb.faces]
     found: Iterable[Pair]
     if len(before) <= 1 or before[1] == "help":
@@ -49,25 +49,25 @@ def line_suggestions(line: str, magics: MurakkabMagics) -> tuple[str, list[Pair]
         )
         found = {text: what for text, what in pairs if not text.startswith("--") or text in mine}.items()
     elif before[1] in OF_RUNS:
-        found = ((run_id, "run") for run_id in magics.bench.runs())
+        found = ((run_id, "run") for run_id in scope.bench.runs())
     elif before[1] in OF_AGENTS:
         found = ((agent.name, agent.summary) for agent in library.agents())
     else:
-        found = ((name, "workflow") for name in magics.bench.declared)
+        found = ((name, "workflow") for name in scope.bench.declared)
     return typed, [pair for pair in found if pair[0].startswith(typed)]
 
 
-def cell_suggestions(text: str, offset: int, magics: MurakkabMagics) -> tuple[str, list[Pair]]:
+def cell_suggestions(text: str, offset: int, scope: Scope) -> tuple[str, list[Pair]]:
     """What is typed at a place of a cell, and what it may become."""
     from murakkab_jupyter.workflow.language.describe import suggestions
 
-    library = magics.bench.session().library
-    spot, found = suggestions(text, offset, library=library, values=magics.named())
+    library = scope.bench.session().library
+    spot, found = suggestions(text, offset, library=library, values=scope.named())
     own = {f"--{name}": one.help for name, one in OPTIONS.items()}
     return spot.typed, [(one.text, own.get(one.text, one.detail)) for one in found]
 
 
-def matcher(magics: MurakkabMagics) -> Callable[[CompletionContext], SimpleMatcherResult]:
+def matcher(scope: Scope) -> Callable[[CompletionContext], SimpleMatcherResult]:
     """A matcher for IPython's completer that knows murakkab's cells and lines."""
 
     @context_matcher()  # type: ignore[untyped-decorator]
@@ -78,9 +78,9 @@ def matcher(magics: MurakkabMagics) -> Callable[[CompletionContext], SimpleMatch
         offset = sum(len(one) + 1 for one in lines[: context.cursor_line]) + context.cursor_position
         try:
             if text.startswith("%%murakkab"):
-                typed, found = cell_suggestions(text, offset, magics)
+                typed, found = cell_suggestions(text, offset, scope)
             elif line.startswith("%murakkab"):
-                typed, found = line_suggestions(line, magics)
+                typed, found = line_suggestions(line, scope)
             else:
                 return {"completions": []}
         except MurakkabError:

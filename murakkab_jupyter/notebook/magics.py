@@ -24,6 +24,7 @@ from murakkab_jupyter.notebook.fill import filled
 from murakkab_jupyter.notebook.link import Link, connect
 from murakkab_jupyter.notebook.live import Follower, Shown, StoppedError, follow, state_of, stopped_line
 from murakkab_jupyter.notebook.room import Place
+from murakkab_jupyter.notebook.scope import Scope
 from murakkab_jupyter.notebook.screen import Screen, bundle_data, display, put, put_text
 from murakkab_jupyter.notebook.show import run_bundle, show
 from murakkab_jupyter.notebook.views.answer import answer_view
@@ -44,7 +45,6 @@ from murakkab_jupyter.verbs import (
     help_text,
     is_description,
     meant,
-    names_in,
     parse_request,
     steps_in,
     write_json,
@@ -82,6 +82,7 @@ class MurakkabMagics(Magics):
         self.bench = Workbench()
         self.bench.reuses = True
         self.space: dict[str, Any] = shell.user_ns
+        self.scope = Scope(self.bench, self.space)
         self.link = Link(self.bench, self.space)
         self.followers: list[Follower] = []
         self.screen = Screen(
@@ -152,13 +153,13 @@ class MurakkabMagics(Magics):
         if is_description(whole):
             self.draft(text, options)
             return None
-        values, missing = self.values_for(whole)
+        values, missing = self.scope.values_for(whole)
         if missing and not wanted and not self.slips(missing, whole):
             self.say_missing(missing)
             return None
         if missing:
             # The language says which name is wrong, where it stands, and what may have been meant.
-            values = self.named()
+            values = self.scope.named()
         session = self.bench.session(options.get("cluster"))
         one = self.bench.declare(text, values, session=session, cell_id=cell_id)
         plan = self.bench.plan(one, fresh=bool(options.get("fresh")))
@@ -178,7 +179,7 @@ class MurakkabMagics(Magics):
     def draft(self, text: str, options: dict[str, Any]) -> None:
         """Show the steps of a description, and put them into a new cell below; nothing runs."""
         session = self.bench.session(options.get("cluster"))
-        outcome = draft(session, text, meant(text, self.named()), options.get("writer"))
+        outcome = draft(session, text, meant(text, self.scope.named()), options.get("writer"))
         self.finish(outcome, options.get("json"))
         if self.shell is not None and getattr(self.shell, "kernel", None) is not None:
             cell = outcome.data.text.rstrip("\n")
@@ -198,7 +199,7 @@ class MurakkabMagics(Magics):
     def refresh(self, one: Declared) -> Declared:
         """The workflow with its variables as they are now, bound again when one, or what lies in its folder, has changed."""
         workflow = one.declaration.workflow
-        values, missing = self.values_for(workflow.text)
+        values, missing = self.scope.values_for(workflow.text)
         given = one.declaration.values
         if missing:
             listed = ", ".join(missing)
@@ -217,12 +218,6 @@ class MurakkabMagics(Magics):
         one.plan = None
         return one
 
-    def values_for(self, text: str) -> tuple[dict[str, Any], list[str]]:
-        """The values of a cell's variables from the notebook, and the names that have none."""
-        space = self.space
-        names = names_in(text)
-        return {n: space[n] for n in names if n in space}, [n for n in names if n not in space]
-
     def say_missing(self, missing: list[str]) -> None:
         """What the cell still needs before it can be planned."""
         listed = ", ".join(missing)
@@ -235,17 +230,8 @@ class MurakkabMagics(Magics):
 
     def slips(self, missing: list[str], text: str) -> bool:
         """Whether a missing name looks like a slip of the pen: a step, or a name with a value, is close to it."""
-        known = [*self.named(), *steps_in(text)]
+        known = [*self.scope.named(), *steps_in(text)]
         return any(difflib.get_close_matches(name, known, n=1, cutoff=0.8) for name in missing)
-
-    def named(self) -> dict[str, Any]:
-        """The user's own variables."""
-        hidden = {"In", "Out", "exit", "quit", "get_ipython", "open", "murakkab_run"}
-        return {
-            name: value
-            for name, value in self.space.items()
-            if not name.startswith("_") and name not in hidden
-        }
 
     # --- a line ---------------------------------------------------------------------------------------------------
 
@@ -364,7 +350,7 @@ class MurakkabMagics(Magics):
         session = self.bench.session_of(request)
         run_id = request.word
         record = session.journal.find(run_id) if run_id else session.journal.latest_unfinished()
-        values = {} if record is None else self.values_for(record.text)[0]
+        values = {} if record is None else self.scope.values_for(record.text)[0]
         try:
             run = session.resume(run_id, values=values, background=True)
         except KeyboardInterrupt:
@@ -478,9 +464,9 @@ def load(shell: InteractiveShell) -> None:
     formatter.for_type(Answer, lambda said, **_: counted(answer_view(said)))
     from murakkab_jupyter.notebook.complete import matcher
 
-    shell.Completer.custom_matchers.append(matcher(magics))
+    shell.Completer.custom_matchers.append(matcher(magics.scope))
     connect(magics.link, shell)
-    tips.connect(magics, shell)
+    tips.connect(magics.scope, shell)
     for name in ("distributed", "distributed.worker", "distributed.nanny", "distributed.scheduler"):
         logging.getLogger(name).setLevel(logging.ERROR)
     put_text(hello())

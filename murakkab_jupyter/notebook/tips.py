@@ -11,7 +11,7 @@ from murakkab_jupyter.verbs import OPTIONS, VERBS, help_text
 
 if TYPE_CHECKING:
     from murakkab_jupyter.agents.library import Library
-    from murakkab_jupyter.notebook.magics import MurakkabMagics
+    from murakkab_jupyter.notebook.scope import Scope
 
 __all__ = ["connect", "tip"]
 
@@ -19,7 +19,7 @@ CELL = "%%murakkab"
 LINE = re.compile(r"\s*%murakkab\s+")
 
 
-def tip(text: str, offset: int, magics: MurakkabMagics) -> str | None:
+def tip(text: str, offset: int, scope: Scope) -> str | None:
     """What is under the cursor; None where it is nothing of ours.
 
     Parameters
@@ -34,7 +34,7 @@ def tip(text: str, offset: int, magics: MurakkabMagics) -> str | None:
     end = text.find("\n", offset)
     row = text[begin : len(text) if end < 0 else end]
     if text.startswith(CELL):
-        return tip_in_cell(text, row, begin, offset, magics)
+        return tip_in_cell(text, row, begin, offset, scope)
     found = LINE.match(row)
     return tip_on_line(row, offset - begin) if found and offset - begin >= found.end() else None
 
@@ -68,7 +68,7 @@ def tip_of_option(name: str) -> str | None:
     return None
 
 
-def tip_in_cell(text: str, row: str, begin: int, offset: int, magics: MurakkabMagics) -> str | None:
+def tip_in_cell(text: str, row: str, begin: int, offset: int, scope: Scope) -> str | None:
     from murakkab_jupyter.workflow.language.describe import spot_at
     from murakkab_jupyter.workflow.language.parse import STEP
 
@@ -80,33 +80,33 @@ def tip_in_cell(text: str, row: str, begin: int, offset: int, magics: MurakkabMa
         return tip_of_option(spot.owner) if spot.kind == "option-value" else None
     if not word:
         return None
-    library = magics.bench.session().library
+    library = scope.bench.session().library
     spot = spot_at(text, begin + start + len(word))
     match spot.kind:
         case "reference":
-            return tip_of_name(text, word, magics)
+            return tip_of_name(text, word, scope)
         case "pin":
-            return tip_of_target(word, library, magics)
+            return tip_of_target(word, library, scope)
         case "pin-key":
             return tip_of_key(word, spot.owner, library)
         case "level":
-            return tip_of_name(text, word, magics) or f"{word}: once for each of these"
+            return tip_of_name(text, word, scope) or f"{word}: once for each of these"
     found = STEP.match(row)
-    return tip_of_step(text, found[1], magics) if found else None
+    return tip_of_step(text, found[1], scope) if found else None
 
 
-def tip_of_name(text: str, name: str, magics: MurakkabMagics) -> str | None:
+def tip_of_name(text: str, name: str, scope: Scope) -> str | None:
     """What a reference means: a step of the cell, or a variable of the notebook."""
     from murakkab_jupyter.workflow.language.describe import names_in_scope
 
-    step = tip_of_step(text, name, magics)
+    step = tip_of_step(text, name, scope)
     if step is not None:
         return step
-    known = {one.text: one.detail for one in names_in_scope(text, len(text), magics.named())}
+    known = {one.text: one.detail for one in names_in_scope(text, len(text), scope.named())}
     return f"{name}: {known[name]}" if name in known else None
 
 
-def tip_of_step(text: str, name: str, magics: MurakkabMagics) -> str | None:
+def tip_of_step(text: str, name: str, scope: Scope) -> str | None:
     """What a step says, and what it was bound and planned to when the cell was last run."""
     from murakkab_jupyter.workflow.language.parse import STEP
 
@@ -118,7 +118,7 @@ def tip_of_step(text: str, name: str, magics: MurakkabMagics) -> str | None:
         return None
     lines = [said]
     title = text[len(CELL) :].split("\n", 1)[0].split()
-    one = magics.bench.declared.get(title[0] if title and not title[0].startswith("-") else "")
+    one = scope.bench.declared.get(title[0] if title and not title[0].startswith("-") else "")
     steps = {} if one is None else {step.name: step for step in one.declaration.workflow.steps}
     if name in steps:
         step = steps[name]
@@ -130,7 +130,7 @@ def tip_of_step(text: str, name: str, magics: MurakkabMagics) -> str | None:
     return "\n".join(lines)
 
 
-def tip_of_target(word: str, library: Library, magics: MurakkabMagics) -> str | None:
+def tip_of_target(word: str, library: Library, scope: Scope) -> str | None:
     """A capability, an agent, or a function of the user's."""
     from murakkab_jupyter.workflow.language.describe import capabilities
 
@@ -149,7 +149,7 @@ def tip_of_target(word: str, library: Library, magics: MurakkabMagics) -> str | 
             lines += [f"  options: {', '.join(one.options)}"] if one.options else []
             lines.append(f"  agents: {', '.join(one.agents) or 'none'}")
             return "\n".join(lines)
-    function = magics.named().get(word.removeprefix("python:"))
+    function = scope.named().get(word.removeprefix("python:"))
     if word.startswith("python:") and callable(function):
         told = shorten(getattr(function, "__doc__", "") or "no docstring", 200)
         return f"{word}: your function; {told}"
@@ -165,7 +165,7 @@ def tip_of_key(word: str, target: str, library: Library) -> str | None:
     )
 
 
-def connect(magics: MurakkabMagics, shell: Any) -> None:
+def connect(scope: Scope, shell: Any) -> None:
     """Answer a kernel's requests for help at a place of our cells; all others go where they went."""
     kernel: Any = getattr(shell, "kernel", None)
     before = getattr(kernel, "do_inspect", None)
@@ -174,7 +174,7 @@ def connect(magics: MurakkabMagics, shell: Any) -> None:
 
     def do_inspect(code: str, cursor_pos: int, *arguments: Any, **named: Any) -> Any:
         try:
-            found = tip(code, cursor_pos, magics)
+            found = tip(code, cursor_pos, scope)
         except MurakkabError:
             found = None
         if found is None:

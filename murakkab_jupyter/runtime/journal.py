@@ -22,15 +22,13 @@ from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.agents.library import Library, default_library
-from murakkab_jupyter.core import kinds
-from murakkab_jupyter.core.ancestry import Ancestry, ancestry_from_json, ancestry_to_json
+from murakkab_jupyter.core.ancestry import Ancestry, ancestry_from_json
 from murakkab_jupyter.core.errors import JournalError
-from murakkab_jupyter.core.events import Event, ItemFailed, RunEnded, event_from_json, event_to_json
+from murakkab_jupyter.core.events import Event, event_from_json
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.core.version import VERSION
-from murakkab_jupyter.runtime.blobs import Blobs
-from murakkab_jupyter.runtime.database import Database
-from murakkab_jupyter.runtime.keeper import JournalRecorder, compact, writable
+from murakkab_jupyter.runtime.keeper import JournalRecorder
+from murakkab_jupyter.runtime.pages import Pages, compact, writable
 from murakkab_jupyter.runtime.records import (
     Pruned,
     RunRecord,
@@ -45,9 +43,6 @@ __all__ = ["DEFAULT_BUDGET_BYTES", "Journal", "Pruned", "RunRecord", "default_pa
 DEFAULT_BUDGET_BYTES = 4 * 2**30
 FULL_SHARE, KEPT_SHARE = 0.75, 0.5
 """A new run that finds the budget this full prunes to that share, so that it has room itself."""
-
-EVENTS_HELD = 100
-"""Events wait for the next commit, at most this many: losing the last few to a crash loses no item."""
 
 
 class Journal:
@@ -74,14 +69,12 @@ class Journal:
     ) -> None:
         self.path = (default_path() if path is None else Path(path).expanduser()).absolute()
         self.budget_bytes = budget_bytes
-        self.database = Database(self.path)
-        self.blobs = Blobs(self.path.with_name(self.path.name + ".files"))
-        self._events: list[tuple[str, str]] = []
-        self._skips: list[tuple[str, str, str, str]] = []
+        self.pages = Pages(self.path)
+        self.database = self.pages.database
 
     def close(self) -> None:
         """Write what is held and close the file."""
-        self.flush()
+        self.pages.flush()
         self.database.close()
 
     def __enter__(self) -> Journal:
@@ -149,7 +142,7 @@ class Journal:
 
     def end_run(self, run_id: str, status: str, message: str = "") -> None:
         """Write down how a run ended."""
-        self.flush()
+        self.pages.flush()
         with self.database.writing() as connection:
             connection.execute(
                 "UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ?",
@@ -204,7 +197,15 @@ class Journal:
         notify
             Called with a sentence, once a step, when an item of it cannot be kept.
         """
-        return JournalRecorder(self, run_id, library or default_library(), media, reuse=reuse, notify=notify)
+        return JournalRecorder(
+            self.pages,
+            run_id,
+            library or default_library(),
+            media,
+            budget_bytes=self.budget_bytes,
+            reuse=reuse,
+            notify=notify,
+        )
 
     def finished(self, run_id: str, *, failed: bool = True) -> Iterator[tuple[str, Ancestry, Any]]:
         """`(step, ancestry, value)` of every kept item, openers before what they open.
@@ -238,76 +239,23 @@ class Journal:
                 if failed:
                     yield step, ancestry, Failed(error or "failed")
                 continue
-            found, value = self.load(item, children)
+            found, value = self.pages.load(item, children)
             if not found:
-                self.forget(item)
+                self.pages.forget(item)
             else:
                 if children is not None:
                     counts[step, ancestry] = children
                 yield step, ancestry, value
 
-    def load(self, item: int, children: int | None) -> tuple[bool, Any]:
-        """Whether an item's value is still there, and the value; raises `JournalError` for bytes that are none."""
-        with self.database.told() as connection:
-            parts = connection.execute(
-                "SELECT kind, data, file FROM parts WHERE item = ? ORDER BY position", (item,)
-            ).fetchall()
-        if len(parts) != (1 if children is None else children):
-            msg = f"The journal {self.path} is corrupt: item {item} has {len(parts)} parts."
-            raise JournalError(msg, hint="Restore it from a copy, or set MURAKKAB_JOURNAL to another path.")
-        values = []
-        for kind, data, file in parts:
-            raw = self.blobs.get(file) if file is not None else data
-            if raw is None:
-                return False, None
-            try:
-                values.append(kinds.decode(kind, raw))
-            except ValueError as error:
-                msg = f"The journal {self.path} is corrupt: {error}"
-                raise JournalError(
-                    msg, hint="Restore it from a copy, or set MURAKKAB_JOURNAL to another path."
-                ) from error
-        return True, values[0] if children is None else values
-
-    def forget(self, item: int) -> None:
-        """Let an item whose file is gone be made, and kept, again."""
-        with self.database.writing() as connection:
-            connection.execute("UPDATE items SET status = 'unkept', reuse_key = NULL WHERE id = ?", (item,))
-
     # --- events -----------------------------------------------------------------------------------------------
 
     def save_event(self, run_id: str, event: Event) -> None:
         """Keep an event: with the next items, at the end of the run, or when a hundred wait."""
-        with self.database.lock:
-            self._events.append((run_id, compact(event_to_json(event))))
-            if isinstance(event, ItemFailed) and event.blame not in (None, event.step):
-                at = compact(ancestry_to_json(event.ancestry))
-                self._skips.append((run_id, event.step, at, writable(event.error)))
-            if len(self._events) >= EVENTS_HELD or isinstance(event, RunEnded):
-                self.flush()
-
-    def write_held(self, connection: sqlite3.Connection) -> None:
-        """Write the events that wait, inside whoever's transaction (which holds the database's lock)."""
-        events, self._events = self._events, []
-        skips, self._skips = self._skips, []
-        connection.executemany("INSERT INTO events (run_id, event) VALUES (?, ?)", events)
-        # A row for what was skipped, which never stands in the way of making it later.
-        connection.executemany(
-            "INSERT OR IGNORE INTO items (run_id, step, ancestry, status, error, agent, version, options, media)"
-            " VALUES (?, ?, ?, 'skipped', ?, '', '', '{}', '{}')",
-            skips,
-        )
-
-    def flush(self) -> None:
-        """Write the events that wait."""
-        with self.database.lock:
-            if self._events:
-                with self.database.writing() as connection:
-                    self.write_held(connection)
+        self.pages.save_event(run_id, event)
 
     def events(self, run_id: str) -> Iterator[Event]:
         """The events of a run, oldest first."""
-        self.flush()
+        self.pages.flush()
         with self.database.told() as connection:
             rows = connection.execute(
                 "SELECT event FROM events WHERE run_id = ? ORDER BY id", (run_id,)
@@ -325,8 +273,7 @@ class Journal:
 
     def size_bytes(self) -> int:
         """Disk in use."""
-        files = (self.path, self.path.with_name(self.path.name + "-wal"))
-        return sum(path.stat().st_size for path in files if path.is_file()) + self.blobs.size_bytes()
+        return self.pages.size_bytes()
 
     def prune(self, *, keep_bytes: int = 0, older_than_s: float = 0.0) -> Pruned:
         """Let go of the oldest ended runs until no more than `keep_bytes` are in use.
@@ -354,7 +301,7 @@ class Journal:
         # Under the write lock, so that nobody refers to a file between the look and the deletion.
         with self.database.writing() as connection:
             used = {row[0] for row in connection.execute("SELECT file FROM parts WHERE file IS NOT NULL")}
-            for digest, path in list(self.blobs.digests()):
+            for digest, path in list(self.pages.blobs.digests()):
                 if digest not in used:
                     path.unlink(missing_ok=True)
         # Another process may be reading or writing: then the free pages stay, and are used again.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.library import Library
@@ -14,39 +14,16 @@ from murakkab_jupyter.core.ancestry import ancestry_to_json
 from murakkab_jupyter.core.events import Usage
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.runtime.pages import Pages, compact, writable
 from murakkab_jupyter.runtime.recorder import MISSING, Item
 from murakkab_jupyter.runtime.records import without_secrets
 from murakkab_jupyter.runtime.reuse import media_in, relocated, reuse_key, sources_in
 from murakkab_jupyter.workflow.model import Step
 
-if TYPE_CHECKING:
-    from murakkab_jupyter.runtime.journal import Journal
-
-__all__ = ["INLINE_BYTES", "JournalRecorder", "compact", "writable"]
+__all__ = ["INLINE_BYTES", "JournalRecorder"]
 
 INLINE_BYTES = 64 * 1024
 """Larger values are files of their own."""
-
-
-def compact(data: object) -> str:
-    """JSON without spaces; what JSON cannot hold (a value of an event or option) is written as text."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
-    # A file's name that is no UTF-8 has characters that only an escape can hold.
-    return text if is_utf8(text) else json.dumps(data, separators=(",", ":"), default=str)
-
-
-def is_utf8(text: str) -> bool:
-    """Whether a text can be written as UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def writable(text: str) -> str:
-    """A text that can be written as UTF-8: characters that cannot are replaced."""
-    return text if is_utf8(text) else text.encode(errors="replace").decode()
 
 
 class JournalRecorder:
@@ -61,15 +38,16 @@ class JournalRecorder:
 
     def __init__(
         self,
-        journal: Journal,
+        pages: Pages,
         run_id: str,
         library: Library,
         media: Iterable[Media],
         *,
+        budget_bytes: int | None = None,
         reuse: bool = True,
         notify: Callable[[str], None] | None = None,
     ) -> None:
-        self._journal = journal
+        self._pages = pages
         self._run_id = run_id
         self._library = library
         self._reuse = reuse
@@ -78,7 +56,7 @@ class JournalRecorder:
         self._paths: dict[str, str] = {}
         self._lock = threading.Lock()
         self._learn(media)
-        self._room = None if journal.budget_bytes is None else journal.budget_bytes - journal.size_bytes()
+        self._room = None if budget_bytes is None else budget_bytes - pages.size_bytes()
         self.unkept: dict[str, int] = {}
 
     def lookup(self, step: Step, configuration: Configuration, inputs: Inputs) -> Any:
@@ -88,7 +66,7 @@ class JournalRecorder:
         key = self._key(step, configuration, inputs)
         if key is None:
             return MISSING
-        with self._journal.database.told() as connection:
+        with self._pages.database.told() as connection:
             rows = connection.execute(
                 "SELECT id, children, media FROM items WHERE reuse_key = ? AND status = 'ok' ORDER BY id DESC LIMIT 5",
                 (key,),
@@ -96,10 +74,10 @@ class JournalRecorder:
         for item, children, media in rows:
             if (children is not None) != step.opens:
                 continue
-            found, value = self._journal.load(item, children)
+            found, value = self._pages.load(item, children)
             if found:
                 return self._placed(value, media, inputs)
-            self._journal.forget(item)
+            self._pages.forget(item)
         return MISSING
 
     def record(
@@ -109,8 +87,8 @@ class JournalRecorder:
         version = self._version(configuration)
         options = compact(without_secrets(dict(configuration.options)))
         rows = [self._row(step, configuration, version, options, item) for item in items]
-        journal = self._journal
-        with journal.database.writing() as connection:
+        pages = self._pages
+        with pages.database.writing() as connection:
             # Files first: a row never refers to a file that is not there. Inside the transaction, because
             # `prune` deletes unreferenced files under the same lock.
             for row, parts in rows:
@@ -123,7 +101,7 @@ class JournalRecorder:
                     "INSERT INTO parts VALUES (?, ?, ?, ?, ?)",
                     [(made[0], position, *part) for position, part in enumerate(kept)],
                 )
-            journal.write_held(connection)
+            pages.write_held(connection)
 
     def _row(
         self, step: Step, configuration: Configuration, version: str, options: str, item: Item
@@ -166,7 +144,7 @@ class JournalRecorder:
     def _part(self, kind: str, data: bytes) -> tuple[str, bytes | None, str | None]:
         if len(data) <= INLINE_BYTES:
             return kind, data, None
-        return kind, None, self._journal.blobs.put(data)
+        return kind, None, self._pages.blobs.put(data)
 
     def _miss(self, step: str, why: str) -> None:
         with self._lock:

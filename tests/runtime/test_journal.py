@@ -185,7 +185,7 @@ def test_a_skipped_item_has_a_row_and_may_still_be_made(path: Path) -> None:
     with Journal(path) as journal:
         begin(journal)
         journal.save_event("one", ItemFailed(1.0, "heard", at(0), "no scene", blame="scenes"))
-        journal.flush()
+        journal.pages.flush()
         assert list(journal.finished("one")) == []
         rows = journal.database.connection.execute("SELECT status, error FROM items").fetchall()
         assert rows == [("skipped", "no scene")]
@@ -348,7 +348,7 @@ def test_a_file_that_holds_something_else_is_an_error_that_names_it(path: Path) 
     with Journal(path) as journal:
         begin(journal)
         record(journal, "one", "x" * 100_000, 0)
-        ((_, file),) = journal.blobs.digests()
+        ((_, file),) = journal.pages.blobs.digests()
         file.write_bytes(b'"other"')
         with pytest.raises(JournalError, match=file.name) as caught:
             list(journal.finished("one"))
@@ -368,7 +368,7 @@ def test_only_its_owner_reads_a_journal(path: Path) -> None:
     with Journal(path) as journal:
         begin(journal)
         record(journal, "one", "x" * 100_000, 0)
-        ((_, file),) = journal.blobs.digests()
+        ((_, file),) = journal.pages.blobs.digests()
         for one in (path, file):
             assert stat.S_IMODE(one.stat().st_mode) == 0o600
 
@@ -463,7 +463,7 @@ def test_pruning_lets_go_of_the_oldest_ended_runs_and_their_files(path: Path) ->
         assert pruned.runs == ("old",)
         assert pruned.after_bytes < pruned.before_bytes - 150_000
         assert journal.find("old") is None
-        assert len(list(journal.blobs.digests())) == 3
+        assert len(list(journal.pages.blobs.digests())) == 3
         assert journal.prune().runs == ("new", "stopped")
         assert [one.run_id for one in journal.runs()] == ["mine"]
         assert list(journal.finished("mine")) == [("heard", at(0), "mine " * 50_000)]
@@ -487,7 +487,7 @@ def test_pruning_beside_a_reader_lets_go_all_the_same(path: Path) -> None:
         reader.execute("SELECT * FROM runs").fetchall()
         assert journal.prune().runs == ("one",)
         reader.close()
-        assert list(journal.blobs.digests()) == []
+        assert list(journal.pages.blobs.digests()) == []
 
 
 def test_a_file_that_two_runs_share_stays_as_long_as_one_of_them(path: Path) -> None:
@@ -495,7 +495,7 @@ def test_a_file_that_two_runs_share_stays_as_long_as_one_of_them(path: Path) -> 
         for name in ("one", "two"):
             begin(journal, name)
             record(journal, name, "same " * 50_000, 0)
-        assert len(list(journal.blobs.digests())) == 1
+        assert len(list(journal.pages.blobs.digests())) == 1
         journal.end_run("one", "done")
         assert journal.prune().runs == ("one",)
         assert list(journal.finished("two")) == [("heard", at(0), "same " * 50_000)]
@@ -524,7 +524,7 @@ def test_a_write_that_is_cut_off_leaves_no_file_behind(path: Path, monkeypatch: 
         with pytest.raises(JournalError, match="No space left"):
             record(journal, "one", "x" * 100_000, 0)
         monkeypatch.undo()
-        assert [one for one in journal.blobs.folder.rglob("*") if one.is_file()] == []
+        assert [one for one in journal.pages.blobs.folder.rglob("*") if one.is_file()] == []
         assert list(journal.finished("one")) == []
 
 

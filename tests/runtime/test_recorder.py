@@ -113,7 +113,7 @@ def test_a_large_value_is_a_file_and_comes_back(journal: Journal) -> None:
     recorder = begin(journal)
     array = np.arange(50_000.0)
     recorder.record(HEARD, settings(), [(at(0), inputs(), array), (at(1), inputs(), "x" * 70_000)], None)
-    files = [path for path in journal.blobs.folder.rglob("*") if path.is_file()]
+    files = [path for path in journal.pages.blobs.folder.rglob("*") if path.is_file()]
     assert len(files) == 2
     found = kept(journal)
     np.testing.assert_array_equal(found["heard", at(0)], array)
@@ -123,7 +123,7 @@ def test_a_large_value_is_a_file_and_comes_back(journal: Journal) -> None:
 def test_a_large_value_whose_file_is_gone_is_made_again_and_kept_again(journal: Journal) -> None:
     recorder = begin(journal)
     recorder.record(HEARD, settings(), [(at(0), inputs(), "x" * 70_000)], None)
-    (path,) = (path for path in journal.blobs.folder.rglob("*") if path.is_file())
+    (path,) = (path for path in journal.pages.blobs.folder.rglob("*") if path.is_file())
     path.unlink()
     assert kept(journal) == {}
     assert recorder.lookup(HEARD, settings(), inputs()) is MISSING

@@ -25,7 +25,7 @@ from murakkab_jupyter.workflow.decompose.clauses import (
 )
 from murakkab_jupyter.workflow.decompose.cues import TASKS, Task
 from murakkab_jupyter.workflow.decompose.match import Hit, hits_in, stems
-from murakkab_jupyter.workflow.decompose.question import asked_of, reads_pictures
+from murakkab_jupyter.workflow.decompose.question import Scene, asked_of, reads_pictures
 from murakkab_jupyter.workflow.decompose.say import fields_in, labels_in, target_language
 from murakkab_jupyter.workflow.language.pattern import example
 
@@ -199,21 +199,6 @@ def hear(
         told = replace(scene, tasks=offered)
         heard = in_clauses(every, told, [one for one in every if one.mood == "remark"], offered, near)
     return sorted(heard.values(), key=lambda one: one.at)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What every clause is heard with."""
-
-    description: str
-    inputs: Mapping[str, str]
-    tasks: Mapping[str, Task]
-    question: str
-    encoder: Encoder | None
-
-    @property
-    def kinds(self) -> set[str]:
-        return set(self.inputs.values())
 
 
 def in_clauses(

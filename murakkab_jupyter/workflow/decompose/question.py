@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.agents.perception.coco import COCO_90
@@ -15,9 +16,9 @@ from murakkab_jupyter.workflow.decompose.match import found
 from murakkab_jupyter.workflow.decompose.say import named_list
 
 if TYPE_CHECKING:
-    from murakkab_jupyter.workflow.decompose.hear import Scene
+    from murakkab_jupyter.agents.text.vectors import Encoder
 
-__all__ = ["asked_of", "reads_pictures", "to_be_read", "visual"]
+__all__ = ["Scene", "asked_of", "reads_pictures", "to_be_read", "visual"]
 
 MENTIONED = re.compile(
     r"^(?:who|which \w+|what \w+|where)\b.{0,20}\b(?:named|mentioned|come up|comes up)\b", re.IGNORECASE
@@ -34,6 +35,21 @@ PICTURED = re.compile(
     r"\b(?:pictures?|photos?|images?|stills?|frames?|look(?:ing)?|pics?|see|seen|visible|camera)\b",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What every clause is heard with."""
+
+    description: str
+    inputs: Mapping[str, str]
+    tasks: Mapping[str, Task]
+    question: str
+    encoder: Encoder | None
+
+    @property
+    def kinds(self) -> set[str]:
+        return set(self.inputs.values())
 
 
 def reads_pictures(kinds: set[str]) -> bool:
