@@ -423,7 +423,9 @@ def notes_of(
         if (note := margin_note(result.totals, goal, limit, value, described=described)) is not None
     ]
     notes += [note for some in found.values() for note in some.notes]
-    guesses = {name: "nothing is known of it" if (one := calls.get(name)) is None else one.guess for name in chosen}
+    guesses = {
+        name: "nothing is known of it" if (one := calls.get(name)) is None else one.guess for name in chosen
+    }
     guessed = sorted({f"{chosen[name].configuration.agent} ({how})" for name, how in guesses.items() if how})
     if guessed and not described:
         notes.append(f"Nobody measured {', '.join(guessed)}: the first run does.")

@@ -31,14 +31,16 @@ class Standing:
 
     @property
     def brief(self) -> str:
-        """One sentence beside the other plans: `Fastest; gives up 12 J (30 %).`"""
+        """A sentence beside the other plans, as `Fastest; gives up 12 J (30 %)`."""
         given = f"; gives up {', '.join(self.lacks)}." if self.lacks else ": gives up nothing."
         return f"{self.best[:1].upper()}{self.best[1:]}{given}"
 
     @property
     def words(self) -> str:
         """The same where the others are not in sight."""
-        return f"{self.brief.removesuffix('.')} against the best in each respect." if self.lacks else self.brief
+        return (
+            f"{self.brief.removesuffix('.')} against the best in each respect." if self.lacks else self.brief
+        )
 
     def to_json(self) -> dict[str, Any]:
         """`{leads, lacks, words}`."""

@@ -45,7 +45,9 @@ class Declared:
 
     def take(self, plan: Plan, number: int) -> Plan:
         """Take plan `number` of the frontier: the next run carries it out, whatever the goal would have chosen."""
-        taken = f"plan {number} of the frontier{f' ({plan.standing.best})' if plan.standing is not None else ''}"
+        taken = (
+            f"plan {number} of the frontier{f' ({plan.standing.best})' if plan.standing is not None else ''}"
+        )
         self.plan = replace(plan, goal=self.declaration.workflow.goal, taken=taken)
         return self.plan
 

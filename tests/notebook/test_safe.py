@@ -144,7 +144,9 @@ def evil_plan(said: str):
     step = replace(chosen.steps["scenes"], configuration=bad, runner_up=Alternative(bad, said))
     figures = {**step.predicted, "latency": Figure(1, "s", note=said)}
     steps = {said: replace(step, predicted=figures), "frames": chosen.steps["frames"]}
-    return replace(chosen, workflow=said, steps=steps, binding=said, notes=(said,), standing=Standing((said,), (said,)))
+    return replace(
+        chosen, workflow=said, steps=steps, binding=said, notes=(said,), standing=Standing((said,), (said,))
+    )
 
 
 def evil_results(said: str) -> Results:

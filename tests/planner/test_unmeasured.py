@@ -124,7 +124,8 @@ def test_what_is_dropped_is_known_by_what_it_is_not_by_its_words(described):
 def test_where_hardware_is_described_no_run_is_promised_to_correct_what_is_a_prior(described):
     session, _ = described
     declaration = session.declare(
-        "%%murakkab loud --minimize latency --deadline 10min\nshort <- summarise {words}, per all\n", {"words": ["a"]}
+        "%%murakkab loud --minimize latency --deadline 10min\nshort <- summarise {words}, per all\n",
+        {"words": ["a"]},
     )
     said = " ".join(session.plan(declaration).remarks)
     assert "scaled to the described one" in said

@@ -131,6 +131,7 @@ class Withheld(str):
     hub_bytes: int | None
 
     def __new__(cls, weights: str, why: str, hub_bytes: int | None = None) -> Withheld:
+        """Of these weights."""
         made = super().__new__(cls, f"weights {weights} {why}")
         made.why, made.hub_bytes = why, hub_bytes
         return made

@@ -49,6 +49,7 @@ class Scene:
 
     @property
     def kinds(self) -> set[str]:
+        """Kinds of the inputs."""
         return set(self.inputs.values())
 
 
