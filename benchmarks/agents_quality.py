@@ -148,8 +148,8 @@ def file_of(name: str) -> Path:
 def picture_of(name: str, time_s: float | None) -> Frame | Image:
     path = file_of(name)
     if time_s is None:
-        return probe(path, "image")  # type: ignore[return-value]
-    return Frame(probe(path, "video"), time_s)  # type: ignore[arg-type]
+        return probe(path, "image")
+    return Frame(probe(path, "video"), time_s)
 
 
 def speech_tracks() -> dict[str, Any]:
@@ -185,7 +185,7 @@ def composed(folder: Path, *, regular: bool) -> tuple[Path, list[float]]:
             if name == "bikes":
                 cuts += [at / fps + cut for cut in CUTS_OF_BIKES]
             for index in range(int(video.duration_s * fps)):
-                frame = av.VideoFrame.from_ndarray(read_frame(Frame(video, index / fps)), format="rgb24")  # type: ignore[arg-type]
+                frame = av.VideoFrame.from_ndarray(read_frame(Frame(video, index / fps)), format="rgb24")
                 frame = frame.reformat(480, 270, "yuv420p")
                 frame.pts = at
                 at += 1
@@ -202,7 +202,7 @@ def slide(folder: Path, line: str) -> Image:
     ImageDraw.Draw(picture).text((40, 150), line, fill="black", font=ImageFont.load_default(36))
     path = folder / f"{abs(hash(line))}.png"
     picture.save(path)
-    return probe(path, "image")  # type: ignore[return-value]
+    return probe(path, "image")
 
 
 # --- scores ---------------------------------------------------------------------------------------------------
@@ -300,11 +300,11 @@ def frame_recall(agent: Any) -> tuple[float, int, str]:
     scenes = []
     for name in ("bikes", "obama-speech", "big-buck-bunny"):
         video = probe(file_of(name), "video")
-        edges = [0.0, *CUTS_OF_BIKES[:4], video.duration_s] if name == "bikes" else [0.0, video.duration_s]  # type: ignore[union-attr]
-        scenes += [Scene(video, a, b) for a, b in itertools.pairwise(edges)]  # type: ignore[arg-type]
+        edges = [0.0, *CUTS_OF_BIKES[:4], video.duration_s] if name == "bikes" else [0.0, video.duration_s]
+        scenes += [Scene(video, a, b) for a, b in itertools.pairwise(edges)]
     found = of = 0
     for scene, frames in zip(scenes, ask(agent, "scene", scenes), strict=True):
-        dense = [Frame(scene.media, t) for t in even_times(scene.start_s, scene.end_s, 10)]  # type: ignore[arg-type]
+        dense = [Frame(scene.media, t) for t in even_times(scene.start_s, scene.end_s, 10)]
         counts: dict[str, int] = {}
         for boxes in ask(detector, "picture", dense):
             for label in boxes.counts():

@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from common import RESULTS, header, table
 
 from murakkab_jupyter.planner.bound import prove
-from murakkab_jupyter.planner.pose import pose
 from murakkab_jupyter.planner.solve import Problem, prepare
 from murakkab_jupyter.workflow.goal import Goal, Objective
 from tests.planner.gpu_worlds import gpu_world
+from tests.planner.small import posed
 from tests.planner.worlds import RandomWorld, random_world
 
 LARGEST = 80
@@ -51,17 +51,7 @@ def bounds_of(world: RandomWorld, problem: Problem) -> Iterator[tuple[Goal, floa
             goal = Goal((objective,), floor)
             kept = [picks for picks in search.all() if not search.excess(picks, goal)]
             best = abs(min(search.value(picks, objective) for picks in kept))
-            rich = pose(
-                world.workflow,
-                search.modes,
-                goal,
-                roots=world.roots,
-                library=world.library,
-                profiles=world.profiles,
-                cluster=world.cluster,
-                judge=search.judge,
-                levels=[held.each for held in problem.estimator.held],
-            )
+            rich = posed(world, problem, goal)
             yield goal, best, prove(rich, objective, best).value
 
 

@@ -113,7 +113,7 @@ def main() -> int:
     rows = []
 
     def add(name: str, some: Sequence[Served], make: object, began: float) -> None:
-        plans = list(make)  # type: ignore[call-overload]
+        plans = list(make)
         rows.append([name, *day(plans, some), f"{time.perf_counter() - began:.1f}"])
         print(rows[-1], flush=True)
 

@@ -165,6 +165,6 @@ def make_video(clips: Path) -> Callable[..., Path]:
     """`make_video(name, pictures, fps=, sound=, gop=, pts=)` for anything else."""
 
     def make(name: str, pictures: list[np.ndarray], **options: object) -> Path:
-        return write_video(clips / name, pictures, **options)  # type: ignore[arg-type]
+        return write_video(clips / name, pictures, **options)
 
     return make

@@ -128,5 +128,5 @@ def test_the_package_of_the_page_on_extending_can_be_added():
     exec(code, package)
     library = Library()
     library.load_entry_points()
-    package["register"](library)  # type: ignore[operator] # the function of the example
+    package["register"](library)  # the function of the example
     assert [one.name for one in library.agents("transliteration")] == ["tiny-scribe"]

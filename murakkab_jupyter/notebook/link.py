@@ -158,7 +158,7 @@ class Link:
                     if not self._comms or not self._own.to_json():
                         self._looker = None
                         return
-                time.sleep(OWN_S)
+                time.sleep(OWN_S)  # a look at others' schedulers: nobody tells when they change
         finally:
             with self._lock:
                 if self._looker is threading.current_thread():

@@ -18,6 +18,7 @@ from typing import Any
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.figure import Figure, Source, total, unknown
 from murakkab_jupyter.core.hosts import ClusterView, Gpu, HostPower, WorkerView
+from murakkab_jupyter.core.pairs import once_each
 
 __all__ = ["SUFFIXES", "find_cluster", "load_cluster", "shipped_clusters"]
 
@@ -133,17 +134,6 @@ def load_cluster(path: str | Path) -> ClusterView:
         msg = f"In {file}: of host {min(unlike)} one worker sees the files and another does not."
         raise UsageError(msg)
     return ClusterView(workers, described=True, network=network_of(data, file))
-
-
-def once_each(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
-    """A mapping from its pairs; raises `ValueError` for a key that is there twice, of which one would be lost."""
-    found: dict[Any, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            msg = f"{key} is there twice in one place"
-            raise ValueError(msg)
-        found[key] = value
-    return found
 
 
 def from_yaml(text: str) -> Any:

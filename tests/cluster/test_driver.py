@@ -431,7 +431,7 @@ def test_no_more_calls_run_at_once_than_there_are_cores(cluster: Cluster, tmp_pa
     made.add_agent(AgentSpec("span", "1", "word", "When it ran.", Span))
     plan = {"said": setting("span", instances=4, batch=1)}
     ran = Run(cluster, one_step(), plan, {"items": list("abcdefghijkl")}, made).go()
-    spans = [tuple(map(float, one.split())) for one in ran.store.outputs("said").values()]  # type: ignore[misc]
+    spans = [tuple(map(float, one.split())) for one in ran.store.outputs("said").values()]
     most = max(sum(start <= at < end for start, end in spans) for at, _ in spans)
     assert most <= 2
 

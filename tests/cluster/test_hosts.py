@@ -231,7 +231,7 @@ def test_a_users_module_beside_the_notebook_runs_on_a_worker_that_does_not_have_
         )
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    import beside_me  # type: ignore[import-not-found]
+    import beside_me
 
     made = library()
     made.add_agent(AgentSpec("exclaimer", "1", "word", "Exclaims.", beside_me.Exclaimer))

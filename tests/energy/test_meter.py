@@ -30,7 +30,7 @@ class FakePynvml:
     def nvmlInit(self) -> None:  # noqa: N802 - NVML's own name
         return None
 
-    nvmlShutdown = nvmlInit  # noqa: N815
+    nvmlShutdown = nvmlInit  # noqa: N815 - as NVML spells it
 
     def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - NVML's own name
         return 1
@@ -41,7 +41,7 @@ class FakePynvml:
     def nvmlDeviceGetUUID(self, gpu: int) -> str:  # noqa: N802 - NVML's own name
         return f"GPU-{gpu}"
 
-    nvmlDeviceGetName = nvmlDeviceGetUUID  # noqa: N815
+    nvmlDeviceGetName = nvmlDeviceGetUUID  # noqa: N815 - as NVML spells it
 
     def nvmlDeviceGetTotalEnergyConsumption(self, gpu: int) -> int:  # noqa: N802 - NVML's own name
         return self.energy_mj

@@ -71,7 +71,7 @@ def test_the_watching_thread_looks_between_start_and_stop_and_ends_with_the_mete
         ):
             seen.set()
 
-    meter.sample = sample  # type: ignore[method-assign]
+    meter.sample = sample
     meter.start()
     replacement = tmp_path / "next"
     replacement.write_text("1000000")

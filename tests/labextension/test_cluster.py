@@ -11,7 +11,7 @@ import time
 from distributed import Client, LocalCluster
 
 def slow(text):
-    time.sleep(0.1)
+    time.sleep(0.1)  # work
     return text.upper()
 
 words = ["a", "b", "c"]

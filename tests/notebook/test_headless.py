@@ -64,7 +64,7 @@ LEAVING = """\
 import time
 
 def shout(text):
-    time.sleep(0.5)
+    time.sleep(0.5)  # work: the kernel leaves in the middle of it
     return text.upper()
 
 words = [str(n) for n in range(200)]

@@ -91,7 +91,7 @@ def test_a_scheduler_elsewhere_is_asked_for_its_workers_and_one_that_is_gone_is_
         await asyncio.to_thread(own.ask)
         assert "no workers yet" in own.to_json()[0]["why"]
         await scheduler.close()
-        for _ in range(100):
+        for _ in range(100):  # Dask says when, or goes on trying: either is right
             await asyncio.sleep(0.1)
             if client.status != "running":
                 break
@@ -108,7 +108,7 @@ def test_a_scheduler_elsewhere_is_asked_for_its_workers_and_one_that_is_gone_is_
 
 def test_a_scheduler_that_does_not_answer_in_time_is_said(cluster, monkeypatch):
     async def never(_: object) -> dict:
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # much longer than it is waited for
         return {}
 
     monkeypatch.setattr("murakkab_jupyter.notebook.own.identity", never)

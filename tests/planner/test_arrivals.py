@@ -13,28 +13,16 @@ from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.planner.rate import Rate
 from murakkab_jupyter.planner.solve import make_plan, prepare
-from murakkab_jupyter.simulate.driver import evaluation, simulate
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.options import goal_words, parse_goal_options
 from murakkab_jupyter.workflow.model import Variable
 from tests.planner.synthetic import Made, cluster_of, world_of
-from tests.planner.worlds import random_world
+from tests.planner.worlds import random_world, replay_of
 
 RENTED = HostPower(Figure(8.0, "W"), Figure(4.0, "W"), Figure(3.6, "USD/h"), unknown("USD/kWh"))
 OWN = HostPower(Figure(8.0, "W"), Figure(4.0, "W"), unknown("USD/h"), Figure(0.36, "USD/kWh"))
 SURE = 0.5
 """Confidence by what is expected, so that rates can be worked out by hand."""
-
-
-def replay_of(world):
-    def replay(roots, configurations, reserve):
-        made = simulate(
-            world.workflow, configurations, roots=roots, library=world.library, profiles=world.profiles,
-            cluster=world.cluster, reserve=reserve,
-        )  # fmt: skip
-        return evaluation(made, world.workflow, configurations, world.profiles, world.cluster)
-
-    return replay
 
 
 def plan_for(world, per_s, *objectives, **limits):

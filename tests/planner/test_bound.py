@@ -14,7 +14,6 @@ from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.planner import bound as bound_module
 from murakkab_jupyter.planner.bound import Bound, attempt, prove
 from murakkab_jupyter.planner.exact import cpsat
-from murakkab_jupyter.planner.pose import pose
 from murakkab_jupyter.planner.rich import (
     Amount,
     CallCost,
@@ -27,61 +26,11 @@ from murakkab_jupyter.planner.rich import (
 )
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.workflow.goal import Goal
+from tests.planner.small import SEARCHED, judged, posed, small_worlds
 from tests.planner.synthetic import Made, cluster_of, world_of
 from tests.planner.worlds import random_world
 
-OBJECTIVES = ("latency", "energy", "cost", "quality")
-LARGEST = 60
-"""Plans of a world that is simulated whole."""
-
 WORLDS = 18
-SEARCHED = 4
-"""Evaluations of a search that must be much smaller than the space."""
-
-
-def small_worlds(count, *, first=0, made=random_world):
-    """Seeds of so many worlds that are small enough to be simulated whole, and large enough to have a choice."""
-    seed = first
-    while count:
-        world = made(seed)
-        problem = prepare(world.workflow, **world.arguments())
-        if SEARCHED < problem.search.space <= LARGEST:
-            count -= 1
-            yield seed, world, problem
-        seed += 1
-
-
-def posed(world, problem, goal):
-    return pose(
-        world.workflow,
-        problem.search.modes,
-        goal,
-        roots=world.roots,
-        library=world.library,
-        profiles=world.profiles,
-        cluster=world.cluster,
-        judge=problem.judge,
-        levels=[held.each for held in problem.estimator.held],
-    )
-
-
-def goals_of(problem):
-    """Each objective, without and with a floor and a deadline that some plans keep."""
-    search = problem.search
-    floor = 0.95 * search.judge.reachable
-    times = sorted(search.value(picks, "latency") for picks in search.all())
-    for objective in OBJECTIVES:
-        yield Goal((objective,), 0.0)
-        if objective != "quality":
-            yield Goal((objective,), floor)
-        if objective != "latency":
-            yield Goal((objective,), 0.0, deadline_s=times[len(times) // 3])
-
-
-def best_of(search, goal):
-    """The best value that any plan within the limits has, by simulating all; None if there is none."""
-    kept = [picks for picks in search.all() if not search.excess(picks, goal)]
-    return min((search.value(picks, goal.objectives[0]) for picks in kept), default=None)
 
 
 @pytest.mark.parametrize("solver", [True, False], ids=["or-tools", "own"])
@@ -89,21 +38,17 @@ def test_no_simulated_plan_beats_a_bound(solver, monkeypatch):
     if not solver:
         monkeypatch.setattr(cpsat, "available", lambda: False)
     tried = 0
-    for seed, world, problem in small_worlds(WORLDS if solver else WORLDS // 3):
-        for goal in goals_of(problem):
-            best = best_of(problem.search, goal)
-            if best is None:
-                continue
-            tried += 1
-            rich = posed(world, problem, goal)
-            kept = [p for p in problem.search.all() if not problem.search.excess(p, goal)]
-            for picks in (kept[0], kept[-1]):  # whatever plan is at hand
-                reached = abs(problem.search.value(picks, goal.objectives[0]))
-                value = prove(rich, goal.objectives[0], reached).value
-                if goal.objectives[0] == "quality":
-                    assert value >= -best * (1 - 1e-6), (seed, goal)
-                else:
-                    assert value <= best * (1 + 1e-6) + 1e-12, (seed, goal)
+    for seed, world, problem, goal, best in judged(small_worlds(WORLDS if solver else WORLDS // 3)):
+        tried += 1
+        rich = posed(world, problem, goal)
+        kept = [p for p in problem.search.all() if not problem.search.excess(p, goal)]
+        for picks in (kept[0], kept[-1]):  # whatever plan is at hand
+            reached = abs(problem.search.value(picks, goal.objectives[0]))
+            value = prove(rich, goal.objectives[0], reached).value
+            if goal.objectives[0] == "quality":
+                assert value >= -best * (1 - 1e-6), (seed, goal)
+            else:
+                assert value <= best * (1 + 1e-6) + 1e-12, (seed, goal)
     assert tried > WORLDS, "there were too few worlds to prove anything"
 
 
@@ -111,22 +56,18 @@ def test_no_simulated_plan_beats_a_bound(solver, monkeypatch):
 def test_a_plan_is_no_farther_from_the_best_than_its_gap(branching):
     proven = 0
     made = functools.partial(random_world, branching=branching)
-    for seed, world, problem in small_worlds(WORLDS, first=5000, made=made):
-        for goal in goals_of(problem):
-            best = best_of(problem.search, goal)
-            if best is None:
-                continue
-            plan = make_plan(world.workflow, goal, **world.arguments(), effort=SEARCHED)
-            objective = goal.objectives[0]
-            value = plan.predicted[objective].value
-            assert plan.gap is not None
-            assert plan.bound is not None
-            if objective == "quality":
-                assert -best <= value + plan.gap + 1e-9, (seed, goal)
-            else:
-                assert best >= value * (1 - plan.gap) * (1 - 1e-6), (seed, goal)
-                assert plan.bound == pytest.approx(value * (1 - plan.gap))
-            proven += plan.gap < 0.05
+    for seed, world, _, goal, best in judged(small_worlds(WORLDS, first=5000, made=made)):
+        plan = make_plan(world.workflow, goal, **world.arguments(), effort=SEARCHED)
+        objective = goal.objectives[0]
+        value = plan.predicted[objective].value
+        assert plan.gap is not None
+        assert plan.bound is not None
+        if objective == "quality":
+            assert -best <= value + plan.gap + 1e-9, (seed, goal)
+        else:
+            assert best >= value * (1 - plan.gap) * (1 - 1e-6), (seed, goal)
+            assert plan.bound == pytest.approx(value * (1 - plan.gap))
+        proven += plan.gap < 0.05
     assert proven > 3 * WORLDS, "most bounds are close"
 
 
@@ -180,17 +121,15 @@ def with_files(seed):
 
 def test_no_plan_beats_a_bound_where_files_are_brought():
     tried = brought = later = 0
-    for seed, world, problem in small_worlds(WORLDS, first=300, made=with_files):
-        for goal in goals_of(problem):
-            best = best_of(problem.search, goal)
-            objective = goal.objectives[0]
-            if best is None or objective == "quality":
-                continue
-            tried += 1
-            rich = posed(world, problem, goal)
-            later += any(step.complete_s for step in rich.steps)
-            brought += all(problem.search.exact(p).transfer is not None for p in problem.search.all())
-            assert prove(rich, objective, best).value <= best * (1 + 1e-6) + 1e-12, (seed, goal)
+    for seed, world, problem, goal, best in judged(small_worlds(WORLDS, first=300, made=with_files)):
+        objective = goal.objectives[0]
+        if objective == "quality":
+            continue
+        tried += 1
+        rich = posed(world, problem, goal)
+        later += any(step.complete_s for step in rich.steps)
+        brought += all(problem.search.exact(p).transfer is not None for p in problem.search.all())
+        assert prove(rich, objective, best).value <= best * (1 + 1e-6) + 1e-12, (seed, goal)
     assert tried > WORLDS
     assert brought > WORLDS
     assert later > WORLDS, "there were too few worlds whose files every plan must bring"

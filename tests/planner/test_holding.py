@@ -19,8 +19,8 @@ from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.runtime.messages import EngineReady, WorkerJoined, WorkerLost
 from murakkab_jupyter.simulate.driver import evaluation, simulate
 from murakkab_jupyter.workflow.goal import Goal
+from tests.planner.small import judged, posed, small_worlds
 from tests.planner.synthetic import Made, cluster_of, world_of
-from tests.planner.test_bound import best_of, goals_of, posed, small_worlds
 from tests.planner.worlds import random_world
 
 FRUGAL = HostPower(Figure(2.0, "W"), Figure(2.0, "W"), unknown("USD/h"), Figure(0.2, "USD/kWh"))
@@ -288,19 +288,17 @@ def with_hosts(seed):
 
 def test_no_plan_on_any_choice_of_hosts_beats_a_bound():
     tried = alone = 0
-    for seed, world, problem in small_worlds(WORLDS, made=with_hosts):
-        for goal in goals_of(problem):
-            best = best_of(problem.search, goal)
-            objective = goal.objectives[0]
-            if best is None or objective == "quality":
-                continue
-            tried += 1
-            kept = [p for p in problem.search.all() if not problem.search.excess(p, goal)]
-            chosen = min(kept, key=lambda picks: problem.search.key(picks, goal))
-            alone += bool(problem.search.reserved(chosen).hosts)
-            assert prove(posed(world, problem, goal), objective, best).value <= best * (1 + 1e-6) + 1e-12, (
-                seed,
-                goal,
-            )
+    for seed, world, problem, goal, best in judged(small_worlds(WORLDS, made=with_hosts)):
+        objective = goal.objectives[0]
+        if objective == "quality":
+            continue
+        tried += 1
+        kept = [p for p in problem.search.all() if not problem.search.excess(p, goal)]
+        chosen = min(kept, key=lambda picks: problem.search.key(picks, goal))
+        alone += bool(problem.search.reserved(chosen).hosts)
+        assert prove(posed(world, problem, goal), objective, best).value <= best * (1 + 1e-6) + 1e-12, (
+            seed,
+            goal,
+        )
     assert tried > WORLDS
     assert alone > WORLDS, "some hosts alone are often the best choice"

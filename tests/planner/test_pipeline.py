@@ -21,9 +21,8 @@ from murakkab_jupyter.planner.pipeline import (
 )
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.planner.solve import make_plan, prepare
-from murakkab_jupyter.simulate.driver import evaluation, simulate
 from murakkab_jupyter.workflow.goal import Goal
-from tests.planner.worlds import random_world
+from tests.planner.worlds import random_world, replay_of
 
 ERROR = 0.05
 """How far the continued line may be from a replay of all items."""
@@ -35,19 +34,6 @@ def with_items(seed, count):
     dice = random.Random(seed)
     world.roots = {"data": ["word " * int(dice.paretovariate(1.5) * 5) for _ in range(count)]}
     return world
-
-
-def replay_of(world, asked=None):
-    def replay(roots, configurations, reserve):
-        if asked is not None:
-            asked.append(len(roots["data"]))
-        made = simulate(
-            world.workflow, configurations, roots=roots, library=world.library, profiles=world.profiles,
-            cluster=world.cluster, reserve=reserve,
-        )  # fmt: skip
-        return evaluation(made, world.workflow, configurations, world.profiles, world.cluster)
-
-    return replay
 
 
 def alike(seed):

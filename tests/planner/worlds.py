@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, HostPower, Share, WorkerView
 from murakkab_jupyter.planner.evaluate import Evaluation
+from murakkab_jupyter.planner.pipeline import Replay
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.profiles.profile import Prediction
 from murakkab_jupyter.simulate.driver import evaluation, simulate
@@ -82,17 +83,7 @@ class RandomWorld:
 
     def evaluate(self, configurations: Mapping[str, Configuration], reserve: Share) -> Evaluation:
         """What the simulator says."""
-        made = simulate(
-            self.workflow,
-            configurations,
-            roots=self.roots,
-            library=self.library,
-            profiles=self.profiles,
-            cluster=self.cluster,
-            reserve=reserve,
-        )
-        assert made.status == "done", made.message
-        return evaluation(made, self.workflow, configurations, self.profiles, self.cluster)
+        return replay_of(self)(self.roots, configurations, reserve)
 
     def arguments(self) -> dict[str, Any]:
         return {
@@ -102,6 +93,29 @@ class RandomWorld:
             "cluster": self.cluster,
             "evaluate": self.evaluate,
         }
+
+
+def replay_of(world: Any, asked: list[int] | None = None) -> Replay:
+    """What the simulator says of other values than a world's own; how many there were each time is added to `asked`."""
+
+    def replay(
+        roots: Mapping[str, Sequence[Any]], configurations: Mapping[str, Configuration], reserve: Share
+    ) -> Evaluation:
+        if asked is not None:
+            asked.append(len(roots["data"]))
+        made = simulate(
+            world.workflow,
+            configurations,
+            roots=roots,
+            library=world.library,
+            profiles=world.profiles,
+            cluster=world.cluster,
+            reserve=reserve,
+        )
+        assert made.status == "done", made.message
+        return evaluation(made, world.workflow, configurations, world.profiles, world.cluster)
+
+    return replay
 
 
 def random_world(seed: int, *, most_items: int = 5, branching: bool = False) -> RandomWorld:

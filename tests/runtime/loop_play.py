@@ -46,7 +46,7 @@ def step(name: str, at: str = "", *inputs: tuple[str, str], opens: bool = False)
         at=level,
         opens=opens,
         kind="text",
-        inputs=tuple(Input(source, "material", how) for source, how in inputs),  # type: ignore[arg-type]
+        inputs=tuple(Input(source, "material", how) for source, how in inputs),
     )
 
 
@@ -138,7 +138,7 @@ class Play:
         self.send(Begin({k: tuple(v) for k, v in roots.items()}, tuple(self.workers.values()), **rest))
 
     def send(self, message: object) -> list[Decision]:
-        decisions = self.loop.handle(message, self.now_s)  # type: ignore[arg-type]
+        decisions = self.loop.handle(message, self.now_s)
         for decision in decisions:
             assert self.finish is None, "something follows Finish"
             self.carry_out(decision)
@@ -216,10 +216,10 @@ class Play:
             self.loaded = {one for one in self.loaded if one.worker != name}
             self.send(WorkerLost(name))
         else:
-            back = next(view for view in self.pending if view.name == name)  # type: ignore[attr-defined]
+            back = next(view for view in self.pending if view.name == name)
             self.pending.remove(back)
-            self.workers[name] = back  # type: ignore[assignment]
-            self.send(WorkerJoined(back))  # type: ignore[arg-type]
+            self.workers[name] = back
+            self.send(WorkerJoined(back))
 
     def complete(self, task: int) -> None:
         batch = self.running.pop(task)
@@ -230,7 +230,7 @@ class Play:
         elif "raise" in said:
             self.send(BatchCrashed(task, "ValueError: no"))
         else:
-            done = BatchDone(task, tuple(said))  # type: ignore[arg-type]
+            done = BatchDone(task, tuple(said))
             self.send(done)
             if self.random is not None and self.random.random() < 0.1:
                 self.send(done)  # a double

@@ -73,7 +73,7 @@ def test_estimates_say_that_they_are_and_cpu_seconds_that_they_are_measured() ->
     assert total.cpu_s.source == "measured"
     assert total.energy_j.low is not None
     assert total.energy_j.high is not None
-    assert total.energy_j.low < total.energy_j.value < total.energy_j.high  # type: ignore[operator]
+    assert total.energy_j.low < total.energy_j.value < total.energy_j.high
 
 
 def test_without_a_counter_the_bill_says_so() -> None:

@@ -82,7 +82,7 @@ def worlds(draw: st.DrawFn, *, faults: bool = True) -> World:
             elif level[: len(at)] == at:
                 fitting.append((source, "gather"))
         chosen = draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=3, unique=True))
-        inputs = tuple(Input(source, "material", how) for source, how in chosen)  # type: ignore[arg-type]
+        inputs = tuple(Input(source, "material", how) for source, how in chosen)
         name = f"s{n}"
         opens = draw(st.booleans()) and len(at) < 3
         steps.append(Step(name, name, "test", at, opens, "text", inputs))

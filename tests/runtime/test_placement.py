@@ -11,7 +11,7 @@ ONE = Demand("a", 1, 0, 4)
 
 def run(pool: Pool, demand: Demand, task: int = 0, **how: object) -> Place | None:
     """Find a place and take it."""
-    place = pool.find(demand, **how)  # type: ignore[arg-type]
+    place = pool.find(demand, **how)
     if place is not None:
         for instance in place.evict:
             pool.drop(instance)

@@ -87,7 +87,7 @@ def test_no_more_is_used_than_is_reserved_and_no_more_reserved_than_is_needed(
 
 def pair(reserve: int, workers: list[WorkerView], **configuration: object) -> Watched:
     workflow = flow({"v": True}, step("a", "v", ("v", "same")))
-    how = Configuration("agent", **{"instances": 8, **configuration})  # type: ignore[arg-type]
+    how = Configuration("agent", **{"instances": 8, **configuration})
     play = Watched(
         RunLoop(workflow, configure(workflow, a=how), reserve=reserve), all_good(workflow), workers
     )

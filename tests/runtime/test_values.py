@@ -117,7 +117,7 @@ def test_outputs_are_read_only_and_in_ancestry_order():
     outputs = filled().outputs("objects")
     assert list(outputs) == [key(0, 0, 0), key(0, 0, 1), key(0, 0, 2)]
     with pytest.raises(TypeError):
-        outputs[key(0, 0, 0)] = None  # type: ignore[index]
+        outputs[key(0, 0, 0)] = None
 
 
 def test_the_latest_value_is_the_one_that_was_put_last():

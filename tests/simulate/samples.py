@@ -102,7 +102,7 @@ def video_flow() -> Workflow:
             tuple(at.split("/")),
             opens,
             kind,
-            tuple(Input(source, port, how) for source, port, how in inputs),  # type: ignore[arg-type]
+            tuple(Input(source, port, how) for source, port, how in inputs),
             options,
         )
 

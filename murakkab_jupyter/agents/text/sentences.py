@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["central", "clean", "content", "coverage", "rarity", "split", "stem", "unwrapped"]
 
-END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"”'’)]))\s+(?=[\"“‘'(\[]?[A-Z0-9])|\n+|(?<=[。！？])")  # noqa: RUF001
+END = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"”'’)]))\s+(?=[\"“‘'(\[]?[A-Z0-9])|\n+|(?<=[。！？])")  # noqa: RUF001 - quotes as texts have them
 ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|vs|etc|e\.g|i\.e|approx|Inc|Ltd|Jr|Sr)|\b[A-Z])\.$"
 )
-WORD = re.compile(r"[^\W_]+(?:['’.,][^\W_]+)*")  # noqa: RUF001
+WORD = re.compile(r"[^\W_]+(?:['’.,][^\W_]+)*")  # noqa: RUF001 - quotes as texts have them
 LABEL = re.compile(r"^(?:said|read)\s*:\s*", re.IGNORECASE)
 WRAPPED = 40
 """A shorter line was not broken at a width: it ends where it wants to."""
@@ -27,7 +27,7 @@ STOP = frozenset(
     so some such t than that the their theirs them then there these they this those through to too under
     until up very was we were what when where which while who whom whose why will with would you your
     yours about after again all also am any because before between both down during each few further
-    here let ll re ve don didn isn wasn according us""".split()  # noqa: SIM905
+    here let ll re ve don didn isn wasn according us""".split()  # noqa: SIM905 - a list of words reads better as one
 )
 """Words that say little by themselves."""
 
@@ -125,7 +125,7 @@ def stem(word: str) -> str:
 
 
 def bare_stem(word: str) -> str:
-    low = word.lower().replace("’", "'")  # noqa: RUF001
+    low = word.lower().replace("’", "'")  # noqa: RUF001 - quotes as texts have them
     low = low.removesuffix("'s")
     if low in IRREGULAR:
         return IRREGULAR[low]

@@ -140,7 +140,7 @@ def stream(url: str, part: Path, what: str, progress: Progress | None) -> None:
     request.add_header("User-Agent", "murakkab-jupyter")
     if have:
         request.add_header("Range", f"bytes={have}-")
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - an index that the user configured
         if have and getattr(answer, "status", None) != 206:
             have = 0  # the server sends it all again
         length = answer.headers.get("Content-Length")

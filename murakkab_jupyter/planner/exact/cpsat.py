@@ -43,7 +43,7 @@ def loaded() -> bool:
 def available() -> bool:
     """Whether OR-tools can be imported."""
     try:
-        from ortools.sat.python import cp_model  # noqa: F401
+        from ortools.sat.python import cp_model  # noqa: F401 - whether it is there
     except ImportError:
         return False
     return True

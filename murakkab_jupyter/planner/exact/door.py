@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from murakkab_jupyter.core.errors import InputError, MurakkabError
+from murakkab_jupyter.core.pairs import Twice, once_each
 from murakkab_jupyter.planner.exact.problem import (
     LATENCY,
     Activity,
@@ -41,7 +42,7 @@ Question = tuple[Problem, tuple[str, ...], float]
 def read_question(text: str) -> Question:
     """A problem written as JSON; raises `BadProblem` that says where it is wrong."""
     try:
-        data = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=once)
+        data = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=once_each)
     except json.JSONDecodeError as error:
         msg = f"line {error.lineno}, column {error.colno}: this is not JSON: {error.msg}."
         raise BadProblem(msg) from None
@@ -50,6 +51,9 @@ def read_question(text: str) -> Question:
         raise BadProblem(msg) from None
     except BadProblem:
         raise
+    except Twice as error:
+        msg = f"{error.key!r} is written twice in one object."
+        raise BadProblem(msg) from None
     except ValueError:  # what Python says of an integer that it does not convert
         msg = "This JSON has a whole number of thousands of digits: too large to be meant."
         raise BadProblem(msg) from None
@@ -117,16 +121,6 @@ def known(data: Any, names: Sequence[str], where: str, *, needed: Sequence[str] 
 def refuse_constant(name: str) -> NoReturn:
     msg = f"{name} is not a figure; leave a limit out if there is none."
     raise BadProblem(msg)
-
-
-def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            msg = f"{name!r} is written twice in one object."
-            raise BadProblem(msg)
-        found[name] = value
-    return found
 
 
 def solution_record(solution: Solution) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Relaxed:
 def available() -> bool:
     """Whether OR-tools' linear solver can be imported."""
     try:
-        from ortools.linear_solver import pywraplp  # noqa: F401
+        from ortools.linear_solver import pywraplp  # noqa: F401 - whether it is there
     except ImportError:
         return False
     return True

@@ -35,7 +35,7 @@ VERBS = frozenset(
     merge note observe organise organize outline paraphrase phrase pick pinpoint point prepare produce provide pull put quote rank rate read
     recap recognise recognize reduce render rephrase reply report respond retrieve return reword rewrite route run save say scan search segment select
     send separate shorten show shrink simplify sketch skim slice sort split spot state sum summarise summarize tabulate tag take tell tidy trace
-    track transcribe transform translate trim triage turn type use vectorise vectorize watch work write""".split()  # noqa: SIM905
+    track transcribe transform translate trim triage turn type use vectorise vectorize watch work write""".split()  # noqa: SIM905 - a list of words reads better as one
 )
 """Bare forms with which people ask for something to be done."""
 NOUNS_TOO = frozenset(

@@ -250,7 +250,7 @@ class Chain:
         for token in words_of(task):
             if fold(token.word) in words:
                 where = Place(1, token.start, len(token.text))
-                token = Token(token.word, token.text, Ref(token.word, where), token.start)  # noqa: PLW2901
+                token = Token(token.word, token.text, Ref(token.word, where), token.start)  # noqa: PLW2901 - the same word, read as a name
             tokens.append(token)
         while tokens and tokens[-1].word in {".", "!", "?"}:
             tokens.pop()

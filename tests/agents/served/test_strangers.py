@@ -277,7 +277,7 @@ def test_a_deadline_says_what_its_last_try_came_to(server, opened):
     async def long(seconds: float) -> None:
         import asyncio
 
-        await asyncio.sleep(5)
+        await asyncio.sleep(5)  # longer than the deadline
 
     chat.caller.sleep = long
     server.script = [error(429, "slow down")]

@@ -263,9 +263,8 @@ how, *address = sys.argv[1:]
 fleet = Fleet(connect(address[0] if address else None))
 status = fleet.launch(config(how, stop_grace_s=5.0))
 if how == "mute":
-    while not status.pid:
+    while not status.pid or "asked" not in (fleet.log("stand-in", 20) or ""):
         status = fleet.find("stand-in")
-    time.sleep(3)
 else:
     status = fleet.wait("stand-in", timeout_s=60)
 print(status.pid, flush=True)

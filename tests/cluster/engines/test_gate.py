@@ -55,7 +55,7 @@ def told() -> queue.Queue[Any]:
     ],
 )
 def test_whatever_goes_wrong_the_run_hears_that_it_cannot_have_it(told, at, error, said) -> None:
-    gate = Gate(StandInRoster(at, error), "a run", told.put)  # type: ignore[arg-type]
+    gate = Gate(StandInRoster(at, error), "a run", told.put)
     gate.start("e")
     assert told.get(timeout=5) == EngineLost("e", said, final=True)
     assert "e" in gate.gone
@@ -63,7 +63,7 @@ def test_whatever_goes_wrong_the_run_hears_that_it_cannot_have_it(told, at, erro
 
 
 def test_one_whose_use_cannot_be_noted_is_ready_all_the_same(told) -> None:
-    gate = Gate(StandInRoster("use", TimeoutError("Timed out")), "a run", told.put)  # type: ignore[arg-type]
+    gate = Gate(StandInRoster("use", TimeoutError("Timed out")), "a run", told.put)
     gate.start("e")
     ready = told.get(timeout=5)
     assert isinstance(ready, EngineReady)
@@ -72,7 +72,7 @@ def test_one_whose_use_cannot_be_noted_is_ready_all_the_same(told) -> None:
 
 
 def test_a_batch_lands_when_its_engine_cannot_be_looked_at(told) -> None:
-    gate = Gate(StandInRoster("look", TimeoutError("Timed out")), "a run", told.put)  # type: ignore[arg-type]
+    gate = Gate(StandInRoster("look", TimeoutError("Timed out")), "a run", told.put)
     gate.check("e", "a life", "a batch")
     assert told.get(timeout=5) == Checked("a batch", again=False)
     gate.end()
@@ -80,7 +80,7 @@ def test_a_batch_lands_when_its_engine_cannot_be_looked_at(told) -> None:
 
 def test_an_engine_that_came_when_its_run_was_over_is_not_used_for_ever(told) -> None:
     roster = StandInRoster()
-    gate = Gate(roster, "a run", told.put)  # type: ignore[arg-type]
+    gate = Gate(roster, "a run", told.put)
     gate._over.set()
     gate.start("e")
     told.get(timeout=5)

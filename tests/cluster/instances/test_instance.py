@@ -412,7 +412,7 @@ def test_weights_that_are_not_here_are_fetched_before_loading_and_counted_apart(
 
     def fetch(name: str) -> None:
         assert name == "fake"
-        time.sleep(0.2)
+        time.sleep(0.2)  # what fetching takes, which is told apart below
 
     here = Weight("fake", "", "MIT", "", "")
     monkeypatch.setattr(instances, "missing", lambda names: [here] if "fake" in names else [])

@@ -174,16 +174,16 @@ def test_every_lever_and_number_of_cores_is_a_case(library):
 
 
 def test_calls_cover_items_and_the_spread_of_work():
-    made = batches(float, list(range(1, 21)), most=16)  # type: ignore[arg-type]
+    made = batches(float, list(range(1, 21)), most=16)
     assert [len(batch) for batch in made] == [1, 1, 1, 4, 4, 16, 16]
     assert [batch[0] for batch in made[:3]] == [1, 11, 20]
     assert made[4] == [17, 18, 19, 20]
-    assert [len(batch) for batch in batches(float, [3], most=16)] == [1]  # type: ignore[list-item, arg-type]
+    assert [len(batch) for batch in batches(float, [3], most=16)] == [1]
 
 
 def test_items_without_work_are_left_out_as_long_as_there_are_others():
-    assert batches(float, [0, 0, 0, 5, 7], most=4)[0] == [5]  # type: ignore[list-item, arg-type]
-    assert batches(float, [0, 0], most=1) == [[0], [0]]  # type: ignore[list-item, arg-type, comparison-overlap]
+    assert batches(float, [0, 0, 0, 5, 7], most=4)[0] == [5]
+    assert batches(float, [0, 0], most=1) == [[0], [0]]
 
 
 def test_samples_of_a_later_step_are_made_by_the_agents_before_it(library, video):
