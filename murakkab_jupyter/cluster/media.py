@@ -57,7 +57,6 @@ class MediaShipper:
         self._refused: dict[tuple[str, str], str] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
-        self.shipped_bytes = 0
 
     def known(self, worker: str, media: Media) -> bool:
         """Whether a worker is known to have a file."""
@@ -128,7 +127,6 @@ class MediaShipper:
         if not self._ask(worker, finish_file, media, part):
             msg = f"{media.path} did not arrive whole at worker {worker}: it changed while it was read."
             raise InputError(msg, hint="Declare the workflow again.")
-        self.shipped_bytes += media.size_bytes
 
     def _write(self, worker: str, media: Media, part: str, offset: int, chunk: bytes) -> None:
         trouble = self._ask(worker, write_part, part, offset, chunk, media.size_bytes)

@@ -21,7 +21,6 @@ __all__ = [
     "format_level",
     "is_prefix",
     "level_of",
-    "prefix_at",
 ]
 
 Level = tuple[str, ...]
@@ -56,14 +55,6 @@ def common_level(a: Level, b: Level) -> Level:
             break
         size += 1
     return a[:size]
-
-
-def prefix_at(ancestry: Ancestry, level: Level) -> Ancestry:
-    """The ancestor of `ancestry` at `level`, which must be a prefix of its own level."""
-    if not is_prefix(level, level_of(ancestry)):
-        msg = f"{format_ancestry(ancestry)} has no ancestor at level {format_level(level)}."
-        raise ValueError(msg)
-    return ancestry[: len(level)]
 
 
 def format_level(level: Level) -> str:

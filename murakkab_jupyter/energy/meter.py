@@ -25,7 +25,6 @@ __all__ = [
     "Meter",
     "Reading",
     "best_meter",
-    "describe_meters",
     "host_names",
     "tree_cpu_s",
 ]
@@ -140,18 +139,3 @@ def best_meter(power: HostPower, cores: int) -> Meter:
     return HostMeter(
         EstimateMeter(power, cores), rapl if rapl.available else None, nvml if nvml.available else None
     )
-
-
-def describe_meters() -> list[str]:
-    """One line for each kind of meter: what it reads here, or why it reads nothing."""
-    rapl, nvml = RaplMeter(), NvmlMeter()
-    lines = [
-        f"CPU energy: RAPL counter ({', '.join(zone.name for zone in rapl.zones)})"
-        if rapl.available
-        else f"CPU energy: estimate from CPU-seconds ({rapl.reason})",
-        f"GPU energy: NVML counter ({', '.join(nvml.names)})"
-        if nvml.available
-        else f"GPU energy: none ({nvml.reason})",
-    ]
-    nvml.close()
-    return lines

@@ -349,12 +349,6 @@ class ProfileBook:
                 return float(median(one.work / one.items for one in near))
         return None
 
-    def profiled(self, agent: str) -> bool:
-        """Whether there is any observation of an agent."""
-        return any(one.agent == agent for one in self.reference.observations) or bool(
-            self.store.rows(agent, latest=1)
-        )
-
     def served(
         self,
         model: str | None = None,

@@ -18,7 +18,6 @@ from murakkab_jupyter.core.ancestry import (
     format_level,
     is_prefix,
     level_of,
-    prefix_at,
 )
 
 ancestries = st.lists(st.tuples(st.text(min_size=1), st.integers(0, 10**9))).map(tuple)
@@ -30,15 +29,6 @@ def test_a_child_lies_under_its_parent() -> None:
     frame = child(SCENE, "frames", 1)
     assert frame == (("videos", 0), ("scenes", 3), ("frames", 1))
     assert level_of(frame) == ("videos", "scenes", "frames")
-    assert prefix_at(frame, ("videos", "scenes")) == SCENE
-    assert prefix_at(frame, ()) == ROOT
-
-
-@pytest.mark.parametrize("level", [("scenes",), ("videos", "frames"), ("videos", "scenes", "frames")])
-def test_an_ancestor_at_another_level_is_an_error_that_names_both(level: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="videos 0 / scenes 3") as caught:
-        prefix_at(SCENE, level)
-    assert format_level(level) in str(caught.value)
 
 
 def test_ancestries_are_shown_in_words() -> None:
@@ -79,7 +69,6 @@ def test_a_parent_is_a_prefix_of_its_child(parent: Ancestry, opener: str, index:
     assert is_prefix(parent, one)
     assert not is_prefix(one, parent)
     assert is_prefix(level_of(parent), level_of(one))
-    assert prefix_at(one, level_of(parent)) == parent
 
 
 @given(levels, levels)

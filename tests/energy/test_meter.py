@@ -13,7 +13,6 @@ from murakkab_jupyter.energy.meter import (
     EstimateMeter,
     HostMeter,
     best_meter,
-    describe_meters,
     host_names,
     tree_cpu_s,
 )
@@ -145,10 +144,3 @@ def test_the_best_meter_of_this_host_reads_something() -> None:
     assert reading.energy_j.method in ("counter", "estimate")
     assert "127.0.0.1" in reading.hosts
     assert set(host_names()) == set(reading.hosts)
-
-
-def test_meters_are_described_in_one_line_each() -> None:
-    cpu, gpu = describe_meters()
-    assert cpu.startswith("CPU energy: ")
-    assert gpu.startswith("GPU energy: ")
-    assert "counter" in cpu or "estimate" in cpu

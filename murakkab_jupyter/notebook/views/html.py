@@ -21,7 +21,6 @@ from typing import Any, Literal
 __all__ = [
     "ACCENT",
     "BORDER",
-    "HEAD_BACKGROUND",
     "MUTED",
     "STYLE",
     "WARN",
@@ -50,7 +49,6 @@ ACCENT = "#1976d2"
 WARN = "#c25700"
 BORDER = "1px solid #8887"
 GUESSED = "1px dashed #888b"
-HEAD_BACKGROUND = "#8882"
 MUTED = "opacity:.74"
 FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.45"
 
