@@ -77,11 +77,15 @@ class Handler(BaseHTTPRequestHandler):
             return True
         return False
 
+    def never(self) -> None:
+        """Say in the log that it was asked, and do not answer: longer than any test waits."""
+        sys.stderr.write("asked\n")
+        time.sleep(600)
+
     def do_GET(self) -> None:
         server = self.server
         if server.how == "mute":
-            sys.stderr.write("asked\n")
-            time.sleep(600)  # longer than any test waits
+            self.never()
         if self.path == "/health":
             self.answer(200, "")
         elif server.how == "web":
@@ -106,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         if server.how == "mute" or (
             server.how == "staring" and isinstance(body["messages"][-1]["content"], list)
         ):
-            time.sleep(600)
+            self.never()
         if server.how == "web" or self.path != "/v1/chat/completions":
             self.answer(404, {"error": {"message": "Not Found"}})
             return
