@@ -80,7 +80,8 @@ class RollCall:
         self._cluster.roll()
         there, refused = self._cluster.probes, self._cluster.refused
         aside, waited = self._cluster.aside, self._cluster.waited
-        put_aside, lost = [], []
+        put_aside: list[str] = []
+        lost: list[str] = []
         for name, before in self._known.items():
             now = there.get(name)
             if now is before and now is not None:
