@@ -105,7 +105,7 @@ class Cluster:
     @property
     def waited(self) -> frozenset[str]:
         """Workers that give none, where nobody else is there."""
-        return frozenset(self._silent & self._probes.keys())
+        return frozenset(self._silent & set(self._probes))
 
     def present(self) -> dict[str, float]:
         """For each worker that the scheduler knows now, when it last heard of it; raises `ClusterError` when it is gone."""
