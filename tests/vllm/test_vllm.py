@@ -21,9 +21,12 @@ import pytest
 
 from murakkab_jupyter.agents.language.chat import Reply, Request
 from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.openai import OpenAIChat
 from murakkab_jupyter.cluster.engines.ask import Server, probe_server
 from murakkab_jupyter.cluster.engines.config import PYTHON
+from murakkab_jupyter.cluster.measuring.engines import Workload, measure_engine
+from murakkab_jupyter.cluster.measuring.joules import listeners
 from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.core.events import ItemFailed, Reconfigured
 from murakkab_jupyter.run import Run
@@ -138,6 +141,19 @@ def test_the_bill_counts_the_tokens_that_the_server_counts(kernel: Kernel, sessi
     read, wrote = (late - early for early, late in zip(before, after, strict=True))
     assert (run.bill.total.tokens_in, run.bill.total.tokens_out) == (read, wrote)
     assert not run.bill.total.tokens_wasted
+
+
+def test_its_joules_a_token_are_those_of_its_processes_and_say_how_they_were_got(
+    kernel: Kernel, monkeypatch
+) -> None:
+    monkeypatch.setattr("murakkab_jupyter.cluster.measuring.joules.LEAST", 0.01)  # others may want the cores
+    assert listeners(int(kernel.url.split(":")[2].split("/")[0])) <= {one.pid for one in kernel.family}
+    load = Workload(words=16, tokens=16, rounds=1, least=2)
+    curve = measure_engine(Endpoint(kernel.url, NAME), host="here", at=[2], workload=load)
+    assert curve.metered.method in ("counter", "estimate"), curve.metered.note
+    assert curve.j_per_token(2).value > 0
+    if curve.metered.method == "estimate":
+        assert (curve.j_per_token(2).source, curve.metered.boundary) == ("prior", "node")
 
 
 # --- the end of it; nothing after this can use the kernel ---------------------------------------------------------

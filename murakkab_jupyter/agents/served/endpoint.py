@@ -9,6 +9,7 @@ A key goes only to the server it was meant for: the one whose endpoint names its
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import re
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ TYPED = "MURAKKAB_KEY_"
 OWN_KEY = "OPENAI_API_KEY"
 """Used for api.openai.com alone, so that it is never sent to somebody else."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read, not bound
+"""Addresses that a server listens on for everybody, and where it is found on its own host."""
 
 Ability = Literal["chat", "images", "embeddings"]
 """What a served model can do: chat, chat about pictures, turn texts into vectors."""
@@ -100,7 +103,12 @@ class Endpoint:
     @property
     def loopback(self) -> bool:
         """Whether it is served on this very host."""
-        return self.host in LOOPBACK
+        if self.host in LOOPBACK:
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     @property
     def typed_key(self) -> str:
@@ -187,7 +195,12 @@ def checked_url(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         msg = "The URL of a model server may not hold a user, a password or a query."
         raise AgentError(msg, hint="Keys belong into the environment, never into a workflow.")
-    return bare
+    netloc = parts.netloc.lower()
+    for anywhere, here in EVERYWHERE.items():
+        # Servers print where they listen, and people paste that.
+        if parts.hostname == anywhere.strip("[]"):
+            netloc = netloc.replace(anywhere, here, 1)
+    return f"{parts.scheme}://{netloc}{parts.path}"
 
 
 def url_problem(value: object) -> str:

@@ -24,6 +24,27 @@ def test_what_is_no_base_url_is_refused(url):
         Endpoint(url, "m")
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("HTTPS://API.Example.org/V1", "https://api.example.org/V1"),
+        ("http://0.0.0.0:8000/v1", "http://127.0.0.1:8000/v1"),
+        ("http://[::]:8000/v1", "http://[::1]:8000/v1"),
+        ("http://10.0.0.0:8000", "http://10.0.0.0:8000"),
+    ],
+)
+def test_one_server_has_one_address(given, meant):
+    assert Endpoint(given, "m").url == meant
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [("127.0.0.2", True), ("[::1]", True), ("localhost", True), ("10.0.0.1", False), ("gpu", False)],
+)
+def test_what_is_on_this_host(host, here):
+    assert Endpoint(f"http://{host}:8000/v1", "m").loopback is here
+
+
 @pytest.mark.parametrize("url", ["http://me:sk-secret@host/v1", "http://host/v1?key=sk-secret"])
 def test_a_secret_in_the_url_is_refused_and_not_repeated(url):
     with pytest.raises(AgentError) as caught:
