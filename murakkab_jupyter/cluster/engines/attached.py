@@ -27,7 +27,7 @@ __all__ = ["Attached"]
 LOOK_S = 5.0
 """How long a server is believed to be as it was last seen."""
 AGAIN_S = 30.0
-"""How soon a kept server whose name or key was wrong is asked again."""
+"""How soon one is asked again that kept whoever asked waiting, or was never as it was when it was attached."""
 
 
 class Attached:
@@ -150,7 +150,7 @@ class Attached:
         now = time.monotonic()
         attached = [one for one in self.book.entries.values() if one.config is None and one.endpoint]
         age_s = {one.name: now - self._asked_s.get(one.name, now) for one in attached}
-        known = [one for one in attached if one.agents and age_s[one.name] > LOOK_S]
+        known = [one for one in attached if one.agents and age_s[one.name] > believed_s(one)]
         said = ailments([one.endpoint for one in known if one.endpoint is not None])
         for entry, problem in zip(known, said, strict=True):
             self._asked_s[entry.name] = time.monotonic()
@@ -238,3 +238,9 @@ class Attached:
             if e.kept and e.endpoint is not None
         ]
         write_kept(self._kept, kept)
+
+
+def believed_s(entry: Entry) -> float:
+    """How long a server is believed to be as it was last seen: longer where asking again takes as long as one may wait."""
+    hangs = "cannot be reached" in entry.problem and "refused" not in entry.problem
+    return AGAIN_S if hangs else LOOK_S

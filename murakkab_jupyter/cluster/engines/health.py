@@ -12,8 +12,8 @@ from murakkab_jupyter.core.errors import AgentError
 
 __all__ = ["ailment", "ailments"]
 
-HEALTH_S = 2.0
-"""How long a server may take to list its models, before plans do without it."""
+HEALTH_S = 4.0
+"""How long a server may take to list its models, before plans do without it: some services have hundreds."""
 AT_ONCE = 16
 
 

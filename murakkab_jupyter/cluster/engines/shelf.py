@@ -201,15 +201,23 @@ class Shelf:
                     place.looked_s = time.monotonic()
 
     def _check_memory(self, config: EngineConfig) -> None:
-        needed, free = memory_needed_bytes(config), free_bytes()
+        needed, free = memory_needed_bytes(config), free_bytes() - self._promised_bytes()
         if needed is not None and needed > free:
             msg = (
                 f"Engine {config.name} needs about {needed / 1e9:.1f} GB of memory, "
-                f"and its worker's host has {free / 1e9:.1f} GB free."
+                f"and its worker's host has {max(0, free) / 1e9:.1f} GB free."
             )
             raise ClusterError(
                 msg, hint="Use a smaller model, a larger worker, or say what it really takes: --memory-gb N."
             )
+
+    def _promised_bytes(self) -> int:
+        """Memory that engines which are being started here will take and have not taken yet."""
+        loading = [
+            place.engine for place, _ in self._living() if place.engine.state in ("starting", "restarting")
+        ]
+        wanted = [(memory_needed_bytes(one.config) or 0, one.status().memory_bytes) for one in loading]
+        return sum(max(0, needed - taken) for needed, taken in wanted)
 
     def _log(self, name: str) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -420,6 +420,19 @@ def test_servers_that_do_not_answer_are_waited_for_together(roster, looking, mon
     assert all("cannot be reached" in problem for problem in problems)
 
 
+def test_one_that_hangs_is_not_waited_for_at_every_plan(roster, monkeypatch) -> None:
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.health.HEALTH_S", 0.3)
+    with fake_server() as fake:
+        roster.attach(fake.url, name="mine")
+        fake.models_step = never
+        monkeypatch.setattr("murakkab_jupyter.cluster.engines.attached.LOOK_S", -1.0)
+        assert "no whole answer" in roster.views()[0].problem or "timed out" in roster.views()[0].problem
+        asked = len(fake.keys)
+        roster.views()
+        assert len(fake.keys) == asked
+        fake.over.set()
+
+
 @pytest.mark.parametrize(
     ("step", "said"),
     [

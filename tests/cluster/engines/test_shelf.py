@@ -10,6 +10,7 @@ import pytest
 
 from murakkab_jupyter.cluster.engines.shelf import Shelf
 from murakkab_jupyter.cluster.gpus import GpuLeases
+from murakkab_jupyter.core.errors import ClusterError
 from tests.cluster.engines.parts import config, family, gone
 from tests.cluster.parts import wait_for
 
@@ -77,3 +78,13 @@ def test_one_whose_use_cannot_be_seen_is_not_ended_for_being_idle(shelf) -> None
     wait_for(lambda: seen.state == "stopped", 15)
     wait_for(lambda: unseen.idle_s > 3.5, 10)
     assert unseen.state == "ready"
+
+
+def test_memory_that_one_which_is_being_started_will_take_is_promised_to_no_other(shelf, monkeypatch) -> None:
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.shelf.free_bytes", lambda: 15 * 10**11)
+    shelf.start(config("silent", name="first", memory_bytes=10**12), "a")
+    with pytest.raises(ClusterError, match=r"needs about 1000\.0 GB of memory, and its worker's host has 5"):
+        shelf.start(config(name="second", memory_bytes=10**12), "a")
+    shelf.find("first").kill()
+    wait_for(lambda: shelf.find("first").over, 10)
+    assert shelf.start(config(name="second", memory_bytes=10**12), "a").state == "starting"
