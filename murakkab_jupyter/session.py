@@ -503,7 +503,7 @@ class Session:
             name=declaration.workflow.name,
             text=declaration.workflow.text,
             values=saved_values(declaration),
-            plan=chosen.to_json(),
+            plan={**chosen.to_json(), "reuse": reuse},
         )
         return self._execute(
             run_id, declaration, chosen, cluster, (), background=background, on_event=on_event, reuse=reuse
@@ -555,7 +555,14 @@ class Session:
         # What failed is tried again; what is done is final.
         finished = list(self.journal.finished(record.run_id, failed=False))
         return self._execute(
-            record.run_id, declaration, chosen, cluster, finished, background=background, on_event=on_event
+            record.run_id,
+            declaration,
+            chosen,
+            cluster,
+            finished,
+            background=background,
+            on_event=on_event,
+            reuse=bool(record.plan.get("reuse", True)),
         )
 
     def _execute(

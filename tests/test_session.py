@@ -218,6 +218,35 @@ def test_a_run_in_the_background_is_awaited_stopped_and_resumed(session: Session
     assert resumed.bill.step("loud").done == 2
 
 
+def test_a_run_that_makes_everything_anew_still_does_when_it_is_resumed(
+    session: Session, tmp_path: Path
+) -> None:
+    gate, diary = tmp_path / "gate", tmp_path / "diary"
+
+    def held(word: str) -> str:
+        with diary.open("a") as file:
+            file.write(f"{word}\n")
+        while word == "slow" and not gate.exists():
+            time.sleep(0.01)
+        return word.upper()
+
+    gate.touch()
+    given = {"words": ["quick", "slow"], "held": held}
+    declaration = session.declare("loud <- shout {words} @python:held\n", given)
+    session.run(declaration)
+    gate.unlink()
+    run = session.run(declaration, background=True, reuse=False)
+    deadline = time.monotonic() + 60
+    while diary.read_text().split().count("slow") < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    run.stop()
+    run.wait(10)
+    gate.touch()
+    resumed = session.resume(run.id, values={"held": held})
+    assert resumed.status == "done"
+    assert diary.read_text().split().count("slow") == 3  # not taken from the first run
+
+
 def test_a_run_ends_for_whoever_waits_even_when_the_journal_fails(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import Bool, Int
 
 from murakkab_jupyter import __version__
-from murakkab_jupyter.core.errors import InfeasibleError, UsageError
+from murakkab_jupyter.core.errors import InfeasibleError, MurakkabError, UsageError
 from murakkab_jupyter.core.kinds import Answer
 from murakkab_jupyter.notebook import tips
 from murakkab_jupyter.notebook.errors import nearest_plan
@@ -385,6 +385,12 @@ class MurakkabMagics(Magics):
             follow(run, shown.tell, again=again)
         except StoppedError:
             shown.end(self.screen.results(run, place) if run.ended else run_view(state_of(run, stopped=True)))
+            raise
+        except (
+            MurakkabError
+        ):  # it could not be carried out to its end: the view is not to say that it goes on
+            if run.ended:
+                done()
             raise
         done()
         if run.status == "stopped":  # by the view's button, or from the side panel
