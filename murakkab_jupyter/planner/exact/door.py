@@ -69,13 +69,13 @@ def read_question(text: str) -> Question:
         data.get("deadline_s"),
         data.get("min_quality"),
     )
-    objectives = data.get("objectives", [LATENCY])
+    objectives = given(data, "objectives", [LATENCY])
     if isinstance(objectives, str):
         objectives = [objectives]
     if not isinstance(objectives, list) or not all(isinstance(one, str) for one in objectives):
         msg = "The objectives must be a list of names."
         raise BadProblem(msg)
-    return problem, tuple(objectives), data.get("time_limit_s", 5.0)
+    return problem, tuple(objectives), given(data, "time_limit_s", 5.0)
 
 
 def read_activity(data: Any, at: int) -> Activity:
@@ -89,7 +89,9 @@ def read_activity(data: Any, at: int) -> Activity:
     for k, one in enumerate(data["modes"]):
         known(one, MODE, f"{where}, mode {k}", needed=("duration_s",))
         try:
-            modes.append(Mode(**one))
+            modes.append(
+                Mode(**{key: one[key] for key in one if one[key] is not None or key == "duration_s"})
+            )
         except BadProblem as error:
             msg = f"{where}, mode {k}: {error.message}"
             raise BadProblem(msg, hint=error.hint) from None
@@ -138,6 +140,7 @@ def infeasible_record(error: Infeasible) -> dict[str, Any]:
         "others": list(error.others),
         "proven": error.proven,
         "message": error.message,
+        "hint": error.hint,
     }
 
 
@@ -150,6 +153,7 @@ def undecided_record(error: Undecided) -> dict[str, Any]:
         "earliest_s": error.earliest_s,
         "nearest": None if error.nearest is None else asdict(error.nearest),
         "message": error.message,
+        "hint": error.hint,
     }
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from murakkab_jupyter.planner.__main__ import start
 from murakkab_jupyter.planner.exact import door
 from murakkab_jupyter.planner.exact.door import main, read_question
-from murakkab_jupyter.planner.problem import BadProblem, Undecided, solve
+from murakkab_jupyter.planner.problem import BadProblem, Mode, Undecided, solve
 
 QUESTION = {
     "activities": [
@@ -69,6 +70,7 @@ def test_infeasible_is_said_as_json_too_with_exit_code_four(
         3.0,
     )
     assert "No schedule keeps the deadline 3" in err
+    assert told["hint"] == "Set the deadline to 5."
 
 
 def test_what_stays_undecided_is_told_with_the_nearest_schedule_and_a_code_of_its_own(
@@ -161,9 +163,21 @@ def test_a_question_is_read_with_its_defaults():
     assert (problem.capacity, objectives, limit_s) == ({}, ("latency",), 5.0)
 
 
+def test_null_says_as_little_as_leaving_it_out():
+    problem, objectives, limit_s = read_question(
+        '{"activities": [{"name": "a", "modes": [{"duration_s": 1, "demand": null, "consumes": null, "quality": null}],'
+        ' "predecessors": null}], "capacity": null, "budgets": null, "deadline_s": null, "min_quality": null,'
+        ' "objectives": null, "time_limit_s": null}'
+    )
+    assert problem.activities[0].modes[0] == Mode(1)
+    assert (problem.capacity, objectives, limit_s) == ({}, ("latency",), 5.0)
+
+
 def test_a_mode_needs_a_duration():
     with pytest.raises(BadProblem, match="mode 0 has no 'duration_s'"):
         read_question('{"activities": [{"name": "a", "modes": [{}]}]}')
+    with pytest.raises(BadProblem, match="duration_s must be a number"):
+        read_question('{"activities": [{"name": "a", "modes": [{"duration_s": null}]}]}')
 
 
 def test_an_interrupt_before_any_schedule_has_a_code_of_its_own(
@@ -176,4 +190,18 @@ def test_an_interrupt_before_any_schedule_has_a_code_of_its_own(
     path = tmp_path / "problem.json"
     path.write_text('{"activities": [{"name": "a", "modes": [{"duration_s": 1}]}]}')
     assert main([str(path)]) == 130
+    assert capsys.readouterr() == ("", "Interrupted before any schedule was found.\n")
+
+
+def test_an_interrupt_while_modules_are_still_being_read_is_told_the_same_way(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    class Interrupted:
+        """A module that is interrupted while it is read."""
+
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "murakkab_jupyter.planner.exact.door", Interrupted())
+    assert start() == 130
     assert capsys.readouterr() == ("", "Interrupted before any schedule was found.\n")
