@@ -202,7 +202,7 @@ def place_of(scale: Sequence[float], value: float) -> int:
 def lowered_mode(
     rich: RichProblem, step: str, mode: RichMode, scale: Scale, *, alone: bool, hold: bool
 ) -> Mode:
-    spent = active_j(rich, mode) + mode.total(mode.gpu_j)
+    spent = active_j(mode) + mode.total(mode.gpu_j)
     consumes = {
         ENERGY: spent,
         COST: spent * rich.usd_per_j,
@@ -293,7 +293,7 @@ class Scale:
             if window.held not in holdings:
                 holdings.append(window.held)
         active = math.fsum(
-            max(active_j(rich, mode) + mode.total(mode.gpu_j) for mode in step.modes) for step in rich.steps
+            max(active_j(mode) + mode.total(mode.gpu_j) for mode in step.modes) for step in rich.steps
         )
         idle = max(w.held.idle_w * w.earlier_s for w in windows)
         rent = max(w.held.usd_per_s * w.earlier_s for w in windows)
@@ -342,10 +342,9 @@ class Scale:
         return {name: self.grain(name).down(value) for name, value in consumes.items() if value > 0}
 
 
-def active_j(rich: RichProblem, mode: RichMode) -> float:
+def active_j(mode: RichMode) -> float:
     """At least so many joules are added to idle hosts by a mode's CPU-seconds."""
-    load = mode.load_cpu_s if mode.calls and not mode.warm else 0.0
-    return rich.active_w * (mode.total(mode.cpu_s) + load)
+    return mode.total(mode.cpu_j) + (mode.load_j if mode.calls and not mode.warm else 0.0)
 
 
 def serial(rich: RichProblem) -> frozenset[str]:

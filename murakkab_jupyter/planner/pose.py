@@ -6,6 +6,7 @@ fastest worker's speed, the least work that any choice of options leaves, one in
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -32,6 +33,7 @@ from murakkab_jupyter.planner.rich import (
     RichProblem,
     RichStep,
 )
+from murakkab_jupyter.planner.unlike import kinds_of
 from murakkab_jupyter.profiles.interference import slowdown
 from murakkab_jupyter.profiles.profile import Prediction, Profiles
 from murakkab_jupyter.workflow.goal import Goal
@@ -50,6 +52,9 @@ MOST_PARTS = 8
 
 MOST_LEVELS = 8
 MOST_HOSTS = 2
+MOST_UNLIKE = 4
+"""Kinds of hosts (speed, watts of a busy core) that are told apart in what CPU time adds."""
+
 FIRST_CASES = 6
 """Reservations, numbers of hosts, and the least numbers of GPUs held that are told apart; more are taken together, at the cost of a weaker bound."""
 
@@ -99,6 +104,7 @@ def pose(
     cluster: ClusterView,
     judge: Judge,
     levels: Sequence[int],
+    kinds: int = 1,
 ) -> RichProblem:
     """The richer problem of a workflow.
 
@@ -110,6 +116,8 @@ def pose(
         Where items, times and workers are looked up.
     levels
         Cores of each host that may be reserved, ascending.
+    kinds
+        The least number of kinds of hosts that are used (1 or 2).
 
     Raises
     ------
@@ -167,8 +175,8 @@ def pose(
                 sum(len(worker.gpus) for worker in cluster.workers),
                 told_apart=dear(goal),
             ),
+            kinds,
         ),
-        active_w=min((one.active_w_per_core.value or 0.0 for one in power), default=0.0),
         usd_per_j=0.0 if rented else min(kwh, default=0.0) / JOULES_PER_KWH,
         # The simulator has a server with GPUs take the calls of two steps one after the other.
         engines={view.name: 1 for view in shared},
@@ -275,8 +283,8 @@ def rich_mode(
     users: Mapping[str, int] | None = None,
 ) -> RichMode:
     one = mode.configuration
-    seconds, cpu, gpu = costs.of(one, amount)
-    load_s, load_cpu_s = costs.load(one)
+    seconds, cpu_j, gpu_j = costs.of(one, amount)
+    load_s, load_j = costs.load(one)
     engine = cluster.engine(one.engine) if one.engine else None
     sharing = (users or {}).get(one.engine, 0)
     start_s = 0.0
@@ -284,7 +292,7 @@ def rich_mode(
         start_s = engine.start.value or 0.0
         if sharing:
             # It is started once, whichever of the steps that could call it do.
-            load_cpu_s += (engine.start_cpu.value or 0.0) / sharing
+            load_j += (engine.start_cpu.value or 0.0) * costs.least_w / sharing
     if first or not amount.items:
         # Nothing before it can have had its engine started.
         load_s, start_s = load_s + start_s, 0.0
@@ -297,10 +305,10 @@ def rich_mode(
     return RichMode(
         seconds=seconds.plus(costs.dispatch_s),
         busy_s=seconds,
-        cpu_s=cpu,
-        gpu_j=gpu,
+        cpu_j=cpu_j,
+        gpu_j=gpu_j,
         load_s=load_s,
-        load_cpu_s=load_cpu_s,
+        load_j=load_j,
         cores=held if remote else one.cores,
         instances=max(1, abreast),
         batch=max(1, one.batch),
@@ -348,12 +356,13 @@ def holdings(
     sizes: Collection[int],
     interference: Figure | None,
     gpus: Sequence[tuple[int, int]] = ((0, 0),),
+    kinds: int = 1,
 ) -> list[Host]:
     """What a run may hold: so many cores of each host, and it pays for the hosts that it uses.
 
     For each number of hosts at most these cores and at least these watts; many numbers are taken together. Whoever holds
     GPUs (in each case at least so many, and at most so many at any one step) pays at least for their share of the hosts
-    where that is least. The last has all there is.
+    where that is least. Of two kinds of hosts it pays at least for one of each. The last has all there is.
     """
     whole = host_cores(cluster.workers)
     power = {worker.host: worker.power for worker in reversed(cluster.workers)}
@@ -363,6 +372,7 @@ def holdings(
         ((power[h].price_usd_per_hour.value or 0.0) / n / SECONDS_PER_HOUR for h, n in cards.items()),
         default=0.0,
     )
+    alike = [{worker.host for worker in some} for some in kinds_of(cluster).values()]
     found: list[Host] = []
     below = 0
     # Whichever hosts are reserved, no number of them has more cores or less idle watts than the best of so many.
@@ -374,31 +384,41 @@ def holdings(
         crowding = crowding_of(cluster.workers, room, sizes, interference)
         cores = sorted((min(each, size) for size in whole.values()), reverse=True)
         share = {host: min(least, size) / size for host, size in whole.items()}
-        idle = sorted(share[host] * (power[host].idle_w.value or 0.0) for host in whole)
-        price = sorted(
-            share[host] * (power[host].price_usd_per_hour.value or 0.0) / SECONDS_PER_HOUR for host in whole
-        )
+        idle = {host: part * (power[host].idle_w.value or 0.0) for host, part in share.items()}
+        rent = {
+            host: part * (power[host].price_usd_per_hour.value or 0.0) / SECONDS_PER_HOUR
+            for host, part in share.items()
+        }
         fewer = 0
         # One host or two alone are what most plans hold.
         for count in sorted({0, min(1, len(whole) - 1), *few(len(whole), MOST_HOSTS)}):
             number = count + 1
-            found += [
-                Host(
-                    sum(cores[:number]),
-                    max(math.fsum(idle[: fewer + 1]), held * gpu_idle),
-                    max(math.fsum(price[: fewer + 1]), held * gpu_rent),
-                    crowding,
-                    each,
-                    most,
-                )
-                for held, most in gpus
-            ]
+            if number >= kinds:
+                paid = max(fewer + 1, kinds)
+                found += [
+                    Host(
+                        sum(cores[:number]),
+                        max(least_of(idle, paid, alike if kinds > 1 else ()), held * gpu_idle),
+                        max(least_of(rent, paid, alike if kinds > 1 else ()), held * gpu_rent),
+                        crowding,
+                        each,
+                        most,
+                    )
+                    for held, most in gpus
+                ]
             fewer = number
     return [
         one
         for place, one in enumerate(found)
         if not any(other.as_good_as(one) for other in found[place + 1 :])
     ]
+
+
+def least_of(figures: Mapping[str, float], count: int, alike: Sequence[Collection[str]]) -> float:
+    """The least that so many hosts come to; where kinds are given, of at least two of them."""
+    least = math.fsum(sorted(figures.values())[:count])
+    each = sorted(min(figures[host] for host in some) for some in alike)
+    return max(least, math.fsum(each[:2]))
 
 
 def few(count: int, most: int) -> list[int]:
@@ -477,36 +497,58 @@ def weaker(one: Flow, other: Flow) -> Flow:
 
 
 class Costs:
-    """Profiles as `call + items x item + work x unit`, found by asking them."""
+    """Profiles as `call + items x item + work x unit`, found by asking them.
+
+    Times are those of the fastest host. What CPU time adds is asked for each host's speed and watts, and is the least of them: a
+    slow host is frugal only if its watts are less by more than it is slow. Without a cluster a CPU-second adds one joule.
+    """
 
     def __init__(self, profiles: Profiles, speed: float, cluster: ClusterView | None = None) -> None:
         self.profiles, self.speed, self.cluster = profiles, speed, cluster
         self.dispatch_s = float(getattr(profiles, "dispatch_s", 0.0))
+        hosts = dict.fromkeys(
+            (worker.speed.value or 1.0, worker.power.active_w_per_core.value or 0.0)
+            for worker in (cluster.workers if cluster is not None else ())
+        )
+        self.least_w = min((watts for _, watts in hosts), default=1.0)
+        self.hosts = tuple(hosts) if 1 <= len(hosts) <= MOST_UNLIKE else ((speed, self.least_w),)
+        """Speed and watts of a busy core of each kind of host; of very many kinds the best of all."""
         self._known: dict[Any, tuple[CallCost, CallCost, CallCost]] = {}
 
     def load(self, one: Configuration) -> tuple[float, float]:
-        """Seconds and CPU-seconds of loading an instance."""
+        """Seconds of loading an instance, and what it adds (J)."""
         found = self.profiles.load(one.agent, one.options, speed=self.speed)
         if found is None:
             return 0.0, 0.0
-        return max(0.0, found.seconds.value or 0.0), max(0.0, found.cpu_s.value or 0.0)
+        there = [(self.profiles.load(one.agent, one.options, speed=speed), w) for speed, w in self.hosts]
+        load_j = min(max(0.0, load.cpu_s.value or 0.0) * w for load, w in there if load is not None)
+        return max(0.0, found.seconds.value or 0.0), load_j
 
     def of(self, one: Configuration, amount: Amount) -> tuple[CallCost, CallCost, CallCost]:
-        """Seconds, CPU-seconds and GPU joules of a call."""
+        """Of a call, seconds, and the joules that its CPU time and its GPU add."""
         mean = amount.least(amount.items) / amount.items if amount.items else 0.0
         key = (one.agent, one.options, one.cores, one.batch, one.siblings, mean)
         if key not in self._known:
             most = max((n for n, _ in amount.families), default=1) if one.siblings else one.batch
-            self._known[key] = self.ask(one, mean or 1.0, max(1, min(most, amount.items or 1)))
+            most, work = max(1, min(most, amount.items or 1)), mean or 1.0
+            asked = {
+                speed: self.ask(one, work, most, speed) for speed in {self.speed, *(s for s, _ in self.hosts)}
+            }
+            seconds, _, gpu_j = asked[self.speed]
+            cpu_j = functools.reduce(CallCost.or_less, (asked[s][1].times(w) for s, w in self.hosts))
+            self._known[key] = seconds, cpu_j, gpu_j
         return self._known[key]
 
-    def ask(self, one: Configuration, work: float, most: int) -> tuple[CallCost, CallCost, CallCost]:
+    def ask(
+        self, one: Configuration, work: float, most: int, speed: float
+    ) -> tuple[CallCost, CallCost, CallCost]:
+        """Seconds, CPU-seconds and GPU joules of a call on a host of some speed."""
         # Idle watts are those of what is held for the whole run.
         watts = idle_w(one, self.cluster) if self.cluster is not None else 0.0
 
         def at(items: float, amount: float) -> tuple[float, float, float]:
             found = self.profiles.call(
-                one.agent, one.options, cores=max(1, one.cores), items=items, work=amount, speed=self.speed
+                one.agent, one.options, cores=max(1, one.cores), items=items, work=amount, speed=speed
             )
             seconds, cpu, gpu = figures_of(found)
             return seconds, cpu, gpu - watts * seconds if gpu > 0 else 0.0

@@ -14,6 +14,7 @@ from murakkab_jupyter.planner.pose import TooMany, parts, pose
 from murakkab_jupyter.planner.reasons import UNITS, amount
 from murakkab_jupyter.planner.rich import RichProblem
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search
+from murakkab_jupyter.planner.unlike import cases
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
 
@@ -21,6 +22,9 @@ __all__ = ["Proof", "proven"]
 
 NONE = 5e-4
 """A gap of less than this share is none: figures are shown with three digits."""
+
+MOST_PROOFS = 12
+"""Proofs of parts of the space and of kinds of hosts, together."""
 
 LEVELS = 2
 """Reservations that are tried with each exact solution; one where a simulation takes so long that few are asked for."""
@@ -86,9 +90,11 @@ def proven(
     if objective != "quality" and not search.knows(picks, objective):
         return picks, None
 
-    def posed(part: Mapping[str, Sequence[int]] | None = None) -> RichProblem:
+    def posed(
+        part: Mapping[str, Sequence[int]] | None = None, case: tuple[ClusterView, int] = (cluster, 1)
+    ) -> RichProblem:
         modes: Mapping[str, Sequence[Mode]] = search.modes
-        if part is not None:
+        if part:
             modes = {name: [modes[name][place] for place in places] for name, places in part.items()}
         return pose(
             workflow,
@@ -97,9 +103,10 @@ def proven(
             roots=estimator.roots,
             library=estimator.library,
             profiles=estimator.profiles,
-            cluster=cluster,
+            cluster=case[0],
             judge=search.judge,
             levels=[held.each for held in estimator.held],
+            kinds=case[1],
         )
 
     try:
@@ -111,10 +118,17 @@ def proven(
     value = abs(search.value(picks, objective))
     # A plan that breaks a limit says nothing about how good those are that keep it.
     reached = value if not broken else (0.0 if objective == "quality" else 10.0 * value)
-    if len(split) == 1:
+    unlike = cases(cluster, search.modes.values()) if objective != "quality" else [(cluster, 1)]
+    if len(split) * len(unlike) > MOST_PROOFS:
+        split = [{}]  # what hosts take differs by more than what options leave to do
+    if len(split) == len(unlike) == 1:
         found = prove(rich, objective, reached, effort=effort)
     else:
-        some = [original(prove(posed(part), objective, reached, effort=effort), part) for part in split]
+        some = [
+            original(prove(posed(part, case), objective, reached, effort=effort), part)
+            for part in split
+            for case in unlike
+        ]
         found = best_of(some, objective)
     better = min(
         (some for one in solutions(rich, goal, found, reached, effort) for some in tries(search, one, goal)),

@@ -39,6 +39,21 @@ class CallCost:
         idle = None if self.idle is None else (self.idle[0] + each_call, self.idle[1])
         return CallCost(self.call + each_call, self.item, self.unit, idle)
 
+    def times(self, factor: float) -> CallCost:
+        """So many times as much."""
+        idle = None if self.idle is None else (self.idle[0] * factor, self.idle[1] * factor)
+        return CallCost(self.call * factor, self.item * factor, self.unit * factor, idle)
+
+    def or_less(self, other: CallCost) -> CallCost:
+        """No more than either: what holds for it holds for both."""
+        some = [one.idle for one in (self, other) if one.idle is not None]
+        return CallCost(
+            min(self.call, other.call),
+            min(self.item, other.item),
+            min(self.unit, other.unit),
+            (min(call for call, _ in some), min(item for _, item in some)) if some else None,
+        )
+
     def least(self, works: Sequence[float], work: float, batch: int) -> float:
         """At least so much for items (their works ascending, and all of it), however they fall into calls of at most `batch`.
 
@@ -137,10 +152,10 @@ class RichMode:
 
     Attributes
     ----------
-    seconds, busy_s, cpu_s, gpu_j
-        Of one call: wall time, the part of it that others slow down, CPU time, energy of a GPU.
-    load_s, load_cpu_s
-        Set-up of each instance that is not warm.
+    seconds, busy_s, cpu_j, gpu_j
+        Of one call: wall time, the part of it that others slow down, what its CPU time adds to idle hosts and to an idle GPU (J).
+    load_s, load_j
+        Set-up of each instance that is not warm, and what it adds.
     cores
         Held by each call while it runs (0: it waits for a server).
     instances, batch
@@ -164,10 +179,10 @@ class RichMode:
 
     seconds: CallCost
     busy_s: CallCost
-    cpu_s: CallCost
+    cpu_j: CallCost
     gpu_j: CallCost = CallCost()
     load_s: float = 0.0
-    load_cpu_s: float = 0.0
+    load_j: float = 0.0
     cores: int = 1
     instances: int = 1
     batch: int = 1
@@ -306,8 +321,8 @@ class RichProblem:
         In topological order.
     holdings
         What may be held of the cluster, one of these for the whole run.
-    active_w, usd_per_j
-        What a CPU-second adds in joules, and a joule in dollars (0 where energy is in the rent).
+    usd_per_j
+        Dollars a joule (0 where energy is in the rent).
     engines
         For each shared server, how many calls it does at once.
     engine_start_s
@@ -318,7 +333,6 @@ class RichProblem:
 
     steps: Sequence[RichStep]
     holdings: Sequence[Host]
-    active_w: float = 0.0
     usd_per_j: float = 0.0
     engines: Mapping[str, int] = field(default_factory=dict)
     engine_start_s: Mapping[str, float] = field(default_factory=dict)

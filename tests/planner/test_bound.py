@@ -8,12 +8,15 @@ from dataclasses import replace
 import pytest
 
 from murakkab_jupyter.core.figure import Figure, unknown
-from murakkab_jupyter.core.hosts import HostPower
+from murakkab_jupyter.core.hosts import ClusterView, Gpu, HostPower, WorkerView
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.planner import bound as bound_module
 from murakkab_jupyter.planner.bound import Bound, attempt, prove
 from murakkab_jupyter.planner.exact import cpsat
+from murakkab_jupyter.planner.modes import Mode
+from murakkab_jupyter.planner.plan import Configuration
+from murakkab_jupyter.planner.pose import least_of
 from murakkab_jupyter.planner.rich import (
     Amount,
     CallCost,
@@ -25,10 +28,11 @@ from murakkab_jupyter.planner.rich import (
     RichStep,
 )
 from murakkab_jupyter.planner.solve import make_plan, prepare
+from murakkab_jupyter.planner.unlike import cases
 from murakkab_jupyter.workflow.goal import Goal
-from tests.planner.small import SEARCHED, judged, posed, small_worlds
+from tests.planner.small import SEARCHED, best_of, judged, posed, small_worlds
 from tests.planner.synthetic import Made, cluster_of, world_of
-from tests.planner.worlds import random_world
+from tests.planner.worlds import random_world, unlike_world
 
 WORLDS = 18
 
@@ -69,6 +73,53 @@ def test_a_plan_is_no_farther_from_the_best_than_its_gap(branching):
             assert plan.bound == pytest.approx(value * (1 - plan.gap))
         proven += plan.gap < 0.05
     assert proven > 3 * WORLDS, "most bounds are close"
+
+
+def test_hosts_that_are_unlike_are_bounded_kind_by_kind():
+    """The fastest host's speed beside the cheapest host's watts would leave gaps of a half and more in most of these."""
+    gaps = []
+
+    def several(problem):
+        return len(problem.estimator.cluster.workers) > 1
+
+    for seed, world, problem in small_worlds(WORLDS, made=unlike_world, fits=several):
+        assert len(cases(world.cluster, problem.search.modes.values())) in (1, 3), seed
+        for objective in ("energy", "cost"):
+            goal = Goal((objective,), 0.0)
+            best = best_of(problem.search, goal)
+            plan = make_plan(world.workflow, goal, **world.arguments(), effort=SEARCHED)
+            if plan.bound is not None:
+                assert plan.bound <= best * (1 + 1e-6) + 1e-12, (seed, objective)
+                gaps.append(1 - plan.bound / best)
+    assert len(gaps) > WORLDS
+    assert sorted(gaps)[len(gaps) * 3 // 4] < 0.05
+
+
+def test_a_run_on_two_kinds_of_hosts_pays_for_one_of_each():
+    figures = {"a": 1.0, "b": 2.0, "c": 9.0}
+    assert least_of(figures, 2, ()) == 3.0
+    assert least_of(figures, 2, [{"a", "b"}, {"c"}]) == 10.0
+    assert least_of(figures, 3, [{"a", "b"}, {"c"}]) == 12.0
+
+
+def test_kinds_of_hosts_are_told_apart_where_what_they_take_is_a_matter_of_hosts():
+    def hosts(*speeds, **more):
+        workers = [
+            WorkerView(f"w{n}", f"h{n}", 4, 8_000_000_000, speed=Figure(speed, "1"), **more)
+            for n, speed in enumerate(speeds)
+        ]
+        return ClusterView(tuple(workers))
+
+    def told(cluster, modes=()):
+        return [([one.name for one in case.workers], kinds) for case, kinds in cases(cluster, modes)]
+
+    assert told(hosts(1.0, 1.0)) == [(["w0", "w1"], 1)]
+    assert told(hosts(1.0, 2.0, 1.0)) == [(["w0", "w2"], 1), (["w1"], 1), (["w0", "w1", "w2"], 2)]
+    assert len(told(hosts(1.0, 2.0, 3.0, 4.0))) == 1, "too many kinds"
+    card = Gpu(0, "card", 8_000_000_000, unknown("W"), unknown("W"))
+    assert len(told(hosts(1.0, 2.0, gpus=(card,)))) == 1, "GPUs are held whatever runs"
+    served = Mode(Configuration("served", device="remote"), unknown("1"))
+    assert len(told(hosts(1.0, 2.0), [[served]])) == 1, "a server's calls are nobody's"
 
 
 def test_exact_solutions_never_make_a_plan_worse():

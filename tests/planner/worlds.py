@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from murakkab_jupyter.agents.agent import AgentSpec, Needs, Option
@@ -191,6 +191,24 @@ def random_world(seed: int, *, most_items: int = 5, branching: bool = False) -> 
         ClusterView(workers),
         {"data": texts},
     )
+
+
+def unlike_world(seed: int) -> RandomWorld:
+    """The same with hosts of other speeds, watts and prices each."""
+    world = random_world(seed)
+    dice = random.Random(seed)
+    rented = dice.random() < 0.5
+
+    def other(worker: WorkerView) -> WorkerView:
+        power = HostPower(
+            Figure(dice.choice((0.0, 2.0, 10.0, 40.0)), "W"),
+            Figure(dice.choice((1.0, 4.0, 10.0)), "W"),
+            Figure(dice.choice((0.1, 0.5, 2.0)), "USD/h") if rented else unknown("USD/h"),
+            Figure(0.2, "USD/kWh"),
+        )
+        return replace(worker, speed=Figure(dice.choice((0.5, 1.0, 2.0)), "1"), power=power)
+
+    return replace(world, cluster=replace(world.cluster, workers=tuple(map(other, world.cluster.workers))))
 
 
 def drop_crossing(edges: Mapping[str, list[str]], opens: dict[str, float]) -> None:
