@@ -97,6 +97,10 @@ class Fleet:
         finally:
             with contextlib.suppress(OSError, RuntimeError):  # it is gone, and the turn with it
                 turn.release()
+                # Else it would look after its turn for as long as this process lives.
+                refreshing = getattr(turn, "refresh_callback", None)
+                if refreshing is not None:
+                    self.client.loop.add_callback(refreshing.stop)
 
     def _launch(self, config: EngineConfig) -> EngineStatus:
         refused: list[str] = []
