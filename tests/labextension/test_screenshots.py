@@ -198,7 +198,8 @@ def test_the_video_tutorial_as_it_was_saved(newsroom, desk, browser, plain_lab, 
     for index, name in ((2, "video-plan"), (3, "video-run"), (8, "video-frontier")):
         desk.output(index).locator(".murakkab-live").first.wait_for()
         camera.take(desk.cell(index), name)
-    plain_lab.write("video.ipynb", *newsroom.cells)
+    # What was trusted once is trusted for good, so each camera has a notebook of its own.
+    plain_lab.write("video.ipynb", *newsroom.cells, code(f"# {camera.theme}, {camera.width}"))
     plain, context = sit_down(plain_lab, browser)
     camera.open(plain, "video.ipynb")
     for index, name in (
