@@ -257,7 +257,8 @@ def main() -> None:
     if given.model:
         from murakkab_jupyter.agents.language.llm import open_smollm2
 
-        chats.append(("SmolLM2-135M in process", open_smollm2({"context": 4096}, 2)))
+        # One core: where others compute too, two wait for each other.
+        chats.append(("SmolLM2-135M in process", open_smollm2({"context": 4096}, 1)))
     if given.url:
         from murakkab_jupyter.agents.served.endpoint import Endpoint
         from murakkab_jupyter.agents.served.openai import OpenAIChat

@@ -176,6 +176,9 @@ def test_steps_that_cannot_be_bound_are_one_error_that_says_what_was_understood(
 
 
 def test_lists_in_words_are_read():
+    assert labels_in("Tag each complaint as noise, smell or light.") == "noise, smell, light"
+    assert labels_in("Label each happy, sad or angry.") == "happy, sad, angry"
+    assert fields_in("Note every decision separately with its date.") == "decision"
     assert labels_in("sort them into red, green and blue") == "red, green, blue"
     assert labels_in("either spam or not spam.") == "spam, not spam"
     assert labels_in("sort them well") == ""
@@ -289,6 +292,24 @@ def test_replies_that_a_schema_allows_bind_for_every_pair_of_capabilities(librar
             assert any(port.accepts(kinds[source]) for port in one.ports if not port.stated), (name, source)
 
 
+def test_steps_that_are_left_out_and_read_are_put_in_by_kind_and_noted(library):
+    said = steps(("sum", "summarisation", ["visual_description", "transcript"], ""))
+    draft = ask("What happens?", FakeChat(said), library=library, values={"films": "a.mp4"})
+    assert lines(draft) == [
+        "transcript <- transcribe {films}",
+        "frames <- take frames from {films}",
+        "visual_description <- describe {frames}",
+        "sum <- summarise {visual_description} and {transcript}, per films",
+    ]
+    assert "frames was put in, since visual_description reads it." in draft.notes
+
+
+def test_what_no_capability_makes_is_not_put_in(library):
+    said = steps(("sum", "summarisation", ["writing"], ""))
+    with pytest.raises(UsageError, match="'writing', which is no input and no earlier step"):
+        ask("What do they say?", FakeChat(said, said), library=library, values=CALLS)
+
+
 def test_steps_may_be_named_before_what_they_read(library):
     turned = {"steps": GOOD["steps"][::-1], "missing": []}
     draft = ask("Sum up the calls.", FakeChat(turned), library=library, values=CALLS)
@@ -299,6 +320,7 @@ def test_steps_may_be_named_before_what_they_read(library):
     ("bad", "told"),
     [
         (steps(("short", "summarisation", ["words"], "")), "no input and no earlier step"),
+        (steps(("short", "summarisation", [], "")), "needs"),
         (steps(("seen", "object-detection", ["calls"], "")), "cannot take calls"),
         (steps(("words", "speech-to-text", [], "")), "needs"),
         (steps(("x", "telepathy", ["calls"], "")), "nobody offers: telepathy"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from murakkab_jupyter.agents.media.container import (
@@ -61,6 +62,9 @@ DECLARED = re.compile(
 )
 """The encoding that a page of HTML, or XML, says it has."""
 MAX_DOCUMENT_BYTES = 64_000_000
+SAMPLED_PAIRS = 2048
+OFTEN, RARELY = 0.4, 0.02
+"""Shares of zero bytes: of one half of the bytes of UTF-16, and of a text that holds some by mistake."""
 
 
 def guess_kind(path: str | Path) -> str | None:
@@ -187,7 +191,7 @@ def decoded_text(data: bytes, media: Media, tell: Tell) -> str:
     bom = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
     encoding = next((name for mark, name in bom.items() if data.startswith(mark)), "utf-8")
     if encoding != "utf-16" and b"\0" in data:
-        raise no_document(media)
+        return text_with_zeros(data, media, tell)
     stated = DECLARED.search(data[:2048])
     for name in (encoding, stated[1].decode() if stated else encoding):
         try:
@@ -203,8 +207,26 @@ def decoded_text(data: bytes, media: Media, tell: Tell) -> str:
         return data.decode("latin-1")  # every byte means something in it, so old files stay readable
 
 
-def no_document(media: Media) -> InputError:
+def text_with_zeros(data: bytes, media: Media, tell: Tell) -> str:
+    """The text of bytes with zeros among them: UTF-16 without its mark, or a text that holds a stray one; `InputError` for anything else."""
+    head = data[: 2 * SAMPLED_PAIRS]
+    pairs = max(1, len(head) // 2)
+    even, odd = head[0::2].count(0) / pairs, head[1::2].count(0) / pairs
+    if max(even, odd) > OFTEN and min(even, odd) < RARELY and len(data) % 2 == 0:
+        with suppress(UnicodeDecodeError):
+            text = data.decode("utf-16-le" if odd > even else "utf-16-be")
+            tell("taken as UTF-16, though its mark is missing", media.path)
+            return text
+    if data.count(0) < RARELY * len(data):
+        with suppress(UnicodeDecodeError):
+            text = data.replace(b"\0", b"").decode()
+            tell("zero bytes in it were left out", media.path)
+            return text
+    raise no_document(media, "it holds zero bytes, as no text does")
+
+
+def no_document(media: Media, why: str = "") -> InputError:
     """What to do with a file that is not read as a document."""
-    msg = f"{media.path} is no file that can be read as a document."
+    msg = f"{media.path} is no file that can be read as a document{f': {why}' if why else ''}."
     what = unread(media.path) or "turn it into plain text first"
     return InputError(msg, hint=f"{what[0].upper()}{what[1:]}. {read_as('document')}, and any plain text.")

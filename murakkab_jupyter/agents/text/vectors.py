@@ -43,6 +43,8 @@ class WordLlamaStatic(Encoder):
     """WordLlama: static token vectors, averaged (256 dimensions)."""
 
     name = "wordllama"
+    block = 8192
+    """Tokens whose vectors are held at once."""
 
     def __init__(self) -> None:
         try:
@@ -54,16 +56,27 @@ class WordLlamaStatic(Encoder):
         self.model = wordllama.WordLlama.load(
             cache_dir=Path(wordllama.__file__).parent, disable_download=True
         )
+        # Its own `embed` pads all texts of a batch to the longest: one of 100,000 words took 11 GB, and counted as many.
+        self.model.tokenizer.no_padding()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """One row for each text."""
-        if not texts:
-            return np.zeros((0, 256), dtype=np.float32)
-        return unit(self.model.embed([text or " " for text in texts]))
+        """One row for each text: the mean of its tokens' vectors."""
+        table = self.model.embedding
+        rows = np.zeros((len(texts), table.shape[1]), dtype=np.float32)
+        for place, found in enumerate(self.tokens([text or " " for text in texts])):
+            ids = np.minimum(np.asarray(found.ids, dtype=np.int64), len(table) - 1)
+            for start in range(0, len(ids), self.block):
+                rows[place] += table[ids[start : start + self.block]].sum(axis=0)
+            rows[place] /= max(1, len(ids))
+        return unit(rows) if len(rows) else rows
+
+    def tokens(self, texts: Sequence[str]) -> Any:
+        """The tokens of each text, without marks of beginning and end."""
+        return self.model.tokenizer.encode_batch(list(texts), add_special_tokens=False)
 
     def count(self, texts: Sequence[str]) -> int:
         """Tokens in some texts."""
-        return sum(len(found.ids) for found in self.model.tokenizer.encode_batch(list(texts)))
+        return sum(len(found.ids) for found in self.tokens(texts))
 
 
 class MiniLM(Encoder):

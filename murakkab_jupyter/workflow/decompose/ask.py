@@ -237,9 +237,17 @@ def bound(
         msg = "There are no steps."
         raise MisfitError(msg, hint="Give at least one step.")
     wants: dict[str, str] = {}
-    steps = planned(stated, description, capabilities, inputs, wants)
+    notes: list[str] = []
+    steps = planned(stated, description, capabilities, inputs, wants, notes)
     return written(
-        steps, description=description, library=library, given=inputs, wants=wants, name=name, goal=goal
+        steps,
+        description=description,
+        library=library,
+        given=inputs,
+        wants=wants,
+        name=name,
+        goal=goal,
+        notes=notes,
     )
 
 

@@ -16,11 +16,13 @@ from murakkab_jupyter.workflow.decompose.draft import Given
 from murakkab_jupyter.workflow.language.chain import STEP_NAMES
 from murakkab_jupyter.workflow.language.meaning import WORDLESS
 
-__all__ = ["listing", "reachable", "results", "schema_for", "sources"]
+__all__ = ["implied", "listing", "reachable", "read_by", "results", "schema_for", "sources"]
 
 MOST_STEPS = 8
 MOST_INPUTS = 4
 MOST_MISSING = 2
+BETWEEN = ("frame-extraction", "speech-to-text", "chunking", "ocr", "scene-detection", "retrieval")
+"""What is put in between inputs and a step that reads what nothing of a reply makes, the likeliest first."""
 
 
 def results(capability: str) -> tuple[str, str]:
@@ -107,6 +109,41 @@ def step_of(name: str, readable: Sequence[str]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def read_by(step: Any) -> list[str]:
+    """What a step of a reply says that it reads."""
+    found = step.get("inputs") if isinstance(step, Mapping) else None
+    return [str(source) for source in found] if isinstance(found, list) else []
+
+
+def implied(
+    stated: Sequence[Any], within: Mapping[str, Capability], inputs: Given
+) -> list[tuple[dict[str, Any], str]]:
+    """Steps that a reply leaves out though others read their results by name, each with the reader; by kinds, as far as they go.
+
+    `transcript` can only be what speech-to-text makes, so its step is no guess; what it reads is the first input that it
+    takes, else what lies `BETWEEN`.
+    """
+    makers = {called: name for name in within for called in results(name)}
+    there = {*inputs.media, inputs.question, *(str(s.get("name")) for s in stated if isinstance(s, Mapping))}
+    waiting = [
+        (source, str(s.get("name"))) for s in stated if isinstance(s, Mapping) for source in read_by(s)
+    ]
+    made: list[tuple[dict[str, Any], str]] = []
+    while waiting:
+        source, reader = waiting.pop(0)
+        if source in there or source not in makers:
+            continue
+        there.add(source)
+        name = makers[source]
+        readable = sources(name, within, inputs)
+        given = [one for one in readable if one in inputs.media][:1]
+        between = [results(one)[0] for one in BETWEEN if one in within and one != name]
+        takes = given or [one for one in between if one in readable][:1]
+        made.append(({"capability": name, "name": source, "inputs": takes, "say": ""}, reader))
+        waiting += [(one, source) for one in takes]
+    return made
 
 
 def listing(within: Mapping[str, Capability], inputs: Given) -> str:

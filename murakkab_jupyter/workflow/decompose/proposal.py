@@ -8,6 +8,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.workflow.decompose.draft import Given, MisfitError
+from murakkab_jupyter.workflow.decompose.form import implied, reachable, read_by
 from murakkab_jupyter.workflow.decompose.say import fields_in, labels_in, language_in, quoted, written_out
 from murakkab_jupyter.workflow.decompose.wire import Planned, Wiring
 from murakkab_jupyter.workflow.language.chain import in_words
@@ -23,14 +24,20 @@ def planned(
     capabilities: Mapping[str, Capability],
     inputs: Given,
     wants: dict[str, str],
+    notes: list[str],
 ) -> list[Planned]:
-    """The steps that a reply names, each with what its ports take; raises `MisfitError` for what cannot be."""
+    """The steps that a reply names, and those that these imply, each with what its ports take.
+
+    Raises `MisfitError` for what cannot be.
+    """
     kinds = {**inputs.media, **({inputs.question: "text"} if inputs.question else {})}
     steps: list[Planned] = []
     said: dict[tuple[str, tuple[str, ...], str], str] = {}
     again: dict[str, str] = {}
     wiring = Wiring(capabilities, inputs.media, inputs.question, description, steps=steps)
-    for number, one in in_order(stated, kinds):
+    put_in = implied(stated, reachable(capabilities, inputs), inputs)
+    notes += [f"{one['name']} was put in, since {reader} reads it." for one, reader in put_in]
+    for number, one in in_order([*stated, *(one for one, _ in put_in)], kinds):
         wanted = str(one.get("capability") or "") if isinstance(one, Mapping) else ""
         if not isinstance(one, Mapping) or wanted not in capabilities:
             msg = f"Step {number} names a capability that nobody offers: {wanted[:40] or 'none at all'}."
@@ -50,13 +57,17 @@ def planned(
             continue
         said[same] = name
         ports = assigned(number, name, capability, sources, kinds, inputs, wants)
-        step = sentence(name, capability, ports, str(one.get("say", "")), description, wants)
+        say = str(one.get("say", ""))
+        say = "" if say.strip() in {str(one.get("name", "")), capability.name} else say
+        step = sentence(name, capability, ports, say, description, wants)
         text_ports = [source for port, source in step.ports if port not in {"labels", "fields", "question"}]
         per = wiring.level(text_ports) if capability.name not in {"frame-extraction", "chunking"} else ""
         if capability.name in {"retrieval", "question-answering"}:
             per = per or "all"
         if capability.name in {"object-detection", "ocr", "embedding", "speech-to-text", "translation"}:
             per = ""
+        if capability.name == "visual-description" and len(text_ports) == 1:
+            per = ""  # each picture by itself, as without a model
         steps.append(Planned(step.name, step.capability, step.sentence, step.ports, step.options, per))
         wiring.made.setdefault(capability.name, name)
         kinds[name] = capability.output
@@ -75,12 +86,6 @@ def in_order(stated: Sequence[Any], there: Mapping[str, str]) -> list[tuple[int,
         if isinstance(ready[1], Mapping):
             known.add(str(ready[1].get("name", "")))
     return made
-
-
-def read_by(one: Any) -> list[str]:
-    """What a step of a reply says that it reads."""
-    found = one.get("inputs") if isinstance(one, Mapping) else None
-    return [str(source) for source in found] if isinstance(found, list) else []
 
 
 def fresh(stated: str, capability: Capability, taken: Mapping[str, str]) -> str:
@@ -156,7 +161,11 @@ def sentence(
         case "summarisation":
             told = f"summarise {refs}"
         case "translation":
-            options = {"language": language_in(f"into {say}") or language_in(description) or "English"}
+            said_so = language_in(f"into {say}")
+            # A small model repeats the language of the example: what the description names comes first.
+            if said_so and said_so.lower() not in description.lower():
+                said_so = language_in(description) or said_so
+            options = {"language": said_so or language_in(description) or "English"}
             told = f"translate {refs} into {options['language']}"
         case "classification":
             labels = labels_in(f"as {say}") or labels_in(description)

@@ -50,7 +50,7 @@ APIECE = re.compile(
     re.IGNORECASE,
 )
 SORTS = re.compile(
-    r"\b(?:label|tag|mark|flag|rate|grade|call)\s+(?:it|them|each|each one|every \w+|each \w+|the \w+)(?:\s+(?:as|with|either))?\s+(?P<list>"
+    r"\b(?:label|tag|mark|flag|rate|grade|call)\s+(?:(?:each|every|the)\s+(?:\w+\s+){1,2}(?:as|with|either)\b|it|them|each|each one|every \w+|each \w+|the \w+)(?:\s+(?:as|with|either))?\s+(?P<list>"
     + LIST
     + r")(?=\s*(?:[.;:?!)]|\Z))",
     re.IGNORECASE,
@@ -111,6 +111,7 @@ MOST_LABEL_WORDS = 3
 DOING = r"write|translate|summari\w+|shorten|transcribe|describe|detect|answer|classify|label|sort|put|tell|give|draft|compose|read|find|search|cut|split|say|make|take|turn|boil|condense|send|embed|and|or|going|using|based|from|with|by|for|in|on|at|to|than|only|just|but|first|so|after"
 """Verbs that begin another clause, not the name of a field."""
 SHOWN = re.compile(r"\b(?:shown|seen|said|heard|mentioned|named|visible)\b.*")
+APART = re.compile(r"\s+(?:separately|individually)\s*$")
 ARTICLE = re.compile(r"^(?:(?:the|a|an|its|their|his|her|every|each|all|also)\s+)+", re.IGNORECASE)
 LEAD = re.compile(
     r"^(?:and|then|also|please|first|finally|next|i want you to|can you|could you)\s+", re.IGNORECASE
@@ -188,7 +189,8 @@ def good_fields(text: str) -> str:
         re.IGNORECASE,
     ):
         return ""
-    names = [re.sub(r"\W+", "_", SHOWN.sub("", one.lower())).strip("_") for one in parts(text)]
+    bare = (APART.sub("", SHOWN.sub("", one.lower())) for one in parts(text))
+    names = [re.sub(r"\W+", "_", one).strip("_") for one in bare]
     good = [one for one in dict.fromkeys(names) if one and not one[0].isdigit() and one not in VAGUE]
     if any(re.match(rf"(?:{DOING})(?:_|$)", one) for one in good):
         return ""

@@ -432,3 +432,28 @@ def test_pictures_of_many_scenes_are_what_was_drawn(make_video):
     assert [near(pixel, colours[index]) for pixel, index in zip(seen, (3, 1, 2, 0), strict=True)] == [
         True
     ] * 4
+
+
+@pytest.mark.parametrize(("encoding", "told"), [("utf-16-le", "UTF-16"), ("utf-16-be", "UTF-16")])
+def test_utf_16_without_its_mark_is_read_and_that_is_said(tmp_path, encoding, told):
+    (tmp_path / "tank.txt").write_bytes("The tank holds 600 litres.\n".encode(encoding))
+    notes = []
+    text = probe(tmp_path / "tank.txt", "document", lambda what, which: notes.append(what)).text
+    assert text.strip() == "The tank holds 600 litres."
+    assert told in notes[0]
+
+
+def test_a_stray_zero_in_a_text_is_left_out_and_that_is_said(tmp_path):
+    (tmp_path / "lens.txt").write_bytes(
+        b"The spare lens is stored in shed four, behind the oars and the paint.\0\n"
+    )
+    notes = []
+    text = probe(tmp_path / "lens.txt", "document", lambda what, which: notes.append(what)).text
+    assert text.endswith("the paint.\n")
+    assert "zero bytes" in notes[0]
+
+
+def test_bytes_that_are_no_text_are_refused_with_the_reason(tmp_path):
+    (tmp_path / "all.txt").write_bytes(bytes(range(256)) * 40)
+    with pytest.raises(InputError, match="it holds zero bytes, as no text does"):
+        probe(tmp_path / "all.txt", "document")

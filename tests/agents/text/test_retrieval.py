@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,24 @@ def test_the_nearest_passage_comes_first_with_its_place_and_score():
     assert found[0].text == TEXTS[0]
     assert found[0].origin == PLACES[0]
     assert 1 >= found[0].score >= found[1].score
+
+
+def test_a_very_long_passage_costs_the_others_nothing():
+    agent = WordLlamaSearch()
+    texts = [*TEXTS, "word " * 5_000]
+    found = search(agent, "Where is the dog?", texts)
+    assert found[0].text == TEXTS[0]
+    assert 5_000 < agent.tokens().read < 5_100, "padding is not read"
+
+
+def test_static_vectors_are_what_the_library_makes_of_texts():
+    wordllama = pytest.importorskip("wordllama")
+    library = wordllama.WordLlama.load(
+        cache_dir=Path(wordllama.__file__).parent, disable_download=True
+    ).embed([*TEXTS, " "])
+    ours = WordLlamaEmbedding().call([Inputs((), {"text": text}) for text in [*TEXTS, ""]])
+    expected = library / np.linalg.norm(library, axis=1, keepdims=True)
+    assert np.allclose(ours, expected, atol=1e-6)
 
 
 def test_transcripts_can_be_searched():
@@ -61,7 +81,7 @@ def test_a_vector_does_not_depend_on_its_batch():
     assert together[0].shape == (256,)
     for one, vector in zip(items, together, strict=True):
         np.testing.assert_allclose(agent.call([one])[0], vector, atol=1e-6)
-    assert agent.tokens().read > 0
+    assert agent.tokens().read == 0, "a text without words has no tokens"
 
 
 def test_a_folder_without_the_model_is_an_error(tmp_path):
