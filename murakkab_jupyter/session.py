@@ -266,7 +266,10 @@ class Session:
         """The simulator: what configurations do with some values of a declaration's variables."""
 
         def replay(
-            roots: Mapping[str, Sequence[Any]], configurations: Mapping[str, Configuration], reserve: Share
+            roots: Mapping[str, Sequence[Any]],
+            configurations: Mapping[str, Configuration],
+            reserve: Share,
+            arrive_s: Sequence[float] = (),
         ) -> Evaluation:
             simulation = simulate(
                 declaration.workflow,
@@ -276,6 +279,7 @@ class Session:
                 profiles=self.profiles,
                 cluster=view,
                 reserve=reserve,
+                arrive_s=arrive_s,
             )
             return evaluation(simulation, declaration.workflow, configurations, self.profiles, view)
 

@@ -285,6 +285,29 @@ def test_a_described_cluster_is_planned_for_and_not_run_on(session: Session, tmp
             other.run(declaration)
 
 
+def test_arrivals_are_simulated_on_a_described_cluster(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text(
+        "workers:\n  - name: big\n    count: 2\n    cores: 8\n    memory_gb: 64\n    idle_w: 20\n    active_w_per_core: 4\n"
+    )
+    texts = {"texts": ["A storm hit the coast. Ships stayed in port. " * 9, "Nothing happened today. " * 5]}
+    with Session(cluster=str(file), journal=tmp_path / "j", profiles=tmp_path / "p") as other:
+        goal = Goal(("energy",), 0.0, arrivals_per_s=0.5, deadline_s=60.0)
+        cell = "short <- summarise {texts}"
+        with pytest.raises(UsageError, match="whole is made from all of texts"):
+            other.plan(other.declare(f"{cell}\nwhole <- summarise {{short}}, per all", texts), goal)
+        declaration = other.declare(cell, texts)
+        plan = other.plan(declaration, goal)
+        assert plan.regime == "pipeline"
+        assert [one.kind for one in plan.rate.streams] == ["evenly", "poisson"]
+        assert "Simulated from arrival to end" in plan.notes[0]
+        assert plan.proof
+        with pytest.raises(InfeasibleError, match="the largest rate found is"):
+            other.plan(declaration, Goal(("energy",), 0.0, arrivals_per_s=1e8))
+        with pytest.raises(InfeasibleError, match="of the values done within"):
+            other.plan(declaration, Goal(("energy",), 0.0, arrivals_per_s=0.5, deadline_s=1e-6))
+
+
 SCRIPT = """
 import sys, time
 from pathlib import Path

@@ -30,11 +30,14 @@ class Evaluation:
         `quality` may be left out: the planner puts in the product of the steps' qualities.
     transfer
         Files that are brought to hosts that do not see them; None where there are none.
+    delays_s
+        Of values that arrive one by one: seconds from each one's arrival until all of it is done, in their order.
     """
 
     steps: Mapping[str, Mapping[str, Figure]]
     totals: Mapping[str, Figure]
     transfer: Transfer | None = None
+    delays_s: tuple[float, ...] = ()
 
 
 Evaluator = Callable[[Mapping[str, Configuration], Share], Evaluation]

@@ -18,6 +18,7 @@ __all__ = ["margin_note", "margin_of", "risk_note"]
 
 RESTS_ON: Mapping[str, tuple[str, ...]] = {
     "deadline": ("latency",),
+    "arrivals": ("latency",),
     "budget": ("latency", "cpu"),
     "max-energy": ("latency", "cpu"),
 }

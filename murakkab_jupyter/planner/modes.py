@@ -193,6 +193,7 @@ def candidates(
     groups: float,
     speed: float,
     most: int = MOST_MODES,
+    arriving: bool = False,
 ) -> Candidates:
     """The modes worth considering for a step.
 
@@ -209,6 +210,8 @@ def candidates(
         CPU speed of the workers.
     most
         Modes to keep.
+    arriving
+        Whether the values of the list keep arriving: nothing then waits for all of them.
 
     Raises
     ------
@@ -226,7 +229,7 @@ def candidates(
             quality = profiles.quality(agent.name, options)
             memory = profiles.memory(agent.name, options).value or float(agent.needs.memory_bytes)
             modes = sets.setdefault(answering(options), [])
-            for shape in shapes(agent, options, step, cluster, memory, items):
+            for shape in shapes(agent, options, step, cluster, memory, items, arriving=arriving):
                 fit_any = True
                 load = load_of(
                     shape,
@@ -365,6 +368,8 @@ def shapes(
     cluster: ClusterView,
     memory_bytes: float,
     items: float,
+    *,
+    arriving: bool = False,
 ) -> Iterator[Configuration]:
     """Cores, instances and batches that the cluster can hold and the items can fill."""
     device: Literal["cpu", "gpu", "remote"] = "cpu"
@@ -393,7 +398,7 @@ def shapes(
         room = fits(one, 0.0 if agent.remote else memory_bytes, cluster)
         for batch, siblings in [
             *((b, False) for b in sizes),
-            *([(1, True)] if agent.siblings and step.at else []),
+            *([(1, True)] if agent.siblings and len(step.at) > arriving else []),
         ]:
             calls = count if siblings else math.ceil(count / batch)
             for instances in ladder(min(room, calls, 1) if alone else min(room, calls)) if room else ():

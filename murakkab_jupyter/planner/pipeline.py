@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.figure import Figure, weakest
@@ -36,8 +36,23 @@ ROUNDS = 4
 
 Roots = Mapping[str, Sequence[Any]]
 
-Replay = Callable[[Roots, Mapping[str, Configuration], Share], Evaluation]
-"""Replays configurations on some root items and a share of the cluster."""
+
+class Replay(Protocol):
+    """Replays configurations on some root items and a share of the cluster.
+
+    With `arrive_s` the values of the list arrive at these times (s, ascending), on instances that are loaded already.
+    """
+
+    def __call__(
+        self,
+        roots: Roots,
+        configurations: Mapping[str, Configuration],
+        reserve: Share,
+        arrive_s: Sequence[float] = (),
+        /,
+    ) -> Evaluation:
+        """What they do."""
+        ...
 
 
 def regime_of(workflow: Workflow, roots: Roots, items: float) -> Regime:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from murakkab_jupyter.core.figure import Figure, money, per_time
+from murakkab_jupyter.energy.estimate import SECONDS_PER_HOUR
+from murakkab_jupyter.planner.stream import Stream
 
 __all__ = ["Rate"]
 
@@ -27,6 +29,8 @@ class Rate:
         Which stage that is.
     energy, cost
         Of an hour at the rate that was asked for (J, USD): what is held for the whole hour, and what arrives in it.
+    streams
+        What the simulator saw while values arrived at that rate, evenly spaced and as a Poisson stream.
     """
 
     asked_per_s: float
@@ -35,6 +39,12 @@ class Rate:
     slowest: str
     energy: Figure
     cost: Figure
+    streams: tuple[Stream, ...] = ()
+
+    @property
+    def grows(self) -> bool:
+        """Whether more and more of them wait."""
+        return any(one.grows_per_s for one in self.streams)
 
     @property
     def words(self) -> str:
@@ -42,20 +52,32 @@ class Rate:
         most = self.sustained.value or 0.0
         share = 100 * self.asked_per_s / most if most else 0.0
         busy = f", {'less than 1' if share < 1 else f'{share:.0f}'} % of what it can take" if most else ""
-        hour = []
+        hour, each = [], []
+        many = self.asked_per_s * SECONDS_PER_HOUR
         if self.energy.value is not None:
-            kilo = self.energy.value >= 1000
-            hour.append(f"{self.energy.value / (1000 if kilo else 1):.3g} {'kJ' if kilo else 'J'}")
+            hour.append(joules(self.energy.value))
+            each.append(joules(self.energy.value / many))
         if self.cost.value is not None:
             hour.append(money(self.cost.value))
-        an_hour = f" An hour of it takes {' and '.join(hour)}." if hour else ""
+            each.append(money(self.cost.value / many))
+        an_hour = f" An hour of it takes {' and '.join(hour)}, {' and '.join(each)} each." if hour else ""
         return (
             f"Arrivals: {per_time(self.asked_per_s)} ({self.of}){busy}: up to {per_time(most)} are sustained "
-            f"({self.sustained.source}), {self.slowest} is the slowest stage.{an_hour}"
+            f"({self.sustained.source}), {self.slowest} is the slowest stage.{an_hour}{self.queues}"
         )
 
+    @property
+    def queues(self) -> str:
+        """What the streams showed, as sentences; empty where nothing was simulated."""
+        if not self.streams:
+            return ""
+        told = "; ".join(one.words for one in self.streams)
+        grows = max(one.grows_per_s for one in self.streams)
+        backlog = f"grows by {per_time(grows)}" if grows else "does not grow"
+        return f" Simulated from arrival to end: {told}. The backlog {backlog}."
+
     def to_json(self) -> dict[str, Any]:
-        """`{asked_per_s, of, sustained, slowest, energy, cost}`."""
+        """`{asked_per_s, of, sustained, slowest, energy, cost, streams}`."""
         return {
             "asked_per_s": self.asked_per_s,
             "of": self.of,
@@ -63,6 +85,7 @@ class Rate:
             "slowest": self.slowest,
             "energy": self.energy.to_json(),
             "cost": self.cost.to_json(),
+            "streams": [one.to_json() for one in self.streams],
         }
 
     @classmethod
@@ -75,4 +98,11 @@ class Rate:
             str(data["slowest"]),
             Figure.from_json(data["energy"]),
             Figure.from_json(data["cost"]),
+            tuple(Stream.from_json(one) for one in data.get("streams", ())),
         )
+
+
+def joules(value: float) -> str:
+    """Joules for people."""
+    kilo = value >= 1000
+    return f"{value / (1000 if kilo else 1):.3g} {'kJ' if kilo else 'J'}"

@@ -146,6 +146,14 @@ class Search:
             found = self.evaluations[picks] = self.evaluator(self.configurations(picks), self.reserved(picks))
         return found
 
+    def limits(self, goal: Goal) -> Iterable[tuple[str, str, float]]:
+        """`(name, figure, limit)` of what a plan must keep, quality aside."""
+        return limits(goal)
+
+    def foreseen(self, found: Estimate, limit: str) -> float:
+        """The estimate of what a limit is of."""
+        return {"deadline": found.latency_s, "budget": found.cost_usd, "max-energy": found.energy_j}[limit]
+
     def score(self, picks: Picks) -> float:
         """Product of the qualities that can be judged."""
         return math.prod(
@@ -172,7 +180,7 @@ class Search:
         """By how much each limit is broken, as a share of it; only those that are. Unknown breaks it."""
         totals = self.exact(picks).totals
         broken: dict[str, float] = {}
-        for name, key, limit in limits(goal):
+        for name, key, limit in self.limits(goal):
             figure = totals.get(key)
             if figure is None or figure.value is None:
                 broken[name] = math.inf
@@ -187,7 +195,7 @@ class Search:
         """By how much each limit that is expected to be kept is broken with its margin, as a share of it; only those that are."""
         totals = self.exact(picks).totals
         doubtful: dict[str, float] = {}
-        for name, key, limit in limits(goal):
+        for name, key, limit in self.limits(goal):
             figure = totals.get(key)
             if figure is None or figure.value is None or figure.value > limit * (1 + 1e-9):
                 continue
@@ -219,10 +227,8 @@ class Search:
             return (math.inf, *picks)
         found = self.estimator.estimate(picks)
         broken = doubt = 0.0
-        for name, _, limit in limits(goal):
-            value = {"deadline": found.latency_s, "budget": found.cost_usd, "max-energy": found.energy_j}[
-                name
-            ]
+        for name, _, limit in self.limits(goal):
+            value = self.foreseen(found, name)
             broken += max(0.0, value / limit - 1.0)
             if value <= limit:
                 doubt += max(0.0, value * (1.0 + self.usual_margin(name, goal.confidence)) / limit - 1.0)

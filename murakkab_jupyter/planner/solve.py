@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,8 +10,7 @@ from typing import Any
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import InfeasibleError, UsageError
 from murakkab_jupyter.core.hosts import ClusterView, Share
-from murakkab_jupyter.planner.arrivals import EFFORT as ARRIVALS_EFFORT
-from murakkab_jupyter.planner.arrivals import Arrivals, Steady, cannot, steady_goal
+from murakkab_jupyter.planner.arrivals import Arrivals
 from murakkab_jupyter.planner.bound import EFFORT
 from murakkab_jupyter.planner.cards import gpus_of_hosts, held_gpus, unstated_note
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
@@ -26,6 +26,8 @@ from murakkab_jupyter.planner.proof import Proof, proven
 from murakkab_jupyter.planner.quality import Judge, product
 from murakkab_jupyter.planner.reasons import binding_of, infeasible, keeps, loses, notes_of, option_of
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search, limits
+from murakkab_jupyter.planner.steady import EFFORT as ARRIVALS_EFFORT
+from murakkab_jupyter.planner.steady import Steady, cannot
 from murakkab_jupyter.planner.trades import trades
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.goal import Goal
@@ -64,6 +66,7 @@ def prepare(
     cluster: ClusterView,
     evaluate: Evaluator,
     effort: int | None = None,
+    arriving: bool = False,
 ) -> Problem:
     """List the modes of every step and set up the search; raises `InfeasibleError` for a step nobody can do."""
     means = means_of(workflow, roots, library)
@@ -81,6 +84,7 @@ def prepare(
             work=expectation.steps[step.name].work,
             groups=groups_of(step, expectation),
             speed=speed,
+            arriving=arriving,
         )
         for step in workflow.steps
     }
@@ -161,6 +165,7 @@ def make_plan(
             cluster=cluster,
             evaluate=evaluate,
             effort=ARRIVALS_EFFORT if effort is None else effort,
+            arriving=bool(arrivals.variable),
         )
         return keeping_up(ready, goal, Steady(ready.search, arrivals, replay))
     problem = prepare(
@@ -206,11 +211,12 @@ def make_plan(
 
 def keeping_up(problem: Problem, goal: Goal, steady: Steady) -> Plan:
     """A plan for inputs that keep arriving; raises `InfeasibleError` with the largest rate where none keeps up."""
-    picks = steady.best(goal)
+    within = replace(goal, quality=goal.floor)
+    picks, proof = steady.proven(steady.best(goal), within)
     if steady.search.crowded(picks):
         raise too_few_gpus(problem.search.modes, problem.estimator.cluster)
     missed = steady.missed(picks, goal)
-    job = replace(goal, arrivals_per_s=None, budget_usd=None, max_energy_j=None)
+    job = replace(goal, arrivals_per_s=None, deadline_s=None, budget_usd=None, max_energy_j=None)
 
     def planned(some: Picks) -> Plan:
         made, rate = plan_of(problem, some, job), steady.rate(some)
@@ -222,21 +228,35 @@ def keeping_up(problem: Problem, goal: Goal, steady: Steady) -> Plan:
             made, goal=goal, steps=steps, regime="pipeline", rate=rate, reserves=reserves, notes=notes
         )
 
-    if missed is not None:
-        limit, nearest = missed
-        raise cannot(limit, steady.rate(nearest), goal, planned(nearest))
-    made = planned(picks)
-    doubt = steady.search.risk(picks, steady_goal(goal))
-    if "deadline" in doubt:
+    limit, nearest = missed or ("", picks)
+    made = planned(nearest)
+    rate = made.rate or steady.rate(nearest)
+    if limit or rate.grows:
+        most = math.inf if steady.least is None else steady.least.most_per_s()
+        raise cannot(limit or BEHIND, rate, goal, made, steady.sustained(nearest), most)
+    totals = steady.search.exact(picks).totals
+    described = problem.estimator.cluster.described
+    risks = [risk_note(totals, goal, name, limit, described=described) for name, _, limit in limits(goal)]
+    doubt = steady.search.risk(picks, within)
+    if "arrivals" in doubt:
         at_risk = (
             "The rate is at risk: this is the plan that keeps up most surely, and one run in "
             f"{1 / (1 - goal.confidence):.3g} or more may fall behind."
         )
-        made = replace(made, cautions=(at_risk, *made.cautions))
-    return made
+        risks.insert(0, at_risk)
+    made = replace(made, cautions=(*(one for one in risks if one), *made.cautions))
+    if proof is None:
+        return made
+    return replace(made, bound=proof.bound, gap=proof.gap, proof=proof.words)
 
 
-RATE_NOTE = "A run of this plan does the inputs at hand, once; that more keep arriving is only planned. Figures below are of the inputs at hand."
+BEHIND = "arrivals"
+"""The limit that is broken where a backlog grows."""
+
+RATE_NOTE = (
+    "Pipeline regime: the figures of arrivals come from the simulator, which lets values arrive over time on instances that are loaded. A run of "
+    "this plan does the inputs at hand, once; that more keep arriving is simulated. Figures below are of the inputs at hand."
+)
 
 
 def too_few_gpus(modes: Mapping[str, Sequence[Mode]], cluster: ClusterView) -> InfeasibleError:

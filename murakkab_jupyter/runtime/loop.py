@@ -42,6 +42,7 @@ from murakkab_jupyter.runtime.dispatch import Dispatcher
 from murakkab_jupyter.runtime.engines import Engines
 from murakkab_jupyter.runtime.items import Item, Ledger, State
 from murakkab_jupyter.runtime.messages import (
+    Arrived,
     BatchCrashed,
     BatchDone,
     Begin,
@@ -143,6 +144,8 @@ class RunLoop:
         self._strandings = 0
         self._stuck = ""
         self._bad_roots = 0
+        self._coming: dict[Ancestry, list[Item]] = {}
+        """Root items that have not arrived yet, and what waits for them."""
 
     # --- what others see --------------------------------------------------------------------------------------
 
@@ -183,6 +186,8 @@ class RunLoop:
                 return out
             case BatchDone():
                 self._done(message)
+            case Arrived():
+                self._ledger.ready += self._coming.pop(message.ancestry, ())
             case BatchCrashed():
                 self._crashed(message)
             case Recorded():
@@ -216,6 +221,7 @@ class RunLoop:
         self._desk.tell(RunStarted(0.0, self._run_id, dict(self._expected)))
         self._reserve.begin(message.workers)
         self._planned_cores = self._pool.cores
+        self._coming = {ancestry: [] for ancestry in message.coming}
         self._ledger.begin(message.roots, message.bad)
         self._bad_roots = len(message.bad)
         for (name, ancestry), error in sorted(message.bad.items()):
@@ -440,6 +446,9 @@ class RunLoop:
         for item in ledger.ready:
             if item.state is not State.READY:  # an earlier run had it
                 continue
+            if self._coming and (held := self._coming.get(item.node.ancestry[:1])) is not None:
+                held.append(item)
+                continue
             state = self._steps[item.step]
             if item.left_out:
                 self._desk.left_out(state, item)
@@ -504,7 +513,7 @@ class RunLoop:
             if self._pool.workers and not self._check():
                 return
         self._dispatcher.submit_all()
-        if not self._tasks and not self._recording:
+        if not self._tasks and not self._recording and not self._coming:
             self._strand()
         else:
             self._stranded = None

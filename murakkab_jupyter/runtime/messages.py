@@ -15,6 +15,7 @@ from murakkab_jupyter.core.hosts import WorkerView
 from murakkab_jupyter.planner.plan import Configuration
 
 __all__ = [
+    "Arrived",
     "Batch",
     "BatchCrashed",
     "BatchDone",
@@ -78,11 +79,23 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """The run begins. `roots`: for each variable its items; `bad`: root items that cannot be read, and why."""
+    """The run begins.
+
+    `roots`: for each variable its items; `bad`: root items that cannot be read, and why; `coming`: those that have not
+    arrived yet (`Arrived` says when they do): nothing is done for them before.
+    """
 
     roots: Mapping[str, tuple[Ancestry, ...]]
     workers: tuple[WorkerView, ...]
     bad: Mapping[tuple[str, Ancestry], str] = field(default_factory=dict)
+    coming: frozenset[Ancestry] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A root item that was still to come is there."""
+
+    ancestry: Ancestry
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +188,7 @@ class TimerFired:
 
 Message = (
     Begin
+    | Arrived
     | Restored
     | BatchDone
     | BatchCrashed

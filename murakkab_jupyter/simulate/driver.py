@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.events import Event, FilesBrought, RunStatus, Usage
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView, EngineView, Share, WorkerView
@@ -23,6 +24,7 @@ from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.runtime.loop import RunLoop
 from murakkab_jupyter.runtime.messages import (
+    Arrived,
     Batch,
     BatchDone,
     Begin,
@@ -105,8 +107,12 @@ class VirtualDriver:
         engines: Iterable[EngineView] = (),
         files: Files | None = None,
         links: Links | None = None,
+        arrive_s: Mapping[Ancestry, float] | None = None,
     ) -> None:
         self.loop = loop
+        self.arrive_s = dict(arrive_s or {})
+        self.ends_s: dict[Ancestry, float] = {}
+        """When the last call of each value that arrived was over."""
         self.files = files
         self.links = links
         self.configurations = {step.name: loop.configuration(step.name) for step in loop.workflow.steps}
@@ -127,12 +133,17 @@ class VirtualDriver:
         self.sums: dict[str, Sums] = {step.name: Sums() for step in loop.workflow.steps}
         self.finish: Finish | None = None
         self.engines = {view.name: view for view in engines}
-        self.ready = {view.name for view in self.engines.values() if view.warm}
+        # Where inputs keep arriving everything has long been loaded and started.
+        self.steady = bool(self.arrive_s)
+        self.met: set[InstanceId] = set()
+        self.ready = {view.name for view in self.engines.values() if view.warm or self.steady}
         self.waiting: list[Batch] = []
         self.free_s: dict[str, float] = {}
         """When each engine that holds GPUs has done what it was given."""
         for at_s, message in changes:
             self.later(at_s, message)
+        for ancestry, at_s in self.arrive_s.items():
+            self.later(at_s, Arrived(ancestry))
 
     def later(self, at_s: float, message: Message) -> None:
         heapq.heappush(self.clock, (at_s, next(self.order), message))
@@ -188,7 +199,7 @@ class VirtualDriver:
     def start(self, name: str) -> None:
         """An engine is wanted: it answers now, or once it is started, which the first step that calls it pays."""
         view = self.engines.get(name)
-        if view is None or view.warm:
+        if view is None or view.warm or self.steady:
             self.soon.append(EngineReady(name))
             return
         start_s, cpu = view.start.value or 0.0, view.start_cpu
@@ -230,6 +241,9 @@ class VirtualDriver:
         span = self.durations.beside(self.durations.call(step, len(batch.keys), work, speed), share)
         load = None
         took_s = span.seconds + self.durations.dispatch_s
+        if self.steady and batch.instance not in self.met:
+            self.met.add(batch.instance)
+            self.loaded.add(batch.instance)
         if batch.instance not in self.loaded:
             self.loaded.add(batch.instance)
             load = self.durations.beside(self.durations.load(step, speed), share)
@@ -296,6 +310,8 @@ class VirtualDriver:
             cpu.add(load)
         finish, step = self.measures.finish, batch.step
         outcomes = tuple(Outcome(key, finish(step, key)) for key in batch.keys)
+        if self.steady:
+            self.ends_s |= {key[:1]: self.now_s for key in batch.keys if key}
         usage = Usage(
             span.seconds,
             span.cpu_s,
@@ -370,6 +386,7 @@ def simulate(
     cluster: ClusterView,
     changes: Iterable[tuple[float, Message]] = (),
     reserve: Share | int | None = None,
+    arrive_s: Sequence[float] = (),
 ) -> Simulation:
     """Run the loop on a virtual clock.
 
@@ -385,6 +402,9 @@ def simulate(
         What happens on the way, as `(at_s, message)`: `WorkerLost`, `WorkerJoined`, `StopRequested`.
     reserve
         What the run may use: a share of the cluster, or so many cores of each host; all when None.
+    arrive_s
+        When each value of the workflow's list arrives (s), ascending; all are there from the start when empty. Queues then build on
+        instances that are loaded and engines that run already: it is a stretch of a steady state, not a run from its start.
     """
     measures = ItemMeasures(workflow, configurations, roots, library)
     durations = Durations(profiles, configurations)
@@ -397,8 +417,11 @@ def simulate(
     blind = not all(view.sees_files for view in (*cluster.workers, *joining))
     files = Files(workflow, roots) if blind else None
     links = Links(cluster) if files else None
-    driver = VirtualDriver(loop, measures, durations, cluster.workers, coming, cluster.engines, files, links)
-    driver.run(Begin(measures.roots, cluster.workers))
+    arriving = arrivals_of(workflow, measures, arrive_s)
+    driver = VirtualDriver(
+        loop, measures, durations, cluster.workers, coming, cluster.engines, files, links, arriving
+    )
+    driver.run(Begin(measures.roots, cluster.workers, coming=frozenset(arriving)))
     whole = Span()
     parts = []
     for sums in driver.sums.values():
@@ -424,7 +447,22 @@ def simulate(
         guessed=tuple(durations.guessed),
         reserved_core_s=reserved_core_s(driver.events, makespan_s),
         transfer=None if links is None else links.transfer,
+        delays_s=tuple(max(0.0, driver.ends_s.get(key, at_s) - at_s) for key, at_s in arriving.items()),
     )
+
+
+def arrivals_of(
+    workflow: Workflow, measures: ItemMeasures, arrive_s: Sequence[float]
+) -> dict[Ancestry, float]:
+    """When each value of the workflow's list arrives; raises `ValueError` where these are not as many as there are values."""
+    if not arrive_s:
+        return {}
+    lists = [variable.name for variable in workflow.variables if variable.level]
+    keys = [key for name in lists for key in measures.roots[name]]
+    if len(lists) != 1 or len(keys) != len(arrive_s):
+        msg = f"{len(arrive_s)} arrivals for {len(keys)} values of {len(lists)} lists."
+        raise ValueError(msg)
+    return dict(zip(keys, arrive_s, strict=True))
 
 
 def told(sums: Sums, whole: Span) -> SimulatedStep:

@@ -75,7 +75,9 @@ def evaluation(
             "cost": total(costs, "USD"),
             "quality": profiles.quality(configuration.agent, configuration.options),
         }
-    return Evaluation(steps, totals(simulation, steps, by_host, gpus, cluster), simulation.transfer)
+    return Evaluation(
+        steps, totals(simulation, steps, by_host, gpus, cluster), simulation.transfer, simulation.delays_s
+    )
 
 
 def beyond(energy: Figure, idle_j: float) -> Figure:

@@ -92,6 +92,8 @@ class Simulation:
         Files that were brought to hosts that do not see them; None where there were none.
     guessed
         Agents that no profile knows: a guess stands for their durations.
+    delays_s
+        Of values that arrive one by one: seconds from each one's arrival to the end of its last call, in their order.
     """
 
     steps: Mapping[str, SimulatedStep]
@@ -105,6 +107,7 @@ class Simulation:
     cpu_band: tuple[float, float] = (1.0, 1.0)
     reserved_core_s: Mapping[str, float] | None = None
     transfer: Transfer | None = None
+    delays_s: tuple[float, ...] = ()
 
     def timeline(self) -> dict[str, list[Call]]:
         """The calls of each worker, by start."""

@@ -55,7 +55,7 @@ class Goal:
         Limits on the whole run, None for none.
     arrivals_per_s
         Inputs keep arriving, so many a second on average, and the plan is to keep up with them; None for a job now. Limits on money and
-        energy are then an hour's.
+        energy are then an hour's, the deadline is for each value from its arrival to its end (95 % of them).
     confidence
         How surely these limits are to be kept: in so many of 1 runs, as far as figures are known; 0.5 goes by what is expected.
     """
@@ -103,9 +103,6 @@ class Goal:
         if self.arrivals_per_s is not None and not LEAST_PER_S <= self.arrivals_per_s <= MOST_PER_S:
             msg = f"--arrivals lies between {LEAST_PER_S:g} and {MOST_PER_S:g} a second, not {self.arrivals_per_s:g}."
             raise UsageError(msg, hint="Write, for example, --arrivals 2/min")
-        if self.arrivals_per_s is not None and self.deadline_s is not None:
-            msg = "--deadline is of a job now, and --arrivals of inputs that keep coming."
-            raise UsageError(msg, hint="Say one of them.")
 
     @property
     def floor(self) -> str | float | None:
@@ -141,7 +138,8 @@ class Goal:
         if self.floor is not None:
             words.append(f"quality {self.floor}")
         if self.deadline_s is not None:
-            words.append(f"deadline {self.deadline_s:g} s")
+            each = " for each value" if self.arrivals_per_s is not None else ""
+            words.append(f"deadline {self.deadline_s:g} s{each}")
         if self.budget_usd is not None:
             words.append(f"budget ${self.budget_usd:g}".replace("e-0", "e-"))
         if self.max_energy_j is not None:

@@ -8,11 +8,12 @@ import pytest
 from murakkab_jupyter.core.errors import InfeasibleError, UsageError
 from murakkab_jupyter.core.figure import Figure, per_time, unknown
 from murakkab_jupyter.core.hosts import HostPower
-from murakkab_jupyter.planner.arrivals import Arrivals, Steady
+from murakkab_jupyter.planner.arrivals import Arrivals
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.planner.rate import Rate
 from murakkab_jupyter.planner.solve import make_plan, prepare
+from murakkab_jupyter.planner.steady import Steady
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.options import goal_words, parse_goal_options
 from murakkab_jupyter.workflow.model import Variable
@@ -28,7 +29,8 @@ SURE = 0.5
 def plan_for(world, per_s, *objectives, **limits):
     replay = replay_of(world)
     arguments = world.arguments() | {
-        "evaluate": lambda configurations, reserve: replay(world.roots, configurations, reserve)
+        "evaluate": lambda configurations, reserve: replay(world.roots, configurations, reserve),
+        "effort": limits.pop("effort", None),
     }
     goal = Goal(objectives or ("cost",), limits.pop("quality", 0.0), arrivals_per_s=per_s,
                 confidence=limits.pop("confidence", SURE), **limits)  # fmt: skip
@@ -210,7 +212,7 @@ def test_a_limit_that_cannot_be_told_is_blamed_on_the_rate():
     steady = Steady(ready.search, arrivals, replay_of(world))
     goal = Goal(("cost",), 0.0, arrivals_per_s=0.5, confidence=SURE)
     slow = min(steady.search.all(), key=lambda some: some[-1])
-    steady.search.excess = lambda picks, within: {"deadline": 0.1} if picks == slow else {}
+    steady.search.excess = lambda picks, within: {"cost": 0.1} if picks == slow else {}
     limit, nearest = steady.missed(slow, goal)
     assert limit == "arrivals"
     assert nearest != slow
@@ -272,8 +274,6 @@ def test_what_cannot_arrive_is_refused():
     world = chain()
     with pytest.raises(UsageError, match="Arrivals cannot be planned here"):
         make_plan(world.workflow, Goal(("cost",), 0.0, arrivals_per_s=1.0), **world.arguments())
-    with pytest.raises(UsageError, match="--deadline is of a job now"):
-        Goal(("cost",), deadline_s=5.0, arrivals_per_s=1.0)
 
 
 def test_a_frontier_is_of_the_inputs_at_hand():
@@ -287,7 +287,7 @@ def test_the_plan_says_it_and_comes_back_from_json():
     assert plan.notes[0].startswith("Arrivals: 54/min (values of data)")
     assert "a is the slowest stage" in plan.notes[0]
     assert "An hour of it takes" in plan.notes[0]
-    assert "only planned" in plan.notes[1]
+    assert "come from the simulator" in plan.notes[1]
     assert plan.reserves.reason.startswith("of the plans tried with fewer cores the best would sustain 4")
     data = json.loads(json.dumps(plan.to_json()))
     assert data["rate"]["asked_per_s"] == 0.9
@@ -333,3 +333,121 @@ def test_an_absurd_rate_is_refused(text):
 def test_nonsense_is_no_rate(text):
     with pytest.raises(UsageError, match="--arrivals"):
         parse_goal_options([f"--arrivals={text}"])
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), 1e-12, 1e12])
+def test_a_goal_takes_no_absurd_rate(value):
+    with pytest.raises(UsageError, match="--arrivals"):
+        Goal(("cost",), arrivals_per_s=value)
+    with pytest.raises(UsageError, match="--arrivals"):
+        Goal(("cost",), arrivals_per_s=value, deadline_s=5.0)
+
+
+@pytest.mark.parametrize("text", ["0s", "-1s", "nan", "soon"])
+def test_a_deadline_for_each_value_is_as_sensible_as_any(text):
+    with pytest.raises(UsageError, match="--deadline"):
+        parse_goal_options(["--arrivals", "2/min", f"--deadline={text}"])
+
+
+def seen(plan, kind):
+    return next(one for one in plan.rate.streams if one.kind == kind)
+
+
+def test_both_streams_are_simulated_and_the_plan_says_so():
+    plan = plan_for(chain(), 0.6)
+    # Nobody waits on two instances when values come each 1.67 s; at random, some do.
+    assert seen(plan, "evenly").half.value == pytest.approx(1.5, rel=0.01)
+    assert seen(plan, "poisson").most.value > seen(plan, "evenly").most.value
+    words = plan.notes[0]
+    assert "evenly spaced, half of" in words
+    assert "as a Poisson stream (seed 1), half of" in words
+    assert "The backlog does not grow." in words
+    assert "J and $" in words.split("An hour of it takes")[1]
+    data = json.loads(json.dumps(plan.to_json()))
+    assert [one["kind"] for one in data["rate"]["streams"]] == ["evenly", "poisson"]
+    del data["rate"]["streams"]  # as an earlier version wrote it
+    assert Plan.from_json(data).rate.streams == ()
+
+
+def test_figures_of_an_hour_are_those_of_the_stream():
+    # A call takes as much for one as for eight: what is seen at a low rate is calls of one, not full batches.
+    agents = [Made("slow", "a", 0.0, call_s=1.0, max_cores=1, max_batch=8, load_s=0.0, parallel=0.0)]
+    world = world_of({"a": ["data"]}, agents, cluster=cluster_of(1, power=RENTED))
+    seldom, often = plan_for(world, 0.02, "energy"), plan_for(world, 4.0, "energy")
+    each = [
+        (one.rate.energy.value - 8.0 * 3600) / 4.0 / 3600 / rate
+        for one, rate in ((seldom, 0.02), (often, 4.0))
+    ]
+    assert each[0] == pytest.approx(1.0, rel=0.05)
+    assert 1 / 8 <= each[1] < 0.5
+
+
+def test_a_deadline_is_for_each_value():
+    world = chain(agents=[
+        Made("slow", "a", 1.0, max_cores=4, load_s=0.0), Made("quick", "b", 0.5, max_cores=4, load_s=0.0)
+    ])  # fmt: skip
+    free, hurried = plan_for(world, 0.3), plan_for(world, 0.3, deadline_s=2.0)
+    assert seen(free, "poisson").most.value > 2.0 >= seen(hurried, "poisson").most.value
+    assert hurried.reserves.cores > free.reserves.cores
+    assert "for each value" in str(hurried.goal)
+    with pytest.raises(InfeasibleError, match=r"has 95% of the values done within 0\.2 s") as caught:
+        plan_for(world, 0.3, deadline_s=0.2)
+    assert caught.value.binding == "deadline"
+    words = str(caught.value.hint).removeprefix("Say ").split(":")[0].split()
+    goal, _ = parse_goal_options(words)
+    assert plan_for(world, 0.3, deadline_s=goal.deadline_s).rate is not None
+
+
+def test_a_deadline_that_is_only_just_kept_is_at_risk():
+    world = chain()
+    most = seen(plan_for(world, 0.3, "latency"), "poisson").most.value
+    plan = plan_for(world, 0.3, deadline_s=1.01 * most, confidence=0.9)
+    assert any(one.startswith("The deadline is at risk") for one in plan.cautions)
+
+
+def test_latency_is_the_time_of_a_value():
+    world = chain(agents=[
+        Made("slow", "a", 1.0, max_cores=4, load_s=0.0), Made("quick", "b", 0.5, max_cores=4, load_s=0.0)
+    ])  # fmt: skip
+    cheap, soon = plan_for(world, 0.3, "cost"), plan_for(world, 0.3, "latency")
+    assert seen(soon, "poisson").most.value < seen(cheap, "poisson").most.value
+    assert soon.rate.cost.value > cheap.rate.cost.value
+
+
+def test_a_backlog_that_grows_is_told():
+    with pytest.raises(
+        InfeasibleError, match=r"its backlog grows by 3\.\d+/s at the rate that was asked for"
+    ) as caught:
+        plan_for(chain(), 9.0)
+    assert caught.value.nearest.rate.grows
+    assert "The backlog grows by" in caught.value.nearest.notes[0]
+    # 1.5 core-seconds a value on 8 cores, whatever is planned.
+    assert "No plan can sustain more than 5.33/s." in str(caught.value)
+
+
+def test_the_largest_rate_that_is_named_does_not_grow():
+    for seed in (2, 4, 9):
+        world = random_world(seed)
+        with pytest.raises(InfeasibleError) as caught:
+            plan_for(world, 1e5)
+        most = caught.value.nearest
+        goal, _ = parse_goal_options(str(caught.value.hint).removeprefix("Say ").split(" or less")[0].split())
+        replay = replay_of(world)
+        arrivals = Arrivals.of(world.workflow, world.roots, world.library, world.cluster, goal.arrivals_per_s)
+        configurations = {name: step.configuration for name, step in most.steps.items()}
+        assert not arrivals.stream("evenly", replay, configurations, most.reserves.share).grows_per_s, seed
+
+
+def test_what_is_made_from_all_that_arrives_is_refused():
+    world = world_of({"a": ["data"], "b": ["a"]}, [Made("x", "a", 1.0), Made("y", "b", 1.0)])
+    steps = list(world.workflow.steps)
+    steps[1] = replace(steps[1], at=(), inputs=tuple(replace(one, how="gather") for one in steps[1].inputs))
+    world.workflow = replace(world.workflow, steps=tuple(steps))
+    with pytest.raises(UsageError, match="b is made from all of data, which keep arriving"):
+        plan_for(world, 1.0)
+
+
+def test_no_call_waits_for_all_values_of_the_list():
+    agents = [Made("wide", "a", 0.1, max_cores=1, load_s=0.0, siblings=True)]
+    plan = plan_for(world_of({"a": ["data"]}, agents, cluster=cluster_of(2, power=RENTED)), 0.5)
+    assert not plan.steps["a"].configuration.siblings

@@ -99,7 +99,10 @@ def replay_of(world: Any, asked: list[int] | None = None) -> Replay:
     """What the simulator says of other values than a world's own; how many there were each time is added to `asked`."""
 
     def replay(
-        roots: Mapping[str, Sequence[Any]], configurations: Mapping[str, Configuration], reserve: Share
+        roots: Mapping[str, Sequence[Any]],
+        configurations: Mapping[str, Configuration],
+        reserve: Share,
+        arrive_s: Sequence[float] = (),
     ) -> Evaluation:
         if asked is not None:
             asked.append(len(roots["data"]))
@@ -111,6 +114,7 @@ def replay_of(world: Any, asked: list[int] | None = None) -> Replay:
             profiles=world.profiles,
             cluster=world.cluster,
             reserve=reserve,
+            arrive_s=arrive_s,
         )
         assert made.status == "done", made.message
         return evaluation(made, world.workflow, configurations, world.profiles, world.cluster)

@@ -43,7 +43,7 @@ GOAL_OPTIONS: Mapping[str, tuple[str, str]] = {
     "max-energy": ("ENERGY", "most energy for the whole run: 500J, 2kJ, 1Wh"),
     "arrivals": (
         "RATE",
-        "inputs keep arriving: 2/min, 0.5/s, 100/h; plans what keeps up with them, budget and energy are an hour's",
+        "inputs keep arriving: 2/min, 0.5/s, 100/h; budget and energy are then an hour's, a deadline each value's",
     ),
     "confidence": (
         "SHARE",
