@@ -173,7 +173,7 @@ class Workbench:
             declaration = replace(declaration, workflow=replace(declaration.workflow, goal=goal))
         plan = one.session.plan(declaration)
         said = one.session.known(declaration, plan) if self.reuses and not fresh else ""
-        one.plan = replace(plan, notes=(said, *plan.notes)) if said else plan
+        one.plan = replace(plan, cautions=(*plan.cautions, said)) if said else plan
         one.declaration = declaration
         return one.plan
 

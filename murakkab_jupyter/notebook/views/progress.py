@@ -43,6 +43,8 @@ class StepMoment:
     expected: float = 0.0
     busy: bool = False
     """Whether a batch of it is under way."""
+    reused: int = 0
+    """Of those that are done, how many an earlier run had made."""
 
     @property
     def ended(self) -> int:
@@ -158,6 +160,8 @@ def count_words(step: StepMoment) -> str:
         words = f"{step.ended} of about {max(step.ended, round(step.expected))}"
     else:
         words = f"{step.ended}"
+    if step.reused:
+        words += f", {step.reused} from an earlier run"
     if step.failed:
         words += f", {step.failed} failed"
     if step.skipped:

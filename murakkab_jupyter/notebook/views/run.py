@@ -155,6 +155,7 @@ def plan_words(state: RunState) -> str:
 
 def spent_rows(state: RunState, actual: Mapping[str, Figure]) -> list[dict[str, Any]]:
     """What was used so far beside what the plan said for the whole run, and how each figure was got."""
+    nothing = "none yet" if state.status == "running" else "none"
     rows = []
     for key, title in SPENT:
         used = actual.get(key)
@@ -162,7 +163,7 @@ def spent_rows(state: RunState, actual: Mapping[str, Figure]) -> list[dict[str, 
         rows.append(
             {
                 "what": title,
-                "used": "none yet" if used is not None and used.value == 0 else figure_text(used),
+                "used": nothing if used is not None and used.value == 0 else figure_text(used),
                 "plan": band(planned),
                 "how": how(key, used),
             }

@@ -35,10 +35,10 @@ __all__ = ["RunState"]
 class Counts:
     """What the events say of one step's items."""
 
-    __slots__ = ("began_s", "children", "done", "ended", "failed", "skipped")
+    __slots__ = ("began_s", "children", "done", "ended", "failed", "reused", "skipped")
 
     def __init__(self) -> None:
-        self.done = self.failed = self.skipped = 0
+        self.done = self.failed = self.reused = self.skipped = 0
         self.children = 0  # of what it opens, so far
         self.began_s: float | None = None
         self.ended = False
@@ -111,6 +111,7 @@ class RunState:
             case BatchEnded():
                 if (counts := self._counts.get(event.step)) is not None:
                     counts.done += event.done
+                    counts.reused += event.reused
                 if (calls := self._calls.get(event.step)) is not None:
                     calls.end(event, self._started.pop(event.task, None))
             case EngineUsed():
@@ -161,6 +162,7 @@ class RunState:
                 self._total(step, counts),
                 self.expected.get(step.name, 0.0),
                 step.name in busy,
+                counts.reused,
             )
             for step in self.workflow.steps
             for counts in (self._counts[step.name],)
@@ -204,7 +206,8 @@ class RunState:
         step = self.workflow.step(name)
         counts = self._counts[name]
         total = self._total(step, counts)
-        return StepMoment(counts.done, counts.failed, counts.skipped, total, self.expected.get(name, 0.0))
+        expected = self.expected.get(name, 0.0)
+        return StepMoment(counts.done, counts.failed, counts.skipped, total, expected, reused=counts.reused)
 
     def moment(self) -> Moment:
         """How far the run is, for a line of a terminal."""
