@@ -65,6 +65,19 @@ def test_what_an_earlier_part_of_the_run_made_counts_as_done():
     assert state.steps()["transcript"].done == 3
 
 
+def test_what_earlier_runs_made_is_told_beside_the_step():
+    state = samples.run_state(
+        [
+            RunStarted(0, "ab", {"transcript": 5}),
+            BatchEnded(1, "transcript", 1, "w", 5, 0, 3, None),
+            StepEnded(1, "transcript", 5, 0, 0),
+        ]
+    )
+    assert step_of(run_sheet(state), "transcript")["count"] == "5 of 5, 3 from an earlier run"
+    state.end("done", "")
+    assert "3 from an earlier run" in run_view(state).text
+
+
 def test_the_end_of_a_step_overrules_what_was_counted():
     state = samples.run_state([ItemsRestored(0, "transcript", 3), StepEnded(1, "transcript", 5, 0, 0)])
     assert state.steps()["transcript"].total == 5
