@@ -408,3 +408,9 @@ def test_a_slip_of_the_pen_in_a_sentence_is_named(bound):
     with pytest.raises(LanguageError, match="Did you mean classify\\?") as caught:
         bound("kind <- clasify {texts} into {labels}", texts=["One."], labels="a, b")
     assert "kind <- clasify {texts} into {labels} @classification" in str(caught.value)
+
+
+@pytest.mark.parametrize("stated", [5, 1.5, True])
+def test_labels_that_are_a_number_are_refused_with_what_to_write(bound, stated):
+    with pytest.raises(LanguageError, match="one text, or a dict"):
+        bound("kind <- classify {letters} into {labels}", letters=["Dear all."], labels=stated)

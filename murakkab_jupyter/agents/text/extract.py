@@ -46,6 +46,8 @@ FORMS: Mapping[str, re.Pattern[str]] = {
     "integer": re.compile(r"(?<![\w.,-])-?\d[\d,]*(?![\w-]|\.\d)"),
 }
 AFTER = r"\s*(?:\([^)]*\)\s*)?(?::|=|\bis\b|\bare\b|\bwas\b|#|\bno\.?|–|-)\s*"
+MOST_LABEL_WORDS = 3
+"""Of a meaning that may be what a line is labelled with."""
 CODES = frozenset({"number", "no", "nr", "id", "code", "reference", "ref"})
 CODE = r"\s*(?:#\s*)?((?=[\w/.-]*\d)[\w/.-]*\w)"
 """What follows the name of a field that is a code: at least one digit is in it."""
@@ -101,7 +103,7 @@ def found(field: Field, text: str) -> str | bool | None:
         code = re.search(rf"\b{label_of(field)}{CODE}", text, re.IGNORECASE)
         if code is not None:
             return code[1]
-    labelled = re.search(rf"\b{label_of(field)}{AFTER}", text, re.IGNORECASE)
+    labelled = re.search(rf"\b{label_of(field)}{AFTER}", text, re.IGNORECASE) or called(field, text)
     if labelled is not None:
         rest = text[labelled.end() :]
         if form is not None:
@@ -115,6 +117,18 @@ def found(field: Field, text: str) -> str | bool | None:
     if field.type == "boolean" or form is None:
         return None
     return nearest(field, form, text)
+
+
+def called(field: Field, text: str) -> re.Match[str] | None:
+    """A line that begins with what a field's meaning says that it is called: "From", or "who sends it (From)"."""
+    names = re.findall(r"[(\"“]([^()\"“”]+)[)\"”]", field.meaning)
+    names += [field.meaning] if 0 < len(field.meaning.split()) <= MOST_LABEL_WORDS else []
+    hits = (
+        re.search(rf"^\W*{re.escape(name.strip())}\s*[:=]\s*", text, re.IGNORECASE | re.MULTILINE)
+        for name in names
+        if name.strip()
+    )
+    return next((hit for hit in hits if hit is not None), None)
 
 
 def nearest(field: Field, form: re.Pattern[str], text: str) -> str | None:

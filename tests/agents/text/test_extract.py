@@ -133,6 +133,12 @@ def test_a_code_stands_right_after_its_name(text, value):
     assert made["invoice_number"] == value
 
 
+def test_a_meaning_says_what_a_line_may_be_labelled_with():
+    text = "From: Brandt & Sons\nFor: rope\nDue date: 3 April 2026\nThe total is 12 EUR for from what.\n"
+    fields = {"supplier": "who sends it (From)", "what": "For", "buyer": "who gets it (To)"}
+    assert extracted(fields, text) == {"supplier": "Brandt & Sons", "what": "rope", "buyer": None}
+
+
 def test_what_does_not_stand_there_is_none_and_not_invented():
     assert extracted("vat number, signed by, discount: number") == {
         "vat_number": None,
