@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Engines against a real vLLM on a CPU, from nothing: a venv for vLLM alone, its model unpacked once, then the tests
 # and the notebook that need it. Took 13 minutes on two cores that were busy with other things, where vLLM needs two to
-# four minutes for a start and is started four times; about a minute each on idle ones. 3.5 GB of memory, 2.5 GB of disk.
+# four minutes for a start and was started four times; about a minute each on idle ones. It is started five times now. 3.5 GB of memory, 2.5 GB of disk.
 #
 # Needs x86-64, Python 3.11 for vLLM (MURAKKAB_VLLM_BASE_PYTHON names it; `python3.11` by default), and the venv that
 # tests/all.sh made (MURAKKAB_TEST_VENV; `.venv-test` by default; it is made here when it is not there).
