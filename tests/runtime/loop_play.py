@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from murakkab_jupyter.core.ancestry import Ancestry, child
+from murakkab_jupyter.core.ancestry import ROOT, Ancestry, child
 from murakkab_jupyter.core.events import Event
 from murakkab_jupyter.core.hosts import WorkerView
 from murakkab_jupyter.planner.plan import Configuration
@@ -271,3 +271,34 @@ def expected_items(
                 child(key, one.name, n) for key in items[one.name] for n in range(children(one.name, key))
             ]
     return items
+
+
+VIDEOS = {"videos": many("videos", 2), "question": (ROOT,)}
+
+
+def playing(workflow, do=None, roots=None, *, workers=None, bad=None, seed=None, **configurations):
+    loop = RunLoop(workflow, configure(workflow, **configurations))
+    play = Play(loop, do or all_good(workflow), workers or [worker()], seed=seed)
+    play.begin(roots or VIDEOS, bad=bad or {})
+    return play
+
+
+def one_step(roots=6, **configuration):
+    """A step of some items that begins at once."""
+    workflow = flow({"videos": True}, step("a", "videos", ("videos", "same")))
+    loop = RunLoop(workflow, {"a": Configuration("agent", **configuration)})
+    return Play(loop, all_good(workflow), [worker()]), {"videos": many("videos", roots)}
+
+
+def failing(workflow, *lost, children=lambda name, key: 3):
+    """Everything is done but the named `(step, ancestry)`."""
+    good = all_good(workflow, children)
+
+    def do(name, key):
+        return Outcome(key, error="no") if (name, key) in lost else good(name, key)
+
+    return do
+
+
+def of(decisions, kind):
+    return [decision for decision in decisions if isinstance(decision, kind)]
