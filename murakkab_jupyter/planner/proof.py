@@ -10,9 +10,10 @@ from murakkab_jupyter.planner.bound import EFFORT, Bound, attempt, prove
 from murakkab_jupyter.planner.estimate import Estimator
 from murakkab_jupyter.planner.modes import Mode
 from murakkab_jupyter.planner.plan import Regime
-from murakkab_jupyter.planner.pose import TooMany, parts, pose
+from murakkab_jupyter.planner.pose import parts, pose
 from murakkab_jupyter.planner.reasons import UNITS, amount
 from murakkab_jupyter.planner.rich import RichProblem
+from murakkab_jupyter.planner.scenarios import TooMany
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search
 from murakkab_jupyter.planner.unlike import cases
 from murakkab_jupyter.workflow.goal import Goal
