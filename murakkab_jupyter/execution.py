@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved, Event, Notice, RunStatus
-from murakkab_jupyter.core.hosts import HostPower
+from murakkab_jupyter.core.hosts import Gpu, HostPower, WorkerView
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
+from murakkab_jupyter.core.media import find_media
 from murakkab_jupyter.energy.meter import best_meter
+from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.runtime.journal import Journal
+from murakkab_jupyter.runtime.known import Known, known_beforehand
 from murakkab_jupyter.runtime.loop import RunLoop
-from murakkab_jupyter.runtime.messages import Begin, Restored
+from murakkab_jupyter.runtime.messages import Begin, Outcome, Restored
 from murakkab_jupyter.runtime.observe import Observing
+from murakkab_jupyter.runtime.values import ValueStore
+from murakkab_jupyter.simulate.weights import step_memory, step_seconds
 from murakkab_jupyter.workflow.declaration import Declaration
 
 if TYPE_CHECKING:
     from murakkab_jupyter.cluster.connect import Cluster
     from murakkab_jupyter.cluster.engines.roster import Roster
 
-__all__ = ["Execution"]
+__all__ = ["Execution", "made_before"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,47 @@ class Execution:
     library: Library
     profiles: ProfileBook
     reuse: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        run_id: str,
+        declaration: Declaration,
+        plan: Plan,
+        finished: Iterable[tuple[str, Ancestry, Any]],
+        *,
+        cluster: Cluster,
+        engines: Roster,
+        journal: Journal,
+        library: Library,
+        profiles: ProfileBook,
+        reuse: bool = True,
+    ) -> Execution:
+        """A run of a plan that is about to begin, or goes on from what is `finished`: `(step, ancestry, value)`, step by step."""
+        workflow = declaration.workflow
+        configurations = {name: step.configuration for name, step in plan.steps.items()}
+        store = stored(declaration, library)
+        restored = []
+        for name, together in itertools.groupby(finished, key=lambda one: one[0]):
+            outcomes = []
+            for _, ancestry, value in together:
+                store.put(name, ancestry, value)
+                outcomes.append(Outcome(ancestry, len(value) if workflow.step(name).opens else None))
+            restored.append(Restored(name, tuple(outcomes)))
+        loop = RunLoop(
+            workflow,
+            configurations,
+            expected={name: step.items for name, step in plan.steps.items()},
+            run_id=run_id,
+            reserve=None if plan.reserves is None else plan.reserves.share,
+            seconds=step_seconds(
+                workflow, configurations, roots=declaration.readable(), library=library, profiles=profiles
+            ),
+            hosts={one.name: one.host for one in engines.views() if one.host},
+            memory=step_memory(configurations, library=library, profiles=profiles),
+        )
+        run = Run(run_id, workflow, plan, cluster.view(), loop, store)
+        return cls(run, loop, declaration, restored, cluster, engines, journal, library, profiles, reuse)
 
     def carry_out(self) -> None:
         """Drive the run to its end, with its meter and its bill, and write down how it ended.
@@ -154,6 +201,34 @@ class Execution:
         cluster = self.cluster
         workers = None if cluster.local else lambda: cluster.seen().workers
         return Observing(kept, self.library, self.profiles, workers)
+
+
+def stored(declaration: Declaration, library: Library) -> ValueStore:
+    """The values of a declaration's variables that can be read."""
+    store = ValueStore(declaration.workflow, library)
+    for name, ancestry, value in declaration.items():
+        if (name, ancestry) not in declaration.roots.bad:
+            store.put(name, ancestry, value)
+    return store
+
+
+def made_before(declaration: Declaration, plan: Plan, journal: Journal, library: Library) -> Known:
+    """What of a plan earlier runs have made already; raises `JournalError` where the journal cannot be read."""
+    configurations = {name: step.configuration for name, step in plan.steps.items()}
+    roots: dict[str, list[Ancestry]] = {name: [] for name in declaration.roots.values}
+    for name, ancestry, _ in declaration.items():
+        if (name, ancestry) not in declaration.roots.bad:
+            roots[name].append(ancestry)
+    # Nothing is called, so where does not matter: one worker that has room for every call.
+    most = max(one.gpus for one in configurations.values())
+    cores = max(max(one.cores, one.held_cores) for one in configurations.values())
+    anywhere = WorkerView("", "", max(1, cores), 0, tuple(Gpu(n, "", 0) for n in range(most)))
+    return known_beforehand(
+        RunLoop(declaration.workflow, configurations),
+        Begin({name: tuple(keys) for name, keys in roots.items()}, (anywhere,)),
+        stored(declaration, library),
+        journal.recorder("", library=library, media=find_media(declaration.readable())),
+    )
 
 
 def beginning(run: Run, declaration: Declaration) -> Begin:

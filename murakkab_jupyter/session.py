@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,10 +15,10 @@ from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import JournalError, LanguageError, UsageError
 from murakkab_jupyter.core.events import Event
-from murakkab_jupyter.core.hosts import ClusterView, Gpu, Share, WorkerView
+from murakkab_jupyter.core.hosts import ClusterView, Share
 from murakkab_jupyter.core.kinds import Video
 from murakkab_jupyter.core.media import find_media
-from murakkab_jupyter.execution import Execution
+from murakkab_jupyter.execution import Execution, made_before
 from murakkab_jupyter.planner.beforehand import with_fetches, with_keys, with_starts
 from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
@@ -36,13 +35,8 @@ from murakkab_jupyter.profiles.hardware import beyond_host, host_cores, local_wo
 from murakkab_jupyter.profiles.offers import Offers, offers
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.runtime.journal import Journal, default_path
-from murakkab_jupyter.runtime.known import known_beforehand
-from murakkab_jupyter.runtime.loop import RunLoop
-from murakkab_jupyter.runtime.messages import Begin, Outcome, Restored
-from murakkab_jupyter.runtime.values import ValueStore
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
-from murakkab_jupyter.simulate.weights import step_memory, step_seconds
 from murakkab_jupyter.workflow.declaration import Declaration, saved_values
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.inputs import gather
@@ -356,25 +350,8 @@ class Session:
         path = default_path() if self._journal_path is None else Path(self._journal_path).expanduser()
         if self._described is not None or not path.exists():
             return ""
-        configurations = {name: step.configuration for name, step in plan.steps.items()}
-        store = ValueStore(declaration.workflow, self.library)
-        roots: dict[str, list[Ancestry]] = {name: [] for name in declaration.roots.values}
-        for name, ancestry, value in declaration.items():
-            if (name, ancestry) not in declaration.roots.bad:
-                store.put(name, ancestry, value)
-                roots[name].append(ancestry)
-        # Nothing is called, so where does not matter: one worker that has room for every call.
-        most = max(one.gpus for one in configurations.values())
-        cores = max(max(one.cores, one.held_cores) for one in configurations.values())
-        anywhere = WorkerView("", "", max(1, cores), 0, tuple(Gpu(n, "", 0) for n in range(most)))
-        begin = Begin({name: tuple(keys) for name, keys in roots.items()}, (anywhere,))
         try:
-            recorder = self.journal.recorder(
-                "", library=self.library, media=find_media(declaration.readable())
-            )
-            return str(
-                known_beforehand(RunLoop(declaration.workflow, configurations), begin, store, recorder)
-            )
+            return str(made_before(declaration, plan, self.journal, self.library))
         except JournalError:
             return ""  # said when something is to be kept
 
@@ -581,55 +558,22 @@ class Session:
         on_event: Callable[[Event], None] | None,
         reuse: bool = True,
     ) -> Run:
-        workflow = declaration.workflow
-        store = ValueStore(workflow, self.library)
-        for name, ancestry, value in declaration.items():
-            if (name, ancestry) not in declaration.roots.bad:
-                store.put(name, ancestry, value)
-        restored = []
-        for name, together in itertools.groupby(finished, key=lambda one: one[0]):
-            outcomes = []
-            for _, ancestry, value in together:
-                store.put(name, ancestry, value)
-                outcomes.append(Outcome(ancestry, len(value) if workflow.step(name).opens else None))
-            restored.append(Restored(name, tuple(outcomes)))
-        loop = RunLoop(
-            workflow,
-            {name: step.configuration for name, step in plan.steps.items()},
-            expected={name: step.items for name, step in plan.steps.items()},
-            run_id=run_id,
-            reserve=None if plan.reserves is None else plan.reserves.share,
-            seconds=step_seconds(
-                workflow,
-                {name: step.configuration for name, step in plan.steps.items()},
-                roots=declaration.readable(),
-                library=self.library,
-                profiles=self.profiles,
-            ),
-            hosts={one.name: one.host for one in self.engines.views() if one.host},
-            memory=step_memory(
-                {name: step.configuration for name, step in plan.steps.items()},
-                library=self.library,
-                profiles=self.profiles,
-            ),
+        execution = Execution.of(
+            run_id,
+            declaration,
+            plan,
+            finished,
+            cluster=cluster,
+            engines=self.engines,
+            journal=self.journal,
+            library=self.library,
+            profiles=self.profiles,
+            reuse=reuse,
         )
-        run = Run(run_id, workflow, plan, cluster.view(), loop, store)
+        run = execution.run
         if on_event is not None:
             run.listen(on_event)
         self.runs[run_id] = run
-
-        execution = Execution(
-            run,
-            loop,
-            declaration,
-            restored,
-            cluster,
-            self.engines,
-            self.journal,
-            self.library,
-            self.profiles,
-            reuse,
-        )
         if background:
             threading.Thread(target=execution.carry_out, name=f"murakkab-run-{run_id}", daemon=True).start()
             return run
