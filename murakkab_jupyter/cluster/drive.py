@@ -96,31 +96,6 @@ class Made:
     usage: Usage | None
 
 
-def added(before: Usage | None, usage: Usage) -> Usage:
-    """What several rounds of one batch used together."""
-    if before is None:
-        return usage
-
-    def both(one: float | None, other: float | None) -> Any:
-        return other if one is None else one if other is None else one + other
-
-    return replace(
-        usage,
-        seconds=before.seconds + usage.seconds,
-        cpu_s=before.cpu_s + usage.cpu_s,
-        load_s=before.load_s + usage.load_s,
-        load_cpu_s=before.load_cpu_s + usage.load_cpu_s,
-        fetch_s=before.fetch_s + usage.fetch_s,
-        fetch_cpu_s=before.fetch_cpu_s + usage.fetch_cpu_s,
-        memory_bytes=max(before.memory_bytes, usage.memory_bytes),
-        tokens_in=both(before.tokens_in, usage.tokens_in),
-        tokens_out=both(before.tokens_out, usage.tokens_out),
-        tokens_cached=both(before.tokens_cached, usage.tokens_cached),
-        tokens_wasted=both(before.tokens_wasted, usage.tokens_wasted),
-        energy_j=both(before.energy_j, usage.energy_j),
-    )
-
-
 class Drive:
     """See `DaskDriver.drive`."""
 
@@ -400,7 +375,7 @@ class Drive:
         made, reply = self.made[flight.batch.task], landed.reply
         left = [one for one in flight.inputs if one.ancestry not in landed.bad]
         if reply is not None and reply.usage is not None:
-            made.usage = added(made.usage, reply.usage)
+            made.usage = reply.usage.after(made.usage)
         if reply is not None and reply.ending == "returned":
             for inputs, value in zip(left, cloudpickle.loads(reply.values), strict=True):
                 made.items[inputs.ancestry] = (inputs, value)
@@ -446,7 +421,7 @@ class Drive:
         usage = reply.usage if reply is not None else None
         if usage is not None:
             usage = replace(usage, work=self._work(flight, called), worker=flight.batch.instance.worker)
-            made.usage = usage = added(made.usage, usage)
+            made.usage = usage = usage.after(made.usage)
             if engine := flight.batch.configuration.engine:
                 self.engine_of[flight.batch.step] = engine
                 count = (usage.tokens_in or 0) + (usage.tokens_out or 0)

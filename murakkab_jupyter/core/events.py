@@ -7,7 +7,7 @@ One event for a batch, never one for an item.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from murakkab_jupyter.core.ancestry import Ancestry, ancestry_from_json, ancestry_to_json
@@ -80,6 +80,30 @@ class Usage:
     worker: str = ""
     fetch_s: float = 0.0
     fetch_cpu_s: float = 0.0
+
+    def after(self, before: Usage | None) -> Usage:
+        """What several rounds of one batch used together: this one and those before it."""
+        if before is None:
+            return self
+
+        def both(one: float | None, other: float | None) -> Any:
+            return other if one is None else one if other is None else one + other
+
+        return replace(
+            self,
+            seconds=before.seconds + self.seconds,
+            cpu_s=before.cpu_s + self.cpu_s,
+            load_s=before.load_s + self.load_s,
+            load_cpu_s=before.load_cpu_s + self.load_cpu_s,
+            fetch_s=before.fetch_s + self.fetch_s,
+            fetch_cpu_s=before.fetch_cpu_s + self.fetch_cpu_s,
+            memory_bytes=max(before.memory_bytes, self.memory_bytes),
+            tokens_in=both(before.tokens_in, self.tokens_in),
+            tokens_out=both(before.tokens_out, self.tokens_out),
+            tokens_cached=both(before.tokens_cached, self.tokens_cached),
+            tokens_wasted=both(before.tokens_wasted, self.tokens_wasted),
+            energy_j=both(before.energy_j, self.energy_j),
+        )
 
 
 @dataclass(frozen=True, slots=True)

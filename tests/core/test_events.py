@@ -107,3 +107,12 @@ def test_json_that_is_no_event_is_refused(data: Any) -> None:
 
 def test_what_a_later_version_adds_to_an_event_is_passed_over() -> None:
     assert event_from_json({"event": "Notice", "at_s": 1.0, "message": "m", "new": 1}) == Notice(1.0, "m")
+
+
+def test_rounds_of_one_batch_add_up_and_what_was_never_counted_stays_unknown():
+    first = Usage(1.0, 0.5, load_s=2.0, memory_bytes=30, tokens_in=7, work=3.0, worker="a")
+    both = Usage(2.0, 0.25, memory_bytes=20, tokens_in=1, tokens_out=4, work=5.0, worker="b").after(first)
+    assert (both.seconds, both.cpu_s, both.load_s, both.memory_bytes) == (3.0, 0.75, 2.0, 30)
+    assert (both.tokens_in, both.tokens_out, both.tokens_cached, both.energy_j) == (8, 4, None, None)
+    assert (both.work, both.worker) == (5.0, "b")
+    assert first.after(None) is first
