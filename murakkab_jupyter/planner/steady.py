@@ -22,11 +22,12 @@ from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.modes import Load
 from murakkab_jupyter.planner.pipeline import Replay, stages
 from murakkab_jupyter.planner.plan import Configuration, Plan
-from murakkab_jupyter.planner.pose import TooMany, pose
+from murakkab_jupyter.planner.pose import pose
 from murakkab_jupyter.planner.proof import NONE, Proof, better_of, partly_known
 from murakkab_jupyter.planner.rate import Rate
 from murakkab_jupyter.planner.reasons import UNITS, amount
 from murakkab_jupyter.planner.rich import RichProblem
+from murakkab_jupyter.planner.scenarios import TooMany
 from murakkab_jupyter.planner.search import Picks, Search, limits
 from murakkab_jupyter.planner.throughput import Throughput
 from murakkab_jupyter.workflow.goal import Goal, Objective
