@@ -363,6 +363,14 @@ def test_a_second_mistake_over_what_nobody_offers_is_refused_by_its_name(library
     assert "transcript, summary" in caught.value.hint
 
 
+def test_a_model_that_speaks_no_json_is_refused_in_words_for_people(library):
+    with pytest.raises(UsageError, match="no JSON object") as caught:
+        ask("Sum up the calls.", FakeChat("I would.", ""), library=library, values=CALLS)
+    assert "Reply" not in caught.value.hint
+    assert "Another model" in caught.value.hint
+    assert "without --writer" in caught.value.hint
+
+
 def test_where_it_is_not_understood_without_the_model_either_both_reasons_are_said(library):
     with pytest.raises(UsageError, match="cannot take calls") as caught:
         ask("Xyzzy plugh.", FakeChat(SEES, SEES), library=library, values=CALLS)

@@ -201,7 +201,8 @@ def refused(
         msg, hint = f"{error.message} So says the model, also when asked again.", error.hint
     else:
         msg = f"The model's steps do not fit together, also after it was told why: {wrong.message}"
-        hint = wrong.hint
+        # What a port takes is for people too; other hints tell the model how to reply.
+        hint = wrong.hint if " takes " in (wrong.hint or "") else "Another model may do better."
     try:
         text = decompose(description, library=library, values=values).text
     except UsageError as error:
