@@ -55,6 +55,8 @@ FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px
 STYLE = (
     "<style>"
     ".murakkab.murakkab{container-type:inline-size}"
+    # Where this sheet is stripped, pages have wider cells, and tables the smaller letters that they say inline.
+    ".murakkab.murakkab .ms-table{font-size:13px!important}"
     ".murakkab.murakkab .ms-table tr{background:none;border-top:1px solid #8887}"
     ".murakkab.murakkab .ms-table thead tr{background:#8882}"
     ".murakkab.murakkab .ms-table :is(th,td){padding:4px 9px;vertical-align:top;max-width:none;line-height:1.45}"
@@ -283,7 +285,7 @@ def table(
             tag("tbody", *body),
             aria_label=caption,
             class_="ms-table",
-            style=f"border-collapse:collapse;border:{BORDER};margin:2px 0 6px;font-size:13px;table-layout:auto;font-variant-numeric:tabular-nums"
+            style=f"border-collapse:collapse;border:{BORDER};margin:2px 0 6px;font-size:12px;table-layout:auto;font-variant-numeric:tabular-nums"
             + (";width:100%;max-width:820px" if below else ""),
         ),
     )
