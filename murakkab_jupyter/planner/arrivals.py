@@ -113,6 +113,14 @@ class Arrivals:
         return self.values(most) if self.variable else self.roots
 
     @property
+    def once(self) -> frozenset[str]:
+        """Steps that are done once for all values, not for each: no stages."""
+        if not self.variable:
+            return frozenset()
+        own = next(one.level for one in self.workflow.variables if one.name == self.variable)
+        return frozenset(step.name for step in self.workflow.steps if step.at[: len(own)] != own)
+
+    @property
     def what(self) -> str:
         """In words."""
         return f"values of {self.variable}" if self.variable else "runs, one after the other"

@@ -262,7 +262,7 @@ class Plan:
         The limit that keeps it from doing better at its objective, in words; None when none binds.
     bound
         A proven bound on the first objective in its unit, None where none is proven: no plan of the modes considered
-        does better under these profiles.
+        does better under these profiles. Of arrivals it is of an hour, or of what 95 % of the values take at most.
     gap
         How far the plan may be from that bound, as a share of its value (of quality: points of 1); 0 where it is optimal.
     proof

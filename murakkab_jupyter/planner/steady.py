@@ -78,6 +78,7 @@ class SteadyEstimator(Estimator):
         self._plain = base
         self._arrivals = arrivals
         self._count = len(base.roots[arrivals.variable]) if arrivals.variable else 1
+        self._once = arrivals.once
 
     def compute(self, picks: tuple[int, ...]) -> SteadyEstimate:
         found, held, count = self._plain.compute(picks), self.held[picks[-1]], self._count
@@ -111,6 +112,8 @@ class SteadyEstimator(Estimator):
             return each_s + waiting_s(each_s, 1, busy)
         end: dict[str, float] = {}
         for (name, inputs), load in zip(self._order, loads, strict=True):
+            if name in self._once:
+                continue
             calls = max(1.0, load.calls / self._count)
             rounds = math.ceil(calls / max(1.0, load.instances))
             used = min(0.99, rate * load.calls * load.call_s / max(1.0, load.instances) / self._count)
@@ -129,6 +132,8 @@ class SteadyEstimator(Estimator):
         dispatch_s = float(getattr(self.profiles, "dispatch_s", 0.0))
         slowest = area = 0.0
         for name, pick in zip(self.names, picks, strict=False):
+            if name in self._once:
+                continue
             load, one = self.load(name, pick, expectation), self.modes[name][pick].configuration
             way_s = load.calls * dispatch_s
             slowest = max(slowest, (load.calls * load.call_s / pace + way_s) / load.instances)
@@ -239,7 +244,8 @@ class Steady:
 
     def slowest(self, picks: Picks) -> str:
         """The stage that sets the pace."""
-        return stages(self.search.estimator, picks, self.arrivals.count)[0].step
+        some = stages(self.search.estimator, picks, self.arrivals.count)
+        return next((one.step for one in some if one.step not in self.arrivals.once), some[0].step)
 
     def rate(self, picks: Picks) -> Rate:
         """What some modes do with the arrivals: both streams at the rate, replayed."""
@@ -288,8 +294,16 @@ class Steady:
             stretch = arrivals.stretch[arrivals.variable]
             different = list({id(value): value for value in stretch}.values())
             alone = [rich([value]) for value in different] if len(different) <= MOST_ALONE else []
-            single = {step.name for step in arrivals.workflow.steps if len(step.at) == 1}
-            return Throughput.of(rich(stretch), alone, len(stretch), arrivals.rate_per_s, single=single)
+            own = next(one.level for one in arrivals.workflow.variables if one.name == arrivals.variable)
+            steps = arrivals.workflow.steps
+            return Throughput.of(
+                rich(stretch),
+                alone,
+                len(stretch),
+                arrivals.rate_per_s,
+                single={step.name for step in steps if step.at == own},
+                once=arrivals.once,
+            )
         except TooMany:
             return None
 
@@ -298,6 +312,8 @@ class Steady:
         search, objective = self.search, goal.objectives[0]
         if objective in ("energy", "cost") and partly_known(search.estimator.cluster, objective):
             return picks, None
+        if objective != "quality" and not search.knows(picks, objective):
+            return picks, None
         if search.space <= search.effort:
             count = f"{search.space:,}".replace(",", " ")
             words = (
@@ -305,7 +321,7 @@ class Steady:
             )
             return picks, Proof(abs(search.value(picks, objective)), 0.0, words)
         least = self.posed(goal)
-        if least is None or (objective != "quality" and not search.knows(picks, objective)):
+        if least is None:
             return picks, None
         found = least.best(objective)
         if found.picks is not None:

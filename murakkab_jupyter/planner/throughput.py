@@ -23,7 +23,7 @@ from murakkab_jupyter.energy.estimate import SECONDS_PER_HOUR
 from murakkab_jupyter.planner.exact.problem import Activity, Infeasible, Mode, Problem, Undecided
 from murakkab_jupyter.planner.exact.solve import solve
 from murakkab_jupyter.planner.lower import Grain, active_j
-from murakkab_jupyter.planner.rich import Host, RichMode, RichProblem, RichStep
+from murakkab_jupyter.planner.rich import Amount, Host, RichMode, RichProblem, RichStep
 from murakkab_jupyter.workflow.goal import Objective
 
 __all__ = ["HOLD", "LeastRate", "Throughput"]
@@ -88,11 +88,12 @@ class Throughput:
         rate_per_s: float,
         *,
         single: Collection[str] = (),
+        once: Collection[str] = (),
         runs: bool = False,
     ) -> Throughput:
-        """The same without set-up, where instances stay loaded."""
+        """The same without set-up, where instances stay loaded, and without steps that are done `once` for all values."""
         if not runs:
-            rich, alone = loaded(rich), [loaded(one) for one in alone]
+            rich, alone = loaded(rich, once), [loaded(one, once) for one in alone]
         return cls(rich, alone, count, rate_per_s, single, runs)
 
     # --- what a value needs at the least --------------------------------------------------------------------------
@@ -317,12 +318,17 @@ def only(step: RichStep, starts: int | None) -> bool:
     return starts is not None and all(mode.amount.items <= starts for mode in step.modes)
 
 
-def loaded(rich: RichProblem) -> RichProblem:
-    """The same where everything is loaded, started and brought already."""
+def loaded(rich: RichProblem, once: Collection[str]) -> RichProblem:
+    """The same where everything is loaded, started and brought already, and done where it is done but once."""
+
+    def ready(mode: RichMode, done: bool) -> RichMode:
+        amount = Amount(()) if done else mode.amount
+        return replace(mode, load_s=0.0, load_j=0.0, start_s=0.0, amount=amount)
+
     steps = [
         replace(
             step,
-            modes=[replace(mode, load_s=0.0, load_j=0.0, start_s=0.0) for mode in step.modes],
+            modes=[ready(mode, step.name in once) for mode in step.modes],
             release_s=0.0,
             complete_s=0.0,
         )

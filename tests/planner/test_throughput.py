@@ -1,6 +1,5 @@
 """The steady state as the exact problem: on random workflows whose every plan was simulated with arrivals, no bound is beaten."""
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -9,55 +8,14 @@ from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.planner import throughput
-from murakkab_jupyter.planner.arrivals import Arrivals
 from murakkab_jupyter.planner.exact.problem import Undecided
-from murakkab_jupyter.planner.solve import prepare
-from murakkab_jupyter.planner.steady import Steady
-from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.goal import OBJECTIVES, Goal
 from murakkab_jupyter.workflow.model import Variable
 from tests.planner.gpu_worlds import gpu_world
+from tests.planner.steady_worlds import goals_of, small_worlds, steady_of
 from tests.planner.synthetic import Made, cluster_of, world_of
 from tests.planner.test_arrivals import plan_for
-from tests.planner.worlds import random_world, replay_of, unlike_world
-
-OBJECTIVES = ("latency", "energy", "cost", "quality")
-LARGEST = 40
-"""Plans of a world that is simulated whole."""
-
-
-def steady_of(world, rate_per_s, *, wide=False):
-    """A search for a rate; a wide one has instances for more values than are at hand, as a plan's has."""
-    arrivals = Arrivals.of(world.workflow, world.roots, world.library, world.cluster, rate_per_s)
-    arguments = world.arguments()
-    if wide:
-        arguments |= {"roots": arrivals.many(world.cluster.cores)}
-    ready = prepare(world.workflow, **arguments, effort=LARGEST, arriving=True)
-    return Steady(ready.search, arrivals, replay_of(world))
-
-
-def small_worlds(count, *, first=0, made=random_world):
-    """Worlds that are small enough to be simulated whole, with a rate that some of their plans sustain and others do not."""
-    seed = first
-    while count:
-        world = made(seed)
-        probe = steady_of(world, 1e-6)
-        if 3 < probe.search.space <= LARGEST and math.isfinite(probe.least.most_per_s()):
-            count -= 1
-            yield seed, world, 0.6 * probe.least.most_per_s()
-        seed += 1
-
-
-def goals_of(steady, rate):
-    """Each objective, without and with a floor and a deadline that some plans keep."""
-    search = steady.search
-    kept = [p for p in search.all() if not search.excess(p, Goal(("cost",), 0.0, arrivals_per_s=rate))]
-    times = sorted(search.value(picks, "latency") for picks in kept)
-    for objective in OBJECTIVES:
-        yield Goal((objective,), 0.0, arrivals_per_s=rate)
-        if objective != "quality":
-            yield Goal((objective,), 0.95 * search.judge.reachable, arrivals_per_s=rate)
-        if objective != "latency" and times:
-            yield Goal((objective,), 0.0, arrivals_per_s=rate, deadline_s=times[len(times) // 3])
+from tests.planner.worlds import random_world, unlike_world
 
 
 @pytest.mark.parametrize(("made", "count"), [(random_world, 7), (unlike_world, 4), (gpu_world, 3)])
@@ -143,6 +101,27 @@ def test_values_that_are_many_and_different_have_a_way_as_well():
     least = steady_of(world, 0.9).posed(Goal(("latency",), 0.0))
     assert not least.alone
     assert least.best("latency").value == pytest.approx(1.5, rel=1e-4)
+
+
+def test_what_is_done_once_for_all_values_is_no_stage():
+    world = chain()
+    first, second = world.workflow.steps
+    world.workflow = replace(
+        world.workflow,
+        variables=(*world.workflow.variables, Variable("text", "text", ())),
+        steps=(
+            replace(first, at=(), inputs=(replace(first.inputs[0], source="text"),)),
+            replace(second, inputs=(replace(first.inputs[0], source="data"), *second.inputs)),
+        ),
+    )
+    world.roots = {**world.roots, "text": ["once"]}
+    world.profiles.agents = {**world.profiles.agents, "slow": Made("slow", "a", 500.0, max_cores=1)}
+    least = steady_of(world, 1.0, wide=True).posed(Goal(("energy",), 0.0))
+    assert least.most_per_s() == pytest.approx(8 / 0.5, rel=1e-4)
+    assert least.best("latency").value == pytest.approx(0.5, rel=1e-4)
+    plan = plan_for(world, 3.0)
+    assert plan.rate.slowest == "b"
+    assert plan.rate.sustained.value == pytest.approx(4.0, rel=0.1)
 
 
 def test_where_nothing_keeps_up_there_is_no_bound():

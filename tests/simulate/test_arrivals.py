@@ -1,5 +1,7 @@
 """Values that arrive over time in the simulator: queues build, nothing is loaded anew, and each one's way is timed."""
 
+from dataclasses import replace
+
 import pytest
 
 from murakkab_jupyter.planner.plan import Configuration
@@ -55,6 +57,31 @@ def test_a_value_is_done_when_all_of_it_is():
         (0.0, 20.0), edges={"a": ["data"], "b": ["a"], "c": ["data", "b"]}, agents=agents, opens={"a": 3.0}
     )
     assert made.delays_s == pytest.approx((5.0, 5.0))
+
+
+def test_what_is_made_once_was_made_before_anything_arrives():
+    agents = [
+        Made("once", "a", 500.0, max_cores=1, parallel=0.0),
+        Made("each", "b", 1.0, max_cores=1, parallel=0.0),
+    ]
+    world = world_of({"a": ["data"], "b": ["a"]}, agents, items=2, cluster=cluster_of(1))
+    first, second = world.workflow.steps
+    flow = replace(
+        world.workflow,
+        variables=(*world.workflow.variables, Variable("text", "text", ())),
+        steps=(
+            replace(first, at=(), inputs=(replace(first.inputs[0], source="text"),)),
+            replace(second, inputs=(replace(first.inputs[0], source="data"), *second.inputs)),
+        ),
+    )
+    chosen = {one.step: Configuration(one.name, (), "cpu", 1, 0, 1, 1) for one in agents}
+    made = simulate(
+        flow, chosen, roots={**world.roots, "text": ["once"]}, library=world.library, profiles=world.profiles,
+        cluster=world.cluster, arrive_s=(0.0, 5.0),
+    )  # fmt: skip
+    assert made.status == "done"
+    assert made.delays_s == pytest.approx((1.0, 1.0))
+    assert made.steps["a"].cpu.value == 0.0
 
 
 def test_as_many_times_as_values_and_one_list():
