@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from distributed import Client, SpecCluster
+from distributed import Client, Future, SpecCluster
 
 from murakkab_jupyter.cluster.gpus import gpus_here
 from murakkab_jupyter.cluster.local import local_cluster
@@ -39,8 +39,8 @@ WORKERS_S = 10.0
 PROBE_S = 10.0
 """How long workers may take to say what they are, or which files they see."""
 
-SURVEY_S = 30.0
-"""How long the micro-benchmark of a busy worker is waited for."""
+SURVEY_S = 15.0
+"""How long the micro-benchmark of busy workers is waited for, once."""
 
 LOOK_S = 0.2
 
@@ -67,6 +67,7 @@ class Cluster:
         self._local = local
         self._probes: dict[str, Probe] = {}
         self._surveys: dict[str, tuple[Figure, HostPower]] = {}
+        self._asked: dict[str, tuple[str, Future]] = {}
         self._refused: dict[str, str] = {}
         self._silence = Silence()
         self._silent: set[str] = set()
@@ -126,8 +127,7 @@ class Cluster:
         if not self._probes:
             msg = f"The scheduler at {self.address} has no workers."
             raise ClusterError(msg, hint=_START_WORKERS)
-        for found in list(self._probes.values()):
-            self._survey(found)
+        self._survey()
         return self.seen()
 
     def seen(self) -> ClusterView:
@@ -320,19 +320,31 @@ class Cluster:
             sees_files=self._seeing.get(found.host, found.host == socket.gethostname()),
         )
 
-    def _survey(self, found: Probe) -> None:
-        """Measure a worker's host, once."""
-        if found.host in self._surveys:
-            return
-        if self.local:
-            self._surveys[found.host] = survey()
-            return
-        future = self.client.submit(survey, workers=[found.address], pure=False, priority=100)
-        try:
-            self._surveys[found.host] = future.result(timeout=SURVEY_S)
-        except Exception as error:  # noqa: BLE001 - a figure stays a prior, nothing is lost
-            future.cancel()
-            logging.getLogger(__name__).info("%s could not be measured: %s", found.host, error)
+    def _survey(self) -> None:
+        """Have hosts measured that are not: all at once, and a busy one is not waited for again."""
+        fresh = set()
+        for found in list(self._probes.values()):
+            if found.host in self._surveys:
+                continue
+            if self.local:
+                self._surveys[found.host] = survey()
+                continue
+            worker, _ = self._asked.get(found.host, ("", None))
+            if worker not in self._probes:  # it was not asked, or went away meanwhile
+                future = self.client.submit(survey, workers=[found.address], pure=False, priority=100)
+                self._asked[found.host] = found.address, future
+                fresh.add(found.host)
+        deadline = time.monotonic() + SURVEY_S
+        for host, (_, future) in list(self._asked.items()):
+            if host not in fresh and not future.done():
+                continue
+            try:
+                self._surveys[host] = future.result(timeout=max(0.1, deadline - time.monotonic()))
+            except TimeoutError:
+                continue  # others' work has the worker: its figures stay priors until it comes to this
+            except Exception as error:  # noqa: BLE001 - a figure stays a prior, nothing is lost
+                logging.getLogger(__name__).info("%s could not be measured: %s", host, error)
+            del self._asked[host]
 
 
 _START_WORKERS = (

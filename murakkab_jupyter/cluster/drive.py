@@ -20,8 +20,10 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.cluster.connect import Cluster
 from murakkab_jupyter.cluster.engines.gate import ROUNDS, Checked, Gate
 from murakkab_jupyter.cluster.flight import Brought, Fault, Flight, Landed, Orders, Told, work_of
+from murakkab_jupyter.cluster.host import waits
 from murakkab_jupyter.cluster.instances.pool import Reply
 from murakkab_jupyter.cluster.roll import Roll, RollCall
+from murakkab_jupyter.cluster.silence import ask_all
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.events import BatchRetried, EngineUsed, Event, FilesBrought, Notice, Usage
@@ -67,6 +69,10 @@ STOP_S = 0.8
 
 TICK_S = 0.1
 ROLL_S = 2.0
+WAIT_S = 5.0
+"""A call that has not begun so long after it was sent is told."""
+
+WAITS_S = 2.0
 LAUNCHES = 3
 """Times that a batch is sent to a worker that is there but to which Dask fails to bring it."""
 
@@ -133,6 +139,7 @@ class Drive:
         self.timers: list[tuple[float, str]] = []
         self.workers: set[str] = set()
         self.limbo: list[Landed] = []
+        self.waited: set[str] = set()
         self.look = threading.Event()
         self.finish: Finish | None = None
         self.writer = ThreadPoolExecutor(1, thread_name_prefix="murakkab-record")
@@ -460,16 +467,26 @@ class Drive:
         tried = self.unloadable.get((batch.step, batch.configuration), {})
         untried = self.workers - tried.keys() - {batch.instance.worker}
         if untried:
-            self._crash(batch.task, why, lost=True, usage=usage)
+            # Memory may be free again later; what is not installed stays away.
+            unable = batch.instance.worker in tried
+            self._crash(batch.task, why, lost=not unable, unable=unable, usage=usage)
             return
         made = self.made[batch.task]
         for inputs in flight.inputs:
             made.items[inputs.ancestry] = (inputs, Failed(why))
         self._done(flight)
 
-    def _crash(self, task: int, error: str, *, lost: bool = False, usage: Usage | None = None) -> None:
+    def _crash(
+        self,
+        task: int,
+        error: str,
+        *,
+        lost: bool = False,
+        unable: bool = False,
+        usage: Usage | None = None,
+    ) -> None:
         self.made.pop(task, None)
-        self.inbox.put(BatchCrashed(task, error, lost=lost, usage=usage))
+        self.inbox.put(BatchCrashed(task, error, lost=lost, usage=usage, unable=unable))
 
     def _done(self, flight: Flight) -> None:
         batch, made = flight.batch, self.made[flight.batch.task]
@@ -573,3 +590,28 @@ class Drive:
                         self.inbox.put(Fault(ClusterError(f"The scheduler is lost: {error}.")))
                     return
                 self.inbox.put(roll)
+                self._look_who_waits()
+
+    def _look_who_waits(self) -> None:
+        """Say where calls have been sent that do not begin, since others' work has the worker: once a worker."""
+        late: dict[str, list[Flight]] = {}
+        for flight in list(self.flights.values()):
+            if not flight.begun and flight.sent_s and time.monotonic() - flight.sent_s > WAIT_S:
+                late.setdefault(flight.batch.instance.worker, []).append(flight)
+        for worker, some in late.items():
+            tasks = [flight.batch.task for flight in some]
+            found = ask_all(
+                self.cluster.client, waits, self.name, tasks, workers=[worker], timeout_s=WAITS_S
+            ).get(worker)
+            if not isinstance(found, tuple):
+                continue
+            waiting, others = found
+            for flight in some:
+                flight.begun = flight.batch.task not in waiting
+            if waiting and others and worker not in self.waited:
+                self.waited.add(worker)
+                calls = "1 call waits" if len(waiting) == 1 else f"{len(waiting)} calls wait"
+                ours = any(key.startswith("murakkab-") for key in others)
+                number = "1 other task is" if len(others) == 1 else f"{len(others)} other tasks are"
+                who = "another Murakkab run is" if ours else number
+                self.inbox.put(Told(f"{calls} for worker {worker}: {who} at work there."))

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,7 @@ class Flight:
     """A batch under way. `inputs` are those of the items that must be called; `reused` items were known.
 
     `life` tells which life of its engine it calls, and `rounds` how often it was done again because that one ended.
+    `sent_s` tells when its Dask task was submitted (monotonic clock), and `begun` whether it is known to work.
     """
 
     batch: Batch
@@ -65,6 +67,8 @@ class Flight:
     cancelled: bool = False
     life: object = None
     rounds: int = 0
+    sent_s: float = 0.0
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,7 @@ class Orders:
             retries=0,
             pure=False,
         )
+        flight.sent_s = time.monotonic()
         flight.following = asyncio.run_coroutine_threadsafe(
             self._follow(flight, bad), self.client.loop.asyncio_loop
         )

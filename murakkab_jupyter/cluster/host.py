@@ -31,6 +31,7 @@ __all__ = [
     "run_batch",
     "stop_run",
     "topic",
+    "waits",
 ]
 
 
@@ -136,6 +137,15 @@ def cancel_task(run: str, task: int, *, dask_worker: Worker) -> None:
 def retire(run: str, step: str, index: int, *, dask_worker: Worker) -> None:
     """Let an instance close."""
     pool_of(dask_worker).retire(run, step, index)
+
+
+def waits(run: str, tasks: list[int], *, dask_worker: Worker) -> tuple[list[int], list[str]]:
+    """Those of a run's tasks that have not begun here, and the keys of other tasks that are at work here."""
+    begun = pool_of(dask_worker).at_work(run)
+    keys = [str(one.key) for one in dask_worker.state.executing]
+    return [task for task in tasks if task not in begun], [
+        key for key in keys if not key.startswith(f"murakkab-{run}-")
+    ]
 
 
 def instances(run: str | None = None, *, dask_worker: Worker) -> list[Mapping[str, Any]]:

@@ -298,6 +298,9 @@ class RunLoop:
         task = self._tasks.pop(message.task, None)
         if task is None:
             return
+        if message.unable:
+            self._unable(task, message)
+            return
         if message.lost:
             self._pool.drop(task.instance)
             # The driver may hold what is left of it.
@@ -315,6 +318,35 @@ class RunLoop:
             BatchRetried(self._desk.at_s, task.batch.step, message.task, f"tried in halves: {message.error}")
         )
         self._steps[task.batch.step].queue.again(halves(items))
+
+    def _unable(self, task: Running, message: BatchCrashed) -> None:
+        """An agent cannot be loaded on a worker: elsewhere it may be, and that is no fault of the items."""
+        name, worker = task.batch.step, task.batch.instance.worker
+        state = self._steps[name]
+        self._pool.drop(task.instance)
+        self._desk.decide(Retire(task.batch.instance))
+        self._end_call(task)
+        told = worker in self._pool.barred(name)
+        self._pool.bar(name, worker)
+        taken = self._reserve.need(state.demand)
+        items = [item for item in task.items if item.state is State.READY]
+        able = self._pool.able(state.demand)
+        self._desk.wasted(task, message.usage, failed=0 if able else len(items))
+        if able:
+            if not told:
+                more = f"; {taken}" if taken else ""
+                self._desk.tell(
+                    Notice(
+                        self._desk.at_s,
+                        f"Step {name} is done on other workers than {worker}{more}: {message.error}",
+                    )
+                )
+            state.queue.again([Group(items, worker)] if items else [])
+            return
+        # Nobody is left who can: what is still to come is sent there all the same, and fails for the same reason.
+        self._pool.open(name)
+        for item in items:
+            self._ledger.settle(item, Outcome(item.node.ancestry, error=message.error))
 
     def _again(self, task: Running, why: str, usage: Usage | None) -> None:
         """A call died with its worker or instance: whole once more, then item by item, then no more."""

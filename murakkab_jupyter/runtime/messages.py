@@ -118,12 +118,16 @@ class BatchDone:
 
 @dataclass(frozen=True, slots=True)
 class BatchCrashed:
-    """A call did not return. `lost`: its worker or instance died (retry elsewhere); else the agent raised (bisect)."""
+    """A call did not return. `lost`: its worker or instance died (retry elsewhere); else the agent raised (bisect).
+
+    `unable`: its agent cannot be loaded on that worker, so that none of its step's calls is to be made there.
+    """
 
     task: int
     error: str
     lost: bool = False
     usage: Usage | None = None
+    unable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

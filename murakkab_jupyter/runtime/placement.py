@@ -76,6 +76,7 @@ class Pool:
         self._order = itertools.count()
         self._index: dict[str, itertools.count[int]] = {}
         self._freest: list[tuple[int, int, int, str]] = []
+        self._barred: dict[str, set[str]] = {}
         for view in workers:
             self.join(view)
 
@@ -117,8 +118,21 @@ class Pool:
             worker.view.cores >= demand.cores
             and len(worker.view.gpus) >= demand.gpus
             and demand.host in ("", worker.view.host)
+            and worker.view.name not in self.barred(demand.step)
             for worker in self.workers.values()
         )
+
+    def bar(self, step: str, worker: str) -> None:
+        """Make no call of a step on a worker any more: its agent cannot be loaded there."""
+        self._barred.setdefault(step, set()).add(worker)
+
+    def open(self, step: str) -> None:
+        """Let a step's calls be made anywhere again."""
+        self._barred.pop(step, None)
+
+    def barred(self, step: str) -> Collection[str]:
+        """Workers on which no call of a step is made."""
+        return self._barred.get(step, ())
 
     def has(self, host: str) -> bool:
         """Whether a worker of some host is among them."""
@@ -137,7 +151,10 @@ class Pool:
         if not demand.cores:
             return most
         found = 0
+        barred = self.barred(demand.step)
         for worker in self.workers.values():
+            if worker.view.name in barred:
+                continue
             found += max(0, worker.free_cores) // demand.cores
             if found >= most:
                 return most
@@ -176,6 +193,8 @@ class Pool:
         move
             Whether an idle instance may be given up for a new one elsewhere.
         """
+        if barred := self.barred(demand.step):
+            closed = {*closed, *barred}
         warm = self._warm(demand, avoid, closed)
         if warm is not None and warm.id.worker != avoid:
             return Place(warm.id.worker, warm)
@@ -195,7 +214,9 @@ class Pool:
         able = [
             worker
             for worker in self.workers.values()
-            if worker.view.cores >= demand.cores and len(worker.view.gpus) >= demand.gpus
+            if worker.view.cores >= demand.cores
+            and len(worker.view.gpus) >= demand.gpus
+            and worker.view.name not in self.barred(demand.step)
         ]
         best = min(able, key=lambda worker: (-worker.free_cores, worker.order), default=None)
         return None if best is None else best.view.name

@@ -92,6 +92,7 @@ class Reserve:
         able = [
             view for view in self._whole.values()
             if view.cores >= demand.cores and len(view.gpus) >= demand.gpus and demand.host in ("", view.host)
+            and view.name not in self._pool.barred(demand.step)
         ]  # fmt: skip
         if self._share.whole or not able or self._pool.able(demand):
             return ""

@@ -8,6 +8,7 @@ import signal
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from typing import Any
 import pytest
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs, Needs
+from murakkab_jupyter.cluster import connect as connecting
 from murakkab_jupyter.cluster.connect import Cluster, connect
 from murakkab_jupyter.core.errors import ClusterError
-from murakkab_jupyter.core.events import Event, FilesBrought, ItemFailed, Reconfigured, WorkerChanged
+from murakkab_jupyter.core.events import Event, FilesBrought, ItemFailed, Notice, Reconfigured, WorkerChanged
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media, media_cache
 from murakkab_jupyter.session import Session
@@ -324,6 +326,97 @@ def test_a_worker_that_joins_in_mid_run_is_used_whoever_sees_it_first(place: Pla
     assert ran.finish.status == "done", ran.finish.message
     assert [change.change for change in ran.of(WorkerChanged)] == ["joined"]
     assert len({batch.worker for batch in ran.batches("said")}) == 2
+
+
+# --- workers that are unlike, or busy with something else ------------------------------------------------------
+
+
+class Picky(Agent):
+    """Loads only where nothing is lacking."""
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        if os.environ.get("LACKS"):
+            message = "no module named picky"
+            raise ImportError(message)
+
+    def call(self, batch: Sequence[Inputs]) -> list[str]:
+        return [inputs.values["material"].lower() for inputs in batch]
+
+
+def picky_run(cluster: Cluster) -> Any:
+    made = library()
+    made.add_agent(AgentSpec("picky", "1", "word", "Lower case.", Picky))
+    return Run(
+        cluster,
+        one_step(),
+        {"said": setting("picky", batch=1, instances=2)},
+        {"items": [f"W{number}" for number in range(12)]},
+        made,
+    ).go()
+
+
+def test_a_worker_on_which_an_agent_cannot_load_costs_no_item(place: Place) -> None:
+    place.scheduler()
+    place.worker("bare", env={"LACKS": "1"})
+    place.worker("whole")
+    with connect(place.address) as cluster:
+        cluster.client.wait_for_workers(2, timeout=20)
+        ran = picky_run(cluster)
+    assert ran.finish.status == "done", ran.finish.message
+    assert list(ran.store.outputs("said").values()) == [f"w{number}" for number in range(12)]
+    assert sum(batch.done for batch in ran.batches("said")) == 12
+    (told,) = [n.message for n in ran.of(Notice) if "other workers" in n.message]
+    assert "no module named picky" in told
+
+
+def test_where_an_agent_loads_nowhere_each_item_fails_for_that_reason(place: Place) -> None:
+    place.scheduler()
+    for name in ("bare", "barer"):
+        place.worker(name, env={"LACKS": "1"})
+    with connect(place.address) as cluster:
+        cluster.client.wait_for_workers(2, timeout=20)
+        ran = picky_run(cluster)
+    assert ran.finish.status == "failed"
+    failed = ran.of(ItemFailed)
+    assert len(failed) == 12
+    assert all("no module named picky" in one.error and "died" not in one.error for one in failed)
+
+
+def test_a_call_that_waits_for_others_work_is_told(place: Place, tmp_path: Path) -> None:
+    place.scheduler()
+    place.worker("east")
+    with connect(place.address) as cluster:
+        cluster.view()
+        held = cluster.client.submit(time.sleep, 12, resources={"cores": 1}, pure=False)
+        ran = Run(
+            cluster,
+            one_step(),
+            {"said": setting("slow", batch=1, seconds=0.0, diary=str(tmp_path / "diary"))},
+            {"items": ["a", "b"]},
+        ).go()
+        held.cancel()
+    assert ran.finish.status == "done"
+    (told,) = [n.message for n in ran.of(Notice) if "wait" in n.message]
+    assert told.startswith("1 call waits for worker")
+    assert told.endswith("1 other task is at work there.")
+
+
+def test_a_plan_does_not_wait_again_for_a_busy_worker_to_be_measured(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "SURVEY_S", 1.0)
+    place.scheduler()
+    place.worker("east")
+    with connect(place.address) as cluster:
+        held = cluster.client.submit(time.sleep, 6, pure=False)
+        wait_for(lambda: any(cluster.client.processing().values()), 20)
+        (worker,) = cluster.view().workers
+        assert worker.speed.source == "prior"
+        began_s = time.monotonic()
+        cluster.view()
+        assert time.monotonic() - began_s < 0.9
+        held.result()
+        wait_for(lambda: cluster.view().workers[0].speed.source == "measured", 20)
 
 
 def test_a_scheduler_that_dies_ends_the_run_with_what_to_do(place: Place, tmp_path: Path) -> None:

@@ -293,6 +293,12 @@ class Pool:
         if process is not None:
             process.kill()
 
+    def at_work(self, run: str) -> set[int]:
+        """Tasks of a run that have begun here and not ended."""
+        with self._lock:
+            running = self._runs.get(run)
+            return set(running.tasks) if running is not None else set()
+
     def retire(self, run: str, step: str, index: int) -> None:
         """Let an instance close, in the background."""
         with self._lock:
