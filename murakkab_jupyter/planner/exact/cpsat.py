@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from murakkab_jupyter.planner.exact.branch import Limits
+from murakkab_jupyter.planner.exact.links import links
 from murakkab_jupyter.planner.exact.table import Picks, Table
 
 __all__ = ["Model", "Outcome", "available", "loaded"]
@@ -89,8 +90,13 @@ class Model:
         """Whether some activity has more than one mode."""
         return any(len(some) > 1 for some in self.table.choices)
 
-    def best_of(self, meter: int, seconds: float, *, stop: threading.Event | None = None) -> Outcome:
-        """Minimise one meter (-1 is the makespan): the quick way for a little, then thoroughly from what that found."""
+    def best_of(
+        self, meter: int, seconds: float, *, stop: threading.Event | None = None, linked: bool = False
+    ) -> Outcome:
+        """Minimise one meter (-1 is the makespan): the quick way for a little, then thoroughly from what that found.
+
+        `linked`: with links for the second, which bring more than they cost only where there is much to prove.
+        """
         began = time.monotonic()
         first: Outcome | None = None
         if self.has_choices:
@@ -102,6 +108,9 @@ class Model:
         left = seconds - (time.monotonic() - began)
         if first is not None and left <= 0:
             return first
+        if linked and self.timed:
+            self.add_links()
+            left = seconds - (time.monotonic() - began)
         second = self.minimise({meter: 1}, left, stop=stop)
         if first is None or second.impossible:
             return second
@@ -149,6 +158,23 @@ class Model:
                     for i, some in enumerate(table.choices)
                 )
                 model.add(work <= units * self.makespan)
+
+    def add_links(self) -> None:
+        """Linear bounds that follow from the rest, and that the solver does not see by itself."""
+        table = self.table
+        ends = [
+            start + self.blend(i, [c.duration for c in some])
+            for i, (start, some) in enumerate(zip(self.starts, table.choices, strict=True))
+        ]
+        for r, units in enumerate(table.capacity):
+            works = [[c.duration * c.demand[r] for c in some] for some in table.choices]
+            if max(sum(map(max, works)), units * table.horizon) >= LARGEST:
+                continue
+            shares = [self.blend(i, some) for i, some in enumerate(works)]
+            for link in links(table, r):
+                first = 0 if link.first is None else ends[link.first]
+                then = self.makespan if link.then is None else self.starts[link.then]
+                self.model.add(sum(shares[i] for i in link.members) <= units * (then - first))
 
     def add_variable(self, horizon: int) -> None:
         """One interval an activity, with the size and demand of the chosen mode."""

@@ -46,6 +46,8 @@ LAYOUT_S = 3e-5
 to be placed in a schedule: for limits that are very short."""
 IMPORTING_S = 0.5
 """The least limit that a solve may spend on importing the solver, where nobody has yet."""
+PATIENCE = 20
+"""So many times what the model takes must be left, for links to be added to it."""
 TRIES = 10_000
 """Single changes that are tried where time is too short for the solver: time ends them first."""
 LARGE = 400
@@ -56,8 +58,10 @@ SMALL_S = 1.0
 """Seconds after which our own search has a turn on a problem that small: the solver may creep up by single quanta."""
 LINEAR_S = 5e-4
 """Seconds for a mode that must be left for that."""
+DECIDING = 0.5
+"""Share of what is left for finding any plan, or proving that there is none, where no plan keeps the limits so far."""
 REACHING = 0.8
-"""Share of what is left for bringing the makespan down to a deadline that no plan has kept so far."""
+"""Share of what is left then for bringing the makespan down to the deadline."""
 
 
 class Impossible(Exception):  # noqa: N818 - internal: turned into Infeasible, which names the limit
@@ -181,6 +185,11 @@ class Hunt:
         """Whether the linear relaxation is worth its time."""
         return self.solver and self.size >= LINEAR and self.clock.left > self.size * LINEAR_S
 
+    @property
+    def patient(self) -> bool:
+        """Whether there is so much to prove, and time for it, that links pay."""
+        return self.size >= LINEAR and self.clock.left > PATIENCE * self.size * BUILDING_S
+
     def guide(self, over: Callable[[], bool]) -> None:
         """Plans from the linear relaxation; and its verdict, as long as none keeps all limits."""
         table, limits = self.table, self.limits
@@ -273,6 +282,10 @@ class Hunt:
         self.take(self.again(start))
         if self.held:
             return
+        if self.patient:
+            self.decide()
+            if self.held or self.clock.over:
+                return
         allowed = REACHING * self.clock.left
         until = self.clock.left - allowed
         if start.missed and self.best is not None:
@@ -280,7 +293,12 @@ class Hunt:
         model = cpsat.Model(table, free, timed=True)
         model.hint(start.picks, start.starts)
         model.no_better(-1, latency)
-        outcome = model.best_of(-1, allowed * (0.3 if not start.missed else 1.0), stop=self.clock.stop)
+        outcome = model.best_of(
+            -1,
+            allowed * (0.3 if not start.missed else 1.0),
+            stop=self.clock.stop,
+            linked=self.patient,
+        )
         self.clock.halted = self.clock.halted or outcome.stopped
         if outcome.picks is not None:
             made = self.drafted(outcome.picks, outcome.starts)
@@ -297,6 +315,24 @@ class Hunt:
             )
             self.clock.halted = self.clock.halted or self.near.halted
             self.take(self.again(near))
+
+    def decide(self) -> None:
+        """Is there any plan? The solver, with all limits and all links: where limits are so tight, none may be far easier to prove."""
+        model = cpsat.Model(self.table, self.limits, timed=True)
+        model.add_links()
+        if self.best is not None:
+            model.hint(self.best.picks, self.best.starts)
+        outcome = model.minimise(
+            {-1: 1},
+            DECIDING * self.clock.left,
+            stop=self.clock.stop,
+            params={"stop_after_first_solution": True},
+        )
+        self.clock.halted = self.clock.halted or outcome.stopped
+        if outcome.picks is not None:
+            self.take(self.drafted(outcome.picks, outcome.starts))
+        elif outcome.impossible:
+            raise Impossible
 
     def again(self, found: Draft) -> Draft:
         """The same schedule, judged by the problem's own limits and objectives."""
@@ -361,7 +397,9 @@ class Hunt:
             seconds = 0.7 * (self.clock.left - until)
         elif self.size >= LINEAR:
             seconds *= 0.8
-        outcome = model.best_of(one.meter, max(0.001, min(seconds, most_s)), stop=self.clock.stop)
+        outcome = model.best_of(
+            one.meter, max(0.001, min(seconds, most_s)), stop=self.clock.stop, linked=self.patient
+        )
         if outcome.stopped:
             self.clock.halted = True
         if outcome.picks is not None:

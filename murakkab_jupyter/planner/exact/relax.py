@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from murakkab_jupyter.planner.exact.branch import Limits
+from murakkab_jupyter.planner.exact.links import links
 from murakkab_jupyter.planner.exact.schedule import heads_and_tails
 from murakkab_jupyter.planner.exact.table import Choice, Table
 
@@ -94,6 +95,8 @@ class Program:
         else:
             self.boxes = [(0, 0)] * (n + 1)
         self.boxes.append((-1, 2**20) if strain else (0, 0))
+        if timed:
+            self.link(max(1, last))
         for m, most in enumerate(limits.meters):
             if most is not None:
                 scale = max(1, most)
@@ -101,6 +104,24 @@ class Program:
         if strain and limits.latency is not None and timed:
             scale = max(1, limits.latency)
             self.rows.append(Row(None, None, [(self.time, 1), (self.strain, -scale)], limits.latency, scale))
+
+    def link(self, last: int) -> None:
+        """The rows of all links, over variables that have the work of each activity."""
+        for r, units in enumerate(self.table.capacity):
+            place: dict[int, int] = {}
+            for link in links(self.table, r):
+                for i in link.members:
+                    if i not in place:
+                        place[i] = len(self.boxes)
+                        works = [area(r)(choice) for choice in self.table.choices[i]]
+                        self.boxes.append((min(works), max(works)))
+                        self.rows.append(Row(area(r), i, [(place[i], -1)], 0, max(1, *works)))
+                plain = [(place[i], 1) for i in link.members]
+                plain.append((self.time if link.then is None else link.then, -units))
+                if link.first is not None:
+                    plain.append((link.first, units))
+                ended = None if link.first is None else held(units)
+                self.rows.append(Row(ended, link.first, plain, 0, units * last))
 
     def solve(
         self, cost: Callable[[Choice], int] | None, plain: int | None, scale: int, seconds: float
@@ -176,11 +197,7 @@ class Program:
                 (every if row.only is None else own[row.only]).append((factor, row.per_choice))
         costs = []
         for i, some in enumerate(self.table.choices):
-            # A predecessor's rows all have its duration: they are added up once.
-            held = sum(factor for factor, _ in own[i])
-            values = [
-                held * choice.duration + sum(factor * per(choice) for factor, per in every) for choice in some
-            ]
+            values = [sum(factor * per(choice) for factor, per in (*own[i], *every)) for choice in some]
             total += min(values)
             costs.append(tuple(value / whole / scale for value in values))
         for force, (low, high) in zip(pull, self.boxes, strict=True):
@@ -194,6 +211,10 @@ def duration(choice: Choice) -> int:
 
 def area(resource: int) -> Callable[[Choice], int]:
     return lambda choice: choice.duration * choice.demand[resource]
+
+
+def held(units: int) -> Callable[[Choice], int]:
+    return lambda choice: choice.duration * units
 
 
 def amount(meter: int) -> Callable[[Choice], int]:

@@ -130,8 +130,9 @@ def test_without_the_solver_small_problems_are_still_exact(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("large", [False, True])
 def test_what_large_problems_go_through_is_exact_on_small_ones(large: bool, monkeypatch: pytest.MonkeyPatch):
-    """The linear relaxation, plans from it, the way to the deadline, and (where large) neighbourhoods first."""
-    for name, value in (("LINEAR", 0), ("LINEAR_S", 0.0), ("LARGE", 0 if large else hunt.LARGE)):
+    """The linear relaxation, plans from it, links, the way to the deadline, and (where large) neighbourhoods first."""
+    patched = {"LINEAR": 0, "LINEAR_S": 0.0, "PATIENCE": 0, "LARGE": 0 if large else hunt.LARGE}
+    for name, value in patched.items():
         monkeypatch.setattr(hunt, name, value)
     # Nothing to begin with, so that these have something to do.
     monkeypatch.setattr(hunt, "improve", lambda table, limits, wanted, best, **_: best)
@@ -139,6 +140,31 @@ def test_what_large_problems_go_through_is_exact_on_small_ones(large: bool, monk
         problem, objectives, size = random_case(seed)
         if size == "tiny":
             assert compare(problem, objectives, outcome(problem, objectives)) == [], f"seed {seed}"
+
+
+def test_where_no_plan_is_at_hand_the_solver_is_asked_for_any_before_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """With everything else silenced: it finds the only plan, and proves where there is none."""
+    for name, value in {"LINEAR": 0, "PATIENCE": 0}.items():
+        monkeypatch.setattr(hunt, name, value)
+    bad = lambda table, limits, wanted, *_, **__: hunt.draft(table, limits, wanted, (0,) * len(table.choices))  # noqa: E731
+    for name in ("begin", "improve", "guided"):
+        monkeypatch.setattr(hunt, name, bad)
+    monkeypatch.setattr(hunt.Hunt, "linear", False)
+    asked = []
+    real = hunt.Hunt.decide
+    monkeypatch.setattr(hunt.Hunt, "decide", lambda self: (asked.append(1), real(self)))
+    acts = [
+        Activity(f"a{i}", [Mode(4, {"cpu": 1}, {"usd": 1}), Mode(2, {"cpu": 1}, {"usd": 3})])
+        for i in range(3)
+    ]
+    solution = solve(Problem(acts, {"cpu": 1}, {"usd": 7}, 8.0), ("usd",), 60.0)
+    assert (solution.totals["usd"], solution.makespan_s) == (7.0, 8.0)
+    assert asked == [1]
+    with pytest.raises(Infeasible) as caught:
+        solve(Problem(acts, {"cpu": 1}, {"usd": 6}, 8.0), ("usd",), 60.0)
+    assert caught.value.constraint in ("deadline", "budget:usd")
 
 
 def test_infeasible_names_the_nearest_value_of_each_limit_that_alone_would_do():
