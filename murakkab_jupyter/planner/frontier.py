@@ -20,11 +20,14 @@ from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["MOST_POINTS", "frontier"]
 
+POLISH = 6
+"""Evaluations for each objective at each floor: two for what estimates promise, the rest to improve on the best."""
+
 MOST_POINTS = 30
 AXES: tuple[Objective, ...] = ("latency", "energy", "cost", "quality")
 
-SHARES = (1.0, 0.97, 0.92, 0.85, 0.75, 0.6, 0.0)
-"""Floors, as shares of the reachable quality, at which each objective is minimised in turn."""
+SHARES = (1.0, 0.95, 0.9, 0.8, 0.65, 0.5, 0.0)
+"""Floors, as shares of the reachable quality, at which each objective is minimised in turn: those that goals name, and some between."""
 
 
 def frontier(
@@ -82,9 +85,9 @@ def frontier(
         floors = tuple(share * search.judge.reachable * (1 - 1e-9) for share in shares)
         for objective in objectives:
             for floor in floors:
-                for picks in search.promising(Goal((objective, "quality"), floor))[:2]:
-                    if not search.crowded(picks):
-                        search.exact(picks)
+                aim = Goal((objective, "quality"), floor)
+                pool = [picks for picks in search.promising(aim)[:2] if not search.crowded(picks)]
+                search.polish(pool, aim, POLISH)
     points = undominated(search, list(search.evaluations))
     kept = spread(search, points)
     kept.sort(key=lambda picks: (search.value(picks, "latency"), picks))

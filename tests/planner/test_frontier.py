@@ -12,8 +12,9 @@ from murakkab_jupyter.planner.coverage import SAME, Coverage
 from murakkab_jupyter.planner.estimate import Estimator
 from murakkab_jupyter.planner.explain import explain, say
 from murakkab_jupyter.planner.frontier import AXES, MOST_POINTS, clearly_beats, frontier, undominated
+from murakkab_jupyter.planner.quality import SHARES as FLOORS
 from murakkab_jupyter.planner.solve import make_plan, prepare
-from murakkab_jupyter.workflow.goal import Goal
+from murakkab_jupyter.workflow.goal import TIERS, Goal
 from tests.planner.synthetic import POWER, Made, cluster_of, world_of
 from tests.planner.test_solve import video_world
 
@@ -53,6 +54,17 @@ def test_points_that_each_nearly_equal_the_next_do_not_all_vanish():
     assert kept
     for one in kept:
         assert not any(clearly_beats(rows[other], rows[one]) for other in kept)
+
+
+@pytest.mark.parametrize("floor", TIERS)
+def test_the_frontier_has_a_plan_near_that_of_each_floor_that_goals_name(floor):
+    world = video_world()
+    plans = frontier(world.workflow, Goal(), **world.arguments())
+    alone = make_plan(world.workflow, Goal(("energy",), floor), **world.arguments())
+    asked = FLOORS[floor] * max(plan.predicted["quality"].value for plan in plans) * (1 - 1e-9)
+    there = [plan for plan in plans if plan.predicted["quality"].value >= asked]
+    frugal = min(plan.predicted["energy"].value for plan in there)
+    assert frugal <= alone.predicted["energy"].value * 1.02
 
 
 def test_the_ends_of_the_frontier_are_near_what_each_goal_alone_finds():
