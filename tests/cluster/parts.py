@@ -303,14 +303,14 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def wait_for_workers(cluster: Cluster, count: int) -> None:
+def wait_for_workers(cluster: Cluster, count: int, seconds: float = 20.0) -> None:
     """Wait until a cluster knows so many workers."""
 
     def there() -> bool:
         cluster.roll()
         return len(cluster.probes) == count
 
-    wait_for(there, 20)
+    wait_for(there, seconds)
 
 
 def instance_pids(ancestor: int | None = None) -> set[int]:

@@ -33,7 +33,7 @@ from murakkab_jupyter.run import Run
 from murakkab_jupyter.session import Session
 from tests.cluster.engines.parts import family, gone, serving
 from tests.cluster.hosts import Place
-from tests.cluster.parts import wait_for
+from tests.cluster.parts import wait_for, wait_for_workers
 from tests.vllm.conftest import NAME, Kernel, vllm_config
 
 
@@ -210,7 +210,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
             profiles=folder / "profiles.sqlite",
         )
         cluster = session.connect()
-        wait_for(lambda: cluster.roll() is not None and len(cluster.probes) == 2, 60)
+        wait_for_workers(cluster, 2, 60)
         yield Hosts(place, workers, session)
         with contextlib.suppress(MurakkabError):  # its scheduler is gone
             session.close()
