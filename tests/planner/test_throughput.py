@@ -157,7 +157,7 @@ def test_what_nothing_takes_any_of_is_bounded_by_nothing():
 
 
 def test_more_items_than_are_walked_have_no_bound(monkeypatch):
-    monkeypatch.setattr("murakkab_jupyter.planner.pose.MOST_VISITS", 10)
+    monkeypatch.setattr("murakkab_jupyter.planner.scenarios.MOST_VISITS", 10)
     steady = steady_of(chain(), 0.9)
     assert steady.least is None
     picks = steady.best(Goal(("cost",), 0.0, arrivals_per_s=0.9))
