@@ -67,7 +67,7 @@ def risk_note(
         return None
     margin = margin_of(totals, limit, goal.confidence)
     return (
-        f"The {limit} is at risk: this is the plan that keeps it most surely, with {room(figure.value, value)} to spare, "
+        f"The {limit} is at risk: of the plans found this one keeps it most surely, with {room(figure.value, value)} to spare, "
         f"and {margin:.0%} would be needed for {goal.confidence:.0%} of runs to keep it: {rests_on(totals, limit, described)}. "
         "--confidence 50% plans by what is expected."
     )

@@ -240,7 +240,7 @@ def keeping_up(problem: Problem, goal: Goal, steady: Steady) -> Plan:
     doubt = steady.search.risk(picks, within)
     if "arrivals" in doubt:
         at_risk = (
-            "The rate is at risk: this is the plan that keeps up most surely, and one run in "
+            "The rate is at risk: of the plans found this one keeps up most surely, and one run in "
             f"{1 / (1 - goal.confidence):.3g} or more may fall behind."
         )
         risks.insert(0, at_risk)
