@@ -17,7 +17,16 @@ from murakkab_jupyter.core.media import Media, find_media
 from murakkab_jupyter.core.transfer import PRIOR_NETWORK, Transfer
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["BYTES_PER_MB", "Files", "Haul", "files_to_bring", "haul_of", "pace_of", "transfer_note"]
+__all__ = [
+    "BYTES_PER_MB",
+    "Files",
+    "Haul",
+    "files_to_bring",
+    "haul_of",
+    "made_note",
+    "pace_of",
+    "transfer_note",
+]
 
 CARRIERS = frozenset({"video", "audio", "image", "document", "scene", "frame"})
 """Kinds of value that refer to a file, so that it must be where they are read."""
@@ -159,5 +168,18 @@ def transfer_note(
     band = "" if pace.low in (None, pace.value) else f", {pace.low:g} to {pace.high:g}"
     return (
         f"Files are brought to {where}, which {do} not see them, each once to a host: {transfer.words} at "
-        f"{pace.value:.3g} MB/s ({pace.source}{band}). What steps make goes with the calls, and is not counted.",
+        f"{pace.value:.3g} MB/s ({pace.source}{band}).",
+    )
+
+
+def made_note(workflow: Workflow, cluster: ClusterView, share: Share | None = None) -> tuple[str, ...]:
+    """That what one step makes may have to go to another's host, where several hosts are reserved: nobody knows how large it is."""
+    kept, steps = Share.of(share), {step.name for step in workflow.steps}
+    hosts = {worker.host for worker in cluster.workers if kept.covers(worker.host)}
+    read = dict.fromkeys(one.source for step in workflow.steps for one in step.inputs if one.source in steps)
+    if len(hosts) < 2 or not read:
+        return ()
+    return (
+        f"What comes of {', '.join(read)} goes to whichever of {len(hosts)} hosts reads it, with the calls: how large it is "
+        "is unknown, and it is not counted.",
     )

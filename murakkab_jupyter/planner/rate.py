@@ -60,7 +60,9 @@ class Rate:
         if self.cost.value is not None:
             hour.append(money(self.cost.value))
             each.append(money(self.cost.value / many))
-        an_hour = f" An hour of it takes {' and '.join(hour)}, {' and '.join(each)} each." if hour else ""
+        # Of a backlog that grows, no hour is like the one before.
+        told = bool(hour) and not self.grows
+        an_hour = f" An hour of it takes {' and '.join(hour)}, {' and '.join(each)} each." if told else ""
         return (
             f"Arrivals: {per_time(self.asked_per_s)} ({self.of}){busy}: up to {per_time(most)} are sustained "
             f"({self.sustained.source}), {self.slowest} is the slowest stage.{an_hour}{self.queues}"

@@ -16,7 +16,7 @@ from murakkab_jupyter.planner.cards import gpus_of_hosts, held_gpus, unstated_no
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect, means_of
-from murakkab_jupyter.planner.files import transfer_note
+from murakkab_jupyter.planner.files import made_note, transfer_note
 from murakkab_jupyter.planner.margin import margin_of, risk_note
 from murakkab_jupyter.planner.modes import Candidates, Mode, candidates
 from murakkab_jupyter.planner.pipeline import Replay, longest, regime_of, stages
@@ -388,6 +388,7 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
             *paced_note(problem, picks, result),
             *unstated_note(result.totals.get("energy"), problem.estimator.cluster, search.reserved(picks)),
             *transfer_note(result.transfer, problem.estimator.cluster, search.reserved(picks)),
+            *made_note(problem.workflow, problem.estimator.cluster, search.reserved(picks)),
             *notes_of(
                 problem.found,
                 problem.judge,

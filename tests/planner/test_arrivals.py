@@ -421,6 +421,7 @@ def test_a_backlog_that_grows_is_told():
         plan_for(chain(), 9.0)
     assert caught.value.nearest.rate.grows
     assert "The backlog grows by" in caught.value.nearest.notes[0]
+    assert "An hour" not in caught.value.nearest.notes[0]
     # 1.5 core-seconds a value on 8 cores, whatever is planned.
     assert "No plan can sustain more than 5.33/s." in str(caught.value)
 

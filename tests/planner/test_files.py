@@ -10,7 +10,7 @@ from murakkab_jupyter.core.hosts import Share
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.core.transfer import PRIOR_NETWORK, Transfer
-from murakkab_jupyter.planner.files import Files, files_to_bring, haul_of, pace_of, transfer_note
+from murakkab_jupyter.planner.files import Files, files_to_bring, haul_of, made_note, pace_of, transfer_note
 from tests.planner.synthetic import cluster_of, workflow_of
 
 
@@ -78,7 +78,6 @@ def test_the_note_says_what_goes_where_how_fast_and_what_is_not_counted():
     assert note.startswith(
         "Files are brought to h1, h2, which do not see them, each once to a host: 3 files, 360 MB, 3.6 s at 100 MB/s (prior, 12 to 1000)"
     )
-    assert note.endswith("What steps make goes with the calls, and is not counted.")
     (note,) = transfer_note(
         some, blind(cluster_of(2, 2), 1, network=Figure(500.0, "MB/s", source="measured"))
     )
@@ -87,6 +86,16 @@ def test_the_note_says_what_goes_where_how_fast_and_what_is_not_counted():
     assert transfer_note(None, cluster_of(2)) == ()
     (note,) = transfer_note(some, blind(cluster_of(2, 2, 2), 1, 2), Share(2, ("h0", "h2")))
     assert note.startswith("Files are brought to h2, which does not see them")
+
+
+def test_what_steps_make_for_other_hosts_is_said_to_be_unknown():
+    made = workflow_of({"a": ["data"], "b": ["a"], "c": ["a", "b"]})
+    (note,) = made_note(made, cluster_of(2, 2, 2), Share(2, ("h0", "h2")))
+    assert note.startswith("What comes of a, b goes to whichever of 2 hosts reads it")
+    assert "unknown" in note
+    assert made_note(made, cluster_of(2, 2), Share(2, ("h1",))) == ()
+    assert made_note(made, cluster_of(4)) == ()
+    assert made_note(workflow_of({"a": ["data"], "b": ["data"]}), cluster_of(2, 2)) == ()
 
 
 def test_what_a_run_has_brought_is_the_sum_of_its_events_and_comes_back_from_json():
