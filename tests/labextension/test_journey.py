@@ -34,10 +34,10 @@ def until_calls(desk, least: int) -> None:
     raise AssertionError(calls(desk))
 
 
-def whole(desk, index: int, which: str) -> None:
-    """Until a cell's results are there to the last; the extension shows the first of many."""
+def whole(desk, index: int, *, drawn: bool) -> None:
+    """Until a cell's results are there to the last; where they are drawn by the script, the first of many are shown."""
     results = desk.output(index)
-    if which == "desk":
+    if drawn:
         results.get_by_role("button", name="Show 30 more").click()
     results.get_by_text(f"W{ITEMS - 1}").first.wait_for()
 
@@ -90,7 +90,7 @@ def test_stop_ends_a_run_and_after_a_restart_in_mid_run_it_is_resumed(which, req
         resumed = 4
     desk.ended(resumed)
     assert "%murakkab resume" in desk.cell(resumed).locator(".cm-content").inner_text()
-    whole(desk, resumed, which)
+    whole(desk, resumed, drawn=True)
     # What was finished was not made again: only what was under way when it was stopped and lost.
     assert calls(desk) < ITEMS + 20
 
@@ -98,7 +98,7 @@ def test_stop_ends_a_run_and_after_a_restart_in_mid_run_it_is_resumed(which, req
     desk.save()
     desk.lab.end_kernels()
     desk.open("journey.ipynb")
-    whole(desk, resumed, which)
+    whole(desk, resumed, drawn=which == "desk")
     said = desk.page.locator(".jp-Notebook").inner_text()
     assert "stopped: 0 of 1 steps done" in said
     assert "not found" not in said
