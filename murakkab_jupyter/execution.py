@@ -16,6 +16,7 @@ from murakkab_jupyter.core.events import BatchEnded, BatchStarted, CoresReserved
 from murakkab_jupyter.core.hosts import Gpu, HostPower, WorkerView
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
 from murakkab_jupyter.core.media import find_media
+from murakkab_jupyter.core.redact import redacted
 from murakkab_jupyter.energy.meter import best_meter
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.profiles.book import ProfileBook
@@ -160,7 +161,8 @@ class Execution:
                     else Bill.of(run.events, run.plan, run.cluster, reading, seconds=seconds)
                 )
         except BaseException as caught:  # noqa: BLE001 - handed to whoever waits for the run
-            error, message = caught, str(caught)
+            # Its words are shown and kept: they may repeat an address with a password, or a key.
+            error, message = caught, redacted(str(caught))
         try:
             self.journal.end_run(run.id, status, message)
         except Exception as caught:  # noqa: BLE001 - the same

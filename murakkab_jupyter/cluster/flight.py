@@ -36,6 +36,7 @@ from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import InputError, MurakkabError
 from murakkab_jupyter.core.kinds import measure
 from murakkab_jupyter.core.media import Media
+from murakkab_jupyter.core.redact import redacted
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.messages import Batch, InstanceId
 from murakkab_jupyter.workflow.model import Step
@@ -175,7 +176,7 @@ class Orders:
             self.report(Landed(flight, None, bad))
         except Exception as error:  # noqa: BLE001 - Dask's or the network's: the loop tries elsewhere
             if not self._over:
-                self.report(Landed(flight, Reply("gone", error=f"{type(error).__name__}: {error}")))
+                self.report(Landed(flight, Reply("gone", error=redacted(f"{type(error).__name__}: {error}"))))
 
     def _go(self, flight: Flight) -> None:
         batch, worker = flight.batch, flight.batch.instance.worker
@@ -226,7 +227,7 @@ class Orders:
                 self.report(Landed(flight, Reply("gone", error="Its Dask task was cancelled."), bad))
             return
         except Exception as error:  # noqa: BLE001 - whatever Dask raises, the batch did not return
-            reply = Reply("gone", error=f"{type(error).__name__}: {error}")
+            reply = Reply("gone", error=redacted(f"{type(error).__name__}: {error}"))
         finally:
             flight.future = None  # lets the worker forget the reply
         if not flight.cancelled and not self._over:
