@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ __all__ = ["Watch"]
 
 
 class Watch:
-    """What a panel shows of one run, kept up to date from the run's events without reading any twice."""
+    """What a panel shows of one run, kept up to date from the run's events without reading any twice.
+
+    Cells, comms and threads of the link tell panels at once: any of them may read and ask.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -26,6 +30,7 @@ class Watch:
         self.ended_s: float | None = None
         self.energy: Figure | None = None
         self._read = 0
+        self._lock = threading.Lock()
         self._state = RunState(run.workflow, run.plan, run.cluster)
         self._busy: dict[tuple[str, int], tuple[str, int]] = {}
         self._lost: set[str] = set()
@@ -35,6 +40,10 @@ class Watch:
 
     def read(self) -> None:
         """Take in the events that have come since."""
+        with self._lock:
+            self._take()
+
+    def _take(self) -> None:
         for event in self.run.events[self._read :]:
             self._read += 1
             self.names.take(event)
@@ -66,7 +75,8 @@ class Watch:
 
     def busy_cores(self, worker: str) -> int:
         """Cores of a worker that batches of this run hold."""
-        return sum(cores for where, cores in self._busy.values() if where == worker)
+        with self._lock:
+            return sum(cores for where, cores in self._busy.values() if where == worker)
 
     def lost(self, worker: str) -> bool:
         """Whether the run has lost a worker."""
@@ -75,7 +85,8 @@ class Watch:
     def to_json(self) -> dict[str, Any]:
         """The run as the panel takes it."""
         run = self.run
-        at_work = {step for step, _ in self._busy}
+        with self._lock:
+            at_work = {step for step, _ in self._busy}
         steps = {
             name: StepMoment(
                 one.done, one.failed, one.skipped, one.total, one.expected or 0.0, name in at_work
