@@ -154,6 +154,18 @@ def test_json_goes_to_a_file_or_comes_back(tmp_path):
         write_json([1], str(tmp_path / "none" / "out.json"))
 
 
+def test_json_for_a_screen_holds_nothing_that_steers_it_and_means_the_same(tmp_path):
+    data = {"name": "é 漢 🎬 a\x7f\x9b31m\u202egnp.mp4\u2066\U000e0041", "lost": "\udce9"}
+    for one in (data, {"name": data["name"]}):
+        said = write_json(one, "-")
+        assert all(c.isprintable() or c == "\n" for c in said)
+        assert json.loads(said) == one
+    assert "é 漢 🎬" in said
+    assert r"\u202e" in said
+    write_json(data, str(tmp_path / "out.json"))
+    assert json.loads((tmp_path / "out.json").read_text()) == data
+
+
 def test_a_target_for_json_is_checked_without_writing_it(tmp_path):
     kept = tmp_path / "kept.json"
     kept.write_text("before")

@@ -22,6 +22,7 @@ import textwrap
 import traceback
 from typing import Any
 
+from murakkab_jupyter.core.clean import clean
 from murakkab_jupyter.core.redact import redacted
 
 __all__ = [
@@ -61,18 +62,18 @@ class MurakkabError(Exception):
         super().__init__(self.message)
 
     def lines(self) -> list[str]:
-        """The lines to show, without a traceback."""
+        """The lines to show, without a traceback and without what could steer a screen."""
         shown = [self.message]
         if self.hint:
             shown.append(self.hint)
-        return shown
+        return [clean(line) for line in shown]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
     def _render_traceback_(self) -> list[str]:
         if stack_wanted():
-            return traceback.format_exception(self)
+            return [clean(part) for part in traceback.format_exception(self)]
         return [folded(f"{type(self).__name__}: {self}")]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -138,7 +139,8 @@ class LanguageError(MurakkabError):
             shown += [f"  {self.source}", f"  {lead}{'^' * self.width}"]
         if self.hint:
             shown.append(self.hint)
-        return shown
+        # One character for one, so that the carets stay under their place.
+        return [clean(line) for line in shown]
 
 
 class UsageError(MurakkabError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from murakkab_jupyter.core.errors import InfeasibleError, LanguageError, MurakkabError
-from murakkab_jupyter.notebook.views.html import Bundle, clean, join, tag
+from murakkab_jupyter.notebook.views.html import Bundle, join, tag
 from murakkab_jupyter.notebook.views.plan import PLAN_TYPE, plan_view
 from murakkab_jupyter.planner.plan import Plan
 
@@ -18,7 +18,7 @@ __all__ = ["error_lines", "error_text", "nearest_plan", "shifted"]
 
 def error_lines(error: MurakkabError) -> list[str]:
     """What a terminal shows of a mistake."""
-    return [clean(line) for line in f"{type(error).__name__}: {error}".split("\n")]
+    return f"{type(error).__name__}: {error}".split("\n")
 
 
 def error_text(error: MurakkabError) -> str:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from murakkab_jupyter.core.clean import cleaned
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.version import VERSION
 from murakkab_jupyter.notebook.clusters import addresses, cluster_json
@@ -252,13 +253,13 @@ class Link:
     # --- what is told -----------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """Everything a panel shows, as plain JSON."""
+        """Everything a panel shows, as plain JSON, clean."""
         with self._lock:
             watches = list(self._watches.values())[-MOST_RUNS:]
         for watch in watches:
             watch.read()
         sessions = self._bench.opened
-        return {
+        told = {
             "format": 1,
             "version": VERSION,
             "runs": [watch.to_json() for watch in reversed(watches)],
@@ -276,6 +277,8 @@ class Link:
             "own": self._own.to_json(),
             "power": [one.to_json() for one in self._power],
         }
+        # A step's or a worker's name, or an agent's words, may hold what reorders a line.
+        return {name: cleaned(data) for name, data in told.items()}
 
 
 def connect(link: Link, shell: Any) -> Callable[[], None] | None:

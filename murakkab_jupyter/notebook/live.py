@@ -44,7 +44,7 @@ class StoppedError(MurakkabError):
     exit_code = 130
 
     def _render_traceback_(self) -> list[str]:
-        return [self.message]
+        return [self.lines()[0]]
 
 
 def state_of(run: Run, *, stopped: bool = False) -> RunState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from murakkab_jupyter.core.errors import UsageError
 
 __all__ = ["Outcome", "check_target", "write_json"]
+
+BEYOND_PLAIN = re.compile(r"[^\x20-\x7e\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,10 @@ def unwritable(target: str, why: str) -> UsageError:
 
 
 def write_json(data: Any, target: str) -> str | None:
-    """Write JSON to a file; for `-` the text comes back instead. Raises `UsageError` when it cannot be written."""
+    """Write JSON to a file; for `-` the text comes back instead. Raises `UsageError` when it cannot be written.
+
+    What comes back is for a screen: characters that could steer one are escapes, which any reader of JSON takes back.
+    """
     import json
 
     text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
@@ -67,7 +73,9 @@ def write_json(data: Any, target: str) -> str | None:
     except UnicodeEncodeError:  # a file's name that is no UTF-8: an escape holds it
         text = json.dumps(data, indent=1, allow_nan=False)
     if target == "-":
-        return text
+        return BEYOND_PLAIN.sub(
+            lambda one: one[0] if one[0].isprintable() else json.dumps(one[0])[1:-1], text
+        )
     try:
         Path(target).expanduser().write_text(text + "\n", encoding="utf-8")
     except OSError as error:

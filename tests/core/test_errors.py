@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import types
 
 import pytest
 
@@ -15,6 +16,7 @@ from murakkab_jupyter.core.errors import (
     MurakkabError,
     UsageError,
 )
+from murakkab_jupyter.notebook.live import StoppedError
 
 ALL = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, MurakkabError)]
 
@@ -92,3 +94,37 @@ def test_a_long_message_is_folded_between_words_in_a_notebook() -> None:
     assert f"  {'x' * 120}" in lines
     assert max(len(line) for line in lines if line != step and "xxx" not in line) <= WIDTH
     assert str(error) == "\n".join(error.lines()), "a terminal folds by itself"
+
+
+STEERS = "\x1b]0;pwned\x07\x9b31m\u202e"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError(f"There is no workflow 'no{STEERS}pe'.", hint=f"Did you mean {STEERS}?"),
+        LanguageError(f"No {STEERS}.", line=1, column=4, source=f"a {STEERS} <- b", width=3, hint=STEERS),
+        StoppedError(f"stopped {STEERS}", hint=STEERS),
+    ],
+)
+def test_an_error_holds_nothing_that_steers_a_terminal_or_turns_a_line_round(error: MurakkabError) -> None:
+    for shown in (str(error), *error._render_traceback_()):
+        assert not set(shown) & set("\x1b\x07\x9b\u202e")
+        assert "\ufffd" in shown
+
+
+def test_carets_stay_under_a_place_that_holds_what_cannot_be_shown() -> None:
+    source = f"{STEERS}a <<- b"
+    error = LanguageError("x", line=1, column=source.index("<<") + 1, source=source, width=3)
+    _, line, carets = error.lines()
+    assert carets.index("^") == line.index("<<-")
+
+
+def test_a_stack_that_is_asked_for_is_clean_too() -> None:
+    def tb() -> list[str]:
+        return UsageError(STEERS)._render_traceback_()
+
+    named = types.FunctionType(tb.__code__, {**globals(), "__name__": "IPython.core.magics.execution"})
+    shown = "".join(named())
+    assert "UsageError" in shown
+    assert not set(shown) & set("\x1b\x07\x9b\u202e")

@@ -8,8 +8,11 @@ import weakref
 
 import pytest
 
+from murakkab_jupyter.core.clean import cleaned
+from murakkab_jupyter.core.events import BatchStarted
 from murakkab_jupyter.notebook import link as linked
 from murakkab_jupyter.notebook.link import MOST_RUNS, Link
+from murakkab_jupyter.notebook.watch import Watch
 from murakkab_jupyter.verbs import Workbench
 from tests.notebook import samples
 
@@ -137,3 +140,37 @@ def test_runs_that_no_panel_shows_any_more_are_let_go_and_running_ones_are_kept(
     assert len(link._watches) <= MOST_RUNS
     assert first.id in link._watches
     first.over.set()
+
+
+def test_two_that_tell_at_once_read_every_event_once():
+    run = FakeRun(1)
+    run.events = [BatchStarted(0.0, "scenes", task, "w", 0, 1, 1) for task in (1, 2, 3)]
+    watch, taken = Watch(run), []
+    other = threading.Thread(target=watch.read)
+
+    class Names:
+        def take(self, event):
+            taken.append(event.task)
+            if event.task == 1:  # the other comes while the first is at it
+                other.start()
+                other.join(0.3)
+
+    watch.names = Names()
+    watch.read()
+    other.join()
+    assert taken == [1, 2, 3]
+    run.events.append(BatchStarted(1.0, "scenes", 4, "w", 0, 1, 1))
+    watch.read()
+    assert taken == [1, 2, 3, 4]
+    assert watch.busy_cores("w") == 4
+
+
+def test_what_a_panel_is_told_holds_nothing_that_steers_a_screen(link):
+    run = FakeRun(1)
+    run.status, run.message = "failed", "RuntimeError: \x1b[31m\u202efdp.exe"
+    run.over.set()
+    link.follow(run)
+    link.tell()
+    told = panel_of(link).told[-1]
+    assert told["runs"][0]["message"] == "RuntimeError: \ufffd[31m\ufffdfdp.exe"
+    assert told == cleaned(told)

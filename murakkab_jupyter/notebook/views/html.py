@@ -16,7 +16,9 @@ import textwrap
 import unicodedata
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from murakkab_jupyter.core.clean import clean, cleaned
 
 __all__ = [
     "ACCENT",
@@ -107,30 +109,6 @@ class Bundle:
 
     def __str__(self) -> str:
         return self.text
-
-
-def clean(text: object) -> str:
-    """Text without what could steer a terminal or reorder a line: control and direction characters, but not newlines."""
-    said = str(text)
-    if said.isprintable():  # nearly always, and much faster
-        return said
-    return "".join(
-        c
-        if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn"} or c == "\u200d"
-        else "\ufffd"
-        for c in said.replace("\r\n", "\n")
-    )
-
-
-def cleaned(data: Any) -> Any:
-    """Plain JSON with every text in it clean, for views that scripts draw."""
-    if isinstance(data, str):
-        return clean(data)
-    if isinstance(data, Mapping):
-        return {clean(key): cleaned(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [cleaned(value) for value in data]
-    return data
 
 
 def shorten(text: object, width: int) -> str:
