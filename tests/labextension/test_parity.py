@@ -31,9 +31,25 @@ READ = """area => {
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two texts are the same as far as both go: each view cuts where it has no more room."""
-    a, b = (text.removesuffix(" Less").rstrip("…").strip() for text in (one, other))
-    return a.startswith(b) or b.startswith(a)
+    """Whether two texts are the same; where one says by `…` that it is cut there, as far as it goes."""
+    a, b = (text.removesuffix(" Less").strip() for text in (one, other))
+
+    def begins(short: str, long: str) -> bool:
+        # A quotation ends behind what is cut, and a passage with where it was found.
+        kept, cut, end = short.rpartition("…")
+        return bool(cut) and long.startswith(kept.rstrip()) and long.removesuffix("…").endswith(end)
+
+    return a == b or begins(a, b) or begins(b, a)
+
+
+def test_texts_are_the_same_up_to_where_one_of_them_says_that_it_is_cut():
+    assert same("summary Rates rose. Less", "summary Rates rose.")
+    assert same("summary Rates rose…", "summary Rates rose. Then they fell.")
+    assert same("“Rates…”", "“Rates rose.”")
+    assert same("Rates… (report.pdf, page 3)", "Rates rose. (report.pdf, page 3)")
+    assert not same("Rates rose.", "Rates rose. (report.pdf, page 3)")
+    assert not same("Rates…", "Rats")
+    assert not same("Rates… (report.pdf, page 4)", "Rates rose. (report.pdf, page 3)")
 
 
 def test_results_run_and_bill_say_the_same_with_the_extension_and_without(newsroom, desk, plain_lab, browser):

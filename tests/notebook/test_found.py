@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from dataclasses import replace
 
-from murakkab_jupyter.core.kinds import Answer, Evidence, Scene
+from murakkab_jupyter.core.kinds import Answer, Document, Evidence, Origin, Passage, Scene
 from murakkab_jupyter.notebook.views.bill import bill_json
 from murakkab_jupyter.notebook.views.found import ALL_CHARS, LONGEST, results_json
 from murakkab_jupyter.notebook.views.results import MOST_CARDS, MOST_ROWS, Results, results_view
@@ -154,3 +156,84 @@ def test_a_bill_is_a_table_of_words_with_one_cell_a_column():
     assert all(len(row) == len(told["columns"]) for row in told["rows"])
     assert told["rows"][-1][0][0].lower() == "total"
     assert any("plan" in detail for row in told["rows"] for _, detail in row)
+
+
+def shelf(level: tuple[str, ...], values: dict) -> Results:
+    """A workflow of one step over documents (or over all of them together)."""
+    one = Input("docs", "text", "same" if level else "gathered")
+    return Results(
+        Workflow(
+            "shelf",
+            "",
+            (Variable("docs", "document", ("docs",)),),
+            (Step("found", "find", "python", level, False, "passage", (one,)),),
+            Goal(),
+            "",
+        ),
+        values,
+    )
+
+
+def documents(*paths: str) -> dict:
+    made = samples.values(2)["videos"][(("videos", 0),)].media
+    return {
+        (("docs", number),): Document(replace(made, path=path), "text") for number, path in enumerate(paths)
+    }
+
+
+def said_of(results: Results) -> tuple[str, str, str]:
+    """What a view says as text, as HTML and as data."""
+    shown = results_view(results)
+    plain = html.unescape(re.sub("<[^>]+>", "", shown.html))
+    return tuple(" ".join(one.split()) for one in (shown.text, plain, json.dumps(results_json(results))))
+
+
+def test_where_a_passage_was_found_stands_in_text_html_and_data():
+    docs = documents("/shelf/report.pdf", "/shelf/talk.mp3", "/shelf/plain.txt")
+    origins = (
+        Origin("/shelf/report.pdf", place="page 3"),
+        Origin("/shelf/talk.mp3", 65.0, 70.0),
+        Origin("/shelf/plain.txt"),
+    )
+    places = ("(report.pdf, page 3)", "(talk.mp3 1:05–1:10)", "(plain.txt)")
+    found = {key: Passage("Rates rose.", 0.9, one) for key, one in zip(docs, origins, strict=True)}
+    for results in (
+        shelf(("docs",), {"docs": docs, "found": found}),
+        shelf((), {"docs": docs, "found": {(): list(found.values())}}),
+    ):
+        text, plain, _ = said_of(results)
+        told = results_json(results)
+        live = [one["text"] for one in told["whole"]]
+        live += [one["text"] for group in told["groups"] for item in group["items"] for one in item["values"]]
+        for place in places:
+            for words in (text, plain, " ".join(live)):
+                assert f"Rates rose. {place}" in words
+
+
+def test_a_long_passage_keeps_where_it_was_found_and_says_how_much_is_cut():
+    docs = documents("/shelf/report.pdf")
+    found = {key: Passage("word " * 2000, 0.9, Origin("/shelf/report.pdf", place="page 3")) for key in docs}
+    results = shelf(("docs",), {"docs": docs, "found": found})
+    assert all("… (report.pdf, page 3)" in one for one in (results_view(results).text, said_of(results)[1]))
+    [item] = results_json(results)["groups"][0]["items"]
+    [value] = item["values"]
+    assert value["text"].endswith("… (report.pdf, page 3)")
+    assert len(value["text"]) <= LONGEST
+    assert value["of"] == len(("word " * 2000).strip() + " (report.pdf, page 3)")
+
+
+def test_files_that_share_a_name_are_called_alike_in_text_html_and_data():
+    docs = documents("/a/report.pdf", "/b/report.pdf")
+    found = {
+        key: Passage("Rates rose.", 0.9, Origin(doc.media.path, place="page 3")) for key, doc in docs.items()
+    }
+    results = shelf(("docs",), {"docs": docs, "found": found})
+    text, plain, _ = said_of(results)
+    for name in ("a/report.pdf", "b/report.pdf"):
+        for words in (text, plain):
+            assert re.search(rf"docs \d ?\(?{name}", words), words
+            assert f"Rates rose. ({name}, page 3)" in words
+    [group] = results_json(results)["groups"]
+    assert [(item["where"], item["values"][0]["text"]) for item in group["items"]] == [
+        (name, f"Rates rose. ({name}, page 3)") for name in ("a/report.pdf", "b/report.pdf")
+    ]

@@ -6,6 +6,7 @@ the item they show, so that a saved notebook holds each once.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ from murakkab_jupyter.notebook.views.results import (
     scene_at,
     share_of,
 )
-from murakkab_jupyter.notebook.views.values import evidence_words, value_words
+from murakkab_jupyter.notebook.views.values import NAMES, evidence_words, value_words
 from murakkab_jupyter.workflow.model import Step
 
 __all__ = ["RESULTS_TYPE", "results_json"]
@@ -68,7 +69,9 @@ def results_json(results: Results, *, title: str = "Results") -> dict[str, Any]:
         "workflow": workflow.name,
         "answers": [answer(results, *one, places) for one in said[:MOST_ROWS]],
         "answers_left_out": max(0, len(said) - MOST_ROWS),
-        "whole": [value_json(step.name, results.values[step.name][()], LONGEST) for step in root],
+        "whole": [
+            value_json(step.name, results.values[step.name][()], LONGEST, results.names) for step in root
+        ],
         "groups": [group_json(results, one, longest) for one in groups],
         "failures": [
             {"step": step, "item": format_ancestry(where), "why": clean(why)[:600]}
@@ -123,7 +126,10 @@ def rows_that_fit(results: Results, names: Sequence[str], keys: Sequence[Ancestr
     longest = share_of(ALL_CHARS, FEW_ROWS * len(names), SHORTEST, LONGEST)
     sizes = (
         ITEM_BYTES
-        + sum(VALUE_BYTES + len(value_words(results.values[name].get(key), longest)) for name in names)
+        + sum(
+            VALUE_BYTES + len(value_words(results.values[name].get(key), longest, results.names))
+            for name in names
+        )
         for key in keys
     )
     return fitting(sizes, ROW_BYTES, FEW_ROWS)
@@ -139,42 +145,44 @@ def group_json(results: Results, one: Group, longest: int) -> dict[str, Any]:
             if value is MISSING:
                 values.append({"name": name, "failed": True})
             elif value is not None:
-                values.append(value_json(name, value, longest))
+                values.append(value_json(name, value, longest, results.names))
         source = results.values.get(key[-1][0], {}).get(key)
         plain = format_ancestry(key)
         where = owner(results, key)
         if where == plain and source is not None:
-            where = shorten(value_words(source, 160), min(80, longest))
+            where = shorten(value_words(source, 160, results.names), min(80, longest))
         items.append({"item": plain, "where": where, "values": values})
     return {"level": format_level(one.level), "items": items, "left_out": one.left_out}
 
 
-def value_json(name: str, value: Any, longest: int) -> dict[str, Any]:
-    """A value in words; where these are cut, `of` says how many characters there are."""
-    said: dict[str, Any] = {"name": name, "text": words(value, longest)}
-    whole = characters(value)
+def value_json(name: str, value: Any, longest: int, names: Mapping[str, str] = NAMES) -> dict[str, Any]:
+    """A value in words; where these are cut, `of` says how many characters there are. `names` as in `place_of`."""
+    said: dict[str, Any] = {"name": name, "text": words(value, longest, names)}
+    whole = characters(value, names)
     if whole is not None and whole > longest:
         said["of"] = whole
     return said
 
 
-def characters(value: Any) -> int | None:
-    """How long a text is; None for values of other kinds."""
+def characters(value: Any, names: Mapping[str, str] = NAMES) -> int | None:
+    """How long a text is, with where it comes from; None for values of other kinds."""
     match value:
         case str():
             return len(value.strip())
-        case Transcript() | Answer() | Passage():
+        case Transcript() | Answer():
             return len(value.text.strip())
+        case Passage():
+            return len(value_words(value, sys.maxsize, names))
     return None
 
 
-def words(value: Any, longest: int) -> str:
+def words(value: Any, longest: int, names: Mapping[str, str] = NAMES) -> str:
     """A value in words; a record is one line a field."""
     if isinstance(value, Mapping) and value:
         return "\n".join(
-            f"{clean(key)}: {value_words(one, longest)}" for key, one in list(value.items())[:30]
+            f"{clean(key)}: {value_words(one, longest, names)}" for key, one in list(value.items())[:30]
         )
-    return value_words(value, longest)
+    return value_words(value, longest, names)
 
 
 def answer(
@@ -185,7 +193,7 @@ def answer(
     places: Mapping[Ancestry, tuple[int, int]],
 ) -> dict[str, Any]:
     """An answer; each piece of evidence with the item that it was found in, where that is shown."""
-    said = value if isinstance(value, Answer) else Answer(value_words(value))
+    said = value if isinstance(value, Answer) else Answer(value_words(value, names=results.names))
     return {
         "step": step.name,
         "where": owner(results, key),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from murakkab_jupyter.core.ancestry import Ancestry, Level, format_ancestry, format_level, is_prefix
-from murakkab_jupyter.core.kinds import Answer, Audio, Document, Evidence, Frame, Image, Scene, Video
+from murakkab_jupyter.core.kinds import Answer, Audio, Document, Evidence, Frame, Image, Passage, Scene, Video
 from murakkab_jupyter.notebook.views.answer import answer_html, answer_text
 from murakkab_jupyter.notebook.views.failures import failures_html, failures_text
 from murakkab_jupyter.notebook.views.html import (
@@ -82,7 +82,7 @@ class Results:
     """What to call files that share a name, by path."""
 
     def __post_init__(self) -> None:
-        media = {path for own in self.values.values() for value in own.values() if (path := path_of(value))}
+        media = {path for own in self.values.values() for value in own.values() for path in paths_of(value)}
         object.__setattr__(self, "names", names_apart(media))
 
     def at(self, name: str, key: Ancestry) -> list[Any]:
@@ -90,16 +90,20 @@ class Results:
         return [value for own, value in self.values.get(name, {}).items() if is_prefix(key, own)]
 
 
-def path_of(value: object) -> str:
-    """The path of the file that a value lies in; empty where it lies in none."""
+def paths_of(value: object) -> list[str]:
+    """The paths of the files that a value lies in, or that it was found in."""
     match value:
         case Scene():
-            return value.media.media.path
+            return [value.media.media.path]
         case Frame():
-            return value.video.media.path
+            return [value.video.media.path]
         case Video() | Audio() | Image() | Document():
-            return value.media.path
-    return ""
+            return [value.media.path]
+        case Passage() if value.origin is not None:
+            return [value.origin.source]
+        case list() | tuple():
+            return [path for one in value if isinstance(one, Passage) for path in paths_of(one)]
+    return []
 
 
 def results_view(
@@ -196,7 +200,7 @@ def answers_part(
     for name, key, value in answers[:most]:
         where = owner(results, key)
         question = asked(results, name)
-        said = value if isinstance(value, Answer) else Answer(value_words(value))
+        said = value if isinstance(value, Answer) else Answer(value_words(value, names=results.names))
         head = f"{name} · {where}" if where else name
         html.append(answer_html(said, head=head, question=question, names=results.names))
         lines += ["", *answer_text(said, head=head, question=question, names=results.names)]
@@ -280,12 +284,12 @@ def cards_part(
         picture, size = thumbnail_of(results, key, width, budget)
         budget -= size
         entries = [(name, merged(results, name, key)) for name in fields]
-        cards.append(card(where, format_ancestry(key), picture, entries, longest))
+        cards.append(card(where, format_ancestry(key), picture, entries, longest, results.names))
         if number >= len(told):
             continue
         lines += ["", f"  {where}" if where else f"  {format_ancestry(key)}"]
         for name, value in entries:
-            words = "failed" if value is MISSING else value_words(value, brief)
+            words = "failed" if value is MISSING else value_words(value, brief, results.names)
             lines.append(wrap_text(f"{name}: {words}", indent="    "))
     html: list[Html | None] = [
         tag("div", format_level(level), f" ({len(keys)})", style="margin:8px 0 4px;font-weight:600"),
@@ -351,10 +355,11 @@ def card(
     picture: Html | None,
     entries: Sequence[tuple[str, Any]],
     longest: int,
+    names: Mapping[str, str],
 ) -> Html:
     fields = []
     for name, value in entries:
-        shown = tag("em", "failed, see below") if value is MISSING else value_html(value, longest)
+        shown = tag("em", "failed, see below") if value is MISSING else value_html(value, longest, names)
         # Not `p`, which a value of several lines would close.
         fields.append(tag("div", tag("small", name), tag("br"), shown, class_="ms-field"))
     return tag(
@@ -420,28 +425,33 @@ def table_part(
     held = [name for name in names if results.values.get(name)]
     if not held:
         return None, []
+    called = results.names
     if level == ():
         columns: list[tuple[str, Any]] = [("Step", "left"), ("Value", "left")]
         rows = [(name, results.values[name].get(())) for name in held]
         return (
             table(
                 columns,
-                [[Cell(n), Cell(value_words(v, 1500), markup=value_html(v, 1500))] for n, v in rows],
+                [
+                    [Cell(n), Cell(value_words(v, 1500, called), markup=value_html(v, 1500, called))]
+                    for n, v in rows
+                ],
                 caption="Results of the whole workflow",
             ),
-            ["", *(wrap_text(f"{n}: {value_words(v, 1500)}") for n, v in rows)],
+            ["", *(wrap_text(f"{n}: {value_words(v, 1500, called)}") for n, v in rows)],
         )
     keys = sorted({key for name in held for key in results.values[name]})
     columns = [(format_level(level), "left"), *((name, "left") for name in held)]
     source = results.values.get(level[-1], {})
 
     def row(key: Ancestry, longest: int) -> list[Cell]:
-        of = value_words(source[key], min(120, longest)) if key in source and level[-1] not in held else ""
+        known = key in source and level[-1] not in held
+        of = value_words(source[key], min(120, longest), called) if known else ""
         cells = [Cell(format_ancestry(key), of)]
         for name in held:
             value = results.values[name].get(key, MISSING)
-            words = "–" if value is MISSING else value_words(value, longest)
-            markup = None if value is MISSING else value_html(value, longest)
+            words = "–" if value is MISSING else value_words(value, longest, called)
+            markup = None if value is MISSING else value_html(value, longest, called)
             cells.append(Cell(words, markup=markup))
         return cells
 

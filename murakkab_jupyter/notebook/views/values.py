@@ -32,6 +32,7 @@ __all__ = [
     "evidence_words",
     "file_name",
     "names_apart",
+    "passage_words",
     "place_of",
     "value_html",
     "value_words",
@@ -118,8 +119,19 @@ def seen_in(frames: Sequence[Boxes]) -> str:
     return ", ".join(shown)
 
 
-def value_words(value: Any, longest: int = LONGEST) -> str:
-    """A value as text, at most `longest` characters of it."""
+def passage_words(value: Passage, longest: int, names: Mapping[str, str] = NAMES) -> tuple[str, str]:
+    """A passage in two parts that share `longest` characters: its text, and where it comes from (`report.pdf, page 3`)."""
+    one = value.origin
+    if one is None:
+        return cut(value.text, longest), ""
+    place = cut(
+        evidence_words(Evidence(one.source, one.start_s, one.end_s, place=one.place), names), longest // 2
+    )
+    return cut(value.text, longest - len(place) - 3), place
+
+
+def value_words(value: Any, longest: int = LONGEST, names: Mapping[str, str] = NAMES) -> str:
+    """A value as text, at most `longest` characters of it; `names` as in `place_of`."""
     match value:
         case None:
             return "nothing"
@@ -140,35 +152,37 @@ def value_words(value: Any, longest: int = LONGEST) -> str:
         case Answer():
             return cut(value.text, longest) or "(no answer)"
         case Passage():
-            return cut(value.text, longest)
+            text, place = passage_words(value, longest, names)
+            return f"{text} ({place})".lstrip() if place else text
         case Segment():
             return cut(f"{timecode(value.start_s)} {value.text}", longest)
         case Scene() | Frame() | Video() | Audio() | Image() | Document():
-            return cut(place_of(value), longest)
+            return cut(place_of(value, names), longest)
         case np.ndarray():
             return f"vector of {value.size} numbers"
         case Mapping():
-            return cut("; ".join(f"{key}: {value_words(one, 120)}" for key, one in value.items()), longest)
+            return cut(
+                "; ".join(f"{key}: {value_words(one, 120, names)}" for key, one in value.items()), longest
+            )
         case Sequence() if value and all(isinstance(one, Boxes) for one in value):
             return cut(seen_in(value), longest)
         case Sequence():
-            return cut("; ".join(value_words(one, 160) for one in value), longest) or "nothing"
+            return cut("; ".join(value_words(one, 160, names) for one in value), longest) or "nothing"
     return cut(str(value), longest)
 
 
-def value_html(value: Any, longest: int = LONGEST) -> Html:
-    """The same for HTML; records become lines, passages keep their origin."""
+def value_html(value: Any, longest: int = LONGEST, names: Mapping[str, str] = NAMES) -> Html:
+    """The same for HTML; records become lines, a passage's origin stands back."""
     if isinstance(value, Mapping) and value:
         return tag(
             "div",
             *(
-                tag("div", tag("small", f"{key}: "), value_html(one, max(40, min(200, longest))))
+                tag("div", tag("small", f"{key}: "), value_html(one, max(40, min(200, longest)), names))
                 for key, one in list(value.items())[:30]
             ),
         )
     if isinstance(value, Passage) and value.origin is not None:
-        origin = value.origin
-        place = evidence_words(Evidence(origin.source, origin.start_s, origin.end_s, place=origin.place))
-        return tag("span", value_words(value, longest), " ", tag("span", f"({place})", style=MUTED))
-    said = value_words(value, longest)
+        text, place = passage_words(value, longest, names)
+        return tag("span", text, " ", tag("span", f"({place})", style=MUTED))
+    said = value_words(value, longest, names)
     return tag("span", said, style="white-space:pre-line") if "\n" in said else join([said])
