@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
 
 from murakkab_jupyter.core.errors import MurakkabError
-from murakkab_jupyter.verbs import OPTIONS, VERBS
+from murakkab_jupyter.verbs import OPTIONS, VERBS, Verb
+from murakkab_jupyter.verbs.engines import ACTIONS
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext
@@ -21,7 +22,7 @@ Pair = tuple[str, str]
 """What may be typed, and what it is."""
 
 OF_RUNS = frozenset({"bill", "resume", "stop", "export"})
-OF_AGENTS = frozenset({"agents", "profile"})
+OF_ENGINES = frozenset({"status", "stop", "logs", "detach"})
 
 
 def line_suggestions(line: str, scope: Scope) -> tuple[str, list[Pair]]:
@@ -29,32 +30,79 @@ def line_suggestions(line: str, scope: Scope) -> tuple[str, list[Pair]]:
     from murakkab_jupyter.workflow.language.describe import suggestions
     from murakkab_jupyter.workflow.language.options import GOAL_OPTIONS
 
-    words = line.split(" ")
+    words = line.lstrip().split(" ")
     typed = words[-1]
     before = [word for word in words[:-1] if word]
-    library = scope.bench.session().library
-    verbs = [(verb.name, verb.summary) for verb in VERBS if "magic" in verb.faces]
-    found: Iterable[Pair]
-    if len(before) <= 1 or before[1] == "help":
-        found = verbs
-    elif typed.startswith("-") or before[-1].startswith("--"):
+    verbs = {verb.name: verb for verb in VERBS if "magic" in verb.faces}
+    found: Iterable[Pair] = ()
+    if len(before) <= 1:
+        found = ((verb.name, verb.summary) for verb in verbs.values())
+    elif before[1] in verbs and (typed.startswith("-") or takes_value(before[-1])):
         # Options and their values are those of a cell's first line.
-        text = f"%%murakkab w {' '.join(before[2:])} {typed}"
-        _, known = suggestions(text, len(text), library=library, values={})
+        verb = verbs[before[1]]
+        option = "" if typed.startswith("-") else before[-1]
+        # What a cell's line does not know takes any text.
+        option = option if not option or option[2:] in GOAL_OPTIONS else "--cluster"
+        text = f"%%murakkab w {option} {typed}"
+        library, values = scope.bench.session().library, scope.named()
+        spot, known = suggestions(text, len(text), library=library, values=values)
+        typed = spot.typed
         own = [(f"--{name}", one.help) for name, one in OPTIONS.items() if "magic" in one.faces]
-        pairs = [*((one.text, one.detail) for one in known), *(own if typed.startswith("-") else ())]
-        verb = next((one for one in VERBS if one.name == before[1]), None)
-        mine = (
-            {f"--{name}" for name in (*verb.options, *(GOAL_OPTIONS if verb.goal else ()))} if verb else set()
-        )
+        pairs = [*((one.text, one.detail) for one in known), *(own if spot.kind == "option" else ())]
+        mine = {f"--{name}" for name in verb.options if "magic" in OPTIONS[name].faces}
+        mine |= {f"--{name}" for name in GOAL_OPTIONS} if verb.goal else set()
         found = {text: what for text, what in pairs if not text.startswith("--") or text in mine}.items()
-    elif before[1] in OF_RUNS:
-        found = ((run_id, "run") for run_id in scope.bench.runs())
-    elif before[1] in OF_AGENTS:
-        found = ((agent.name, agent.summary) for agent in library.agents())
-    else:
-        found = ((name, "workflow") for name in scope.bench.declared)
+    elif before[1] in verbs:
+        found = of_verb(verbs[before[1]], before[2:], scope)
     return typed, [pair for pair in found if pair[0].startswith(typed)]
+
+
+def takes_value(word: str) -> bool:
+    """Whether a word is an option that the next word belongs to."""
+    from murakkab_jupyter.workflow.language.options import GOAL_OPTIONS
+
+    name = word.removeprefix("--")
+    own = OPTIONS.get(name)
+    return word.startswith("--") and (name in GOAL_OPTIONS or (own is not None and own.form != "flag"))
+
+
+def of_verb(verb: Verb, before: Sequence[str], scope: Scope) -> Iterable[Pair]:
+    """What may be the next word of a verb, after these words and options."""
+    given = [
+        word
+        for last, word in zip(("", *before), before, strict=False)
+        if not word.startswith("--") and not takes_value(last)
+    ]
+    bench = scope.bench
+    if len(given) >= verb.most_words:
+        return
+    match verb.name:
+        case "help":
+            yield from ((one.name, one.summary) for one in VERBS if "magic" in one.faces)
+        case "models":
+            from murakkab_jupyter.agents.weights.resolver import catalogue
+
+            yield from ((one.name, one.summary) for one in catalogue())
+        case "engine" if not given:
+            yield from ((action, takes or "engines") for action, takes in ACTIONS.items())
+        case "engine":
+            if given[0] in OF_ENGINES:
+                yield from ((name, "engine") for name in bench.session().engines.names())
+        case "profile" if given[:1] == ["engine"]:
+            if len(given) == 1:
+                yield from ((name, "engine") for name in bench.session().engines.names())
+        case "agents" | "profile":
+            if verb.name == "profile" and not given and "--measure" not in before:
+                yield "engine", "measure a model server"
+            yield from ((agent.name, agent.summary) for agent in bench.session().library.agents())
+        case "export" if "--python" in before:
+            if not given:
+                yield from ((name, "workflow") for name in bench.declared)
+        case name if name in OF_RUNS:
+            if not given:
+                yield from ((run_id, "run") for run_id in bench.runs())
+        case _:
+            yield from ((name, "workflow") for name in bench.declared)
 
 
 def cell_suggestions(text: str, offset: int, scope: Scope) -> tuple[str, list[Pair]]:
@@ -79,7 +127,7 @@ def matcher(scope: Scope) -> Callable[[CompletionContext], SimpleMatcherResult]:
         try:
             if text.startswith("%%murakkab"):
                 typed, found = cell_suggestions(text, offset, scope)
-            elif line.startswith("%murakkab"):
+            elif line.lstrip().startswith("%murakkab"):
                 typed, found = line_suggestions(line, scope)
             else:
                 return {"completions": []}

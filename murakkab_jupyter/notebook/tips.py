@@ -77,7 +77,7 @@ def tip_in_cell(text: str, row: str, begin: int, offset: int, scope: Scope) -> s
         if word.startswith("--"):
             return tip_of_option(word[2:])
         spot = spot_at(text, start + len(word))
-        return tip_of_option(spot.owner) if spot.kind == "option-value" else None
+        return tip_of_option(spot.owner) if spot.owner else None
     if not word:
         return None
     library = scope.bench.session().library

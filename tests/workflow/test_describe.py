@@ -65,6 +65,7 @@ def test_names_in_scope_are_other_steps_then_variables():
         ("%%murakkab x --mi|", "option", "--minimize"),
         ("%%murakkab x --minimize |", "option-value", "energy"),
         ("%%murakkab x --quality g|", "option-value", "good"),
+        ("%%murakkab x --quality {q|", "reference", "q"),
         ("%%murakkab x --maximize |", "option-value", "quality"),
         ("a <- write a poem\nb <- summarise {|", "reference", "a"),
         ("b <- summarise {vid|} now", "reference", "videos"),

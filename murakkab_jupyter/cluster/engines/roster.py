@@ -261,6 +261,11 @@ class Roster:
         self.refresh()
         return list(self._book.entries.values())
 
+    def names(self) -> list[str]:
+        """Engines that are known so far; nobody is asked."""
+        self._attached.take_up()
+        return list(self._book.entries)
+
     def find(self, name: str) -> Entry:
         """An engine by name; raises `UsageError`."""
         self._attached.take_up()

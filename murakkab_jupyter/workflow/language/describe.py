@@ -39,7 +39,8 @@ class CapabilityHelp:
 class Spot:
     """What stands at a place of a cell: what sort of thing, what is typed of it, and what it belongs to.
 
-    `start` is the offset where the typed part begins; `owner` the option or the pin's target.
+    `start` is the offset where the typed part begins; `owner` the option or the pin's target; a reference has one where
+    it is an option's value.
     """
 
     kind: SpotKind
@@ -145,6 +146,8 @@ def option_spot(row: str, offset: int) -> Spot:
     if last.startswith("--") and (
         last[2:] in GOAL_OPTIONS or OTHER_OPTIONS.get(last[2:]) in {"value", "many"}
     ):
+        if typed.startswith("{") and "}" not in typed:
+            return Spot("reference", typed[1:], offset - len(typed) + 1, last[2:])
         return Spot("option-value", typed, offset - len(typed), last[2:])
     return Spot("option", typed, offset - len(typed))
 
@@ -174,6 +177,14 @@ def offered(
                 return [Suggestion("quality", "objective")]
             if spot.owner == "minimize":
                 return [Suggestion(name, "objective") for name in OBJECTIVES if name != "quality"]
+        case "reference" if spot.owner:
+            # A line takes texts and numbers.
+            plain = {
+                name: one
+                for name, one in values.items()
+                if isinstance(one, str | int | float) and not isinstance(one, bool)
+            }
+            return names_in_scope("", 0, plain)
         case "reference":
             return names_in_scope(text, offset, values)
         case "pin":
