@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from murakkab_jupyter.agents.agent import Failed, Inputs, Option
+from murakkab_jupyter.agents.agent import Failed, Inputs, Option, Tokens
 from murakkab_jupyter.agents.language.chat import Reply, Request
 from murakkab_jupyter.agents.language.structured import json_in
 from murakkab_jupyter.agents.language.writer import Writer
@@ -150,7 +150,7 @@ class Watcher(Writer):
         replies: list[Reply | Failed] = [Failed("not asked")] * len(asked)
         side = max(SMALLEST_SIDE, int(self.options.get("side", SIDE)))
         waiting = list(range(len(asked)))
-        spent = None
+        spent = Tokens()
         for _ in range(3):
             ready: list[int] = []
             requests: list[Request] = []
@@ -162,16 +162,16 @@ class Watcher(Writer):
                 else:
                     ready.append(index)
                     requests.append(made)
-            for index, reply in zip(ready, self.ask(requests) if requests else [], strict=True):
-                replies[index] = reply
-            spent = self.last if spent is None else spent + self.last
+            if requests:  # else `last` is what the batch before it used
+                for index, reply in zip(ready, self.ask(requests), strict=True):
+                    replies[index] = reply
+                spent += self.last
             waiting = [index for index in ready if too_large(replies[index])]
             side //= 2
             if not waiting or side < SMALLEST_SIDE:
                 break
             self.said[HALVED] = None
-        if spent is not None:
-            self.last = spent
+        self.last = spent
         return replies
 
     def with_pictures(self, request: Request, pictures: Sequence[Shown], side: int) -> Request | Failed:

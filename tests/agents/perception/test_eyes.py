@@ -244,6 +244,21 @@ def test_nothing_to_look_at_fails_in_words(server):
     assert "no picture" in failed.reason
 
 
+@pytest.mark.parametrize("unreadable", [False, True])
+@pytest.mark.parametrize("capability", ["visual-description", "visual-question-answering"])
+def test_a_batch_that_asks_nothing_takes_no_tokens(server, tmp_path, monkeypatch, capability, unreadable):
+    server.script = [says(json.dumps({"answer": "a cat", "pictures": [1]}))]
+    eyes = agent(server, capability)
+    eyes.call([item(picture(tmp_path), question="What is it?")])
+    assert eyes.tokens().read > 0
+    pictures = [picture(tmp_path)] if unreadable else []
+    monkeypatch.setattr("murakkab_jupyter.agents.media.pictures.MAX_MEGAPIXELS", 0.0001)
+    (failed,) = eyes.call([item(*pictures, question="What is it?")])
+    assert isinstance(failed, Failed)
+    assert (eyes.tokens().read, eyes.tokens().written) == (0, 0)
+    assert len(server.asked) == 1
+
+
 def test_an_empty_description_fails_in_words(server, tmp_path):
     server.script = [says("")]
     (failed,) = agent(server).call([item(picture(tmp_path))])
