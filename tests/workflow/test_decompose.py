@@ -386,6 +386,23 @@ def test_a_step_that_a_model_repeats_is_taken_once(library):
     ]
 
 
+@pytest.mark.parametrize(
+    ("description", "said", "language"),
+    [
+        ("The calls are in Spanish; make them readable for colleagues in Berlin.", "into German", "German"),
+        ("Put the calls into Dutch.", "into French", "Dutch"),  # the example's, repeated
+        ("Put the Dutch calls into French.", "into French", "French"),
+        ("Make the calls readable for us in Paris.", "into French", "French"),
+    ],
+)
+def test_a_models_language_counts_unless_it_only_repeats_the_examples(library, description, said, language):
+    chat = FakeChat(
+        steps(("words", "speech-to-text", ["calls"], ""), ("put", "translation", ["words"], said))
+    )
+    draft = ask(description, chat, library=library, values=CALLS)
+    assert lines(draft)[-1] == f"put <- translate {{words}} into {language}"
+
+
 def test_what_a_model_says_is_missing_and_is_there_is_told_to_it(library):
     chat = FakeChat(steps(missing=("speech to text",)), GOOD)
     ask("Sum up the calls.", chat, library=library, values=CALLS)

@@ -28,7 +28,7 @@ from murakkab_jupyter.workflow.decompose.draft import (
     written,
 )
 from murakkab_jupyter.workflow.decompose.form import listing, reachable, results, schema_for
-from murakkab_jupyter.workflow.decompose.proposal import planned
+from murakkab_jupyter.workflow.decompose.proposal import EXAMPLE_LANGUAGE, planned
 from murakkab_jupyter.workflow.decompose.refuse import kinds_of, refusal, unknown
 from murakkab_jupyter.workflow.decompose.words import decompose, known
 from murakkab_jupyter.workflow.goal import Goal
@@ -73,7 +73,7 @@ EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
         },
     ),
     (
-        "Job: Say in French what each talk is about.\nInputs: talks (audio)",
+        f"Job: Say in {EXAMPLE_LANGUAGE} what each talk is about.\nInputs: talks (audio)",
         {
             "steps": [
                 {"capability": "speech-to-text", "name": "transcript", "inputs": ["talks"], "say": ""},
@@ -82,7 +82,7 @@ EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
                     "capability": "translation",
                     "name": "translation",
                     "inputs": ["summary"],
-                    "say": "into French",
+                    "say": f"into {EXAMPLE_LANGUAGE}",
                 },
             ],
             "missing": [],

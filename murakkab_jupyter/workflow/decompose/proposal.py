@@ -15,7 +15,10 @@ from murakkab_jupyter.workflow.language.chain import in_words
 from murakkab_jupyter.workflow.language.pattern import example
 from murakkab_jupyter.workflow.language.suggest import listed
 
-__all__ = ["planned"]
+__all__ = ["EXAMPLE_LANGUAGE", "planned"]
+
+EXAMPLE_LANGUAGE = "French"
+"""Of the example that a model is shown: a small one repeats it."""
 
 
 def planned(
@@ -162,8 +165,8 @@ def sentence(
             told = f"summarise {refs}"
         case "translation":
             said_so = language_in(f"into {say}")
-            # A small model repeats the language of the example: what the description names comes first.
-            if said_so and said_so.lower() not in description.lower():
+            # Another one than the example's is meant: a description may name what the inputs are in alone.
+            if said_so == EXAMPLE_LANGUAGE and said_so.lower() not in description.lower():
                 said_so = language_in(description) or said_so
             options = {"language": said_so or language_in(description) or "English"}
             told = f"translate {refs} into {options['language']}"
