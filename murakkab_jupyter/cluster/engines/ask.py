@@ -39,6 +39,11 @@ LEEWAY_S = 0.5
 ROOM = 64
 """Tokens for a model that thinks before it writes, where one token is refused."""
 
+VECTORS_MODEL = re.compile(
+    r"embed|minilm|mpnet|paraphrase|sentence|(?<![a-z0-9])(?:bge|e5|gte|labse)(?![a-z0-9])", re.IGNORECASE
+)
+"""Names of models that make vectors, as their makers give them."""
+
 LARGEST_ANSWER = 16 * 2**20
 AGENT = "murakkab-jupyter"
 DOT = (
@@ -197,12 +202,17 @@ class Server:
         return isinstance(first, dict) and vector_of(first.get("embedding")) is not None
 
     def pair(self, models: Sequence[str]) -> tuple[str, str] | None:
-        """Of two models the one that chats and the one that makes vectors; None where it is not so."""
-        chats = [one for one in models if chatted(self.chat(one, "Hi"))]
-        if len(models) != 2 or len(chats) != 1:
+        """Of two models the one that chats and the one that makes vectors, as its name says; None where it is not so.
+
+        Where no name says it, neither is asked: a server may have to load a model for an answer.
+        """
+        named = [one for one in models if VECTORS_MODEL.search(one)]
+        if len(models) != 2 or len(named) != 1:
             return None
-        (other,) = (one for one in models if one not in chats)
-        return (chats[0], other) if self.embeds(other) else None
+        (other,) = (one for one in models if one not in named)
+        if not self.embeds(named[0]) or not chatted(self.chat(other, "Hi")):
+            return None
+        return other, named[0]
 
     def sees(self, model: str, text: Answer, *, timeout_s: float = ANSWER_S) -> bool:
         """Whether a model looks at a picture that is sent to it: then it reads more tokens than of the words alone.

@@ -50,12 +50,23 @@ def test_of_two_models_of_which_one_makes_vectors_both_are_offered_and_no_other_
         assert (endpoint.for_vectors.model, endpoint.for_vectors.vectors_model) == ("bge", "")
         # One that is named is the one that is meant.
         assert probe_server(fake.url, model="llama").endpoint.vectors_model == ""
-        fake.only_vectors = set()  # both chat
+        fake.embeds = False  # the other does neither
         with pytest.raises(ClusterError, match="serves 2 models, so one has to be named"):
             probe_server(fake.url)
-        fake.only_vectors, fake.embeds = {"bge"}, False  # the other does neither
+        fake.embeds, fake.only_vectors = True, {"bge", "llama"}  # none chats
         with pytest.raises(ClusterError, match="serves 2 models, so one has to be named"):
             probe_server(fake.url)
+
+
+@pytest.mark.parametrize("names", [("llama", "qwen3:8b"), ("nomic-embed-text", "multilingual-e5-large")])
+def test_of_two_models_whose_names_do_not_tell_them_apart_none_is_asked_before_one_has_to_be_named(
+    names,
+) -> None:
+    with fake_server() as fake:
+        fake.models = [{"id": name} for name in names]
+        with pytest.raises(ClusterError, match="serves 2 models, so one has to be named"):
+            probe_server(fake.url)
+        assert not fake.asked
 
 
 @pytest.mark.parametrize("data", [[], [{}], [{"embedding": []}], "x", [None]])
