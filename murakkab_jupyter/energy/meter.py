@@ -16,6 +16,7 @@ from murakkab_jupyter.core.figure import total
 from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.energy.estimate import active_energy_j, idle_energy_j
 from murakkab_jupyter.energy.nvml import NvmlMeter
+from murakkab_jupyter.energy.processes import tree_cpu_s
 from murakkab_jupyter.energy.rapl import RaplMeter
 from murakkab_jupyter.energy.reading import Reading
 
@@ -26,7 +27,6 @@ __all__ = [
     "Reading",
     "best_meter",
     "host_names",
-    "tree_cpu_s",
 ]
 
 
@@ -38,20 +38,6 @@ class Meter(Protocol):
 
     def stop(self) -> Reading:
         """What was spent since `start`."""
-
-
-def tree_cpu_s() -> float:
-    """CPU time of this process and its children so far, those that ended included (s)."""
-    import psutil
-
-    used = 0.0
-    own = psutil.Process()
-    for process in (own, *own.children(recursive=True)):
-        with contextlib.suppress(psutil.Error):
-            times = process.cpu_times()
-            used += times.user + times.system
-            used += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
-    return used
 
 
 def host_names() -> tuple[str, ...]:

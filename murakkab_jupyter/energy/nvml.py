@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.energy.reading import Reading
 
-__all__ = ["NvmlMeter", "visible"]
+__all__ = ["NvmlMeter", "numbers_are_nvmls", "visible"]
+
+FIRST_NAMESPACE = 0xEFFFFFFC
+"""The inode of Linux's first PID namespace (PROC_PID_INIT_INO in linux/proc_ns.h)."""
 
 
 def visible(index: int, uuid: str, stated: str | None) -> bool:
@@ -29,6 +33,14 @@ def visible(index: int, uuid: str, stated: str | None) -> bool:
         if word.startswith("GPU-") and uuid.startswith(word):
             return True
     return False
+
+
+def numbers_are_nvmls() -> bool:
+    """Whether processes have the numbers here that NVML knows them by: in a container they have others, or are not listed."""
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino == FIRST_NAMESPACE
+    except OSError:
+        return False
 
 
 class NvmlMeter:
@@ -92,6 +104,23 @@ class NvmlMeter:
         if self._split:
             note += "; split by MIG, counted whole"
         return Reading(Figure(spent, "J", source="measured", method="counter", note=note), "gpu", seconds)
+
+    def used_by(self, pids: Collection[int]) -> bool | None:
+        """Whether one of these processes computes on the GPUs now; None where NVML cannot say."""
+        listed: set[int] = set()
+        said = numbers_are_nvmls()
+        for handle in self._handles:
+            for of in (
+                self._nvml.nvmlDeviceGetComputeRunningProcesses,
+                self._nvml.nvmlDeviceGetGraphicsRunningProcesses,  # Vulkan
+            ):
+                try:
+                    listed.update(int(one.pid) for one in of(handle))
+                except self._nvml.NVMLError:  # split by MIG, or a driver that does not list them
+                    said = False
+        if not listed.isdisjoint(pids):
+            return True
+        return False if said else None
 
     def close(self) -> None:
         """Let go of NVML."""

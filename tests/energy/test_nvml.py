@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from murakkab_jupyter.energy.nvml import NvmlMeter, visible
+from murakkab_jupyter.energy.nvml import FIRST_NAMESPACE, NvmlMeter, numbers_are_nvmls, visible
 
 
 class FakeNVMLError(Exception):
@@ -21,6 +22,9 @@ class FakeGpu:
     energy_mj: int = 0
     mig: bool | None = None
     fault: str = ""
+    computing: list[int] | None = field(default_factory=list)
+    """Numbers of processes; None where they are not listed."""
+    drawing: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -56,6 +60,14 @@ class FakePynvml:
         if gpu.fault:
             raise FakeNVMLError(gpu.fault)
         return gpu.energy_mj
+
+    def nvmlDeviceGetComputeRunningProcesses(self, gpu: FakeGpu) -> list[Any]:  # noqa: N802 - NVML's own name
+        if gpu.computing is None:
+            raise FakeNVMLError("Insufficient Permissions")
+        return [SimpleNamespace(pid=pid) for pid in gpu.computing]
+
+    def nvmlDeviceGetGraphicsRunningProcesses(self, gpu: FakeGpu) -> list[Any]:  # noqa: N802 - NVML's own name
+        return [SimpleNamespace(pid=pid) for pid in gpu.drawing]
 
     def nvmlDeviceGetMigMode(self, gpu: FakeGpu) -> list[int]:  # noqa: N802 - NVML's own name
         if gpu.mig is None:
@@ -167,3 +179,35 @@ def test_the_real_module_on_this_host_reads_or_says_why() -> None:
     assert meter.available is not bool(meter.reason)
     meter.start()
     assert (meter.stop().energy_j.method == "counter") is meter.available
+
+
+@pytest.mark.parametrize(
+    ("computing", "ours", "pids", "used"),
+    [
+        ([7], True, {7, 8}, True),
+        ([7], True, {8}, False),
+        ([], True, {8}, False),
+        ([7], False, {7}, True),
+        ([7], False, {8}, None),
+        (None, True, {8}, None),
+    ],
+)
+def test_who_computes_on_a_gpu_is_known_where_nvml_lists_it_by_our_numbers(
+    monkeypatch, computing, ours, pids, used
+) -> None:
+    monkeypatch.setattr("murakkab_jupyter.energy.nvml.numbers_are_nvmls", lambda: ours)
+    assert meter_of(FakePynvml([FakeGpu(computing=computing)])).used_by(pids) is used
+
+
+def test_numbers_are_nvmls_in_the_first_namespace_alone(monkeypatch) -> None:
+    inode = [FIRST_NAMESPACE]
+    monkeypatch.setattr("murakkab_jupyter.energy.nvml.Path.stat", lambda _: SimpleNamespace(st_ino=inode[0]))
+    assert numbers_are_nvmls()
+    inode[0] += 1
+    assert not numbers_are_nvmls()
+
+    def refused(_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("murakkab_jupyter.energy.nvml.Path.stat", refused)
+    assert not numbers_are_nvmls()

@@ -26,9 +26,9 @@ from murakkab_jupyter.agents.served.openai import OpenAIChat
 from murakkab_jupyter.cluster.engines.ask import Server, probe_server
 from murakkab_jupyter.cluster.engines.config import PYTHON
 from murakkab_jupyter.cluster.measuring.engines import Workload, measure_engine
-from murakkab_jupyter.cluster.measuring.joules import listeners
 from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.core.events import ItemFailed, Reconfigured
+from murakkab_jupyter.energy.server import listeners
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.session import Session
 from tests.cluster.engines.parts import family, gone, serving
@@ -146,7 +146,7 @@ def test_the_bill_counts_the_tokens_that_the_server_counts(kernel: Kernel, sessi
 def test_its_joules_a_token_are_those_of_its_processes_and_say_how_they_were_got(
     kernel: Kernel, monkeypatch
 ) -> None:
-    monkeypatch.setattr("murakkab_jupyter.cluster.measuring.joules.LEAST", 0.01)  # others may want the cores
+    monkeypatch.setattr("murakkab_jupyter.energy.server.LEAST", 0.01)  # others may want the cores
     assert listeners(int(kernel.url.split(":")[2].split("/")[0])) <= {one.pid for one in kernel.family}
     load = Workload(words=16, tokens=16, rounds=1, least=2)
     curve = measure_engine(Endpoint(kernel.url, NAME), host="here", at=[2], workload=load)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint
 from murakkab_jupyter.cluster.engines.ask import Server
@@ -22,6 +21,7 @@ from murakkab_jupyter.cluster.engines.status import EngineState, EngineStatus
 from murakkab_jupyter.cluster.group import ProcessGroup, last_lines
 from murakkab_jupyter.cluster.instances.parent import bound
 from murakkab_jupyter.core.errors import ClusterError
+from murakkab_jupyter.energy.processes import tree_cpu_s, tree_of
 
 __all__ = ["Engine", "own_cpus"]
 
@@ -371,15 +371,11 @@ def used_by(pid: int) -> tuple[float, int]:
     """CPU-seconds and resident bytes of a process and its children now."""
     import psutil
 
-    cpu_s, memory_bytes = 0.0, 0
-    with contextlib.suppress(psutil.Error):
-        parent = psutil.Process(pid)
-        for one in (parent, *parent.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                times: Any = one.cpu_times()
-                cpu_s += times.user + times.system
-                memory_bytes += one.memory_info().rss
-    return cpu_s, memory_bytes
+    memory_bytes = 0
+    for one in tree_of((pid,)).values():
+        with contextlib.suppress(psutil.Error):
+            memory_bytes += one.memory_info().rss
+    return tree_cpu_s((pid,)), memory_bytes
 
 
 def own_cpus(count: int) -> tuple[int, ...]:

@@ -24,10 +24,10 @@ from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.loops import background
 from murakkab_jupyter.agents.served.openai import OpenAIChat
 from murakkab_jupyter.cluster.measuring.agents import Progress
-from murakkab_jupyter.cluster.measuring.joules import ServerMeter
 from murakkab_jupyter.core.errors import ProfileError
 from murakkab_jupyter.energy.meter import Meter
 from murakkab_jupyter.energy.reading import Reading
+from murakkab_jupyter.energy.server import ServerMeter
 from murakkab_jupyter.profiles.engine import EngineCurve, EnginePoint, Metered
 from murakkab_jupyter.profiles.hardware import host_cores, host_power
 from murakkab_jupyter.profiles.store import today

@@ -12,11 +12,12 @@ import pytest
 
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.cluster.measuring.engines import Workload, measure_engine
-from murakkab_jupyter.cluster.measuring.joules import ServerMeter, busy_cpu_s, cpu_s_of, listeners
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.energy.nvml import NvmlMeter
+from murakkab_jupyter.energy.processes import tree_cpu_s
 from murakkab_jupyter.energy.rapl import RaplMeter
+from murakkab_jupyter.energy.server import ServerMeter, busy_cpu_s, listeners
 from murakkab_jupyter.notebook.views.curve import curve_view
 from tests.agents.served.fake_openai import fake_server
 from tests.energy.test_nvml import FakeGpu, FakePynvml
@@ -91,14 +92,58 @@ def test_without_a_counter_the_node_is_estimated_as_runs_do_it_and_says_so(tmp_p
         assert "CPU-seconds x watts" in reading.energy_j.note
 
 
-def test_gpus_are_counted_before_all_else(tmp_path) -> None:
-    nvml = FakePynvml([FakeGpu(energy_mj=1_000)])
-    meter = Clock().meter(tmp_path, gpu=NvmlMeter(nvml, environment={}))
+@pytest.fixture
+def first_namespace(monkeypatch) -> None:
+    """No container: processes have the numbers that NVML knows."""
+    monkeypatch.setattr("murakkab_jupyter.energy.nvml.numbers_are_nvmls", lambda: True)
+
+
+def spent_on_a_gpu(folder: Path, monkeypatch, gpu: FakeGpu, busy_s: float, pids: tuple[int, ...] = (1,)):
+    """A second in which the GPU takes 4 J and the server so many CPU-seconds."""
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    clock = Clock()
+    meter = clock.meter(folder, gpu=NvmlMeter(FakePynvml([gpu]), environment={}), pids=pids)
     meter.start()
-    nvml.gpus[0].energy_mj = 5_000
+    now[0], clock.server_s = 1.0, clock.server_s + busy_s
+    gpu.energy_mj += 4_000
     reading = meter.stop()
     meter.close()
+    return reading
+
+
+@pytest.mark.parametrize("listed", [{"computing": [1]}, {"drawing": [1]}])
+def test_gpus_that_the_server_computes_on_are_counted_before_all_else(
+    tmp_path, monkeypatch, first_namespace, listed
+) -> None:
+    reading = spent_on_a_gpu(tmp_path, monkeypatch, FakeGpu(**listed), 0.0)
     assert (reading.boundary, reading.energy_j.value) == ("gpu", pytest.approx(4.0))
+    assert "does not say" not in reading.energy_j.note
+
+
+@pytest.mark.parametrize("pids", [(), (1,)])
+def test_gpus_that_others_use_or_nobody_are_not_counted_as_the_servers(
+    tmp_path, monkeypatch, first_namespace, pids
+) -> None:
+    reading = spent_on_a_gpu(tmp_path, monkeypatch, FakeGpu(computing=[2**22 + 1]), 0.0, pids)
+    assert not reading.energy_j.known
+    assert reading.energy_j.note.startswith("not metered: ")
+    reading = spent_on_a_gpu(tmp_path, monkeypatch, FakeGpu(), 1.0)
+    assert (reading.boundary, reading.energy_j.method) == ("node", "estimate")
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_where_nvml_cannot_say_who_uses_a_gpu_the_server_has_to_be_busy_and_the_note_says_so(
+    tmp_path, monkeypatch, refused
+) -> None:
+    # It refuses, or knows processes by other numbers than they have here.
+    monkeypatch.setattr("murakkab_jupyter.energy.nvml.numbers_are_nvmls", lambda: refused)
+    listed = None if refused else [2**22 + 1]
+    reading = spent_on_a_gpu(tmp_path, monkeypatch, FakeGpu(computing=listed), 1.0)
+    assert (reading.boundary, reading.energy_j.value) == ("gpu", pytest.approx(4.0))
+    assert "NVML does not say here whether the server computes on it" in reading.energy_j.note
+    idle = spent_on_a_gpu(tmp_path, monkeypatch, FakeGpu(computing=listed), 0.0)
+    assert "its process does next to nothing here" in idle.energy_j.note
 
 
 @pytest.mark.parametrize(
@@ -137,13 +182,13 @@ def busy() -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def test_the_processes_of_a_port_and_their_cpu_seconds_are_found(busy, monkeypatch) -> None:
-    monkeypatch.setattr("murakkab_jupyter.cluster.measuring.joules.LEAST", 1e-6)  # others may want the cores
+    monkeypatch.setattr("murakkab_jupyter.energy.server.LEAST", 1e-6)  # others may want the cores
     process, port = busy
     assert listeners(port) == {process.pid}
-    before, host = cpu_s_of([process.pid]), busy_cpu_s()
+    before, host = tree_cpu_s([process.pid]), busy_cpu_s()
     meter = ServerMeter(port, POWER, 4, gpu=NvmlMeter(FakePynvml()), package=RaplMeter(Path("/nowhere")))
     meter.start()
-    while cpu_s_of([process.pid]) < before + 0.3:
+    while tree_cpu_s([process.pid]) < before + 0.3:
         pass
     reading = meter.stop()
     assert reading.energy_j.method == "estimate"

@@ -1,8 +1,8 @@
 """Joules of a model server on this host: the share of its processes, by the counter there is, else by the estimate of runs.
 
-A server's processes are those that listen on its port, and their children. GPUs are counted whole; of the CPU packages a
-server gets the idle and its share of the rest, as a run does on its bill; without a counter the node is estimated from the
-server's CPU-seconds. Whoever asks the server is not in it.
+A server's processes are those that listen on its port, and their children. GPUs that one of them computes on are counted
+whole; else, of the CPU packages, a server gets the idle and its share of the rest, as a run does on its bill; without a counter
+the node is estimated from the server's CPU-seconds. Whoever asks the server is not in it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.energy.meter import EstimateMeter
 from murakkab_jupyter.energy.nvml import NvmlMeter
+from murakkab_jupyter.energy.processes import tree_cpu_s, tree_of
 from murakkab_jupyter.energy.rapl import RaplMeter
 from murakkab_jupyter.energy.reading import Reading
 
-__all__ = ["ServerMeter", "busy_cpu_s", "listeners", "tree_of"]
+__all__ = ["ServerMeter", "busy_cpu_s", "listeners"]
 
 LEAST = 0.2
 """A server that computes here keeps at least so much of a core busy; one that only passes requests on does not."""
@@ -68,7 +69,7 @@ class ServerMeter:
         self._find = pids or listeners
         self._host_clock = host_clock or busy_cpu_s
         self._pids: frozenset[int] = frozenset()
-        clock = cpu_clock or cpu_s_of
+        clock = cpu_clock or tree_cpu_s
         self._estimate = EstimateMeter(power, cores, cpu_clock=lambda: clock(self._pids))
         self._busy_s = 0.0
         self._started_s = 0.0
@@ -89,14 +90,20 @@ class ServerMeter:
         busy_s = self._host_clock() - self._busy_s
         gpu = self._gpu.stop() if self._gpu.available else None
         package = self._package.stop() if self._package.available else None
-        if gpu is not None and gpu.energy_j.known:
-            return gpu
         if not self._pids:
             return self._none("nobody here may see which process the server is")
         if os.getpid() in self._pids:
             return self._none("the server is in the very process that asks it")
         cpu_s = node.cpu_s or 0.0
-        if cpu_s < LEAST * node.seconds:
+        busy = cpu_s >= LEAST * node.seconds
+        if gpu is not None and gpu.energy_j.known:
+            used = self._gpu.used_by(tree_of(self._pids))
+            if used:
+                return gpu
+            if used is None and busy:
+                note = f"{gpu.energy_j.note}; NVML does not say here whether the server computes on it"
+                return replace(gpu, energy_j=replace(gpu.energy_j, note=note))
+        if not busy:
             return self._none(
                 "its process does next to nothing here: it passes requests on, or computes where no counter reads"
             )
@@ -129,27 +136,6 @@ def listeners(port: int) -> frozenset[int]:
             if one.status == psutil.CONN_LISTEN and one.laddr.port == port and one.pid:
                 found.add(one.pid)
     return frozenset(found)
-
-
-def tree_of(pids: Collection[int]) -> dict[int, psutil.Process]:
-    """Some processes and their children, by number."""
-    found: dict[int, psutil.Process] = {}
-    for pid in pids:
-        with contextlib.suppress(psutil.Error):
-            parent = psutil.Process(pid)
-            found.update({one.pid: one for one in (parent, *parent.children(recursive=True))})
-    return found
-
-
-def cpu_s_of(pids: Collection[int]) -> float:
-    """CPU-seconds of some processes and their children so far, those that ended included."""
-    used = 0.0
-    for process in tree_of(pids).values():
-        with contextlib.suppress(psutil.Error):
-            times = process.cpu_times()
-            used += times.user + times.system
-            used += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
-    return used
 
 
 def busy_cpu_s() -> float:
