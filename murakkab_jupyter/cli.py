@@ -196,12 +196,18 @@ def resume(request: Request, bench: Workbench) -> int:
     """Go on with a run that was stopped or killed."""
     session = bench.session_of(request)
     values = read_inputs(request.options.get("input", ()))
-    if values:
-        record = session.journal.find(request.word) if request.word else session.journal.latest_unfinished()
-        if record is not None:
+    run_id = request.word
+    record = session.journal.find(run_id) if run_id else session.journal.latest_unfinished()
+    if record is not None:
+        if values:
             refuse_unused(values, record.text)
+        if not run_id:
+            from murakkab_jupyter.notebook.show import picked
+
+            tell(picked(record))
+            run_id = record.run_id  # that one, whatever ends in the meantime
     try:
-        started = session.resume(request.word, values=values or None, background=True)
+        started = session.resume(run_id, values=values or None, background=True)
     except KeyboardInterrupt:
         tell("stopped before it went on")
         return 130

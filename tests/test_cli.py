@@ -126,6 +126,20 @@ def test_an_input_that_a_resumed_run_does_not_know_is_told(place, capsys):
     assert "Did you mean {texts}?" in capsys.readouterr().err
 
 
+def test_resuming_says_first_which_run_it_goes_on_with(place, capsys):
+    (place / "c.txt").write_bytes(b"\x81\x8d\x00\x01\x90")
+    assert main(["run", "sums.murakkab", *INPUTS, "--input", "texts=c.txt"]) == 3
+    capsys.readouterr()
+    assert main(["resume"]) == 3
+    said = capsys.readouterr()
+    first = said.err.splitlines()[0]
+    found = re.fullmatch(r"Going on with run (\w+) of sums, begun [\d-]+ [\d:]+, which lacked items\.", first)
+    assert found
+    assert f"Run {found[1]}: partial" in said.out
+    assert main(["resume", found[1]]) == 3
+    assert "Going on with" not in capsys.readouterr().err
+
+
 def test_history_and_bill_know_earlier_runs(place, capsys):
     assert main(["run", "sums.murakkab", *INPUTS]) == 0
     capsys.readouterr()

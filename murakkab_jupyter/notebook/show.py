@@ -29,7 +29,7 @@ from murakkab_jupyter.verbs import Outcome, needs
 if TYPE_CHECKING:
     from murakkab_jupyter.run import Run
 
-__all__ = ["RESULTS_TYPE", "RUN_TYPE", "brief_bundle", "run_bundle", "run_results", "show"]
+__all__ = ["RESULTS_TYPE", "RUN_TYPE", "brief_bundle", "picked", "run_bundle", "run_results", "show"]
 
 
 def show(outcome: Outcome) -> Bundle:
@@ -185,6 +185,19 @@ def past(record: Any) -> tables.PastRun:
         None if record.ended is None else record.ended - record.started,
         record.items,
         record.message,
+    )
+
+
+ENDINGS = {"partial": "lacked items", "stopped": "was stopped", "killed": "was killed"}
+
+
+def picked(record: Any) -> str:
+    """Which run is gone on with where none was named: whose, when it began, how it ended."""
+    one = past(record)
+    whose = f" of {one.name}" if one.name else ""
+    when = tables.moment_words(one.started)
+    return (
+        f"Going on with run {one.run_id}{whose}, begun {when}, which {ENDINGS.get(one.status, one.status)}."
     )
 
 
