@@ -97,6 +97,8 @@ class Screen:
         `limit_bytes() -> int`: what the saved notebook may take; 0 for no limit.
     place
         `place() -> Place`: the cell that runs now.
+    declared
+        `declared(name)`: what stands under a workflow's name now; by default what was shown of it last.
     """
 
     def __init__(
@@ -106,12 +108,14 @@ class Screen:
         wanted: Callable[[], bool] = lambda: True,
         limit_bytes: Callable[[], int] = lambda: 0,
         place: Callable[[], Place] = Place,
+        declared: Callable[[str], Declared | None] | None = None,
     ) -> None:
         self.redraws = redraws
         self.room = Room(limit_bytes)
         self.place = place
         self.hub = Hub(wanted)
         self._wanted = wanted
+        self._declared = declared
         self._plans: dict[str, tuple[Output, str | None]] = {}
         self._told = False
 
@@ -152,30 +156,40 @@ class Screen:
     # --- frontiers --------------------------------------------------------------------------------------------
 
     def frontier(self, one: Declared, plans: Sequence[Plan]) -> None:
-        """Show a frontier on which a click takes a plan."""
+        """Show a frontier on which a click takes a plan, as long as the workflow is what it was made of."""
+        name, session, declaration = one.name, one.session, one.declaration
 
-        def static() -> Bundle:
-            return frontier_view(plans, chosen=one.plan, name=one.name)
+        def static(of: Declared) -> Bundle:
+            return frontier_view(plans, chosen=of.plan, name=name)
 
         if not self.live or len(plans) < 2:
-            self.put(static())
+            self.put(static(one))
             return
+
+        def current() -> Declared:
+            now = self._declared(name) if self._declared is not None else one
+            # Its cell may have been run again since, or its variables bound anew: these plans are of other items then.
+            if now is None or now.session is not session or not now.declaration.same(declaration):
+                msg = "This frontier is of the workflow as it was; show it again."
+                raise UsageError(msg, hint=f"%murakkab frontier {name}")
+            return now
 
         def take(message: Mapping[str, Any]) -> str | None:
             number = message.get("plan")
             if message.get("what") != "take" or not isinstance(number, int) or not 1 <= number <= len(plans):
                 msg = "There is no such plan on this frontier."
                 raise UsageError(msg)
-            self.replan(one, one.take(plans[number - 1], number))
-            self.hub.update(view, frontier_sheet(plans, chosen=one.plan, name=one.name))
-            output.put(slot(static(), view))
+            now = current()
+            self.replan(now, now.take(plans[number - 1], number))
+            self.hub.update(view, frontier_sheet(plans, chosen=now.plan, name=name))
+            output.put(slot(static(now), view))
             return (
-                f"Plan {number} is taken: %murakkab run {one.name} runs it. "
-                f"In a cell, %murakkab frontier {one.name} --take {number} does the same."
+                f"Plan {number} is taken: %murakkab run {name} runs it. "
+                f"In a cell, %murakkab frontier {name} --take {number} does the same."
             )
 
-        view = self.hub.open("frontier", frontier_sheet(plans, chosen=one.plan, name=one.name), take)
-        output = Output(self.room, self.place(), slot(static(), view), redraws=True)
+        view = self.hub.open("frontier", frontier_sheet(plans, chosen=one.plan, name=name), take)
+        output = Output(self.room, self.place(), slot(static(one), view), redraws=True)
 
     def put(self, bundle: Bundle) -> None:
         """Show what stays as it is."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.core.ancestry import ROOT, Ancestry
-from murakkab_jupyter.workflow.inputs import Roots
+from murakkab_jupyter.workflow.inputs import Roots, alike
 from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS
 from murakkab_jupyter.workflow.model import Workflow
 
@@ -40,6 +40,30 @@ class Declaration:
         for variable in self.workflow.variables:
             for index, value in enumerate(self.roots.values[variable.name]):
                 yield variable.name, ((variable.name, index),) if variable.level else ROOT, value
+
+    def same(self, other: Declaration) -> bool:
+        """Whether another declaration says the same of the same items, whatever the goal of each.
+
+        Items are the same where they are equal texts, numbers or paths (of files that were not written since), or one object.
+        """
+        if self is other:
+            return True
+        mine, theirs = self.workflow, other.workflow
+        if replace(mine, goal=theirs.goal) != theirs:
+            return False
+        if self.roots is other.roots:
+            return True
+        if dict(self.roots.written) != dict(other.roots.written):
+            return False
+        for variable in mine.variables:
+            name = variable.name
+            if variable.level:
+                one, two = self.roots.sources[name], other.roots.sources[name]
+            else:
+                one, two = [self.values.get(name)], [other.values.get(name)]
+            if len(one) != len(two) or not all(map(alike, one, two)):
+                return False
+        return True
 
     def readable(self) -> dict[str, list[Any]]:
         """The values of each variable without those that cannot be read."""

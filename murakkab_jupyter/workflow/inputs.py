@@ -21,7 +21,7 @@ from murakkab_jupyter.core.kinds import KINDS, Document, kind_of
 from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, is_folder, is_glob, suffix_kind
 from murakkab_jupyter.workflow.model import Variable, Workflow
 
-__all__ = ["Roots", "gather", "unchanged"]
+__all__ = ["Roots", "alike", "gather", "unchanged"]
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 MOST_SHOWN = 3
@@ -129,6 +129,7 @@ def unchanged(workflow: Workflow, values: Mapping[str, object], roots: Roots) ->
 
 
 def alike(one: object, other: object) -> bool:
+    """Whether two sources are one object, or equal texts, numbers or paths."""
     plain = (str, bytes, int, float, os.PathLike)
     return one is other or (type(one) is type(other) and isinstance(one, plain) and one == other)
 
