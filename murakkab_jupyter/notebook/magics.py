@@ -16,7 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import Bool, Int
 
 from murakkab_jupyter import __version__
-from murakkab_jupyter.core.errors import InfeasibleError, MurakkabError, UsageError
+from murakkab_jupyter.core.errors import InfeasibleError, UsageError
 from murakkab_jupyter.core.kinds import Answer
 from murakkab_jupyter.notebook import tips
 from murakkab_jupyter.notebook.errors import nearest_plan
@@ -26,7 +26,7 @@ from murakkab_jupyter.notebook.live import Follower, Shown, StoppedError, follow
 from murakkab_jupyter.notebook.room import Place
 from murakkab_jupyter.notebook.scope import Scope
 from murakkab_jupyter.notebook.screen import Screen, bundle_data, display, put, put_text
-from murakkab_jupyter.notebook.show import run_bundle, show
+from murakkab_jupyter.notebook.show import picked, run_bundle, show
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.html import Bundle
 from murakkab_jupyter.notebook.views.plan import plan_view
@@ -90,6 +90,7 @@ class MurakkabMagics(Magics):
             wanted=lambda: bool(self.live_views),
             limit_bytes=lambda: 1000 * int(self.saved_kb),
             place=self.place,
+            declared=self.bench.declared.get,
         )
 
     @no_var_expand
@@ -209,7 +210,7 @@ class MurakkabMagics(Magics):
                     f"{listed} {have} no value any more: what it had when its cell was run is taken."
                 )
             )
-            return one
+            values |= {name: given[name] for name in missing if name in given}
         if all(values[name] is given.get(name) for name in values) and unchanged(
             workflow, values, one.declaration.roots
         ):
@@ -351,6 +352,9 @@ class MurakkabMagics(Magics):
         run_id = request.word
         record = session.journal.find(run_id) if run_id else session.journal.latest_unfinished()
         values = {} if record is None else self.scope.values_for(record.text)[0]
+        if record is not None and run_id is None:
+            put(message_view(picked(record)))
+            run_id = record.run_id  # that one, whatever ends in the meantime
         try:
             run = session.resume(run_id, values=values, background=True)
         except KeyboardInterrupt:
@@ -384,11 +388,14 @@ class MurakkabMagics(Magics):
         try:
             follow(run, shown.tell, again=again)
         except StoppedError:
-            shown.end(self.screen.results(run, place) if run.ended else run_view(state_of(run, stopped=True)))
+            pictures = bool(self.pictures)
+            shown.end(
+                self.screen.results(run, place, pictures=pictures)
+                if run.ended
+                else run_view(state_of(run, stopped=True))
+            )
             raise
-        except (
-            MurakkabError
-        ):  # it could not be carried out to its end: the view is not to say that it goes on
+        except Exception:  # it could not be carried out to its end: the view is not to say that it goes on
             if run.ended:
                 done()
             raise
