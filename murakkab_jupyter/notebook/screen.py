@@ -98,7 +98,7 @@ class Screen:
     place
         `place() -> Place`: the cell that runs now.
     declared
-        `declared(name)`: what stands under a workflow's name now; by default what was shown of it last.
+        `declared(name)`: what stands under a workflow's name now; by default what a plan or a frontier was shown of last.
     """
 
     def __init__(
@@ -115,7 +115,8 @@ class Screen:
         self.place = place
         self.hub = Hub(wanted)
         self._wanted = wanted
-        self._declared = declared
+        self._latest: dict[str, Declared] = {}
+        self._declared = self._latest.get if declared is None else declared
         self._plans: dict[str, tuple[Output, str | None]] = {}
         self._told = False
 
@@ -134,6 +135,7 @@ class Screen:
 
     def plan(self, one: Declared, plan: Plan) -> None:
         """Show the plan of a workflow; a plan that is taken from the frontier later stands in its place."""
+        self._latest[one.name] = one
         workflow = one.declaration.workflow
         view = self.hub.open("plan", plan_sheet(plan, workflow)) if self.live else None
         bundle = plan_view(plan, workflow)
@@ -158,6 +160,7 @@ class Screen:
     def frontier(self, one: Declared, plans: Sequence[Plan]) -> None:
         """Show a frontier on which a click takes a plan, as long as the workflow is what it was made of."""
         name, session, declaration = one.name, one.session, one.declaration
+        self._latest[name] = one
 
         def static(of: Declared) -> Bundle:
             return frontier_view(plans, chosen=of.plan, name=name)
@@ -167,7 +170,7 @@ class Screen:
             return
 
         def current() -> Declared:
-            now = self._declared(name) if self._declared is not None else one
+            now = self._declared(name)
             # Its cell may have been run again since, or its variables bound anew: these plans are of other items then.
             if now is None or now.session is not session or not now.declaration.same(declaration):
                 msg = "This frontier is of the workflow as it was; show it again."

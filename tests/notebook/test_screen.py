@@ -212,6 +212,19 @@ def test_a_click_is_heard_by_the_same_cell_run_again_and_under_another_goal(stag
     assert agent_of(again) == "from-the-frontier"
 
 
+def test_without_a_bench_what_was_shown_last_is_what_is_there(stage, bench):
+    alone = Screen(redraws=True)
+    alone.hub = Live()
+    alone.plan(stage.first, stage.first.plan)
+    alone.frontier(stage.first, [stage.first.plan, by("from-the-frontier")])
+    act = alone.hub._views[list(alone.hub._views)[-1]].act
+    assert hub.said_by(act, {"what": "take", "plan": 2}).startswith("Plan 2 is taken")
+    now = declared(bench, notes=["c"])
+    alone.plan(now, now.plan)
+    assert "as it was" in hub.said_by(act, {"what": "take", "plan": 2})
+    assert agent_of(now) == "as-planned"
+
+
 def test_a_frontier_of_a_workflow_that_is_gone_takes_nothing(stage, bench):
     bench.declared.clear()
     assert stage.click().startswith("This frontier is of the workflow as it was")
