@@ -268,6 +268,8 @@ class Cluster:
         answers = ask_all(self.client, probe, workers=addresses, timeout_s=PROBE_S)
         found: dict[str, Probe | ClusterError] = {}
         for address, answer in answers.items():
+            if not isinstance(answer, OSError):
+                self._silence.heed(address)
             match answer:
                 case Probe():
                     try:
@@ -278,8 +280,8 @@ class Cluster:
                 case ImportError() | AttributeError():
                     found[address] = missing_package(address, answer)
                 case TimeoutError():
-                    self._silence.mute(address)
-                    self.notices.append(
+                    self._silence.mute(address, time.monotonic())
+                    self._tell(
                         f"Worker {address} does not answer (suspended, or its network drops what is sent): it is used once it does."
                     )
                 case OSError():
@@ -292,14 +294,18 @@ class Cluster:
                     found[address] = ClusterError(msg, hint="Look at its log, and start it again.")
         return found
 
+    def _tell(self, notice: str) -> None:
+        if notice not in self.notices:
+            self.notices.append(notice)
+
     def _note(self, found: Probe) -> None:
         if found.cache_error:
-            self.notices.append(
+            self._tell(
                 f"Worker {found.address} cannot keep media that are sent to it ({found.cache_error}): "
                 "set MURAKKAB_CACHE there to a folder it may write to, or use shared storage."
             )
         if found.threads < found.cores:
-            self.notices.append(
+            self._tell(
                 f"Worker {found.address} declares {found.cores} cores but runs {found.threads} tasks at once: "
                 f"start it with --nthreads {found.cores}."
             )
@@ -344,7 +350,7 @@ class Cluster:
                 continue  # others' work has the worker: its figures stay priors until it comes to this
             except Exception as error:  # noqa: BLE001 - a figure stays a prior, nothing is lost
                 logging.getLogger(__name__).info("%s could not be measured: %s", host, error)
-            del self._asked[host]
+            self._asked.pop(host, None)  # another look at the same time may have had its answer
 
 
 _START_WORKERS = (

@@ -544,12 +544,15 @@ class Drive:
             what = "its calls are made elsewhere, and it is used again once it answers"
             self._publish(Notice(self.now_s(), f"Worker {worker} gives no sign of life: {what}."))
             # It keeps what it was given, and reads that its calls are given up when it answers again.
-            self._leave(worker, self.orders.cancel)
+            self._leave(worker, self.orders.cancel, aside=True)
+            self.orders.shed(worker)
         for worker in roll.lost:
             self.orders.forget(worker)
             self._leave(worker, self.orders.abandon)
         for view in roll.joined:
             self.workers.add(view.name)
+            # If it was aside, what it was told then may not have reached it.
+            self.orders.shed(view.name)
             self._feed(WorkerJoined(view))
         limbo, self.limbo = self.limbo, []
         for landed in limbo:
@@ -562,7 +565,7 @@ class Drive:
                 del self.flights[flight.batch.task]
                 self._crash(flight.batch.task, reply.error, lost=True, usage=reply.usage)
 
-    def _leave(self, worker: str, give_up: Callable[[Flight], None]) -> None:
+    def _leave(self, worker: str, give_up: Callable[[Flight], None], *, aside: bool = False) -> None:
         """Use a worker no more: what it works on is done elsewhere."""
         self.workers.discard(worker)
         for task, flight in list(self.flights.items()):
@@ -570,7 +573,7 @@ class Drive:
                 del self.flights[task]
                 self.made.pop(task, None)
                 give_up(flight)
-        self._feed(WorkerLost(worker))
+        self._feed(WorkerLost(worker, aside=aside))
 
     def _watch(self, calls: RollCall) -> None:
         """Look who is there when the scheduler says that it changed, and every two seconds."""
@@ -590,7 +593,10 @@ class Drive:
                         self.inbox.put(Fault(ClusterError(f"The scheduler is lost: {error}.")))
                     return
                 self.inbox.put(roll)
-                self._look_who_waits()
+                try:
+                    self._look_who_waits()
+                except Exception as error:  # noqa: BLE001 - this thread must go on: its next look says what is lost
+                    logging.getLogger(__name__).info("nobody said which calls wait: %s", error)
 
     def _look_who_waits(self) -> None:
         """Say where calls have been sent that do not begin, since others' work has the worker: once a worker."""

@@ -25,6 +25,7 @@ from murakkab_jupyter.cluster.host import (
     lease_key,
     retire,
     run_batch,
+    shed,
     stop_run,
     topic,
 )
@@ -154,6 +155,7 @@ class Orders:
         self._specs: dict[str, tuple[str, bytes]] = {}
         self._leases: dict[str, Any] = {}
         self._shared: dict[tuple[str, str], Any] = {}
+        self._given: dict[str, set[tuple[str, int]]] = {}  # the instances that calls were sent to
         self._launcher = ThreadPoolExecutor(4, thread_name_prefix="murakkab-launch")
         self._noted: set[str] = set()
         self._lock = threading.Lock()
@@ -166,6 +168,8 @@ class Orders:
     def launch(self, flight: Flight) -> None:
         """Send a batch on its way (again, when Dask failed it)."""
         flight.launches += 1
+        instance = flight.batch.instance
+        self._given.setdefault(instance.worker, set()).add((instance.step, instance.index))
         self._launcher.submit(self._launch, flight)
 
     def _launch(self, flight: Flight) -> None:
@@ -333,8 +337,14 @@ class Orders:
         """Agents have changed: an engine has another address."""
         self._specs = {}
 
+    def shed(self, worker: str) -> None:
+        """Have a worker kill the instances that calls were sent to so far, idle ones too, whenever it hears of it."""
+        if given := self._given.get(worker):
+            self._send(shed, self.run, sorted(given), workers=[worker])
+
     def retire(self, instance: InstanceId) -> None:
         """Let an instance close."""
+        self._given.get(instance.worker, set()).discard((instance.step, instance.index))
         if instance.worker in self.cluster.probes:
             self._send(retire, self.run, instance.step, instance.index, workers=[instance.worker])
 
@@ -349,6 +359,7 @@ class Orders:
     def forget(self, worker: str) -> None:
         """Know nothing of a worker any more."""
         self._leases.pop(worker, None)
+        self._given.pop(worker, None)
         self.media.forget(worker)
         for key in [key for key in self._shared if key[0] == worker]:
             del self._shared[key]

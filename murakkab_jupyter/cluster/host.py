@@ -29,6 +29,7 @@ __all__ = [
     "pool_of",
     "retire",
     "run_batch",
+    "shed",
     "stop_run",
     "topic",
     "waits",
@@ -137,6 +138,11 @@ def cancel_task(run: str, task: int, *, dask_worker: Worker) -> None:
 def retire(run: str, step: str, index: int, *, dask_worker: Worker) -> None:
     """Let an instance close."""
     pool_of(dask_worker).retire(run, step, index)
+
+
+def shed(run: str, given: list[tuple[str, int]], *, dask_worker: Worker) -> None:
+    """Kill instances (step, index) of a run that goes on without them."""
+    pool_of(dask_worker).shed(run, given)
 
 
 def waits(run: str, tasks: list[int], *, dask_worker: Worker) -> tuple[list[int], list[str]]:

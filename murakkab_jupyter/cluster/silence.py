@@ -17,6 +17,10 @@ __all__ = ["SILENT_S", "Silence", "ask_all", "unless_gone"]
 SILENT_S = 20.0
 """A worker that the scheduler has not heard of for so long is taken to be silent; it is heard of at least every 5 s."""
 
+AGAIN_S = 30.0
+LONGEST_S = 600.0
+"""A worker that is heard of and twice did not answer is asked again after so long, then after twice that, up to this."""
+
 EACH_S = 2.0
 LOOK_S = 0.5
 
@@ -31,6 +35,8 @@ class Silence:
         self.patience_s = patience_s
         self._heard: dict[str, tuple[float, float]] = {}
         self._mute: set[str] = set()
+        self._vain: dict[str, tuple[int, float]] = {}
+        """How many questions a worker left unanswered, and when it may be asked again."""
 
     def look(self, last_seen: Mapping[str, float], now_s: float) -> set[str]:
         """The silent ones among all that there are.
@@ -46,14 +52,26 @@ class Silence:
         self._heard = {
             name: (seen, now_s) if name in news else self._heard[name] for name, seen in last_seen.items()
         }
-        self._mute = (self._mute & last_seen.keys()) - news
+        self._vain = {name: found for name, found in self._vain.items() if name in last_seen}
+        early = {name for name, (_, again_s) in self._vain.items() if now_s < again_s}
+        self._mute = (self._mute & last_seen.keys()) - (news - early)
         return self._mute | {
             name for name, (_, since_s) in self._heard.items() if now_s - since_s > self.patience_s
         }
 
-    def mute(self, name: str) -> None:
-        """A worker did not answer a question: it is silent until something is heard of it."""
+    def mute(self, name: str, now_s: float) -> None:
+        """A worker did not answer a question: it is silent until something is heard of it.
+
+        One that is heard of and cannot be reached all the same would hold up every look: it is left alone for a while.
+        """
+        times, _ = self._vain.get(name, (0, 0.0))
+        wait_s = min(AGAIN_S * 2.0 ** min(times - 1, 9), LONGEST_S) if times else 0.0
+        self._vain[name] = (times + 1, now_s + wait_s)
         self._mute.add(name)
+
+    def heed(self, name: str) -> None:
+        """A worker answered."""
+        self._vain.pop(name, None)
 
 
 def ask_all(

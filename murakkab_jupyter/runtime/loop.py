@@ -348,12 +348,15 @@ class RunLoop:
         for item in items:
             self._ledger.settle(item, Outcome(item.node.ancestry, error=message.error))
 
-    def _again(self, task: Running, why: str, usage: Usage | None) -> None:
-        """A call died with its worker or instance: whole once more, then item by item, then no more."""
+    def _again(self, task: Running, why: str, usage: Usage | None, *, died: bool = True) -> None:
+        """A call died with its worker or instance: whole once more, then item by item, then no more.
+
+        One that was given up because its worker is silent did not die: it is made again however often.
+        """
         self._end_call(task)
         items = [item for item in task.items if item.state is State.READY]
         for item in items:
-            item.tries += 1
+            item.tries += died
         worker = task.batch.instance.worker
         avoid = worker if worker in self._pool.workers else None
         given_up = [item for item in items if item.tries >= TRIES]
@@ -435,16 +438,17 @@ class RunLoop:
             return
         self._desk.tell(WorkerChanged(self._desk.at_s, message.worker, "lost"))
         self._reserve.lose(message.worker)
+        what = "gives no sign of life" if message.aside else "was lost"
         taken = self._make_up()
         self._widen()
         for task in gone:
             del self._tasks[task.batch.task]
-            self._again(task, f"worker {message.worker} was lost", None)
+            self._again(task, f"worker {message.worker} {what}", None, died=not message.aside)
         moved = sum(len(task.items) for task in gone)
         after = self._pool.describe() + (f"; {taken}" if taken else "")
         if moved:
             after += f"; {moved} {'item goes' if moved == 1 else 'items go'} elsewhere"
-        self._desk.tell(Reconfigured(self._desk.at_s, f"worker {message.worker} was lost", before, after))
+        self._desk.tell(Reconfigured(self._desk.at_s, f"worker {message.worker} {what}", before, after))
 
     def _fired(self, message: TimerFired) -> None:
         kind, _, rest = message.name.partition(":")

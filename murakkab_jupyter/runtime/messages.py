@@ -146,9 +146,10 @@ class WorkerJoined:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
-    """A worker is gone, with every instance on it."""
+    """A worker is gone, with every instance on it; `aside`: nothing died, but it gives no sign of life."""
 
     worker: str
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

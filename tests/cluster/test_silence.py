@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from distributed.comm import CommClosedError
 
 from murakkab_jupyter.cluster import connect as connecting
+from murakkab_jupyter.cluster import drive as driving
 from murakkab_jupyter.cluster.connect import Cluster, connect
+from murakkab_jupyter.cluster.flight import Fault
+from murakkab_jupyter.cluster.host import instances
+from murakkab_jupyter.cluster.roll import Roll
 from murakkab_jupyter.cluster.silence import Silence
 from murakkab_jupyter.core.errors import ClusterError
-from murakkab_jupyter.core.events import Event, Notice, WorkerChanged
+from murakkab_jupyter.core.events import BatchEnded, Event, Notice, WorkerChanged
+from murakkab_jupyter.core.figure import unknown
+from murakkab_jupyter.core.hosts import HostPower
 from tests.cluster.hosts import Place
-from tests.cluster.parts import Run, one_step, setting, wait_for
+from tests.cluster.parts import Run, one_step, setting, wait_for, wait_for_workers
 
 
 @pytest.fixture
@@ -39,9 +50,90 @@ def test_who_was_heard_of_lately_is_not_silent() -> None:
 def test_who_did_not_answer_is_silent_until_something_is_heard() -> None:
     silence = Silence(patience_s=10.0)
     silence.look({"east": 1.0}, now_s=0.0)
-    silence.mute("east")
+    silence.mute("east", now_s=0.0)
     assert silence.look({"east": 1.0}, now_s=1.0) == {"east"}
     assert silence.look({"east": 2.0}, now_s=2.0) == set()
+
+
+def test_who_is_heard_of_and_never_answers_is_asked_ever_more_rarely() -> None:
+    silence = Silence()
+    asked_s = []
+    for second in range(1000):
+        if not silence.look({"east": float(second)}, now_s=float(second)):
+            asked_s.append(second)
+            silence.mute("east", now_s=float(second))
+    assert asked_s == [0, 1, 31, 91, 211, 451, 931]
+    silence.heed("east")
+    silence.mute("east", now_s=1000.0)
+    assert silence.look({"east": 1001.0}, now_s=1001.0) == set()
+
+
+def test_a_worker_that_cannot_be_reached_is_not_asked_at_every_look_and_told_of_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def unanswered(client: Any, function: Any, *, workers: set[str], timeout_s: float) -> dict[str, Any]:
+        asked.append(workers)
+        return dict.fromkeys(workers, TimeoutError())
+
+    monkeypatch.setattr(connecting, "ask_all", unanswered)
+    cluster = Cluster(SimpleNamespace(subscribe_topic=lambda *_: None))
+    heard_s = itertools.count(1.0)
+    monkeypatch.setattr(cluster, "present", lambda: {"tcp://east": next(heard_s)})
+    for _ in range(6):
+        cluster.roll()
+    assert len(asked) == 2
+    (told,) = cluster.notices
+    assert "does not answer" in told
+
+
+def test_two_looks_that_wait_for_one_measurement_at_once_both_go_on() -> None:
+    """A plan and a run look at the same cluster."""
+    cluster = Cluster(SimpleNamespace(subscribe_topic=lambda *_: None))
+    measured = (unknown("1"), HostPower())
+
+    def result(timeout: float) -> Any:
+        cluster._asked.pop("a host")  # the other look had the answer first
+        return measured
+
+    cluster._asked["a host"] = ("tcp://east", SimpleNamespace(done=lambda: True, result=result))
+    cluster._survey()
+    assert cluster._surveys == {"a host": measured}
+
+
+def test_a_question_that_fails_between_two_looks_does_not_end_the_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def closed(*_: Any, **__: Any) -> dict[str, Any]:
+        message = "the stream is closed"
+        raise CommClosedError(message)
+
+    monkeypatch.setattr(driving, "ask_all", closed)
+    client = SimpleNamespace(subscribe_topic=lambda *_: None)
+    cluster = SimpleNamespace(client=client, on_change=lambda _: contextlib.nullcontext())
+    drive = driving.Drive(
+        cluster, None, None, store=None, recorder=None, publish=None, stop=threading.Event()
+    )
+    batch = SimpleNamespace(task=1, instance=SimpleNamespace(worker="tcp://east"))
+    drive.flights[1] = SimpleNamespace(begun=False, sent_s=time.monotonic() - 60.0, batch=batch)
+    rolls = iter([Roll(), Roll(lost=("tcp://east",))])
+
+    def roll() -> Roll:
+        drive.look.set()
+        found = next(rolls, None)
+        if found is None:
+            message = "The scheduler is gone."
+            raise ClusterError(message)
+        return found
+
+    drive.look.set()
+    watcher = threading.Thread(target=drive._watch, args=(SimpleNamespace(roll=roll),))
+    watcher.start()
+    watcher.join(10.0)
+    told = [drive.inbox.get_nowait() for _ in range(drive.inbox.qsize())]
+    assert told[:2] == [Roll(), Roll(lost=("tcp://east",))]
+    assert isinstance(told[2], Fault)
 
 
 def lines(diary: Path) -> list[str]:
@@ -115,6 +207,60 @@ def test_a_worker_that_wakes_up_again_is_used_again(place: Place, tmp_path: Path
     assert ran.finish.status == "done", ran.finish.message
     assert sum(batch.done for batch in ran.batches("said")) == 60
     assert [change.change for change in ran.of(WorkerChanged)] == ["lost", "joined"]
+
+
+def test_a_worker_that_wakes_up_again_keeps_no_idle_instance_that_nobody_counts(place: Place) -> None:
+    """Each would keep its memory and its GPU, while others are loaded beside it."""
+    place.scheduler()
+    asleep = place.worker("east", cores=2)
+    place.worker("west", cores=2)
+    stop = threading.Event()
+    ended: list[str] = []
+    living: list[set[tuple[str, int]]] = []
+
+    with connect(place.address) as cluster:
+        wait_for_workers(cluster, 2)
+        cluster._silence.patience_s = 2.0
+        (east,) = [one.address for one in cluster.probes.values() if one.name == "east"]
+
+        def wake(event: Event) -> None:
+            if isinstance(event, BatchEnded):
+                ended.append(event.worker)
+            elif isinstance(event, WorkerChanged):
+                ended.append(event.change)
+                if event.change == "lost":
+                    os.kill(asleep.pid, signal.SIGCONT)
+
+        def note() -> None:
+            found = cluster.client.run(instances, workers=[east])[east]
+            living.append({(one["step"], one["index"]) for one in found})
+
+        def suspend() -> None:
+            try:
+                wait_for(lambda: len(ended) == 3, 30)
+                note()
+                os.kill(asleep.pid, signal.SIGSTOP)
+                wait_for(lambda: "joined" in ended, 30)
+                time.sleep(1.0)
+                note()
+            finally:
+                os.kill(asleep.pid, signal.SIGCONT)
+                stop.set()
+
+        thread = threading.Thread(target=suspend)
+        thread.start()
+        Run(
+            cluster,
+            one_step(),
+            {"said": setting("odd", batch=1, instances=4)},
+            {"items": ["A", "B", "C", "wait"]},
+            stop=stop,
+            on_event=wake,
+        ).go()
+        thread.join()
+    before, after = living
+    assert len(before) == 2  # of which one at most is at work
+    assert not before & after
 
 
 def test_the_only_worker_is_waited_for_and_that_is_said(place: Place, tmp_path: Path) -> None:

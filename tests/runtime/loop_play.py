@@ -208,13 +208,13 @@ class Play:
             return True
         return False
 
-    def toggle(self, name: str) -> None:
+    def toggle(self, name: str, *, aside: bool = False) -> None:
         if name in self.workers:
             gone = self.workers.pop(name)
             self.pending.append(gone)
             self.running = {t: b for t, b in self.running.items() if b.instance.worker != name}
             self.loaded = {one for one in self.loaded if one.worker != name}
-            self.send(WorkerLost(name))
+            self.send(WorkerLost(name, aside=aside))
         else:
             back = next(view for view in self.pending if view.name == name)
             self.pending.remove(back)

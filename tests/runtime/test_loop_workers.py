@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from murakkab_jupyter.core.ancestry import ROOT
 from murakkab_jupyter.core.events import (
+    BatchRetried,
     BatchStarted,
+    ItemFailed,
     Notice,
     Reconfigured,
     WorkerChanged,
@@ -59,6 +61,27 @@ def test_the_calls_of_a_lost_worker_go_elsewhere_and_the_story_is_told():
     ]
     assert play.to_the_end().status == "done"
     assert sorted(o.ancestry for _, o in play.recorded) == list(many("videos", 4))
+
+
+def test_a_worker_that_is_silent_again_and_again_costs_no_item_since_nothing_died():
+    workflow = flow({"videos": True}, step("a", "videos", ("videos", "same")))
+    play = playing(
+        workflow,
+        roots={"videos": many("videos", 1)},
+        workers=[worker("w0", 1), worker("w1", 1)],
+        a=Configuration("agent", instances=1),
+    )
+    for _ in range(4):
+        while not play.running:
+            play.turn()
+        (batch,) = play.running.values()
+        play.toggle(batch.instance.worker, aside=True)
+        play.toggle(batch.instance.worker)
+    assert play.to_the_end().status == "done"
+    assert not play.told(ItemFailed)
+    causes = [one.cause for one in play.told(Reconfigured)]
+    assert causes[0] == "worker w0 gives no sign of life"
+    assert all("no sign of life" in one.reason for one in play.told(BatchRetried))
 
 
 def test_a_worker_that_joins_is_used_at_once_for_more_instances_than_were_planned():

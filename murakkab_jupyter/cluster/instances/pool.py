@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -309,6 +309,17 @@ class Pool:
             slot.retired = True
         if slot.process is not None:
             threading.Thread(target=slot.process.close, name="murakkab retires", daemon=True).start()
+
+    def shed(self, run: str, given: Iterable[tuple[str, int]]) -> None:
+        """Kill some instances of a run, idle ones and those at work; others of it may come."""
+        with self._lock:
+            running = self._runs.get(run)
+            slots = [running.slots.pop(key) for key in given if key in running.slots] if running else []
+            for slot in slots:
+                slot.retired = True
+        for slot in slots:
+            if slot.process is not None:
+                slot.process.kill()
 
     def close(self) -> None:
         """Kill everything."""

@@ -233,6 +233,23 @@ def test_a_cancelled_batch_ends_at_once_and_the_next_starts_afresh(pool: Pool, t
     assert values(call(pool, ["A"], task=8)) == ("a",)
 
 
+def test_instances_that_are_shed_end_at_once_idle_or_not_and_others_may_come(
+    pool: Pool, tmp_path: Path
+) -> None:
+    replies: list[Reply] = []
+    thread = slow(pool, tmp_path / "diary", replies, task=7)
+    call(pool, ["A"], index=1)
+    call(pool, ["A"], index=2)
+    shed, kept = pool.pids()[:2], pool.pids()[2]
+    pool.shed("r", [("s", 0), ("s", 1), ("s", 9)])
+    thread.join(5)
+    assert [reply.ending for reply in replies] == ["lost"]
+    wait_for(lambda: not any(alive(pid) for pid in shed), 2)
+    assert pool.pids() == [kept]
+    assert values(call(pool, ["A"], index=1)) == ("a",)
+    pool.shed("unknown", [("s", 0)])
+
+
 def test_a_batch_that_was_cancelled_before_it_came_is_refused(pool: Pool) -> None:
     pool.cancel_task("r", 3)
     assert call(pool, ["A"], task=3).ending == "stopped"
