@@ -302,7 +302,7 @@ def watch(run: Run, request: Request) -> int:
         print(write_json(run.report(), target))
         return run.exit_code
     with written(run.report() if target is not None else None, target):
-        print(run_bundle(run, pictures=False, most_lines=TERMINAL_LINES).text)
+        print(run_bundle(run, pictures=False, most_lines=TERMINAL_LINES, variable=None).text)
         print(f"\nRun {run.id}: {run.status}{f'. {run.message}' if run.message else ''}", flush=True)
     return run.exit_code
 

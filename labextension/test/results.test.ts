@@ -9,6 +9,7 @@ interface Item {
 }
 
 interface Found {
+  variable: string;
   answers: { of: number | null; evidence: { at: [number, number] | null }[] }[];
   answersLeftOut: number;
   whole: { of: number | null }[];
@@ -112,11 +113,15 @@ test('text that was cut says how long it is', async () => {
   assert.equal(found?.whole[0]?.of, null);
 });
 
-test('the line that gives all is Python, or there is none', async () => {
-  const { allOf, outputsOf } = await script;
+test('the line that gives all is Python with the variable that holds the run, and nothing else', async () => {
+  const { read, allOf, outputsOf } = await script;
   assert.equal(allOf('news'), 'news.to_pandas()');
-  assert.equal(allOf('news; import os'), '');
-  assert.equal(allOf('this workflow'), '');
   assert.equal(outputsOf('news', 'a"b'), 'news.outputs["a\\"b"]');
-  assert.equal(outputsOf('', 'a'), 'run.outputs["a"]');
+  const named = (more: object) => read({ ...raw, ...more })?.variable;
+  assert.equal(named({}), 'news');
+  assert.equal(named({ variable: 'murakkab_run' }), 'murakkab_run');
+  for (const bad of ['news; import os', 'this workflow', '', 3, null]) {
+    assert.equal(named({ variable: bad }), 'news');
+    assert.equal(named({ variable: bad, workflow: bad }), 'murakkab_run');
+  }
 });

@@ -168,9 +168,14 @@ class Shown:
         Puts a bundle in the place of what the output shows.
     hub
         Draws live views; None for a front end that redraws nothing.
+    named
+        `named(run) -> str`: the variable that holds a run.
     """
 
-    def __init__(self, run: Run, put: Callable[[Bundle], None], hub: Hub | None) -> None:
+    def __init__(
+        self, run: Run, put: Callable[[Bundle], None], hub: Hub | None, named: Callable[[Run], str]
+    ) -> None:
+        self._named = named
         self._run = run
         self._put = put
         self._hub = hub
@@ -216,7 +221,7 @@ class Shown:
         if self._hub is not None and self._view is not None:
             # A page that was loaded since cannot put the static form in its place: there the live one stays as it is now.
             self._hub.update(self._view, run_sheet(state_of(self._run, stopped=True)))
-            name = self._run.workflow.name or "murakkab_run"
+            name = self._named(self._run)
             self._hub.close(
                 self._view, f"The run has ended. {name} in a cell shows what it made, and its bill."
             )

@@ -91,6 +91,7 @@ class MurakkabMagics(Magics):
             limit_bytes=lambda: 1000 * int(self.saved_kb),
             place=self.place,
             declared=self.bench.declared.get,
+            named=self.scope.name_of,
         )
 
     @no_var_expand
@@ -371,7 +372,10 @@ class MurakkabMagics(Magics):
         self.link.follow(run)
         handle = display({"text/plain": f"Run {run.id} is starting."}, raw=True, display_id=True)
         shown = Shown(
-            run, lambda bundle: put(bundle, handle), self.screen.hub if self.screen.redraws else None
+            run,
+            lambda bundle: put(bundle, handle),
+            self.screen.hub if self.screen.redraws else None,
+            self.scope.name_of,
         )
 
         def done() -> None:
@@ -471,7 +475,9 @@ def load(shell: InteractiveShell) -> None:
     formatter.for_type(
         Run,
         lambda run, **_: counted(
-            run_bundle(run, pictures=bool(magics.pictures)) if run.ended else under_way(run)
+            run_bundle(run, pictures=bool(magics.pictures), variable=magics.scope.name_of(run))
+            if run.ended
+            else under_way(run)
         ),
     )
     formatter.for_type(Answer, lambda said, **_: counted(answer_view(said)))

@@ -99,6 +99,8 @@ class Screen:
         `place() -> Place`: the cell that runs now.
     declared
         `declared(name)`: what stands under a workflow's name now; by default what a plan or a frontier was shown of last.
+    named
+        `named(run) -> str`: the variable that holds a run; empty where only its workflow's name tells.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Screen:
         limit_bytes: Callable[[], int] = lambda: 0,
         place: Callable[[], Place] = Place,
         declared: Callable[[str], Declared | None] | None = None,
+        named: Callable[[Run], str] = lambda _: "",
     ) -> None:
         self.redraws = redraws
         self.room = Room(limit_bytes)
@@ -117,6 +120,7 @@ class Screen:
         self._wanted = wanted
         self._latest: dict[str, Declared] = {}
         self._declared = self._latest.get if declared is None else declared
+        self._named = named
         self._plans: dict[str, tuple[Output, str | None]] = {}
         self._told = False
 
@@ -211,9 +215,10 @@ class Screen:
 
         In brief where a notebook with all of it, saved, would become too large.
         """
-        bundle = run_bundle(run, pictures=pictures)
+        variable = self._named(run)
+        bundle = run_bundle(run, pictures=pictures, variable=variable)
         if self.redraws and not self.room.fits(place, saved_bytes(bundle_data(bundle))):
-            bundle = brief_bundle(run)
+            bundle = brief_bundle(run, variable=variable)
         self.room.take(place, saved_bytes(bundle_data(bundle)))
         told = bundle.data.get(RESULTS_TYPE)
         # Where there is nothing to look among, the static form says it all.

@@ -101,21 +101,23 @@ def thumbnail(value: Any, width: int) -> bytes:
     return pictures.thumbnail(value, width)
 
 
-def run_results(run: Run, *, pictures: bool = True) -> Results:
-    """What a results view needs, from a run under way or ended."""
+def run_results(run: Run, *, pictures: bool = True, variable: str | None = "") -> Results:
+    """What a results view needs, from a run under way or ended; `variable` as in `Results`."""
     names = [v.name for v in run.workflow.variables] + [s.name for s in run.workflow.steps]
     values: dict[str, Mapping[Ancestry, Any]] = {name: run.store.outputs(name) for name in names}
     called = WorkerNames(run.cluster.workers, tuple(run.events))
     errors = tuple((step, ancestry, called.said(text)) for step, ancestry, text in run.errors)
-    return Results(run.workflow, values, errors, thumbnail if pictures else None)
+    return Results(run.workflow, values, errors, thumbnail if pictures else None, variable)
 
 
-def run_bundle(run: Run, *, pictures: bool = True, most_lines: int = MOST_LINES) -> Bundle:
-    """Results, then how the run went, then the bill; `most_lines` is of `results_view`."""
+def run_bundle(
+    run: Run, *, pictures: bool = True, most_lines: int = MOST_LINES, variable: str | None = ""
+) -> Bundle:
+    """Results, then how the run went, then the bill; `most_lines` is of `results_view`, `variable` of `Results`."""
     from murakkab_jupyter.notebook.live import state_of
 
     title = f"Results ({run.status})"
-    results = run_results(run, pictures=pictures)
+    results = run_results(run, pictures=pictures, variable=variable)
     state = state_of(run)
     shown = [results_view(results, title=title, most_lines=most_lines), run_view(state)]
     told: dict[str, Any] = {
@@ -129,17 +131,18 @@ def run_bundle(run: Run, *, pictures: bool = True, most_lines: int = MOST_LINES)
     return replace(join(*shown), data={RUN_TYPE: told, RESULTS_TYPE: results_json(results, title=title)})
 
 
-def brief_bundle(run: Run) -> Bundle:
+def brief_bundle(run: Run, *, variable: str = "") -> Bundle:
     """The answers of a run, how far it came and what it took, in little room; and where the rest is found."""
     from murakkab_jupyter.notebook.live import state_of
 
-    name = run.workflow.name or "murakkab_run"
+    held = run_results(run, pictures=False, variable=variable)
+    name = str(held.variable)
     brief = (
         f"In brief, to keep this notebook small: `{name}` in a cell shows every result and the bill. "
         "`%config MurakkabMagics.saved_kb = 0` lifts the limit."
     )
     brief += f" {reach(run, name)}"
-    results = results_view(run_results(run, pictures=False), title=f"Results ({run.status})", brief=brief)
+    results = results_view(held, title=f"Results ({run.status})", brief=brief)
     return join(results, run_view(state_of(run), bars=False))
 
 

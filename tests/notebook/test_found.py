@@ -6,8 +6,10 @@ import html
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 from murakkab_jupyter.core.kinds import Answer, Document, Evidence, Origin, Passage, Scene
+from murakkab_jupyter.notebook.scope import Scope
 from murakkab_jupyter.notebook.views.bill import bill_json
 from murakkab_jupyter.notebook.views.found import ALL_CHARS, LONGEST, results_json
 from murakkab_jupyter.notebook.views.results import MOST_CARDS, MOST_ROWS, Results, results_view
@@ -237,3 +239,30 @@ def test_files_that_share_a_name_are_called_alike_in_text_html_and_data():
     assert [(item["where"], item["values"][0]["text"]) for item in group["items"]] == [
         (name, f"Rates rose. ({name}, page 3)") for name in ("a/report.pdf", "b/report.pdf")
     ]
+
+
+def test_the_variable_that_holds_the_run_is_the_workflows_name_where_that_can_be_one():
+    for name, variable in (
+        ("news", "news"),
+        ("list", "murakkab_run"),
+        ("class", "murakkab_run"),
+        ("two words", "murakkab_run"),
+        ("", "murakkab_run"),
+    ):
+        told = results_json(Results(replace(samples.newsroom(), name=name), {}))
+        assert told["variable"] == variable
+    assert results_json(Results(samples.newsroom(), {}, variable="mine"))["variable"] == "mine"
+
+
+def test_on_a_terminal_what_is_left_out_is_written_by_export():
+    shown = results_view(replace(samples.results(MOST_CARDS + 1), variable=None))
+    assert "and 49 more: `murakkab export FILE` writes them all." in shown.text
+
+
+def test_a_run_is_called_by_a_variable_that_holds_it():
+    run, other = (SimpleNamespace(workflow=samples.newsroom()) for _ in range(2))
+    bench = None
+    assert Scope(bench, {"newsroom": run, "murakkab_run": run}).name_of(run) == "newsroom"
+    assert Scope(bench, {"murakkab_run": run, "newsroom": 3}).name_of(run) == "murakkab_run"
+    assert Scope(bench, {"newsroom": other, "_1": run, "kept": run}).name_of(run) == "kept"
+    assert Scope(bench, {"class": run}).name_of(run) == "murakkab_run"

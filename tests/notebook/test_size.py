@@ -70,11 +70,37 @@ def test_all_agents_take_no_more_than_a_run(kernel):
 def test_what_is_not_shown_of_a_run_is_counted_and_where_it_is_found_is_said(kernel):
     shown = kernel.run("%%murakkab long --run --fresh\ngist <- summarise {notes} @python:longer")
     assert shown.error is None, shown.error
-    left = int(re.search(r"and (\d+) more rows: all are in run.outputs and run.to_pandas\(\)", shown.html)[1])
+    left = int(
+        re.search(r"and (\d+) more rows: all are in long.outputs and long.to_pandas\(\)", shown.html)[1]
+    )
     assert 0 < left <= 50
     assert shown.html.count("<td") > 80 - left
     assert int(re.search(r"and (\d+) more rows", shown.text)[1]) >= 55
     assert kernel.run("len(long.outputs['gist'])").text == "80"
+
+
+def test_where_a_runs_name_is_taken_the_rest_is_said_to_be_where_it_is(kernel):
+    kernel.run("held = 'mine'")
+    for name in ("list", "held"):
+        shown = kernel.run(f"%%murakkab {name} --run --fresh\ngist <- summarise {{notes}} @python:longer")
+        assert shown.error is None, shown.error
+        values, rows = re.search(r"more rows: all are in (\S+) and (\S+\(\))\.", shown.html).groups()
+        assert kernel.run(f"len({values}['gist']), len({rows}) > 0").text == "(80, True)"
+        assert f"{name}.outputs" not in shown.html + shown.text
+    kernel.run("kept = murakkab_run")
+    asked = kernel.run("kept")
+    assert "all are in kept.outputs and kept.to_pandas()" in asked.html
+    kernel.run("del kept")
+
+
+def test_a_run_in_brief_whose_name_is_taken_says_where_its_values_are(kernel):
+    assert kernel.run("%config MurakkabMagics.saved_kb = 1").error is None
+    shown = kernel.run("%%murakkab list --run --fresh\ngist <- summarise {notes} @python:longer")
+    assert kernel.run("%config MurakkabMagics.saved_kb = 0").error is None
+    assert "In brief" in shown.text
+    assert "list.outputs" not in shown.html + shown.text
+    (values,) = re.findall(r'`(\S+\["gist"\])` has 80 values', " ".join(shown.text.split()))
+    assert kernel.run(f"len({values})").text == "80"
 
 
 def test_many_short_values_are_shown_in_full(kernel):

@@ -311,15 +311,15 @@ def test_a_card_has_a_still_of_its_scene():
 def test_many_scenes_are_capped_and_counted_and_the_view_stays_small():
     shown = results_view(samples.results(MOST_CARDS + 40))
     assert len(shown.html) < 200_000
-    assert "and 40 more: all are in run.outputs" in words_of(shown)
-    assert f"and {MOST_CARDS + 40 - MOST_LINES} more: all are in run.outputs" in shown.text
+    assert "and 40 more: all are in newsroom.outputs" in words_of(shown)
+    assert f"and {MOST_CARDS + 40 - MOST_LINES} more: all are in newsroom.outputs" in shown.text
 
 
 def test_a_terminal_is_told_more_than_a_page_that_has_html_beside():
     few = results_view(samples.results(MOST_CARDS))
     all_of_it = results_view(samples.results(MOST_CARDS), most_lines=MOST_ROWS)
-    assert "more: all are in run.outputs" in few.text
-    assert "more: all are in run.outputs" not in all_of_it.text
+    assert "more: all are in newsroom.outputs" in few.text
+    assert "more: all are in newsroom.outputs" not in all_of_it.text
     assert few.html == all_of_it.html
 
 

@@ -67,6 +67,7 @@ def results_json(results: Results, *, title: str = "Results") -> dict[str, Any]:
         "format": FORMAT,
         "title": title,
         "workflow": workflow.name,
+        "variable": results.variable,
         "answers": [answer(results, *one, places) for one in said[:MOST_ROWS]],
         "answers_left_out": max(0, len(said) - MOST_ROWS),
         "whole": [

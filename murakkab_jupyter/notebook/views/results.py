@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import builtins
+import keyword
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +32,7 @@ from murakkab_jupyter.notebook.views.html import (
 from murakkab_jupyter.notebook.views.values import names_apart, place_of, value_html, value_words
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["MOST_CARDS", "MOST_LINES", "MOST_ROWS", "TERMINAL_LINES", "Results", "results_view"]
+__all__ = ["MOST_CARDS", "MOST_LINES", "MOST_ROWS", "RUN_NAME", "TERMINAL_LINES", "Results", "results_view"]
 
 MOST_CARDS = 60
 MOST_ROWS = 200
@@ -54,6 +56,9 @@ LONGEST_TEXT_CELL = 60
 HIDDEN = frozenset({"vector", "frame"})
 """Kinds that say nothing as words."""
 
+RUN_NAME = "murakkab_run"
+"""The variable that always holds the latest run of a notebook."""
+
 Thumbnail = Callable[[Any, int], bytes]
 Failure = tuple[str, Ancestry, str]
 
@@ -72,22 +77,34 @@ class Results:
         `(step, ancestry, message)` of items that failed.
     thumbnail
         `thumbnail(scene, frame, image or video, width) -> JPEG bytes`; None for no pictures.
+    variable
+        The variable of Python that holds the run; empty for its workflow's name, where that can be one, else
+        `murakkab_run`. None on a terminal, where there are no variables.
     """
 
     workflow: Workflow
     values: Mapping[str, Mapping[Ancestry, Any]]
     failures: Sequence[Failure] = field(default=())
     thumbnail: Thumbnail | None = None
+    variable: str | None = ""
     names: Mapping[str, str] = field(init=False)
     """What to call files that share a name, by path."""
 
     def __post_init__(self) -> None:
         media = {path for own in self.values.values() for value in own.values() for path in paths_of(value)}
         object.__setattr__(self, "names", names_apart(media))
+        if self.variable == "":
+            object.__setattr__(self, "variable", variable_for(self.workflow.name))
 
     def at(self, name: str, key: Ancestry) -> list[Any]:
         """The values of a step that lie at or under `key`."""
         return [value for own, value in self.values.get(name, {}).items() if is_prefix(key, own)]
+
+
+def variable_for(name: str) -> str:
+    """The variable that holds the run of a workflow of this name, as far as the name tells."""
+    usable = name.isidentifier() and not keyword.iskeyword(name) and not hasattr(builtins, name)
+    return name if usable else RUN_NAME
 
 
 def paths_of(value: object) -> list[str]:
@@ -205,7 +222,7 @@ def answers_part(
         html.append(answer_html(said, head=head, question=question, names=results.names))
         lines += ["", *answer_text(said, head=head, question=question, names=results.names)]
     if len(answers) > most:
-        left = more(len(answers) - most, "answers")
+        left = more(results, len(answers) - most, "answers")
         html.append(note(left))
         lines.append(left)
     return html, lines
@@ -300,15 +317,21 @@ def cards_part(
         ),
     ]
     if len(keys) > len(shown):
-        html.append(note(more(len(keys) - len(shown))))
+        html.append(note(more(results, len(keys) - len(shown))))
     if len(keys) > len(told):
-        lines += ["", f"  {more(len(keys) - len(told))}"]
+        lines += ["", f"  {more(results, len(keys) - len(told))}"]
     return html, lines
 
 
-def more(count: int, things: str = "") -> str:
+def more(results: Results, count: int, things: str = "") -> str:
     """How many are not shown, and how to see them all."""
-    return f"and {count} more{f' {things}' if things else ''}: all are in run.outputs and run.to_pandas()."
+    name = results.variable
+    where = (
+        "`murakkab export FILE` writes them all"
+        if name is None
+        else f"all are in {name}.outputs and {name}.to_pandas()"
+    )
+    return f"and {count} more{f' {things}' if things else ''}: {where}."
 
 
 def fitting(sizes: Iterable[int], room: int, least: int) -> int:
@@ -470,7 +493,7 @@ def table_part(
     else:
         lines = ["", *listed(columns, rows_text)]
     if len(keys) > len(shown):
-        parts.append(note(more(len(keys) - len(shown), "rows")))
+        parts.append(note(more(results, len(keys) - len(shown), "rows")))
     if len(keys) > told:
-        lines.append(more(len(keys) - told, "rows"))
+        lines.append(more(results, len(keys) - told, "rows"))
     return tag("div", *parts), lines

@@ -20,6 +20,9 @@ function valueOf(one) {
   return { name: text(raw.name, '?'), text: text(raw.text), of: count(raw.of) || null, failed: raw.failed === true };
 }
 
+/** The variable of Python that holds the run: results that were kept before they told it have their workflow's name. */
+const variableOf = raw => [text(raw.variable), text(raw.workflow)].find(one => NAME.test(one)) ?? 'murakkab_run';
+
 /** Results, or null when this is none; `of` says how many characters a text has where these are not all. */
 function read(data) {
   const raw = record(data);
@@ -36,6 +39,7 @@ function read(data) {
   return {
     title: text(raw.title, 'Results'),
     workflow: text(raw.workflow) || 'this workflow',
+    variable: variableOf(raw),
     answers: raw.answers.map(record).map(said => ({
       step: text(said.step),
       where: text(said.where),
@@ -69,11 +73,11 @@ function beginning(words, longest) {
   return `${(end > longest / 2 ? part.slice(0, end) : part).trimEnd()}…`;
 }
 
-/** The Python that gives all results of a workflow; empty where it has no name that could hold its run. */
-const allOf = workflow => (NAME.test(workflow) ? `${workflow}.to_pandas()` : '');
+/** The Python that gives all results of a run. */
+const allOf = variable => `${variable}.to_pandas()`;
 
 /** The Python that gives one step's values. */
-const outputsOf = (workflow, step) => `${NAME.test(workflow) ? workflow : 'run'}.outputs[${JSON.stringify(step)}]`;
+const outputsOf = (variable, step) => `${variable}.outputs[${JSON.stringify(step)}]`;
 
 /** How many of how many are shown; nothing where all are. */
 const shownWords = (shown, kept, leftOut) =>
@@ -148,11 +152,11 @@ export default function results({ el, say, put }, root, act, place) {
     return brief ? el('div', { class: 'mk-quiet', title: `All of it: ${all}` }, said) : quiet(`${said}; all: `, el('code', {}, all));
   };
 
-  const words = (value, workflow, brief) => {
+  const words = (value, variable, brief) => {
     if (value.failed) return el('em', {}, 'failed, see below');
     const short = beginning(value.text, AT_ONCE);
     const said = el('span', { class: 'mk-value' }, short);
-    const rest = cut(value.of, value.text.length, outputsOf(workflow, value.name), brief);
+    const rest = cut(value.of, value.text.length, outputsOf(variable, value.name), brief);
     if (short === value.text) return rest ? el('div', {}, said, rest) : said;
     rest?.toggleAttribute('hidden', true);
     const toggle = () => {
@@ -166,7 +170,7 @@ export default function results({ el, say, put }, root, act, place) {
     return el('div', {}, said, ' ', more, rest);
   };
 
-  const card = (item, still, workflow) =>
+  const card = (item, still, variable) =>
     el(
       'article',
       { class: 'mk-item', 'aria-label': item.where || item.item, tabindex: '-1' },
@@ -175,18 +179,18 @@ export default function results({ el, say, put }, root, act, place) {
         'div',
         { class: 'mk-item-body' },
         still ? el('img', { class: 'mk-still', src: still, alt: `A still of ${item.where}` }) : null,
-        ...item.values.map(value => el('div', { class: 'mk-field' }, quiet(value.name), words(value, workflow, true)))
+        ...item.values.map(value => el('div', { class: 'mk-field' }, quiet(value.name), words(value, variable, true)))
       )
     );
 
-  const row = (item, names, workflow) =>
+  const row = (item, names, variable) =>
     el(
       'tr',
       { tabindex: '-1' },
       el('th', { scope: 'row', title: item.item }, item.where || item.item),
       ...names.map(name => {
         const value = item.values.find(one => one.name === name);
-        return el('td', {}, value ? words(value, workflow, true) : '–');
+        return el('td', {}, value ? words(value, variable, true) : '–');
       })
     );
 
@@ -202,8 +206,8 @@ export default function results({ el, say, put }, root, act, place) {
       )
     );
 
-  const answer = (one, workflow, lead) => {
-    const all = outputsOf(workflow, one.step);
+  const answer = (one, variable, lead) => {
+    const all = outputsOf(variable, one.step);
     const proofs = one.evidence.map(({ where, text: quote, at }) =>
       el(
         'li',
@@ -225,7 +229,7 @@ export default function results({ el, say, put }, root, act, place) {
   };
 
   const draw = found => {
-    const { workflow } = found;
+    const { workflow, variable } = found;
     const pictures = stills();
     const names = found.groups.map(group => [...new Set(group.items.flatMap(item => item.values.map(value => value.name)))]);
     /** Whether items say so little that a row each is enough. */
@@ -233,13 +237,13 @@ export default function results({ el, say, put }, root, act, place) {
       group.items.every(item => !pictures.has(item.item) && item.values.every(value => value.text.length <= ROW && !value.text.includes('\n')))
     );
     const made = found.groups.map((group, g) =>
-      group.items.map(item => (brief[g] ? row(item, names[g], workflow) : card(item, pictures.get(item.item), workflow)))
+      group.items.map(item => (brief[g] ? row(item, names[g], variable) : card(item, pictures.get(item.item), variable)))
     );
     /** Where what is left out is, with a way to it. */
     const elsewhere = () => {
-      const line = allOf(workflow);
-      const where = el('span', {}, 'All are in ', el('code', {}, line || 'run.to_pandas()'), ' where it ran.');
-      if (line && put) {
+      const line = allOf(variable);
+      const where = el('span', {}, 'All are in ', el('code', {}, line), ' where it ran.');
+      if (put) {
         const go = press({ class: 'mk-link', title: `Puts ${line} into a cell below this one` }, () => {
           if (put(go, line)) go.textContent = 'It is in the cell below.';
         }, 'Put that into a cell');
@@ -272,10 +276,10 @@ export default function results({ el, say, put }, root, act, place) {
       made[g][i].focus();
     };
 
-    const answers = found.answers.map(one => answer(one, workflow, lead));
+    const answers = found.answers.map(one => answer(one, variable, lead));
     const failures = found.failures.map(one => el('li', { tabindex: '-1' }, el('strong', {}, `${one.step}, ${one.item}: `), one.why));
     const failed = failures.length + found.failuresLeftOut;
-    const errors = el('span', {}, 'All are in ', el('code', {}, `${allOf(workflow) ? workflow : 'run'}.errors`), '.');
+    const errors = el('span', {}, 'All are in ', el('code', {}, `${variable}.errors`), '.');
     const detail = [
       workflow,
       answers.length ? things(answers.length + found.answersLeftOut, 'answer') : '',
@@ -289,7 +293,7 @@ export default function results({ el, say, put }, root, act, place) {
       el('div', { class: 'mk-head' }, el('strong', {}, found.title), el('span', { class: 'mk-quiet' }, detail.filter(Boolean).join(' · '))),
       ...answers,
       paged(answers, FIRST.answers, found.answersLeftOut, 'answers', elsewhere()).bar,
-      ...found.whole.map(one => el('div', { class: 'mk-answer' }, quiet(one.name), words(one, workflow, false))),
+      ...found.whole.map(one => el('div', { class: 'mk-answer' }, quiet(one.name), words(one, variable, false))),
       ...(items.length >= MANY ? [el('div', { class: 'mk-find' }, box, told)] : []),
       ...found.groups.flatMap((group, g) => [
         el('div', { class: 'mk-title' }, `${group.level} (${group.items.length + group.leftOut})`),
