@@ -194,5 +194,6 @@ def standing(search: Search, picks: Picks, best: Mapping[Objective, Picks]) -> S
             points = f"{(here - there) * 100:.0f}"
             lacks.append(f"{points} point{'' if points == '1' else 's'} of quality{part}")
         else:
-            lacks.append(f"{amount(here - there, names[axis][1])} ({(here / there - 1) * 100:.0f} %)")
+            share = f" ({(here / there - 1) * 100:.0f} %)" if there else ""  # of nothing there are no shares
+            lacks.append(amount(here - there, names[axis][1]) + share)
     return Standing(tuple(leads), tuple(lacks))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from murakkab_jupyter.core.hosts import ClusterView
@@ -14,7 +14,7 @@ from murakkab_jupyter.planner.pose import parts, pose
 from murakkab_jupyter.planner.reasons import UNITS, amount
 from murakkab_jupyter.planner.rich import RichProblem
 from murakkab_jupyter.planner.scenarios import TooMany
-from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search
+from murakkab_jupyter.planner.search import EVALUATIONS, SAME, Picks, Search
 from murakkab_jupyter.planner.unlike import cases
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
@@ -23,6 +23,14 @@ __all__ = ["Proof", "proven"]
 
 NONE = 5e-4
 """A gap of less than this share is none: figures are shown with three digits."""
+
+SLACK = 1e-6
+"""A share by which sums may differ from those of the simulator."""
+
+BEATEN = (
+    "Nothing is proven of this plan: it does better than the bound that the exact problem gives, so that one of the two is wrong. Please "
+    "report it with the workflow."
+)
 
 MOST_PROOFS = 12
 """Proofs of parts of the space and of kinds of hosts, together."""
@@ -38,15 +46,16 @@ class Proof:
     Attributes
     ----------
     bound
-        No plan of these modes under these profiles does better at the goal's first objective.
+        No plan of these modes under these profiles that is expected to keep the limits does better at the goal's first
+        objective. None where nothing is proven.
     gap
-        How far the plan may be from it, as a share of its own value.
+        How far the plan may be from it, as a share of its own value (quality: in points).
     words
-        Both in a sentence.
+        Both in a sentence, or why there are none.
     """
 
-    bound: float
-    gap: float
+    bound: float | None
+    gap: float | None
     words: str
 
 
@@ -82,12 +91,13 @@ def proven(
         # Of some plans nobody knows the figure: there is nothing that it could be compared with.
         return picks, None
     if search.space <= search.effort and regime == "schedule":
-        value = abs(search.value(picks, objective))
-        count = f"{search.space:,}".replace(",", " ")
-        words = f"Optimal under these profiles: the whole space of {count} plans was simulated."
         if search.space == 1:
-            words = "Optimal under these profiles: there is no other plan."
-        return picks, Proof(value, 0.0, words)
+            return picks, Proof(
+                abs(search.value(picks, objective)),
+                0.0,
+                "Optimal under these profiles: there is no other plan.",
+            )
+        return picks, tried_out(search, picks, goal, "the whole space of {} plans was simulated", better)
     if objective != "quality" and not search.knows(picks, objective):
         return picks, None
 
@@ -131,25 +141,76 @@ def proven(
             for case in unlike
         ]
         found = best_of(some, objective)
-    better = min(
+    tried = min(
         (some for one in solutions(rich, goal, found, reached, effort) for some in tries(search, one, goal)),
         key=lambda some: search.key(some, goal),
         default=picks,
     )
-    if search.key(better, goal) < search.key(picks, goal):
-        picks = search.polish([better], goal, max(1, search.effort // 4))
+    if search.key(tried, goal) < search.key(picks, goal):
+        picks = search.polish([tried], goal, max(1, search.effort // 4))
     if search.excess(picks, goal):
         return picks, None
     value = abs(search.value(picks, objective))
-    if objective == "quality":
-        bound = max(found.value, value)
-        gap = bound - value
-    else:
-        bound = min(found.value, value)
-        gap = 1.0 - bound / value if value > 0 else 0.0
-        if bound <= 0 < value:
-            return picks, None  # that nothing takes less than nothing is no proof
+    # What is continued from samples may come out below what is proven of all items.
+    if regime != "pipeline" and beaten(found.value, value, objective):
+        return picks, Proof(None, None, BEATEN)
+    bound, gap = apart(found.value, value, objective)
+    if objective != "quality" and bound <= 0 < value:
+        return picks, None  # that nothing takes less than nothing is no proof
     return picks, Proof(bound, gap, words_of(goal, bound, gap, sampled=regime == "pipeline"))
+
+
+def beaten(bound: float, value: float, objective: str) -> bool:
+    """Whether a plan does better than what is said that none does."""
+    if objective == "quality":
+        return bound < value * (1.0 - SLACK)
+    return bound > value * (1.0 + SLACK)
+
+
+def apart(bound: float, value: float, objective: str) -> tuple[float, float]:
+    """A bound, no better than the plan's own value, and how far that is from it."""
+    if objective == "quality":
+        bound = max(bound, value)
+        return bound, bound - value
+    bound = min(bound, value)
+    return bound, 1.0 - bound / value if value > 0 else 0.0
+
+
+def tried_out(
+    search: Search, picks: Picks, goal: Goal, said: str, what: Callable[[str, float], str]
+) -> Proof | None:
+    """What is known where every plan was simulated: the best of those that are expected to keep the limits; None if none does.
+
+    The plan itself may be another one: it keeps limits with the confidence that was asked for, and of objectives that are nearly
+    equal the next one decides.
+
+    Parameters
+    ----------
+    said
+        That the plans were simulated, with a place for how many.
+    what
+        In words, what has more of an objective than a value.
+    """
+    objective = goal.objectives[0]
+    kept = [one for one in search.all() if not search.excess(one, goal)]
+    if picks not in kept:
+        return None
+    value = abs(search.value(picks, objective))
+    bound, gap = apart(abs(min(search.value(one, objective) for one in kept)), value, objective)
+    told = said.format(f"{search.space:,}".replace(",", " "))
+    if gap < NONE:
+        return Proof(bound, gap, f"Optimal under these profiles: {told}.")
+    words = f"Proven under these profiles: {told}; of those that are expected to keep the limits none {what(objective, bound)}; this one is within {away(objective, gap)} of that."
+    if search.risk(picks, goal):
+        words += f" None keeps them with {goal.confidence:.0%} confidence: this one comes closest."
+    else:
+        sure = abs(min(search.value(one, objective) for one in kept if not search.risk(one, goal)))
+        near, left = apart(sure, value, objective)
+        if near != bound:
+            words += f" Of those that keep them with {goal.confidence:.0%} confidence, as this one does, none {what(objective, near)}."
+        if left > 0:
+            words += f" Objectives within {SAME:.0%} of each other leave the choice to the next."
+    return Proof(bound, gap, words)
 
 
 def partly_known(cluster: ClusterView, objective: str) -> bool:
@@ -208,11 +269,22 @@ def words_of(goal: Goal, bound: float, gap: float, *, sampled: bool = False) -> 
         )
     if gap < NONE:
         return f"Optimal under these profiles: no plan of the modes considered has {better_of(objective)} than {shown}."
-    away = f"{100 * gap:.0f} points" if objective == "quality" else f"{100 * gap:.1f} %"
     return (
         f"Proven: under these profiles no plan of the modes considered has {better_of(objective)} than {shown}; "
-        f"this one is within {away} of that."
+        f"this one is within {away(objective, gap)} of that."
     )
+
+
+def away(objective: str, gap: float) -> str:
+    """A gap in words."""
+    return (
+        f"{100 * gap:.{0 if gap >= 0.01 else 1}f} points" if objective == "quality" else f"{100 * gap:.1f} %"
+    )
+
+
+def better(objective: str, value: float) -> str:
+    """`has less energy than 3 J`."""
+    return f"has {better_of(objective)} than {amount(value, UNITS.get(objective, '1'))}"
 
 
 def better_of(objective: str) -> str:

@@ -204,6 +204,8 @@ def make_plan(
     )
     if proof is None:
         return made
+    if proof.bound is None:
+        return replace(made, notes=(*made.notes, proof.words))
     objective = goal.objectives[0]
     sure = objective == "quality" or search.knows(picks, objective)
     return replace(made, bound=proof.bound if sure else None, gap=proof.gap, proof=proof.words)
@@ -247,6 +249,8 @@ def keeping_up(problem: Problem, goal: Goal, steady: Steady) -> Plan:
     made = replace(made, cautions=(*(one for one in risks if one), *made.cautions))
     if proof is None:
         return made
+    if proof.bound is None:
+        return replace(made, notes=(*made.notes, proof.words))
     return replace(made, bound=proof.bound, gap=proof.gap, proof=proof.words)
 
 

@@ -23,7 +23,17 @@ from murakkab_jupyter.planner.modes import Load
 from murakkab_jupyter.planner.pipeline import Replay, stages
 from murakkab_jupyter.planner.plan import Configuration, Plan
 from murakkab_jupyter.planner.pose import pose
-from murakkab_jupyter.planner.proof import NONE, Proof, better_of, partly_known
+from murakkab_jupyter.planner.proof import (
+    BEATEN,
+    NONE,
+    Proof,
+    apart,
+    away,
+    beaten,
+    better_of,
+    partly_known,
+    tried_out,
+)
 from murakkab_jupyter.planner.rate import Rate
 from murakkab_jupyter.planner.reasons import UNITS, amount
 from murakkab_jupyter.planner.rich import RichProblem
@@ -315,11 +325,8 @@ class Steady:
         if objective != "quality" and not search.knows(picks, objective):
             return picks, None
         if search.space <= search.effort:
-            count = f"{search.space:,}".replace(",", " ")
-            words = (
-                f"Optimal under these profiles: arrivals were simulated for the whole space of {count} plans."
-            )
-            return picks, Proof(abs(search.value(picks, objective)), 0.0, words)
+            said = "arrivals were simulated for the whole space of {} plans"
+            return picks, tried_out(search, picks, goal, said, what_of)
         least = self.posed(goal)
         if least is None:
             return picks, None
@@ -329,15 +336,14 @@ class Steady:
             tries = sorted(some, key=lambda one: search.guess(one, goal))[:LEVELS]
             picks = min((picks, *tries), key=lambda one: search.key(one, goal))
         value = abs(search.value(picks, objective))
-        if search.excess(picks, goal) or found.value is None:
+        if search.excess(picks, goal):
             return picks, None
-        if objective == "quality":
-            bound = max(found.value, value)
-            return picks, Proof(bound, bound - value, words_of(objective, bound, bound - value))
-        bound = min(found.value, value)
-        if bound <= 0 < value:
+        # That nothing keeps the limits is no better a bound: this plan does.
+        if found.value is None or beaten(found.value, value, objective):
+            return picks, Proof(None, None, BEATEN)
+        bound, gap = apart(found.value, value, objective)
+        if objective != "quality" and bound <= 0 < value:
             return picks, None
-        gap = 1.0 - bound / value if value > 0 else 0.0
         return picks, Proof(bound, gap, words_of(objective, bound, gap))
 
     # --- the search -----------------------------------------------------------------------------------------------
@@ -436,18 +442,22 @@ BLAMED: Mapping[str, Objective] = {"deadline": "latency", "budget": "cost", "max
 
 def words_of(objective: str, bound: float, gap: float) -> str:
     """The proof in a sentence."""
-    shown = amount(bound, UNITS.get(objective, "1"))
-    what = {
+    what = what_of(objective, bound)
+    if gap < NONE:
+        return f"Optimal under these profiles: no plan of the modes considered that sustains the rate {what}."
+    return (
+        f"Proven: under these profiles no plan of the modes considered that sustains the rate {what}; "
+        f"this one is within {away(objective, gap)} of that."
+    )
+
+
+def what_of(objective: str, value: float) -> str:
+    """`has less energy an hour than 3 J`."""
+    shown = amount(value, UNITS.get(objective, "1"))
+    return {
         "latency": f"has {MOST:.0%} of values done in less than {shown}",
         "quality": f"has more quality than {shown}",
     }.get(objective, f"has {better_of(objective)} an hour than {shown}")
-    if gap < NONE:
-        return f"Optimal under these profiles: no plan of the modes considered that sustains the rate {what}."
-    away = f"{100 * gap:.0f} points" if objective == "quality" else f"{100 * gap:.1f} %"
-    return (
-        f"Proven: under these profiles no plan of the modes considered that sustains the rate {what}; "
-        f"this one is within {away} of that."
-    )
 
 
 def cannot(

@@ -14,6 +14,7 @@ from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.planner.rate import Rate
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.planner.steady import Steady
+from murakkab_jupyter.planner.throughput import LeastRate, Throughput
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.options import goal_words, parse_goal_options
 from murakkab_jupyter.workflow.model import Variable
@@ -452,3 +453,33 @@ def test_no_call_waits_for_all_values_of_the_list():
     agents = [Made("wide", "a", 0.1, max_cores=1, load_s=0.0, siblings=True)]
     plan = plan_for(world_of({"a": ["data"]}, agents, cluster=cluster_of(2, power=RENTED)), 0.5)
     assert not plan.steps["a"].configuration.siblings
+
+
+def test_a_rate_that_is_kept_surely_is_not_optimal_where_what_is_expected_to_keep_it_costs_less():
+    world = world_of(
+        {"a": ["data"]},
+        [Made("slow", "a", 1.0, max_cores=1, load_s=0.0)],
+        cluster=cluster_of(4, power=RENTED),
+    )
+    expected, sure = (plan_for(world, 0.9, confidence=confidence) for confidence in (0.5, 0.9))
+    assert (expected.gap, expected.bound) == (0.0, expected.rate.cost.value)
+    assert expected.proof.startswith(
+        "Optimal under these profiles: arrivals were simulated for the whole space"
+    )
+    assert sure.rate.cost.value > 1.5 * expected.rate.cost.value
+    assert sure.bound == pytest.approx(expected.bound)
+    assert sure.gap == pytest.approx(1 - expected.bound / sure.rate.cost.value)
+    assert not sure.proof.startswith("Optimal")
+    assert "keep them with 90% confidence, as this one does, none has less cost an hour than" in sure.proof
+
+
+@pytest.mark.parametrize("value", [None, 10.0])
+def test_a_bound_of_arrivals_that_the_plan_beats_is_no_proof(value, monkeypatch):
+    monkeypatch.setattr(Throughput, "best", lambda self, objective: LeastRate(value))
+    plan = plan_for(chain(), 0.9, effort=1)
+    assert plan.rate.cost.value < 10.0
+    assert (plan.bound, plan.gap, plan.proof) == (None, None, None)
+    assert any(
+        note.startswith("Nothing is proven of this plan: it does better than the bound")
+        for note in plan.notes
+    )

@@ -12,6 +12,7 @@ from murakkab_jupyter.core.hosts import ClusterView, Gpu, HostPower, WorkerView
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.planner import bound as bound_module
+from murakkab_jupyter.planner import proof as proof_module
 from murakkab_jupyter.planner.bound import Bound, attempt, prove
 from murakkab_jupyter.planner.exact import cpsat
 from murakkab_jupyter.planner.modes import Mode
@@ -323,3 +324,17 @@ def test_that_nothing_costs_less_than_nothing_is_no_proof(monkeypatch):
     monkeypatch.setattr("murakkab_jupyter.planner.proof.prove", lambda *_a, **_k: Bound(0.0))
     plan = make_plan(world.workflow, Goal(("latency",), 0.0), **world.arguments(), effort=SEARCHED)
     assert plan.proof is None
+
+
+@pytest.mark.parametrize(("objective", "share"), [("latency", 1.01), ("quality", 0.99)])
+def test_a_bound_that_the_plan_beats_is_no_proof(objective, share, monkeypatch):
+    _, world, _problem = next(small_worlds(1))
+    whole = make_plan(world.workflow, Goal((objective,), 0.0), **world.arguments())
+    found = Bound(share * whole.predicted[objective].value)
+    monkeypatch.setattr(proof_module, "prove", lambda *_, **__: found)
+    plan = make_plan(world.workflow, Goal((objective,), 0.0), **world.arguments(), effort=SEARCHED)
+    assert (plan.bound, plan.gap, plan.proof) == (None, None, None)
+    assert any(
+        note.startswith("Nothing is proven of this plan: it does better than the bound")
+        for note in plan.notes
+    )

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from murakkab_jupyter.core.figure import Figure
-from murakkab_jupyter.core.hosts import HostPower
+from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
 from murakkab_jupyter.planner.coverage import SAME, Coverage
 from murakkab_jupyter.planner.estimate import Estimator
 from murakkab_jupyter.planner.explain import explain, say
@@ -17,6 +17,7 @@ from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.workflow.goal import TIERS, Goal
 from tests.planner.synthetic import POWER, Made, cluster_of, world_of
 from tests.planner.test_solve import video_world
+from tests.planner.worlds import replay_of
 
 
 def sign(axis, value):
@@ -210,3 +211,23 @@ def test_an_unknown_figure_is_said_to_be_unknown():
     assert say(None) == "unknown"
     world = world_of({"a": ["data"]}, [Made("mine", "a", 1.0, None)])
     assert "quality unknown" in explain(make_plan(world.workflow, Goal(), **world.arguments()))
+
+
+def test_where_the_best_of_a_figure_is_nothing_no_share_of_it_is_told():
+    world = world_of({"a": ["data"]}, [Made("x", "a", 1.0, max_cores=8)], items=6)
+
+    def rented(price):
+        return HostPower(Figure(8.0, "W"), Figure(4.0, "W"), Figure(price, "USD/h"), unknown("USD/kWh"))
+
+    workers = [
+        WorkerView("w0", "h0", 2, 8_000_000_000, power=rented(0.0)),
+        WorkerView("w1", "h1", 8, 8_000_000_000, power=rented(2.0)),
+    ]
+    world = replace(world, cluster=ClusterView(tuple(workers)))
+    replay = replay_of(world)
+    arguments = {**world.arguments(), "evaluate": lambda *one: replay(world.roots, *one)}
+    plans = frontier(world.workflow, Goal(("cost",), 0.0), **arguments)
+    costs = [plan.predicted["cost"].value for plan in plans]
+    assert min(costs) == 0 < max(costs)
+    dear = plans[costs.index(max(costs))].standing
+    assert [lack for lack in dear.lacks if lack.startswith("$") and "%" not in lack], dear

@@ -138,3 +138,54 @@ def test_a_plan_of_an_earlier_version_is_read():
     data["goal"].pop("confidence")
     assert Plan.from_json(data).margins == {}
     assert replace(Plan.from_json(data).goal, deadline_s=None).confidence == 0.9
+
+
+WIDE = (Made("wide", "only", 8.0, parallel=0.8, load_s=0.0),)
+
+
+def test_a_plan_that_keeps_a_limit_surely_is_not_optimal_where_one_that_is_expected_to_keep_it_does_better():
+    least = plan_for(Goal(("energy",), 0.0), agents=WIDE)
+    deadline_s = least.predicted["latency"].value * 1.02
+    plans = {
+        c: plan_for(Goal(("energy",), 0.0, deadline_s=deadline_s, confidence=c), agents=WIDE)
+        for c in (0.5, 0.9)
+    }
+    expected, sure = plans[0.5], plans[0.9]
+    assert expected.predicted["energy"].value == pytest.approx(least.predicted["energy"].value)
+    assert (expected.gap, expected.bound) == (0.0, expected.predicted["energy"].value)
+    assert expected.proof.startswith("Optimal under these profiles: the whole space")
+    assert sure.cautions == ()
+    energy = sure.predicted["energy"].value
+    assert energy > 1.01 * expected.bound
+    assert sure.bound == pytest.approx(expected.bound)
+    assert sure.gap == pytest.approx(1 - expected.bound / energy)
+    assert sure.proof.startswith("Proven under these profiles: the whole space")
+    assert (
+        "Of those that keep them with 90% confidence, as this one does, none has less energy than"
+        in sure.proof
+    )
+
+
+def test_where_no_plan_keeps_a_limit_surely_the_proof_says_so():
+    agents = (AGENTS[0], Made("nearly", "only", 3.9, 0.8, parallel=0.0, load_s=0.0))
+    plan = plan_for(Goal(("quality",), deadline_s=4.2), agents=agents)
+    assert agent(plan) == "nearly"
+    assert (plan.bound, plan.gap) == (pytest.approx(0.95), pytest.approx(0.15))
+    assert (
+        "this one is within 15 points of that. None keeps them with 90% confidence: this one comes closest."
+        in plan.proof
+    )
+
+
+def test_what_a_tie_gives_up_is_in_the_gap():
+    agents = (
+        Made("slow", "only", 4.0, 0.9, parallel=0.0, load_s=0.0),
+        Made("soon", "only", 1.0, 0.897, parallel=0.0, load_s=0.0),
+    )
+    plan = plan_for(Goal(("quality", "latency"), 0.0), agents=agents)
+    assert agent(plan) == "soon"
+    assert (plan.bound, plan.gap) == (pytest.approx(0.9), pytest.approx(0.003))
+    assert (
+        "within 0.3 points of that. Objectives within 1% of each other leave the choice to the next."
+        in plan.proof
+    )
