@@ -16,7 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from murakkab_jupyter.core.clean import clean
 from murakkab_jupyter.core.errors import InfeasibleError, InputError, MurakkabError, UsageError
+from murakkab_jupyter.core.redact import redacted
 from murakkab_jupyter.verbs import (
     Declared,
     Face,
@@ -72,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence: one line instead of a traceback
         if os.environ.get("MURAKKAB_TRACEBACK"):
             traceback.print_exc()
-        tell(f"A fault in murakkab: {type(error).__name__}: {error}")
+        tell(f"A fault in murakkab: {type(error).__name__}: {redacted(str(error))}")
         tell("MURAKKAB_TRACEBACK=1 shows where it happened.")
         return 1
     finally:
@@ -303,7 +305,7 @@ def watch(run: Run, request: Request) -> int:
         return run.exit_code
     with written(run.report() if target is not None else None, target):
         print(run_bundle(run, pictures=False, most_lines=TERMINAL_LINES, variable=None).text)
-        print(f"\nRun {run.id}: {run.status}{f'. {run.message}' if run.message else ''}", flush=True)
+        print(clean(f"\nRun {run.id}: {run.status}{f'. {run.message}' if run.message else ''}"), flush=True)
     return run.exit_code
 
 
@@ -403,8 +405,8 @@ def written(data: Any, target: str | None) -> Iterator[None]:
 
 
 def tell(text: str) -> None:
-    """A line on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """A line on standard error, clean."""
+    print(clean(text), file=sys.stderr, flush=True)
 
 
 def say_error(error: MurakkabError) -> None:

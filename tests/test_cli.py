@@ -126,6 +126,18 @@ def test_an_input_that_a_resumed_run_does_not_know_is_told(place, capsys):
     assert "Did you mean {texts}?" in capsys.readouterr().err
 
 
+def test_nothing_that_is_said_of_an_input_steers_the_terminal(place, capsys):
+    name = "c\x1b]0;pwned\x07\x9b31m\u202e.txt"
+    (place / name).write_bytes(b"\x81\x8d\x00\x01\x90")
+    assert main(["run", "sums.murakkab", *INPUTS, "--input", f"texts={name}"]) == 3
+    assert main(["run", f"{name}.murakkab", *INPUTS]) == 2
+    assert main(["run", "sums.murakkab", *INPUTS, "--input", f"texts={name}", "--json", "-"]) == 3
+    shown = capsys.readouterr()
+    assert shown.out.count("pwned") > 1
+    assert "pwned" in shown.err
+    assert not set(shown.out + shown.err) & set("\x1b\x07\x9b\u202e")
+
+
 def test_resuming_says_first_which_run_it_goes_on_with(place, capsys):
     (place / "c.txt").write_bytes(b"\x81\x8d\x00\x01\x90")
     assert main(["run", "sums.murakkab", *INPUTS, "--input", "texts=c.txt"]) == 3
@@ -279,13 +291,13 @@ def test_a_folder_is_no_text(place):
 
 def test_a_fault_of_ours_is_one_line_without_a_traceback(place, capsys, monkeypatch):
     def broken(words, bench):
-        msg = "boom"
+        msg = "boom \x1b[31m at http://me:pa55@host/"
         raise RuntimeError(msg)
 
     monkeypatch.setattr("murakkab_jupyter.cli.execute", broken)
     assert main(["plan"]) == 1
     err = capsys.readouterr().err
-    assert "RuntimeError: boom" in err
+    assert "RuntimeError: boom \ufffd[31m at http://***@host/" in err
     assert "Traceback" not in err
 
 
