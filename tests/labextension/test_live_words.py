@@ -90,3 +90,39 @@ def test_long_live_results_say_where_the_rest_is(page):
     assert "60 of 70 shown" in said  # what is drawn has had every button pressed
     assert "All are in newsroom.to_pandas() where it ran." in said
     assert page.get_by_role("button", name="Put that into a cell").count() == 0
+
+
+def test_buttons_for_more_of_a_value_are_named_by_what_they_do_whose_and_of_what(page):
+    values = samples.values(2)
+    keys = list(values["scenes"])
+    values = {"scenes": values["scenes"], "transcript": dict.fromkeys(keys, "word " * 200)}
+    results = Results(samples.newsroom(), values)
+    drawn(page, {"results": results_json(results)}, {"results": results_view(results)})
+    buttons = page.locator(".mk-link[aria-expanded]")
+    where = [one["where"] for group in results_json(results)["groups"] for one in group["items"]]
+    assert len(set(where)) == buttons.count() == len(keys)
+
+    def named(word: str) -> None:
+        assert buttons.all_inner_texts() == [word] * len(keys)
+        labels = [one.get_attribute("aria-label") for one in buttons.all()]
+        assert labels == [f"{word} of transcript, {one}" for one in where]
+
+    named("Less")  # what is drawn has had every button pressed
+    for button in buttons.all():
+        button.click()
+    named("More")
+
+
+def test_plans_that_the_picture_of_a_frontier_lacks_are_told_as_long_as_it_lacks_them(page):
+    frontier = sheets()["frontier"]
+    x, y = frontier["x"], frontier["y"]
+    other = next(key for key in frontier["axes"] if key not in (x, y))
+    frontier["points"][0]["values"][x] = None
+    drawn(page, {"frontier": frontier})
+    note = page.get_by_text("1 more is in the table")
+    note.wait_for()
+    assert page.get_by_text("chosen one already").or_(page.get_by_text("Taking plan")).count() == 1
+    page.get_by_label("Across").select_option(other)
+    note.wait_for(state="detached")
+    page.get_by_label("Across").select_option(x)
+    note.wait_for()

@@ -122,7 +122,7 @@ def test_rows_failures_and_long_texts_say_what_they_leave_out(desk):
     failures.get_by_role("button", name="Show 5 more").click()
     assert view.locator(".mk-failures li:visible").count() == 15
     assert not failures.is_visible()
-    view.get_by_role("button", name="All of story").click()
+    view.get_by_role("button", name="More of story", exact=True).click()
     view.get_by_text('4,000 of 14,999 characters; all: digest.outputs["story"]').wait_for()
-    view.get_by_role("button", name="All of story").click()
+    view.get_by_role("button", name="Less of story", exact=True).click()
     assert not view.get_by_text("of 14,999 characters").is_visible()

@@ -45,6 +45,8 @@ export default function frontier({ el, say, rove, origins }, root, act) {
   const plot = el('svg', { class: 'mk-plot', role: 'group' });
   const card = el('div', { class: 'mk-card' });
   const said = el('div', { class: 'mk-note', role: 'status' });
+  /** How many plans the picture lacks, for as long as it does. */
+  const unseen = el('div', { class: 'mk-note', role: 'status' });
   const headings = el('tr');
   const body = el('tbody');
   const foot = el('div');
@@ -54,6 +56,7 @@ export default function frontier({ el, say, rove, origins }, root, act) {
     head,
     el('div', { class: 'mk-head' }, el('label', {}, el('small', {}, 'Up '), up), el('label', {}, el('small', {}, 'Across '), across), el('span', { class: 'mk-quiet' }, 'A click, or Enter, takes a plan.')),
     plot,
+    unseen,
     card,
     said,
     el('div', { class: 'mk-scroll', tabindex: '0', role: 'group', 'aria-label': 'The same plans as a table' }, el('table', { class: 'mk-plans', 'aria-label': 'Frontier: for each plan its figures, and where it differs' }, el('thead', {}, headings), body)),
@@ -103,6 +106,7 @@ export default function frontier({ el, say, rove, origins }, root, act) {
     const [ax, ay] = [sheet.axes[x], sheet.axes[y]];
     if (!ax || !ay) {
       plot.replaceChildren();
+      say(unseen, '');
       return;
     }
     const right = wide - PAD.right;
@@ -157,10 +161,11 @@ export default function frontier({ el, say, rove, origins }, root, act) {
       );
       return node;
     });
-    const left = known.length < sheet.points.length ? `${sheet.points.length - known.length} more are in the table: ${ax.title.toLowerCase()} or ${ay.title.toLowerCase()} is unknown.` : '';
+    const less = sheet.points.length - known.length;
+    const left = less ? `${less} more ${less === 1 ? 'is' : 'are'} in the table: ${ax.title.toLowerCase()} or ${ay.title.toLowerCase()} is unknown.` : '';
     plot.setAttribute('aria-label', `Plans over ${ax.title.toLowerCase()} and ${ay.title.toLowerCase()}; arrow keys move among them`);
     plot.replaceChildren(...made, ...points);
-    if (left) say(said, left);
+    say(unseen, left);
   };
 
   return {

@@ -152,21 +152,25 @@ export default function results({ el, say, put }, root, act, place) {
     return brief ? el('div', { class: 'mk-quiet', title: `All of it: ${all}` }, said) : quiet(`${said}; all: `, el('code', {}, all));
   };
 
-  const words = (value, variable, brief) => {
+  /** A value; `where` says whose it is, for those who meet its button without seeing what stands around it. */
+  const words = (value, where, variable, brief) => {
     if (value.failed) return el('em', {}, 'failed, see below');
     const short = beginning(value.text, AT_ONCE);
     const said = el('span', { class: 'mk-value' }, short);
     const rest = cut(value.of, value.text.length, outputsOf(variable, value.name), brief);
     if (short === value.text) return rest ? el('div', {}, said, rest) : said;
     rest?.toggleAttribute('hidden', true);
+    const of = [value.name, where].filter(Boolean).join(', ');
     const toggle = () => {
       const open = more.getAttribute('aria-expanded') === 'true';
+      const now = open ? 'More' : 'Less';
       more.setAttribute('aria-expanded', String(!open));
-      more.textContent = open ? 'More' : 'Less';
+      more.setAttribute('aria-label', `${now} of ${of}`);
+      more.textContent = now;
       said.textContent = open ? short : value.text;
       rest?.toggleAttribute('hidden', open);
     };
-    const more = press({ class: 'mk-link', 'aria-expanded': 'false', 'aria-label': `All of ${value.name}` }, toggle, 'More');
+    const more = press({ class: 'mk-link', 'aria-expanded': 'false', 'aria-label': `More of ${of}` }, toggle, 'More');
     return el('div', {}, said, ' ', more, rest);
   };
 
@@ -179,7 +183,7 @@ export default function results({ el, say, put }, root, act, place) {
         'div',
         { class: 'mk-item-body' },
         still ? el('img', { class: 'mk-still', src: still, alt: `A still of ${item.where}` }) : null,
-        ...item.values.map(value => el('div', { class: 'mk-field' }, quiet(value.name), words(value, variable, true)))
+        ...item.values.map(value => el('div', { class: 'mk-field' }, quiet(value.name), words(value, item.where || item.item, variable, true)))
       )
     );
 
@@ -190,7 +194,7 @@ export default function results({ el, say, put }, root, act, place) {
       el('th', { scope: 'row', title: item.item }, item.where || item.item),
       ...names.map(name => {
         const value = item.values.find(one => one.name === name);
-        return el('td', {}, value ? words(value, variable, true) : '–');
+        return el('td', {}, value ? words(value, item.where || item.item, variable, true) : '–');
       })
     );
 
@@ -293,7 +297,7 @@ export default function results({ el, say, put }, root, act, place) {
       el('div', { class: 'mk-head' }, el('strong', {}, found.title), el('span', { class: 'mk-quiet' }, detail.filter(Boolean).join(' · '))),
       ...answers,
       paged(answers, FIRST.answers, found.answersLeftOut, 'answers', elsewhere()).bar,
-      ...found.whole.map(one => el('div', { class: 'mk-answer' }, quiet(one.name), words(one, variable, false))),
+      ...found.whole.map(one => el('div', { class: 'mk-answer' }, quiet(one.name), words(one, '', variable, false))),
       ...(items.length >= MANY ? [el('div', { class: 'mk-find' }, box, told)] : []),
       ...found.groups.flatMap((group, g) => [
         el('div', { class: 'mk-title' }, `${group.level} (${group.items.length + group.leftOut})`),
