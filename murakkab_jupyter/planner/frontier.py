@@ -189,7 +189,10 @@ def standing(search: Search, picks: Picks, best: Mapping[Objective, Picks]) -> S
             continue  # its value stands for another figure
         here, there = search.value(picks, axis), search.value(best[axis], axis)
         if here <= there + abs(there) * SAME:
-            leads.append(f"best quality{part}" if axis == "quality" else names[axis][0])
+            near = (
+                "" if here <= there else f" within {SAME * 100:.0f} %"
+            )  # one alone is best, unless they tie
+            leads.append(f"best quality{near}{part}" if axis == "quality" else f"{names[axis][0]}{near}")
         elif axis == "quality":
             points = f"{(here - there) * 100:.0f}"
             lacks.append(f"{points} point{'' if points == '1' else 's'} of quality{part}")

@@ -16,7 +16,8 @@ class Standing:
     Attributes
     ----------
     leads
-        What no other does better, in words: `fastest`, `least energy`, `cheapest`, `best quality`.
+        What no other does better, in words: `fastest`, `least energy`, `cheapest`, `best quality`; where another does by so
+        little that it counts for nothing: `fastest within 1 %`.
     lacks
         What it gives up against the best in each respect, with figures: `12 J (30 %)`, `4 points of quality`.
     """

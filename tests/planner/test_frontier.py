@@ -11,7 +11,14 @@ from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
 from murakkab_jupyter.planner.coverage import SAME, Coverage
 from murakkab_jupyter.planner.estimate import Estimator
 from murakkab_jupyter.planner.explain import explain, say
-from murakkab_jupyter.planner.frontier import AXES, MOST_POINTS, clearly_beats, frontier, undominated
+from murakkab_jupyter.planner.frontier import (
+    AXES,
+    MOST_POINTS,
+    clearly_beats,
+    frontier,
+    standing,
+    undominated,
+)
 from murakkab_jupyter.planner.quality import SHARES as FLOORS
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.workflow.goal import TIERS, Goal
@@ -83,6 +90,35 @@ def test_every_point_says_what_it_gives_up():
     assert all("gives up" in plan.standing.words for plan in plans)
     assert any("points of quality" in plan.standing.words for plan in plans)
     assert any(re.search(r"gives up .*\d J \(\d+ %\)", plan.standing.words) for plan in plans)
+
+
+def test_one_alone_is_best_and_what_is_as_good_but_for_a_little_says_so():
+    rows = {
+        "first": {"latency": 2.0, "energy": 9.0, "cost": 2.0, "quality": -0.5},
+        "second": {"latency": 2.01, "energy": 7.0, "cost": 2.0, "quality": -0.9},
+        "third": {"latency": 4.0, "energy": 7.05, "cost": 3.0, "quality": -0.899},
+    }
+    search = SimpleNamespace(
+        judge=SimpleNamespace(blind=()),
+        names=("a",),
+        modes={"a": {one: SimpleNamespace(quality=Figure(0.5, "1")) for one in "fst"}},
+        value=lambda p, axis: rows[p][axis],
+        knows=lambda p, axis: True,
+    )
+    best = {axis: min(rows, key=lambda p, axis=axis: rows[p][axis]) for axis in AXES}
+    leads = {one: set(standing(search, one, best).leads) for one in rows}
+    assert leads == {
+        "first": {"fastest", "cheapest"},  # they tie
+        "second": {"fastest within 1 %", "least energy", "cheapest", "best quality"},
+        "third": {"least energy within 1 %", "best quality within 1 %"},
+    }
+    world = video_world()
+    plans = frontier(world.workflow, Goal(), **world.arguments())
+    for axis, lead in (("latency", "fastest"), ("energy", "least energy"), ("cost", "cheapest")):
+        values = [plan.predicted[axis].value for plan in plans]
+        assert {value for plan, value in zip(plans, values, strict=True) if lead in plan.standing.leads} == {
+            min(values)
+        }
 
 
 def test_what_is_unknown_is_neither_best_nor_given_up():
