@@ -188,3 +188,11 @@ def test_taking_a_plan_needs_no_click(front):
     assert front.of("show", "plan")[-1]["data"]["goal"].startswith("plan 1 of the frontier")
     reply = front.run("%murakkab frontier two --take 99")
     assert "Give a number from 1 to" in reply["evalue"]
+
+
+def test_a_view_that_stays_names_the_variable_that_holds_the_run_and_so_do_its_results(front):
+    front.heard.clear()
+    front.run("%%murakkab list --run --fresh\nsaid <- repeat {few} @python:slow")
+    (end,) = [one for one in front.of("end") if one.get("text")]
+    assert end["text"].startswith("The run has ended. murakkab_run in a cell shows what it made")
+    assert [one["data"]["variable"] for one in front.of("show", "results")] == ["murakkab_run"]
