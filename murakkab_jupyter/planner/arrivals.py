@@ -37,6 +37,7 @@ from murakkab_jupyter.planner.stream import (
     queue,
     share_of,
     steady_part,
+    steady_share,
 )
 from murakkab_jupyter.workflow.model import Workflow
 
@@ -168,10 +169,18 @@ class Arrivals:
         """When so many arrive (s)."""
         return (evenly if kind == "evenly" else poisson)(count, rate_per_s or self.rate_per_s)
 
+    def most_s(self, delays_s: Sequence[float], each_s: float) -> float:
+        """What 95 % of the values of a long Poisson stream take at most (s), by what those of a stretch took.
+
+        `each_s` is what the bottleneck needs for a value (s).
+        """
+        times = self.times("poisson", len(delays_s))
+        return steady_share(delays_s, times, each_s, self.rate_per_s, MOST)
+
     def evaluator(self, replay: Replay) -> Evaluator:
         """Judges configurations by what happens at the rate.
 
-        `latency` is what 95 % of the values of a Poisson stream take at most (s), `between` the least time between two that is
+        `latency` is what 95 % of the values of a long Poisson stream take at most (s), `between` the least time between two that is
         sustained (s), `energy` (J), `cost` (USD) and `cpu` (s) are an hour's. Where arrivals come faster than is sustained there is
         no steady state: `latency` then only says which is worse.
         """
@@ -211,7 +220,7 @@ class Arrivals:
         """An hour at the rate: held as in a busy replay (of `many` values), and added by each value as was seen of `count`."""
         here = busy.totals["latency"]
         late = here.value or 0.0
-        latency = share_of(steady_part(delays_s), MOST) if delays_s else each_s * max(many, count)
+        latency = self.most_s(delays_s, each_s) if delays_s else each_s * max(many, count)
         arriving = self.rate_per_s * SECONDS_PER_HOUR / count
 
         def step_sum(one: Evaluation, key: str) -> float | None:
@@ -248,8 +257,13 @@ class Arrivals:
         configurations: Mapping[str, Configuration],
         reserve: Share,
         rate_per_s: float | None = None,
+        *,
+        each_s: float = 0.0,
     ) -> Stream:
-        """What the simulator sees while values arrive, at the rate or at another one."""
+        """What the simulator sees while values arrive, at the rate or at another one.
+
+        `each_s` is what the bottleneck needs for a value (s): of a Poisson stream it says what 95 % take in the long run.
+        """
         rate = rate_per_s or self.rate_per_s
         values = self.stretch[self.variable] if self.variable else [None] * STREAM_VALUES
 
@@ -269,11 +283,14 @@ class Arrivals:
             fewer_s, _, some_s = played(values[half:])
             grows = growth(drain(fewer_s, some_s), drain(arrive_s, delays_s), half, rate)
         here, steady = seen.totals["latency"], steady_part(delays_s)
+        most_s = share_of(steady, MOST)
+        if kind == "poisson" and each_s:
+            most_s = steady_share(delays_s, arrive_s, each_s, rate, MOST)
         return Stream(
             kind,
             len(delays_s),
             scaled_to(here, share_of(steady, 0.5), "s"),
-            scaled_to(here, share_of(steady, MOST), "s"),
+            scaled_to(here, most_s, "s"),
             most_at_once(arrive_s, delays_s),
             grows,
         )

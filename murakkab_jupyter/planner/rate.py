@@ -12,6 +12,12 @@ from murakkab_jupyter.planner.stream import Stream
 
 __all__ = ["Rate"]
 
+WELL_USED = 0.7
+"""Share of what is sustained from which waiting grows steeply with every percent more that arrives."""
+
+FEW_VALUES = 100
+"""Of fewer values nobody can see what 95 % take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -45,6 +51,23 @@ class Rate:
     def grows(self) -> bool:
         """Whether more and more of them wait."""
         return any(one.grows_per_s for one in self.streams)
+
+    @property
+    def tail_note(self) -> str:
+        """A caution where what 95 % of the values take is more worked out than seen; empty where it is not."""
+        most = self.sustained.value or 0.0
+        used = self.asked_per_s / most if most else 0.0
+        values = min((one.values for one in self.streams), default=0)
+        why = []
+        if used > WELL_USED:
+            why.append(
+                f"{100 * used:.0f} % of what is sustained arrives, so that a little more makes values wait much longer"
+            )
+        if values < FEW_VALUES:
+            why.append(f"only {values} values were simulated")
+        if not why:
+            return ""
+        return f"What 95 % of the values take rests on queueing theory: {', and '.join(why)}."
 
     @property
     def words(self) -> str:

@@ -231,6 +231,9 @@ def keeping_up(problem: Problem, goal: Goal, steady: Steady) -> Plan:
         )
 
     limit, nearest = missed or ("", picks)
+    if not limit and nearest != picks:
+        picks, proof = steady.proven(nearest, within)
+        nearest = picks
     made = planned(nearest)
     rate = made.rate or steady.rate(nearest)
     if limit or rate.grows:
@@ -246,6 +249,8 @@ def keeping_up(problem: Problem, goal: Goal, steady: Steady) -> Plan:
             f"{1 / (1 - goal.confidence):.3g} or more may fall behind."
         )
         risks.insert(0, at_risk)
+    if goal.deadline_s is not None and "deadline" not in doubt:
+        risks.append(rate.tail_note)
     made = replace(made, cautions=(*(one for one in risks if one), *made.cautions))
     if proof is None:
         return made

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from murakkab_jupyter.core.errors import InfeasibleError
-from murakkab_jupyter.core.figure import per_time
+from murakkab_jupyter.core.figure import per_time, unknown
 from murakkab_jupyter.core.hosts import Share
 from murakkab_jupyter.energy.estimate import JOULES_PER_KWH, SECONDS_PER_HOUR
 from murakkab_jupyter.planner.arrivals import MOST, Arrivals, scaled_to
@@ -150,6 +150,10 @@ class SteadyEstimator(Estimator):
             area += (load.core_s - load.load_core_s) / pace + max(one.cores, one.held_cores) * way_s
         return max(slowest, area / held.cores) / self._count
 
+    def most_s(self, delays_s: Sequence[float], each_s: float) -> float:
+        """What 95 % of the values take at most (s) where the bottleneck needs so long for each: see `Arrivals.most_s`."""
+        return self._arrivals.most_s(delays_s, each_s)
+
     def least_s(self, picks: tuple[int, ...]) -> float:
         """The same on the fastest of the hosts: no replay is faster, but by chance; 0 where each arrival is a run."""
         share = self.held[picks[-1]].share
@@ -194,6 +198,9 @@ class SteadySearch(Search):
                 least = max(least, self.exact_least.between_s(chosen, self.estimator.held[picks[-1]].cores))
             if here.value is not None and here.value < least:
                 totals = {**found.totals, "between": scaled_to(here, least, "s")}
+                if found.delays_s:
+                    most_s = self.estimator.most_s(found.delays_s, least)
+                    totals["latency"] = scaled_to(found.totals["latency"], most_s, "s")
                 self.evaluations[picks] = replace(found, totals=totals)
         return self.evaluations[picks]
 
@@ -261,8 +268,10 @@ class Steady:
         """What some modes do with the arrivals: both streams at the rate, replayed."""
         search, arrivals = self.search, self.arrivals
         args = self.replay, search.configurations(picks), search.reserved(picks)
-        streams = [arrivals.stream("evenly", *args), arrivals.stream("poisson", *args)]
-        return arrivals.rate(search.exact(picks), self.slowest(picks), streams)
+        found = search.exact(picks)
+        each_s = found.totals["between"].value or 0.0
+        streams = [arrivals.stream("evenly", *args), arrivals.stream("poisson", *args, each_s=each_s)]
+        return arrivals.rate(found, self.slowest(picks), streams)
 
     def sustained(self, picks: Picks) -> float:
         """The largest rate (1/s) at which a stretch of evenly spaced arrivals shows no growing backlog, no more than the pace."""
@@ -384,7 +393,10 @@ class Steady:
         return max(alike, key=lambda other: modes[other].configuration.instances, default=None)
 
     def missed(self, picks: Picks, goal: Goal) -> tuple[str, Picks] | None:
-        """The limit to blame where some modes keep not all of them, and the modes that come closest; None where they do."""
+        """The limit to blame where some modes keep not all of them, and the modes that come closest; None where they do.
+
+        Each limit is given up in turn, the others kept, and the one missed by least is named; "" where that finds modes that keep all.
+        """
         goal = replace(goal, quality=goal.floor)
         if not self.search.excess(picks, goal):
             return None
@@ -393,15 +405,23 @@ class Steady:
         broken = self.search.excess(fastest, free)
         if "arrivals" in broken or "quality" in broken:
             return ("arrivals" if "arrivals" in broken else "quality"), fastest
-        stated: list[tuple[str, Picks]] = []
+        found: list[tuple[int, float, str, Picks]] = []
         for limit, objective in BLAMED.items():
-            if any(limit == name for name, _, _ in limits(goal)):
-                closest = self.best(replace(free, objectives=(objective,)))
-                if limit in self.search.excess(closest, goal):
-                    return limit, closest
-                stated.append((limit, closest))
-        # Both can be kept, but not together; or the rate, but not what else is asked.
-        return stated[0] if stated else ("arrivals", fastest)
+            if not any(limit == name for name, _, _ in limits(goal)):
+                continue
+            given_up = replace(goal, objectives=(objective,), **{FIELDS[limit]: None})  # type: ignore[arg-type]
+            for within in (given_up, replace(free, objectives=(objective,))):
+                closest = self.best(within)
+                broken = self.search.excess(closest, goal)
+                if not broken:
+                    return "", closest
+                if limit in broken and not {"arrivals", "quality"} & set(broken):
+                    found.append((len(broken), broken[limit], limit, closest))
+                    break
+        if not found:
+            return "arrivals", fastest
+        _, _, limit, closest = min(found)
+        return limit, closest
 
     def reason(self, picks: Picks, goal: Goal) -> str:
         """Why a plan reserves no less: what the best plan that was tried with fewer cores would sustain, and what else it lacks."""
@@ -438,6 +458,7 @@ class Steady:
 
 
 BLAMED: Mapping[str, Objective] = {"deadline": "latency", "budget": "cost", "max-energy": "energy"}
+FIELDS = {"deadline": "deadline_s", "budget": "budget_usd", "max-energy": "max_energy_j"}
 
 
 def words_of(objective: str, bound: float, gap: float) -> str:
@@ -477,8 +498,8 @@ def cannot(
         A rate that nothing here could keep up with (infinite where nobody knows).
     """
     asked = per_time(rate.asked_per_s)
+    floor = f" at quality {goal.floor}" if goal.floor else ""
     if limit == "arrivals":
-        floor = f" at quality {goal.floor}" if goal.floor else ""
         grows = max((one.grows_per_s for one in rate.streams), default=0.0)
         longer = (
             f", and its backlog grows by {per_time(grows)} at the rate that was asked for" if grows else ""
@@ -500,28 +521,36 @@ def cannot(
             nearest=nearest,
             hint="Say --quality fair or basic.",
         )
-    if limit == "deadline":
-        quickest = next((one.most.value or 0.0 for one in rate.streams if one.kind == "poisson"), 0.0)
-        return InfeasibleError(
-            f"No plan that takes arrivals of {asked} has {MOST:.0%} of the values done within {goal.deadline_s:g} s of their "
-            f"arrival: the quickest needs {quickest:.3g} s.",
-            binding="deadline",
-            nearest=nearest,
-            hint=f"Say --deadline {quickest * 1.02:.3g}s: with --arrivals it is for each value.",
-        )
-    figure, stated, unit = (
-        (rate.cost, goal.budget_usd, "$") if limit == "budget" else (rate.energy, goal.max_energy_j, "J")
-    )
-    if figure.value is None:
+    most = next((one.most for one in rate.streams if one.kind == "poisson"), unknown("s"))
+    needs = {"deadline": most, "budget": rate.cost, "max-energy": rate.energy}
+    figure = needs[limit].value
+    if figure is None:
         return InfeasibleError(
             f"No plan surely keeps the {limit} of an hour: it is unknown here.", binding=limit, nearest=nearest,
             hint="State watts and prices in a cluster file (--cluster), or leave the limit out.",
         )  # fmt: skip
-    option = f"{figure.value * 1.01:.3g}{'usd' if limit == 'budget' else 'J'}"
-    return InfeasibleError(
-        f"No plan that takes arrivals of {asked} keeps the {limit} of {stated:g} {unit} an hour: the best needs "
-        f"{figure.value:.3g} {unit}.",
-        binding=limit,
-        nearest=nearest,
-        hint=f"Say --{limit} {option}: with --arrivals it is for an hour.",
-    )
+    stated = {name: asked_for for name, _, asked_for in limits(goal)}
+    over = {name: needs[name].value for name in stated if name != limit}
+    over = {name: value for name, value in over.items() if value is None or value > stated[name] * (1 + 1e-9)}
+    kept = " and the ".join(name for name in stated if name != limit and name not in over)
+    takes = f"No plan that takes arrivals of {asked}{floor}{f' within the {kept}' if kept else ''}"
+    # What the nearest plan needs of everything that it misses: said together, it is a plan.
+    options = [option_of(limit, figure), *(option_of(name, value) for name, value in over.items() if value)]
+    each = "it is" if len(options) == 1 else "a deadline is"
+    what = f"{each} for each value" if limit == "deadline" or len(options) > 1 else "it is for an hour"
+    hint = f"Say {' '.join(options)}: with --arrivals {what}{', the rest for an hour' if len(options) > 1 else ''}."
+    if limit == "deadline":
+        message = (
+            f"{takes} has {MOST:.0%} of the values done within {goal.deadline_s:g} s of their arrival: the quickest needs "
+            f"{figure:.3g} s."
+        )
+    else:
+        unit = "$" if limit == "budget" else "J"
+        message = f"{takes} keeps the {limit} of {stated[limit]:g} {unit} an hour: the best needs {figure:.3g} {unit}."
+    return InfeasibleError(message, binding=limit, nearest=nearest, hint=hint)
+
+
+def option_of(limit: str, figure: float) -> str:
+    """The option that leaves a plan with such a figure."""
+    more, unit = {"deadline": (1.02, "s"), "budget": (1.01, "usd"), "max-energy": (1.01, "J")}[limit]
+    return f"--{limit} {figure * more:.3g}{unit}"

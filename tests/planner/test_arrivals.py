@@ -1,6 +1,7 @@
 """Plans for inputs that keep arriving: they sustain the rate, nothing smaller does, and refusals name the largest rate."""
 
 import json
+import random
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.planner.rate import Rate
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.planner.steady import Steady
+from murakkab_jupyter.planner.stream import queue
 from murakkab_jupyter.planner.throughput import LeastRate, Throughput
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.options import goal_words, parse_goal_options
@@ -247,6 +249,41 @@ def test_limits_are_an_hours():
         plan_for(chain(power=HostPower()), 0.5, budget_usd=1.0)
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"deadline_s": 2.0, "budget_usd": 0.5},
+        {"deadline_s": 2.0, "max_energy_j": 9_000.0},
+        {"budget_usd": 0.46, "max_energy_j": 5_000.0},
+        {"deadline_s": 0.3, "budget_usd": 0.4, "max_energy_j": 9_000.0},
+        {"quality": "best", "deadline_s": 2.5, "budget_usd": 0.5},
+        {"quality": "best", "deadline_s": 0.5},
+    ],
+)
+def test_limits_that_contradict_each_other_are_refused_with_what_would_do(limits):
+    agents = [
+        Made("slow", "a", 1.0, max_cores=4, load_s=0.0),
+        Made("quick", "b", 0.5, max_cores=4, load_s=0.0),
+    ]
+    if "quality" in limits:
+        agents.append(Made("rough", "a", 0.3, quality=0.5, max_cores=4, load_s=0.0))
+    world = chain(agents=agents)
+    with pytest.raises(InfeasibleError) as caught:
+        plan_for(world, 0.3, **limits)
+    words = str(caught.value)
+    assert ("at quality best" in words) == ("quality" in limits)
+    option = {"deadline": "deadline_s", "budget": "budget_usd", "max-energy": "max_energy_j"}
+    assert caught.value.binding in option
+    # The hint loosens what it names, and nothing that was kept.
+    given, _ = parse_goal_options(str(caught.value.hint).removeprefix("Say ").split(":")[0].split())
+    looser = {name: getattr(given, name) for name in option.values() if getattr(given, name) is not None}
+    assert all(looser[name] > limits[name] for name in looser)
+    for name, key in option.items():
+        if key in limits and key not in looser:
+            assert name in words.split(" has " if " has " in words else " keeps ", maxsplit=1)[0]
+    assert plan_for(world, 0.3, **(limits | looser)).rate is not None
+
+
 def test_without_a_list_each_arrival_is_a_run():
     world = chain()
     world.workflow = replace(
@@ -397,6 +434,44 @@ def test_a_deadline_is_for_each_value():
     words = str(caught.value.hint).removeprefix("Say ").split(":")[0].split()
     goal, _ = parse_goal_options(words)
     assert plan_for(world, 0.3, deadline_s=goal.deadline_s).rate is not None
+
+
+@pytest.mark.parametrize("per_s", [0.5, 0.8, 0.9])
+@pytest.mark.parametrize("each", [1, 20])
+def test_a_deadline_that_is_taken_is_kept_in_the_long_run(per_s, each):
+    # A value is one call of a second, or twenty of a twentieth: of those a stretch has few values.
+    agents = [Made("slow", "a", 1.0 / each, max_cores=1, load_s=0.0)]
+    steps, opens = ({"a": ["data"]}, {}) if each == 1 else ({"a": ["data"], "b": ["a"]}, {"a": float(each)})
+    if each > 1:
+        agents.append(Made("free", "b", 1e-6, max_cores=1, load_s=0.0))
+    world = world_of(steps, agents, cluster=cluster_of(1, power=RENTED), opens=opens)
+    most = seen(plan_for(world, per_s), "poisson").most.value
+    assert plan_for(world, per_s, deadline_s=1.01 * most).reserves.cores == 1
+    service_s = 1.0 / plan_for(world, per_s).rate.sustained.value
+    dice = random.Random(7)
+    within = 0
+    for _ in range(10):
+        at, times = 0.0, []
+        for _ in range(41_000):
+            at += dice.expovariate(per_s)
+            times.append(at)
+        within += sum(one <= most for one in queue(service_s, times)[1_000:])
+    assert within >= 0.93 * 400_000
+
+
+def test_a_deadline_that_rests_on_theory_is_told():
+    def caution(per_s, **limits):
+        plan = plan_for(world, per_s, **limits)
+        return next((one for one in plan.cautions if "rests on queueing theory" in one), "")
+
+    world = world_of({"a": ["data"]}, [Made("slow", "a", 1.0, max_cores=1, load_s=0.0)],
+                     cluster=cluster_of(1, power=RENTED))  # fmt: skip
+    assert "of what is sustained arrives" in caution(0.8, deadline_s=30.0)
+    assert caution(0.8) == caution(0.3, deadline_s=30.0) == ""
+    world = world_of({"a": ["data"], "b": ["a"]},
+                     [Made("x", "a", 0.02, max_cores=1, load_s=0.0), Made("y", "b", 0.0, max_cores=1, load_s=0.0)],
+                     cluster=cluster_of(1, power=RENTED), opens={"a": 40.0})  # fmt: skip
+    assert "only 24 values were simulated" in caution(0.3, deadline_s=30.0)
 
 
 def test_a_deadline_that_is_only_just_kept_is_at_risk():
