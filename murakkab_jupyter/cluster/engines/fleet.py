@@ -6,7 +6,8 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from distributed import Semaphore
@@ -25,17 +26,21 @@ from murakkab_jupyter.cluster.engines.shelf import (
 )
 from murakkab_jupyter.cluster.engines.status import EngineStatus
 from murakkab_jupyter.cluster.probe import Probe
-from murakkab_jupyter.cluster.silence import ask_all
+from murakkab_jupyter.cluster.silence import SILENT_S, ask_all, unless_gone
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.figure import unknown
 
-__all__ = ["Fleet"]
+__all__ = ["Fleet", "best"]
+
+ENDED = ("failed", "stopped")
 
 CARRY_S = 10.0
 TURN_S = 60.0
 """How long a start may wait for another kernel's start of the same name; either returns before its server answers."""
 POLL_S = 0.5
 STATUS_S = 5.0
+RUN_S = 30.0
+"""What is asked of a worker returns at once; it may have to import what it takes first."""
 LEEWAY_S = 3.0
 """What a kill after the grace, and the news of it, may take."""
 
@@ -54,6 +59,7 @@ class Fleet:
         self.client = cluster.client
         self.name = uuid.uuid4().hex[:12]
         self._leases: dict[str, Any] = {}
+        self._heard: dict[str, list[EngineStatus]] = {}  # what each worker that is there last said
         self._lock = threading.Lock()
 
     # --- start ------------------------------------------------------------------------------------------------
@@ -106,8 +112,15 @@ class Fleet:
         refused: list[str] = []
         first: ClusterError | None = None
         places = self.places(config)
-        found = self.find(config.name)
-        if found is not None and found.state not in ("stopping", "stopped", "failed"):
+        statuses, mute = self._look()
+        found = best(statuses, config.name)
+        if found is not None and found.state == "silent" and found.worker not in self.cluster.probes:
+            found = None  # its worker is set aside: what it did is done elsewhere
+        if found is not None and found.state == "silent":
+            raise does_not_answer([found.worker], config.name)
+        if found is None and (unknown_ones := [one for one in mute if one not in self._heard]):
+            raise does_not_answer(unknown_ones, config.name)
+        if found is not None and found.state not in ("stopping", *ENDED):
             # One name is one engine, wherever a start of it would find room now.
             if config.worker and found.worker not in places:
                 msg = f"An engine {config.name} runs already, on worker {found.worker}."
@@ -187,22 +200,26 @@ class Fleet:
         """
         deadline = time.monotonic() + timeout_s
         while True:
-            status = self.find(name)
-            if status is None:
+            found, mute = self._look()
+            status = best(found, name)
+            if status is None and not mute:
                 msg = f"Engine {name} is gone: its worker was lost."
                 raise ClusterError(msg, hint="Start it again: engine start …")
-            tell(status)
-            if status.state == "ready":
-                self._settle(status)
-                return status
-            if status.state in ("failed", "stopped"):
-                msg = f"Engine {name} {'could not be started' if status.start_s is None else 'is gone'}."
-                hint = f"Its log: {status.log}"
-                if "No module named 'vllm'" in status.error:
-                    hint = f"Name an interpreter that has vLLM: --vllm-python PATH. {hint}"
-                raise ClusterError(f"{msg} {status.error}".strip(), hint=hint)
+            if status is not None:
+                tell(status)
+                if status.state == "ready":
+                    self._settle(status)
+                    return status
+                if status.state in ENDED:
+                    msg = f"Engine {name} {'could not be started' if status.start_s is None else 'is gone'}."
+                    hint = f"Its log: {status.log}"
+                    if "No module named 'vllm'" in status.error:
+                        hint = f"Name an interpreter that has vLLM: --vllm-python PATH. {hint}"
+                    raise ClusterError(f"{msg} {status.error}".strip(), hint=hint)
             if time.monotonic() > deadline or stop():
-                msg = f"Engine {name} is not ready: it is {status.state}."
+                state = "silent" if status is None else status.state
+                why = " Its worker does not answer." if state == "silent" else ""
+                msg = f"Engine {name} is not ready: it is {state}.{why}"
                 raise ClusterError(msg, hint=f"engine logs {name} shows what it is doing.")
             time.sleep(POLL_S)
 
@@ -228,22 +245,43 @@ class Fleet:
     # --- what is there ----------------------------------------------------------------------------------------
 
     def statuses(self) -> list[EngineStatus]:
-        """Every engine on every worker, whoever holds it."""
-        if not self.cluster.probes or self.client.status != "running":
-            return []
+        """Every engine on every worker, whoever holds it; those of a worker that does not answer, as last heard, are `silent`."""
+        return self._look()[0]
+
+    def _look(self) -> tuple[list[EngineStatus], list[str]]:
+        """Every engine, and the workers that were asked and did not answer."""
+        if self.client.status != "running" or not (self.cluster.probes or self._heard):
+            return [], []
         # Asking one that is gone would take as long as a connection may.
         present = self.cluster.present()
         workers = [one for one in self.cluster.probes if one in present]
-        if not workers:
-            return []
-        answers = ask_all(self.client, engine_status, workers=workers, timeout_s=STATUS_S)
-        return [one for found in answers.values() if not isinstance(found, BaseException) for one in found]
+        answers: dict[str, Any] = {}
+        if workers:
+            answers = ask_all(self.client, engine_status, workers=workers, timeout_s=STATUS_S)
+        news = {worker: said for worker, said in answers.items() if not isinstance(said, BaseException)}
+        # One that is set aside is not asked.
+        heard = {worker: said for worker, said in self._heard.items() if worker in present} | news
+        self._heard = heard
+        found: list[EngineStatus] = []
+        for worker, said in sorted(heard.items()):
+            found += said if worker in news else [unheard(one) for one in said]
+        return found, [worker for worker in workers if isinstance(answers.get(worker), TimeoutError)]
 
     def find(self, name: str) -> EngineStatus | None:
-        """An engine by name: one that lives before one that has ended."""
-        found = [one for one in self.statuses() if one.name == name]
-        alive = [one for one in found if one.state not in ("failed", "stopped")]
-        return (alive or found)[-1] if found else None
+        """An engine by name: one that lives before one that is silent, and that before one that has ended."""
+        return best(self._look()[0], name)
+
+    def settled(self, name: str, *, stop: Callable[[], bool] = lambda: False) -> EngineStatus | None:
+        """An engine by name; one that is silent is waited for until it answers, or its worker is set aside: then None."""
+        deadline = time.monotonic() + 2.0 * SILENT_S
+        while True:
+            status = self.find(name)
+            if status is None or status.state != "silent" or stop() or time.monotonic() > deadline:
+                return status
+            self.cluster.roll()
+            if status.worker not in self.cluster.probes:
+                return None
+            time.sleep(POLL_S)
 
     def log(self, name: str, lines: int) -> str | None:
         """The last lines of an engine's log; None where there is no such engine."""
@@ -267,7 +305,8 @@ class Fleet:
         Raises
         ------
         ClusterError
-            It was told to end, and is still there after so long, its grace included.
+            It was told to end, and is still there after so long, its grace included. Or a worker that may have it does
+            not answer.
         """
         ended = self._end(name, "", timeout_s)
         if ended is None:
@@ -280,16 +319,28 @@ class Fleet:
         return bool(self._end(name, self.name, timeout_s))
 
     def _end(self, name: str, holder: str, timeout_s: float) -> bool | None:
-        """Whether an engine ended; None where it was told to, and was not seen to."""
-        status = self.find(name)
-        if status is None or status.state in ("failed", "stopped"):
+        """Whether an engine ended, wherever it runs; None where it was told to, and was not seen to."""
+        found, mute = self._look()
+        living = [one for one in found if one.name == name and one.state not in ENDED]
+        silent = [] if living else mute
+        told: dict[str, float] = {}
+        for one in living:
+            try:
+                if one.state == "silent":
+                    silent.append(one.worker)
+                elif self._run(stop_engine, name, holder, worker=one.worker):
+                    told[one.worker] = one.config.stop_grace_s
+            except ClusterError:
+                silent.append(one.worker)
+        if silent and not holder:
+            raise does_not_answer(silent, name)
+        if not told:
             return False
-        if not self._run(stop_engine, name, holder, worker=status.worker):
-            return False
-        deadline = time.monotonic() + max(timeout_s, status.config.stop_grace_s + LEEWAY_S)
+        deadline = time.monotonic() + max(timeout_s, max(told.values()) + LEEWAY_S)
         while time.monotonic() < deadline:
-            found = self.find(name)
-            if found is None or found.state in ("failed", "stopped"):
+            if not any(
+                one.name == name and one.worker in told and one.state not in ENDED for one in self.statuses()
+            ):
                 return True
             time.sleep(0.1)
         return None
@@ -301,9 +352,11 @@ class Fleet:
         if self.client.status != "running":
             return
         there = [worker for worker in held if worker in self.cluster.probes]
-        names = {one.name for one in self.statuses() if one.worker in there}
-        for name in names:
-            self.client.run(stop_engine, name, self.name, workers=there, on_error="ignore")
+        # Where nobody answers, engines end once it is seen that our lease is gone.
+        mine = [one for one in self.statuses() if one.worker in there and one.state != "silent"]
+        for name in {one.name for one in mine}:
+            workers = [one.worker for one in mine if one.name == name]
+            ask_all(self.client, stop_engine, name, self.name, workers=workers, timeout_s=STATUS_S)
 
     def _hold(self, worker: str) -> None:
         """Hold a small value on a worker: when this process is gone, so is the value, and the worker knows."""
@@ -311,16 +364,56 @@ class Fleet:
             if worker in self._leases:
                 return
             key = engine_lease_key(self.name, worker)
+
+            async def send() -> Any:
+                return await self.client.scatter(
+                    {key: True}, workers=[worker], hash=False, timeout=CARRY_S, asynchronous=True
+                )
+
             try:
-                held = self.client.scatter({key: True}, workers=[worker], hash=False, timeout=CARRY_S)
+                held = self._within(2.0 * CARRY_S, send)
             except Exception as error:  # it died since it was last seen, and Dask says so in many ways
                 msg = f"Worker {worker} takes nothing: {type(error).__name__} {error}".rstrip(" .") + "."
                 raise ClusterError(msg, hint="Start it again, or name another: --worker W.") from error
             self._leases[worker] = held[key]
 
     def _run(self, function: Callable[..., Any], *arguments: Any, worker: str) -> Any:
+        async def ask() -> Any:
+            return await self.client.run(function, *arguments, workers=[worker], asynchronous=True)
+
         try:
-            return self.client.run(function, *arguments, workers=[worker])[worker]
+            return self._within(RUN_S, ask)[worker]
         except (OSError, KeyError) as error:
             msg = f"Worker {worker} does not answer: {error}."
-            raise ClusterError(msg, hint="Start it again; engines on it have ended.") from error
+            raise ClusterError(
+                msg, hint="Look at its log. If it was lost, start it again; engines on it have ended then."
+            ) from error
+
+    def _within(self, seconds: float, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """What a worker is asked; raises `OSError` when it has not answered after so long."""
+        deadline = time.monotonic() + seconds
+        return unless_gone(self.client, make, lambda: time.monotonic() > deadline)
+
+
+def unheard(status: EngineStatus) -> EngineStatus:
+    """What was last heard of an engine whose worker does not answer."""
+    if status.state in ENDED:
+        return status
+    return replace(status, state="silent", error="Its worker does not answer.")
+
+
+def best(found: Iterable[EngineStatus], name: str) -> EngineStatus | None:
+    """Of engines of one name one that lives, else one that is silent, else one that has ended."""
+    named = [one for one in found if one.name == name]
+    named.sort(key=lambda one: 0 if one.state in ENDED else 1 if one.state == "silent" else 2)
+    return named[-1] if named else None
+
+
+def does_not_answer(workers: Iterable[str], name: str) -> ClusterError:
+    """Of workers that may have an engine and say nothing."""
+    msg = (
+        f"Worker {', '.join(sorted(workers))} does not answer: whether engine {name} runs there is not known."
+    )
+    return ClusterError(
+        msg, hint="Try again in a while; a worker that gives no sign of life is soon set aside."
+    )

@@ -148,7 +148,8 @@ class Gate:
         if entry.config is None or entry.endpoint is None or entry.status is None:
             return "" if entry.config is None else entry.problem or "it does not answer"
         if life_of(entry) != life:
-            return "it was started again meanwhile"
+            silent = entry.status.state == "silent"
+            return entry.problem if silent else "it was started again meanwhile"
         if not Server(entry.endpoint.url).ask(f"{entry.endpoint.url}/models").problem:
             return ""
         time.sleep(SETTLE_S)  # its death is noticed where it runs, within so long

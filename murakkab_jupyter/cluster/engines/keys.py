@@ -10,9 +10,12 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from murakkab_jupyter.cluster.connect import Cluster, is_private
+from murakkab_jupyter.cluster.silence import ask_all
 from murakkab_jupyter.core.errors import ClusterError
 
 __all__ = ["KeyRing"]
+
+ASK_S = 5.0
 
 
 class KeyRing:
@@ -41,7 +44,7 @@ class KeyRing:
             raise
 
     def share(self, cluster: Cluster | None = None) -> None:
-        """Give keys that were typed in here to workers that run already, where nobody can listen."""
+        """Give keys that were typed in here to workers that run already, where nobody can listen; raises `ClusterError`."""
         cluster = cluster or self._connected()
         if cluster is None or not self._typed:
             return
@@ -49,8 +52,16 @@ class KeyRing:
             names = ", ".join(sorted(self._typed))
             msg = f"A typed key cannot be sent to workers at {cluster.address} in the clear."
             raise ClusterError(msg, hint=f"Set {names} in the workers' environment, or use tls://.")
-        for variable in self._typed:
-            cluster.client.run(set_variable, variable, os.environ[variable])
+        # One that is set aside has to be given them when it is back: `lacking` names it then.
+        workers = [one for one in cluster.present() if one not in cluster.aside]
+        for variable in sorted(self._typed) if workers else ():
+            answers = ask_all(
+                cluster.client, set_variable, variable, os.environ[variable], workers=workers, timeout_s=ASK_S
+            )
+            deaf = [one for one in cluster.probes if isinstance(answers.get(one), BaseException)]
+            if deaf:
+                msg = f"Worker {', '.join(sorted(deaf))} does not answer: {variable} cannot be set there."
+                raise ClusterError(msg, hint="Type it again once the worker answers, or is set aside.")
 
     def lacking(self, variables: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Variables that are not set where calls are made, each with the hosts that lack it.
@@ -63,7 +74,9 @@ class KeyRing:
         if cluster is not None and variables and cluster.alive:
             present = cluster.present()
             workers = [one for one in cluster.probes if one in present]
-            answers = cluster.client.run(unset_of, list(variables), workers=workers, on_error="ignore")
+            if workers:
+                said = ask_all(cluster.client, unset_of, list(variables), workers=workers, timeout_s=ASK_S)
+                answers = {one: names for one, names in said.items() if not isinstance(names, BaseException)}
         if cluster is None or not answers:
             here = socket.gethostname()
             return dict.fromkeys(unset_of(variables), (here,))

@@ -14,7 +14,7 @@ from murakkab_jupyter.cluster.engines.attached import Attached
 from murakkab_jupyter.cluster.engines.book import Book
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.entry import Entry, check_name
-from murakkab_jupyter.cluster.engines.fleet import Fleet
+from murakkab_jupyter.cluster.engines.fleet import Fleet, best
 from murakkab_jupyter.cluster.engines.kept import kept_path
 from murakkab_jupyter.cluster.engines.keys import KeyRing
 from murakkab_jupyter.cluster.engines.status import EngineStatus
@@ -183,7 +183,7 @@ class Roster:
         entry = self.find(name)
         if entry.config is None:
             return entry
-        status = self.fleet().find(name)
+        status = self.fleet().settled(name, stop=stop)
         if status is None or status.state in ("failed", "stopped"):
             return self.start(entry.config, stop=stop)
         # Whoever started it may leave: it is held from here too.
@@ -277,10 +277,9 @@ class Roster:
         cluster = self._connected()
         if cluster is None or (cluster.local and not any(one.config for one in self._book.entries.values())):
             return
-        found: dict[str, EngineStatus] = {}
-        for status in self.fleet().statuses():
-            if status.name not in found or status.state not in ("failed", "stopped"):
-                found[status.name] = status
+        statuses = self.fleet().statuses()
+        names = dict.fromkeys(one.name for one in statuses)
+        found = {name: one for name in names if (one := best(statuses, name)) is not None}
         for name, status in found.items():
             entry = self._book.entries.get(name)
             if entry is not None and entry.config is None:

@@ -10,7 +10,7 @@ from murakkab_jupyter.cluster.engines.config import EngineConfig
 
 __all__ = ["EngineState", "EngineStatus"]
 
-EngineState = Literal["starting", "ready", "restarting", "stopping", "stopped", "failed"]
+EngineState = Literal["starting", "ready", "restarting", "stopping", "stopped", "failed", "silent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class EngineStatus:
     config
         How it was started.
     state
-        `starting`, `ready`, `restarting`, `stopping`, `stopped` or `failed`.
+        `starting`, `ready`, `restarting`, `stopping`, `stopped` or `failed`; `silent` where its worker is there and does
+        not answer: the rest is what was last heard then.
     endpoint
         Where it answers; None before it does.
     worker, host

@@ -8,18 +8,25 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 from distributed import Scheduler, SpecCluster
 
 from murakkab_jupyter.cluster.connect import Cluster, connect
+from murakkab_jupyter.cluster.engines import fleet as fleets
 from murakkab_jupyter.cluster.engines.ask import Server
 from murakkab_jupyter.cluster.engines.fleet import Fleet
+from murakkab_jupyter.cluster.engines.keys import KeyRing
+from murakkab_jupyter.cluster.engines.shelf import engine_log
+from murakkab_jupyter.cluster.engines.status import EngineStatus
 from murakkab_jupyter.cluster.local import LocalWorker
 from murakkab_jupyter.core.errors import ClusterError
 from tests.cluster.engines.parts import config, family, gone
@@ -250,6 +257,151 @@ def test_a_start_does_not_wait_for_ever_for_another_kernels(fleet, cluster, monk
     with fleet._turn("stand-in"), pytest.raises(ClusterError, match="has been starting engine stand-in"):
         Fleet(cluster).launch(config())
     assert fleet.launch(config()).worker in cluster.probes
+
+
+# --- workers that do not answer ------------------------------------------------------------------------------
+
+
+class Mute:
+    """Two workers that answer as `says` has it: what engines say of themselves, or an exception."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.says: dict[str, Any] = {"tcp://east": [], "tcp://west": []}
+        self.here = self.probes = {
+            address: SimpleNamespace(address=address, name="", host="", gpu_slots=0, free_bytes=1)
+            for address in self.says
+        }
+        self.client = SimpleNamespace(status="running")
+        self.address = "tcp://scheduler"
+        self.told: list[tuple[str, str]] = []
+        self.rolls = 0
+        monkeypatch.setattr(fleets, "ask_all", self.ask_all)
+        monkeypatch.setattr(fleets, "POLL_S", 0.0)
+        monkeypatch.setattr(Fleet, "_run", self.run)
+        monkeypatch.setattr(Fleet, "_hold", lambda fleet, worker: None)
+        monkeypatch.setattr(Fleet, "_settle", lambda fleet, status: None)
+
+    def present(self) -> dict[str, float]:
+        return dict.fromkeys(self.here, 1.0)
+
+    def roll(self) -> None:
+        self.rolls += 1
+
+    def ask_all(self, client: Any, function: Any, *_: Any, workers: Any, timeout_s: float) -> dict[str, Any]:
+        return {worker: self.says[worker] for worker in workers}
+
+    def run(self, function: Any, *arguments: Any, worker: str) -> Any:
+        self.told.append((function.__name__, worker))
+        self.says[worker] = [replace(one, state="stopped") for one in self.says[worker]]
+        return True
+
+
+@pytest.fixture
+def mute(monkeypatch: pytest.MonkeyPatch) -> Mute:
+    return Mute(monkeypatch)
+
+
+def ready(worker: str) -> EngineStatus:
+    return EngineStatus(config("well"), "ready", worker=worker)
+
+
+def test_what_a_worker_that_does_not_answer_has_is_silent_and_not_gone(mute) -> None:
+    fleet = Fleet(mute)
+    mute.says["tcp://east"] = [ready("tcp://east")]
+    assert fleet.find("stand-in").state == "ready"
+    mute.says["tcp://east"] = TimeoutError()
+    assert fleet.find("stand-in").state == "silent"
+    with pytest.raises(ClusterError, match="Worker tcp://east does not answer"):
+        fleet.stop("stand-in")
+    with pytest.raises(ClusterError, match="Worker tcp://east does not answer"):
+        fleet._launch(config())
+    assert mute.told == []
+    assert fleet.let_go("stand-in") is False
+    mute.here = {"tcp://west": None}
+    assert fleet.find("stand-in") is None
+
+
+def test_one_of_which_nothing_was_ever_heard_may_have_it(mute) -> None:
+    mute.says["tcp://east"] = TimeoutError()
+    fleet = Fleet(mute)
+    with pytest.raises(ClusterError, match="whether engine stand-in runs there is not known"):
+        fleet.stop("stand-in")
+    with pytest.raises(ClusterError, match="whether engine stand-in runs there is not known"):
+        fleet._launch(config())
+    with pytest.raises(ClusterError, match=r"it is silent\. Its worker does not answer"):
+        fleet.wait("stand-in", timeout_s=0.0)
+
+
+def test_a_start_goes_on_when_its_worker_missed_one_question(mute) -> None:
+    fleet = Fleet(mute)
+    starting = replace(ready("tcp://east"), state="starting")
+    mute.says["tcp://east"] = [starting]
+    seen = []
+
+    def tell(status: EngineStatus) -> None:
+        seen.append(status.state)
+        mute.says["tcp://east"] = TimeoutError() if len(seen) == 1 else [ready("tcp://east")]
+
+    assert fleet.wait("stand-in", timeout_s=30.0, tell=tell).worker == "tcp://east"
+    assert seen == ["starting", "silent", "ready"]
+
+
+def test_a_run_waits_for_its_silent_engine_and_has_another_once_its_worker_is_set_aside(
+    mute, monkeypatch
+) -> None:
+    fleet = Fleet(mute)
+    mute.says["tcp://east"] = [ready("tcp://east")]
+    fleet.statuses()
+    mute.says["tcp://east"] = TimeoutError()
+
+    def wake() -> None:
+        mute.says["tcp://east"] = [ready("tcp://east")]
+
+    monkeypatch.setattr(mute, "roll", wake)
+    assert fleet.settled("stand-in").state == "ready"
+
+    def put_aside() -> None:
+        mute.probes = {"tcp://west": mute.probes["tcp://west"]}
+
+    mute.says["tcp://east"] = TimeoutError()
+    monkeypatch.setattr(mute, "roll", put_aside)
+    assert fleet.settled("stand-in") is None
+    monkeypatch.setattr(Fleet, "_run", lambda fleet, *_, worker: ready(worker))
+    assert fleet._launch(config()).worker == "tcp://west"
+
+
+def test_every_worker_that_has_an_engine_of_the_name_is_told_to_end_it(mute) -> None:
+    mute.says = {worker: [ready(worker)] for worker in mute.says}
+    assert Fleet(mute).stop("stand-in") is True
+    assert mute.told == [("stop_engine", "tcp://east"), ("stop_engine", "tcp://west")]
+
+
+def test_nothing_is_asked_of_a_worker_without_an_end(place, monkeypatch) -> None:
+    monkeypatch.setattr(fleets, "RUN_S", 1.0)
+    monkeypatch.setattr(fleets, "CARRY_S", 0.5)
+    monkeypatch.setattr(fleets, "STATUS_S", 0.5)
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.keys.ASK_S", 0.5)
+    monkeypatch.setenv("SOME_KEY", "x")
+    place.scheduler()
+    asleep = place.worker("w")
+    with connect(place.address) as cluster:
+        (worker,) = cluster.probes
+        fleet, ring = Fleet(cluster), KeyRing(lambda: cluster)
+        fleet._leases["another"] = fleet._leases[worker] = None
+        asleep.send_signal(signal.SIGSTOP)
+        began_s = time.monotonic()
+        with pytest.raises(ClusterError, match=f"Worker {worker} does not answer"):
+            fleet._run(engine_log, "stand-in", 1, worker=worker)
+        del fleet._leases[worker]
+        with pytest.raises(ClusterError, match=f"Worker {worker} takes nothing"):
+            fleet._hold(worker)
+        assert ring.lacking(["SOME_KEY"]) == {}
+        with pytest.raises(ClusterError, match=f"Worker {worker} does not answer: OTHER_KEY cannot be set"):
+            ring.take("OTHER_KEY", "y")
+        assert "OTHER_KEY" not in os.environ
+        fleet.close()
+        assert time.monotonic() - began_s < 20.0
+        asleep.send_signal(signal.SIGCONT)
 
 
 # --- never an orphan ------------------------------------------------------------------------------------------

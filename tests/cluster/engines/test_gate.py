@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.cluster.engines.entry import Entry
 from murakkab_jupyter.cluster.engines.gate import Checked, Gate
+from murakkab_jupyter.cluster.engines.status import EngineStatus
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.runtime.messages import EngineLost, EngineReady
+from tests.cluster.engines.parts import config
 
 
 class StandInRoster:
@@ -85,3 +88,20 @@ def test_an_engine_that_came_when_its_run_was_over_is_not_used_for_ever(told) ->
     gate.start("e")
     told.get(timeout=5)
     assert roster.uses == [True, False]
+
+
+def test_of_an_engine_whose_worker_does_not_answer_that_is_said_and_not_that_it_was_started_again(
+    told,
+) -> None:
+    why = "Its worker does not answer."
+    roster = StandInRoster()
+    settings = config()
+    status = EngineStatus(settings, "silent", worker="tcp://w", pid=7, error=why)
+    roster.look = lambda name: Entry(
+        name, Endpoint("http://h/v1", "m"), config=settings, status=status, problem=why
+    )
+    gate = Gate(roster, "a run", told.put)
+    gate._life["e"] = ("tcp://w", 7)
+    gate.check("e", ("tcp://w", 7), "a batch")
+    assert told.get(timeout=5) == EngineLost("e", why)
+    gate.end()

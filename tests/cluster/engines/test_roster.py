@@ -25,7 +25,9 @@ from murakkab_jupyter.agents.text.retrieval import register as register_retrieva
 from murakkab_jupyter.cluster.connect import Cluster, connect
 from murakkab_jupyter.cluster.engines.ask import KeyWantedError
 from murakkab_jupyter.cluster.engines.config import EngineConfig
+from murakkab_jupyter.cluster.engines.fleet import Fleet
 from murakkab_jupyter.cluster.engines.roster import Roster
+from murakkab_jupyter.cluster.engines.status import EngineStatus
 from murakkab_jupyter.core.errors import AgentError, ClusterError, UsageError
 from tests.agents.served.fake_openai import answers, error, fake_server, never
 from tests.cluster.engines.parts import config, serving
@@ -492,6 +494,22 @@ def starting(library: Library, cluster: Cluster, tmp_path: Path) -> Iterator[Ros
     for one in made.entries():
         made.detach(one.name)
     made.close()
+
+
+def test_of_an_engine_that_was_started_again_elsewhere_the_one_that_answers_counts(
+    starting, monkeypatch
+) -> None:
+    """The first one's worker is set aside."""
+    alive = EngineStatus(config(name="twice"), "ready", worker="tcp://east:1")
+    silent = EngineStatus(config(name="twice"), "silent", worker="tcp://west:1")
+    starting.know(config(name="twice"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Fleet, "statuses", lambda _: [alive, silent])
+        assert starting.look("twice").status is alive
+        patch.setattr(Fleet, "statuses", lambda _: [silent])
+        assert starting.look("twice").state == "silent"
+        patch.setattr(Fleet, "statuses", lambda _: [])
+        assert starting.look("twice").problem == "its worker was lost"
 
 
 def test_an_attached_server_of_this_host_is_called_from_this_host(starting, cluster, monkeypatch) -> None:
