@@ -117,7 +117,7 @@ test('the line that gives all is Python with the variable that holds the run, an
   const { read, allOf, outputsOf } = await script;
   assert.equal(allOf('news'), 'news.to_pandas()');
   assert.equal(outputsOf('news', 'a"b'), 'news.outputs["a\\"b"]');
-  const named = (more: object) => read({ ...raw, ...more })?.variable;
+  const named = (more: object): string | undefined => read({ ...raw, ...more })?.variable;
   assert.equal(named({}), 'news');
   assert.equal(named({ variable: 'murakkab_run' }), 'murakkab_run');
   for (const bad of ['news; import os', 'this workflow', '', 3, null]) {
