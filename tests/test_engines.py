@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -13,7 +14,7 @@ import pytest
 
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.cluster.engines.ask import Server
-from murakkab_jupyter.core.errors import InfeasibleError
+from murakkab_jupyter.core.errors import InfeasibleError, MurakkabError
 from murakkab_jupyter.core.events import BatchRetried, EngineUsed, ItemFailed, Notice, Reconfigured
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.session import Session
@@ -192,6 +193,32 @@ def test_an_engine_whose_worker_is_killed_is_started_on_another(tmp_path, monkey
         now = session.engines.look("stand-in")
         assert now.status.worker != entry.status.worker
         assert now.endpoint != entry.endpoint
+
+
+def test_a_run_whose_scheduler_is_killed_while_its_engine_starts_has_failed(
+    tmp_path, monkeypatch, place
+) -> None:
+    monkeypatch.setenv("MURAKKAB_ENGINES", str(tmp_path / "engines.json"))
+    library = Library()
+    library.load_entry_points()
+    address = place.scheduler()
+    place.worker("one", cores=1)
+    session = Session(
+        library=library, cluster=address, journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite"
+    )
+    session.engines.know(config("silent"))
+    started = session.run(declared(session, "stand-in", 3), background=True)
+
+    def loading() -> bool:
+        status = session.engines.look("stand-in").status
+        return status is not None and bool(status.pid)
+
+    wait_for(loading, 30)
+    place.processes[0].kill()
+    started.wait(60)
+    assert started.status == "failed"
+    with contextlib.suppress(MurakkabError):  # its scheduler is gone
+        session.close()
 
 
 def test_what_an_engine_is_rated_lets_plans_with_a_floor_choose_it(session) -> None:
