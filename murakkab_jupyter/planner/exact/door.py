@@ -139,6 +139,7 @@ def infeasible_record(error: Infeasible) -> dict[str, Any]:
         "choices": error.choices,
         "others": list(error.others),
         "proven": error.proven,
+        "proof": error.proof,
         "message": error.message,
         "hint": error.hint,
     }

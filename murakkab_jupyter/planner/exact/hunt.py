@@ -65,7 +65,17 @@ REACHING = 0.8
 
 
 class Impossible(Exception):  # noqa: N818 - internal: turned into Infeasible, which names the limit
-    """No schedule keeps the limits."""
+    """No schedule keeps the limits.
+
+    Parameters
+    ----------
+    proof
+        What that rests on, in the words of `Solution.proof`: `bound` is arithmetic (the linear relaxation among it).
+    """
+
+    def __init__(self, proof: str = "bound") -> None:
+        super().__init__(proof)
+        self.proof = proof
 
 
 def hunted(table: Table, objectives: tuple[str, ...], clock: Clock, *, old: Old | None = None) -> Solution:
@@ -91,11 +101,16 @@ def hunt_once(table: Table, objectives: tuple[str, ...], clock: Clock, old: Old 
     try:
         hunt.warm(old)
         hunt.run()
+    except Impossible:
+        if not hunt.stays:
+            raise
+        # An old plan that keeps the limits says otherwise.
+        return hunt.as_it_was([Pass.plain(table, meter) for meter in hunt.meters])
     except KeyboardInterrupt:
         clock.halted = True
-        if hunt.best is None:
+        if hunt.best is None and not hunt.stays:
             raise
-        if hunt.held is None:
+        if hunt.held is None and not hunt.stays:
             raise hunt.undecided() from None
     return hunt.solution()
 
@@ -147,11 +162,11 @@ class Hunt:
     def warm(self, old: Old | None) -> None:
         """Begin with the old plan, and with a plan by prices."""
         table, clock = self.table, self.clock
+        self.old = old
         if table.hopeless or beyond(table, self.limits):
             raise Impossible
         seed: Picks | None = None
         if old is not None:
-            self.old = old
             first = old.draft(table, self.limits, self.meters)
             self.take(first)
             seed = first.picks
@@ -248,7 +263,7 @@ class Hunt:
                 # Later objectives would be chosen for a value that is not final; they still have their bounds.
                 self.passes += self.rest
                 break
-        if self.held is None:
+        if self.held is None and not self.stays:
             raise self.undecided()
         if not self.clock.over:
             self.break_ties(limits)
@@ -308,7 +323,7 @@ class Hunt:
         if self.held is None and (
             outcome.impossible or (outcome.bound is not None and outcome.bound > latency)
         ):
-            raise Impossible
+            self.rule_out()
         if self.held is None and not start.missed and not self.clock.over:
             near = self.near.improve(
                 free, [-1], start, seconds=lambda: self.clock.left - until, enough=latency
@@ -331,8 +346,14 @@ class Hunt:
         self.clock.halted = self.clock.halted or outcome.stopped
         if outcome.picks is not None:
             self.take(self.drafted(outcome.picks, outcome.starts))
-        elif outcome.impossible:
-            raise Impossible
+        elif outcome.impossible and self.held is None:
+            self.rule_out()
+
+    def rule_out(self) -> None:
+        """Raise `Impossible` on the word of the solver, after our own search has looked for a schedule; not if it finds one."""
+        verdict = self.search(0, self.limits, CHECK_NODES)
+        if verdict != "found better":
+            raise Impossible("two" if verdict == "none better" else "solver")
 
     def again(self, found: Draft) -> Draft:
         """The same schedule, judged by the problem's own limits and objectives."""
@@ -370,7 +391,7 @@ class Hunt:
             if verdict == "none better":
                 one.proof = "overruled" if proven else "search"
         if self.held is None and (verdict == "none better" or one.proof != "none"):
-            raise Impossible
+            raise Impossible(one.proof)
         if one.proof != "none" and self.held is not None:
             one.bound = max(one.bound, self.held.values[at] - self.judge.slack(one.meter))
 
@@ -505,12 +526,23 @@ class Hunt:
     def solution(self) -> Solution:
         """The best plan in the problem's own figures."""
         held = self.held
-        if held is None:
-            raise Impossible
         passes = [*self.passes, *self.rest]
+        if held is None:
+            return self.as_it_was([Pass(one.meter, one.bound) for one in passes])
         made = solution_of(self.table, self.objectives, held, passes)
-        if self.old is not None and self.old.keeps:
-            kept = stating(self.table, self.objectives, self.old.timed, passes)
+        if self.stays:
+            kept = self.as_it_was(passes)
             if self.judge.worse(made, kept):
                 return kept
         return made
+
+    @property
+    def stays(self) -> bool:
+        """Whether the old plan, laid out anew, keeps all limits in the problem's own figures: then there is an answer, whatever rounding makes of it."""
+        return self.old is not None and self.old.keeps
+
+    def as_it_was(self, passes: Sequence[Pass]) -> Solution:
+        """The old plan, laid out anew; only where there is one that stays."""
+        if self.old is None:
+            raise Impossible
+        return stating(self.table, self.objectives, self.old.timed, passes)

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from murakkab_jupyter.planner.exact import capacity, cpsat
 from murakkab_jupyter.planner.exact.branch import Branch, Limits, OutOfNodes
-from murakkab_jupyter.planner.exact.check import as_written
+from murakkab_jupyter.planner.exact.check import as_written, faults
 from murakkab_jupyter.planner.exact.clock import Clock
 from murakkab_jupyter.planner.exact.hunt import BUILDING_S, Impossible, hunted
 from murakkab_jupyter.planner.exact.problem import (
@@ -19,6 +19,7 @@ from murakkab_jupyter.planner.exact.problem import (
     MOST_UNITS,
     QUALITY,
     TOLERANCE,
+    Faulty,
     Infeasible,
     Problem,
     Solution,
@@ -82,6 +83,7 @@ class Nearest:
     value: float
     bound: float
     proven: bool
+    schedule: Solution | None = None
 
 
 def nearest(
@@ -93,13 +95,13 @@ def nearest(
         solution = hunted(tabulate(problem), (name,), Clock(seconds, stop))
     except (Impossible, Undecided):
         return None
-    return Nearest(solution.totals[name], solution.lower_bound, solution.optimal)
+    return Nearest(solution.totals[name], solution.lower_bound, solution.optimal, solution)
 
 
 def explain_infeasible(
     problem: Problem, seconds: float, *, stop: threading.Event | None = None
 ) -> Infeasible:
-    """The error for a problem that is proven to have no schedule."""
+    """The error for a problem that is proven to have no schedule; raises `Faulty` where one is found all the same."""
     limits = limits_of(problem)
     until = time.monotonic() + seconds
 
@@ -110,6 +112,7 @@ def explain_infeasible(
     for at, limit in enumerate(limits):
         value = nearest(without(problem, limit), limit, share(2 * len(limits) - at), stop=stop)
         if value is not None:
+            refute(problem, limit, value)
             found[limit] = value
     if found:
         blamed = min(
@@ -143,6 +146,18 @@ def explain_infeasible(
     return told(
         problem, blamed, {blamed: broken[blamed]}, {one: broken[one] for one in broken if one != blamed}
     )
+
+
+def refute(problem: Problem, limit: str, value: Nearest) -> None:
+    """A schedule that was made without a limit and keeps it: what said that there is none was wrong."""
+    there = value.schedule
+    if (
+        there is not None
+        and reached(problem, limit, value.value)
+        and not faults(problem, there.start_s, there.mode)
+    ):
+        msg = "A fault in the planner: no schedule was said to keep the limits, and there is one."
+        raise Faulty(msg, hint="Please report it with the problem.")
 
 
 def moved(problem: Problem, limit: str, value: float) -> Problem:

@@ -36,6 +36,8 @@ class Old:
         for name, some in zip(table.names, table.choices, strict=True):
             modes, index = by_name[name].modes, mode[name]
             at = next((k for k, c in enumerate(some) if c.index == index), None)
+            if at is None:
+                at = table.beats(modes, index, some)
             picks.append(alike(modes[index], [modes[c.index] for c in some]) if at is None else at)
         order = topological_by(table, [start_s[name] for name in table.names])
         chosen = tuple(picks)

@@ -21,6 +21,7 @@ __all__ = [
     "TOLERANCE",
     "Activity",
     "BadProblem",
+    "Faulty",
     "Infeasible",
     "Mode",
     "Problem",
@@ -45,6 +46,10 @@ class BadProblem(UsageError, ValueError):  # noqa: N818 - what it is, as a user 
     """A problem that makes no sense, whatever the solver."""
 
 
+class Faulty(MurakkabError):  # noqa: N818 - a fault of ours, found by a check
+    """The schedule that was about to be returned breaks a rule, or there is one where none was said to be."""
+
+
 class Infeasible(InfeasibleError):  # noqa: N818 - the name of the low-level door
     """No schedule keeps every limit, and that is proven.
 
@@ -63,6 +68,9 @@ class Infeasible(InfeasibleError):  # noqa: N818 - the name of the low-level doo
         Limits that cannot be kept either, if moving one is not enough.
     proven
         Whether `nearest` is the nearest there is, or only the nearest that was found in time.
+    proof
+        What it rests on that there is no schedule, in the words of `Solution.proof`: `bound` (plain arithmetic, or the linear
+        relaxation), `search` (our own), `two` (the solver, confirmed by our own search) or `solver` (its certificate alone).
     """
 
     def __init__(
@@ -75,6 +83,7 @@ class Infeasible(InfeasibleError):  # noqa: N818 - the name of the low-level doo
         choices: Mapping[str, float] | None = None,
         others: Sequence[str] = (),
         proven: bool = True,
+        proof: str = "bound",
         hint: str | None = None,
     ) -> None:
         super().__init__(message, binding=constraint, nearest=nearest, hint=hint)
@@ -84,6 +93,7 @@ class Infeasible(InfeasibleError):  # noqa: N818 - the name of the low-level doo
         self.choices = dict(choices or {constraint: nearest})
         self.others = tuple(others)
         self.proven = proven
+        self.proof = proof
 
 
 class Undecided(MurakkabError):  # noqa: N818 - the third answer beside a solution and Infeasible

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
-from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.planner.exact.capacity import explain_capacity
 from murakkab_jupyter.planner.exact.check import faults_of
 from murakkab_jupyter.planner.exact.clock import Clock
@@ -18,6 +17,7 @@ from murakkab_jupyter.planner.exact.problem import (
     LATENCY,
     MOST_SECONDS,
     BadProblem,
+    Faulty,
     Infeasible,
     Problem,
     Solution,
@@ -34,10 +34,6 @@ LATE_S = 0.008
 """Seconds by which the solver is late to hear that time is up."""
 SHORT_S = 0.25
 """Of a limit below a full collection of garbage, tens of milliseconds in a kernel that holds much, takes too large a share."""
-
-
-class Faulty(MurakkabError):  # noqa: N818 - a fault of ours, found by the check
-    """The schedule that was about to be returned breaks a rule."""
 
 
 def solve(
@@ -103,8 +99,12 @@ def answered(problem: Problem, wanted: tuple[str, ...], clock: Clock, hint: Solu
         raise explain_capacity(problem, clock.rest, explain_infeasible, stop=clock.stop) from None
     try:
         solution = hunted(table, wanted, clock, old=old)
-    except Impossible:
-        raise explain_infeasible(problem, clock.rest, stop=clock.stop) from None
+    except Impossible as error:
+        found = explain_infeasible(problem, clock.rest, stop=clock.stop)
+        found.proof = error.proof
+        if error.proof == "solver":
+            found.message += " That there is none rests on the solver's certificate alone."
+        raise found from None
     faults = faults_of(problem, solution)
     if faults:
         msg = f"A fault in the planner: the schedule it made breaks a rule: {'; '.join(faults[:3])}."

@@ -86,6 +86,26 @@ class Table:
         """The sum of a meter over a plan."""
         return sum(some[k].amounts[meter] for some, k in zip(self.choices, picks, strict=True))
 
+    def beats(self, modes: Sequence[Mode], index: int, some: Sequence[Choice]) -> int | None:
+        """The place of the first choice that in whole numbers is no worse in anything than a mode of its activity; None if none is."""
+        mode = modes[index]
+        shortest = int(Column([mode.duration_s]).units(self.quantum)[0])
+        amounts = [
+            log_units(mode.quality, len(self.names))
+            if one.unit is None
+            else int(Column([mode.consumes.get(one.name, 0.0)]).units(one.unit)[0])
+            for one in self.meters
+        ]
+        for k, c in enumerate(some):
+            held = modes[c.index].demand
+            if (
+                c.duration <= shortest
+                and all(held.get(name, 0) <= mode.demand.get(name, 0) for name in self.resources)
+                and all(a <= b for a, b in zip(c.amounts, amounts, strict=True))
+            ):
+                return k
+        return None
+
     @property
     def hopeless(self) -> bool:
         """Whether some activity has no choice that keeps the limits by itself."""
@@ -277,9 +297,14 @@ def quality_meter(problem: Problem, usable: Usable) -> tuple[Meter, Whole]:
     limit = None
     if problem.min_quality:
         limit = math.floor((TOLERANCE - math.log(problem.min_quality)) * scale)
-    # Not numpy's logarithm: equal qualities must be equal numbers, wherever in the column they stand.
-    logs = [round((-math.log(m.quality) if m.quality else LOG_ZERO) * scale) for m in usable.modes]
+    logs = [log_units(m.quality, n) for m in usable.modes]
     return Meter(QUALITY, None, n, limit), np.array(logs, dtype=np.int64)
+
+
+def log_units(quality: float, n: int) -> int:
+    """-log of a quality in the units of a problem of `n` activities."""
+    # Not numpy's logarithm: equal qualities must be equal numbers, wherever in the column they stand.
+    return round((-math.log(quality) if quality else LOG_ZERO) * (4 * n / TOLERANCE))
 
 
 PAIRS = 4_000_000

@@ -63,6 +63,7 @@ def test_infeasible_is_said_as_json_too_with_exit_code_four(
     assert main([written(tmp_path, QUESTION | {"deadline_s": 3})]) == 4
     out, err = capsys.readouterr()
     told = json.loads(out)
+    assert told["proof"] == "bound"
     assert (told["feasible"], told["constraint"], told["nearest"], told["limit"]) == (
         False,
         "deadline",

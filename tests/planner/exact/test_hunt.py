@@ -24,7 +24,10 @@ from murakkab_jupyter.planner.exact import cpsat, hunt
 from murakkab_jupyter.planner.exact.around import Around
 from murakkab_jupyter.planner.exact.branch import Branch, Limits, ranked
 from murakkab_jupyter.planner.exact.check import faults_of
-from murakkab_jupyter.planner.exact.infeasible import without
+from murakkab_jupyter.planner.exact.clock import Clock
+from murakkab_jupyter.planner.exact.hunt import Hunt
+from murakkab_jupyter.planner.exact.infeasible import explain_infeasible, without
+from murakkab_jupyter.planner.exact.problem import Faulty
 from murakkab_jupyter.planner.exact.start import Draft, draft
 from murakkab_jupyter.planner.exact.table import tabulate
 from murakkab_jupyter.planner.problem import Activity, Infeasible, Mode, Problem, Solution, Undecided, solve
@@ -647,3 +650,44 @@ def test_memory_may_be_said_in_bytes():
     assert compare(problem, ("latency",), solution) == []
     assert solution.binding == ("capacity:bytes",)
     assert tabulate(problem).capacity == (8,)
+
+
+def claimed(problem: Problem) -> Hunt:
+    """A hunt that has no plan yet, of which the solver says that there is none."""
+    made = Hunt(tabulate(problem), ("latency",), Clock(60.0, None))
+    made.best = None
+    return made
+
+
+def test_that_there_is_no_schedule_is_looked_into_by_a_search_of_our_own(monkeypatch: pytest.MonkeyPatch):
+    false = claimed(replace(LIAR, deadline_s=14.0))
+    false.rule_out()
+    assert false.held is not None, "a schedule is worth more than a certificate"
+    with pytest.raises(hunt.Impossible) as caught:
+        claimed(replace(LIAR, deadline_s=13.0)).rule_out()
+    assert caught.value.proof == "two"
+    monkeypatch.setattr(hunt, "CHECK_NODES", 1)
+    with pytest.raises(hunt.Impossible) as caught:
+        claimed(replace(LIAR, deadline_s=13.0)).rule_out()
+    assert caught.value.proof == "solver"
+
+
+def test_infeasible_says_what_it_rests_on(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(Infeasible) as caught:
+        solve(replace(LIAR, deadline_s=1.0), time_limit_s=60.0)
+    assert caught.value.proof == "bound"
+    with pytest.raises(Infeasible) as caught:
+        solve(replace(LIAR, deadline_s=13.0), time_limit_s=60.0)
+    assert caught.value.proof in {"two", "search"}
+    assert "certificate" not in str(caught.value)
+    monkeypatch.setattr(Hunt, "search", lambda *_: "unknown")
+    with pytest.raises(
+        Infeasible, match="That there is none rests on the solver's certificate alone"
+    ) as caught:
+        solve(replace(LIAR, deadline_s=13.0), time_limit_s=60.0)
+    assert caught.value.proof == "solver"
+
+
+def test_no_limit_is_blamed_that_a_schedule_keeps():
+    with pytest.raises(Faulty, match="no schedule was said to keep the limits, and there is one"):
+        explain_infeasible(replace(LIAR, deadline_s=14.0), 10.0)

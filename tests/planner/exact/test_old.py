@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import gc
 import random
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from murakkab_jupyter.planner.exact import hunt
 from murakkab_jupyter.planner.exact.branch import Branch, Limits, OutOfNodes
 from murakkab_jupyter.planner.exact.check import faults, faults_of
 from murakkab_jupyter.planner.exact.old import alike, laid_out_anew
-from murakkab_jupyter.planner.exact.table import tabulate
+from murakkab_jupyter.planner.exact.table import Table, tabulate
 from murakkab_jupyter.planner.problem import (
     Activity,
     BadProblem,
@@ -166,16 +168,16 @@ def test_a_better_mode_that_stands_in_for_the_old_one_makes_no_plan_longer():
 
 @pytest.mark.parametrize(("steps", "modes"), [(10, 12), (50, 12), (200, 20)])
 def test_re_planning_takes_no_longer_than_it_may(steps: int, modes: int):
-    """By this thread's time, since the machine may be busy, and the best of a few; `benchmarks/planner.py speed` has the clock's."""
-    problem = layered(0, steps=steps, modes=modes, family="capacity", limits=False)
-    old = solve(problem, ("latency",), 0.2)
-    now = drifted(problem, 0)
+    """By this thread's time, since the machine may be busy, and the median of several problems; `benchmarks/planner.py speed` has the clock's."""
     took = []
-    for _ in range(3):
+    for seed in range(5):
+        problem = layered(seed, steps=steps, modes=modes, family="capacity", limits=False)
+        old = solve(problem, ("latency",), 0.2)
+        now = drifted(problem, seed)
         began = time.thread_time()
         solve(now, ("latency",), 0.05, hint=old)
         took.append(time.thread_time() - began)
-    assert min(took) < 0.05
+    assert statistics.median(took) < 0.05
 
 
 def test_garbage_is_collected_again_after_a_short_solve_however_it_ends():
@@ -245,3 +247,57 @@ def test_our_own_search_does_not_lay_out_a_schedule_when_time_is_up():
     with pytest.raises(OutOfNodes):
         Branch(table, Limits.of(table), nodes=10**6, prefer=-1, until=time.monotonic() - 1).find()
     assert Branch(table, Limits.of(table), nodes=10**6, prefer=-1, until=time.monotonic() + 60).find()
+
+
+def rounded_apart(n: int) -> tuple[Problem, Solution]:
+    """Units of joules so coarse that a dear mode equals the old one in them, beside one that only truly is no better in joules."""
+    one = [
+        Mode(1, {"cpu": 1}, {"j": 3}, 0.6),
+        Mode(1, {"cpu": 2}, {"j": 4, "usd": 1}, 0.9),
+        Mode(1, {"cpu": 2}, {"j": 3, "usd": 1}, 0.9),
+        Mode(0.5, {"cpu": 2}, {"usd": 3}, 0.95),
+    ]
+    huge = [Mode(1, {"cpu": 1}, {"j": 1e14}), Mode(1, {"cpu": 1}, {"j": 1e14 + 0.1}, 1.0)]
+    acts = [*(Activity(f"a{i}", one) for i in range(n)), Activity("z", huge)]
+    problem = Problem(acts, {"cpu": 2}, {"usd": n}, None, 0.9**n * 0.999)
+    free = replace(
+        problem, activities=[*(Activity(f"a{i}", one[2:3]) for i in range(n)), Activity("z", huge[:1])]
+    )
+    old = solve(free)
+    return problem, replace(old, mode={**{f"a{i}": 2 for i in range(n)}, "z": 0})
+
+
+@pytest.mark.parametrize("n", [6, 30])
+@pytest.mark.parametrize("beaten", [True, False])
+def test_an_old_plan_that_keeps_the_limits_is_an_answer_in_no_time_whatever_rounding_makes_of_it(
+    n: int, beaten: bool, monkeypatch: pytest.MonkeyPatch
+):
+    problem, old = rounded_apart(n)
+    there = laid_out_anew(problem, old)
+    assert there is not None
+    assert there.keeps
+    table = tabulate(problem)
+    assert all(c.index != 2 for c in table.choices[0])
+    if not beaten:  # nothing stands in that keeps the limits in whole numbers
+        monkeypatch.setattr(Table, "beats", lambda *_: None)
+    else:
+        at = table.beats(problem.activities[0].modes, 2, table.choices[0])
+        assert at is not None
+        assert table.choices[0][at].index == 1
+        assert table.beats([*problem.activities[0].modes, Mode(0.1)], 4, table.choices[0]) is None
+    solution = solve(problem, ("latency",), 0.0, hint=old)
+    assert faults_of(problem, solution) == []
+    assert solution.makespan_s == n + 1.0
+    assert solution.lower_bound <= solution.makespan_s
+
+
+def test_a_claim_that_there_is_no_schedule_does_not_stand_against_an_old_plan_that_keeps_the_limits(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    problem, old = rounded_apart(6)
+    monkeypatch.setattr(hunt, "beyond", lambda *_: True)
+    with pytest.raises(Infeasible):
+        solve(problem)
+    solution = solve(problem, hint=old)
+    assert solution.makespan_s == 7.0
+    assert (solution.optimal, solution.proof) == (False, "none")
