@@ -53,8 +53,11 @@ MOST_ITEMS = 600
 STREAM_VALUES = 200
 """Values of a stream, where they have few items."""
 
-LEAST_STREAM = 24
-"""Values of a stream, at least."""
+LEAST_STREAM = 12
+"""Values of a Poisson stream, at least: its tail is worked out, not seen (`steady_share`)."""
+
+LEAST_EVENLY = 24
+"""Values of an evenly spaced stream, at least: of fewer, nobody sees whether a backlog grows."""
 
 VALUES_PER_CORE = 32
 MOST_VALUES = 4_096
@@ -156,11 +159,24 @@ class Arrivals:
         return {**self.roots, self.variable: some}
 
     @property
-    def stretch(self) -> Roots:
-        """The values of a stream: whole rounds of those at hand where these are few."""
+    def items_each(self) -> float:
+        """Items of all steps that a value is, or a run; one at least."""
         expected = expect(self.workflow, self.roots, self.library).steps
-        each = max(1.0, math.fsum(one.items for one in expected.values()) / self.count)
-        size = max(LEAST_STREAM, min(STREAM_VALUES, int(MOST_ITEMS / each)))
+        return max(1.0, math.fsum(one.items for one in expected.values()) / self.count)
+
+    @property
+    def burden(self) -> float:
+        """How many times `MOST_ITEMS` the shortest stream has; 1 at least. So many times fewer plans are replayed."""
+        return max(1.0, LEAST_STREAM * self.items_each / MOST_ITEMS) if self.variable else 1.0
+
+    @property
+    def stretch(self) -> Roots:
+        """The values of a Poisson stream."""
+        return self.stretch_of(LEAST_STREAM)
+
+    def stretch_of(self, least: int) -> Roots:
+        """The values of a stream, no fewer than so many: whole rounds of those at hand where these are few."""
+        size = max(least, min(STREAM_VALUES, int(MOST_ITEMS / self.items_each)))
         if size > self.count:
             size = self.count * math.ceil(size / self.count)
         return self.values(size)
@@ -265,7 +281,8 @@ class Arrivals:
         `each_s` is what the bottleneck needs for a value (s): of a Poisson stream it says what 95 % take in the long run.
         """
         rate = rate_per_s or self.rate_per_s
-        values = self.stretch[self.variable] if self.variable else [None] * STREAM_VALUES
+        least = LEAST_EVENLY if kind == "evenly" else LEAST_STREAM
+        values = self.stretch_of(least)[self.variable] if self.variable else [None] * STREAM_VALUES
 
         def played(some: Sequence[Any]) -> tuple[tuple[float, ...], Evaluation, tuple[float, ...]]:
             arrive_s = self.times(kind, len(some), rate)

@@ -164,7 +164,7 @@ def make_plan(
             profiles=profiles,
             cluster=cluster,
             evaluate=evaluate,
-            effort=ARRIVALS_EFFORT if effort is None else effort,
+            effort=max(8, int(ARRIVALS_EFFORT / arrivals.burden)) if effort is None else effort,
             arriving=bool(arrivals.variable),
         )
         return keeping_up(ready, goal, Steady(ready.search, arrivals, replay))
@@ -236,6 +236,12 @@ def keeping_up(problem: Problem, goal: Goal, steady: Steady) -> Plan:
         nearest = picks
     made = planned(nearest)
     rate = made.rate or steady.rate(nearest)
+    if rate.grows and not limit:
+        other = steady.faster(rate, goal)
+        if other is not None:
+            # It is no longer the best by the figures that were proven of.
+            picks, proof, made = other, None, planned(other)
+            rate = made.rate or steady.rate(other)
     if limit or rate.grows:
         most = math.inf if steady.least is None else steady.least.most_per_s()
         raise cannot(limit or BEHIND, rate, goal, made, steady.sustained(nearest), most)

@@ -60,7 +60,13 @@ LEVELS = 2
 """Reservations that are tried with the exact problem's modes."""
 
 CHECKS = 6
-"""How often a rate is lowered where a stretch of it shows that its backlog still grows."""
+HALVINGS = 20
+"""How often a rate is lowered by what its backlog still grows in a stretch of it, before it is halved."""
+
+
+FASTER = 3
+FASTER_BY = 1.001
+"""How often a plan is looked for whose pace is faster, by what factor at least, where a backlog grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +284,12 @@ class Steady:
         search = self.search
         rate = 1.0 / (self.pace.value(picks, "latency") or math.inf)
         args = self.replay, search.configurations(picks), search.reserved(picks)
-        for _ in range(CHECKS):
+        for check in range(CHECKS + HALVINGS):
             grows = self.arrivals.stream("evenly", *args, 0.99 * rate).grows_per_s
             if not grows:
                 break
-            rate -= grows
+            # However a stretch is disturbed, nothing waits where values come seldom enough.
+            rate = rate - grows if check < CHECKS and grows < rate else 0.5 * rate
         return rate
 
     # --- the exact problem ----------------------------------------------------------------------------------------
@@ -422,6 +429,22 @@ class Steady:
             return "arrivals", fastest
         _, _, limit, closest = min(found)
         return limit, closest
+
+    def faster(self, rate: Rate, goal: Goal) -> Picks | None:
+        """A plan with a faster pace whose backlog does not grow, where that of a plan did that keeps all limits; None where none is found."""
+        needed = goal.arrivals_per_s or 0.0
+        for _ in range(FASTER):
+            grows = max((one.grows_per_s for one in rate.streams), default=0.0)
+            # No less than the growth more, and more than the pace that this one was taken to have.
+            needed = max(needed + grows, FASTER_BY * (rate.sustained.value or 0.0))
+            harder = replace(goal, quality=goal.floor, arrivals_per_s=needed)
+            picks = self.best(harder)
+            if self.search.excess(picks, harder):
+                return None
+            rate = self.rate(picks)
+            if not rate.grows:
+                return picks
+        return None
 
     def reason(self, picks: Picks, goal: Goal) -> str:
         """Why a plan reserves no less: what the best plan that was tried with fewer cores would sustain, and what else it lacks."""

@@ -15,7 +15,7 @@ from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.planner.rate import Rate
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.planner.steady import Steady
-from murakkab_jupyter.planner.stream import queue
+from murakkab_jupyter.planner.stream import Stream, queue
 from murakkab_jupyter.planner.throughput import LeastRate, Throughput
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.options import goal_words, parse_goal_options
@@ -471,7 +471,7 @@ def test_a_deadline_that_rests_on_theory_is_told():
     world = world_of({"a": ["data"], "b": ["a"]},
                      [Made("x", "a", 0.02, max_cores=1, load_s=0.0), Made("y", "b", 0.0, max_cores=1, load_s=0.0)],
                      cluster=cluster_of(1, power=RENTED), opens={"a": 40.0})  # fmt: skip
-    assert "only 24 values were simulated" in caution(0.3, deadline_s=30.0)
+    assert "only 15 values were simulated" in caution(0.3, deadline_s=30.0)
 
 
 def test_a_deadline_that_is_only_just_kept_is_at_risk():
@@ -513,6 +513,63 @@ def test_the_largest_rate_that_is_named_does_not_grow():
         arrivals = Arrivals.of(world.workflow, world.roots, world.library, world.cluster, goal.arrivals_per_s)
         configurations = {name: step.configuration for name, step in most.steps.items()}
         assert not arrivals.stream("evenly", replay, configurations, most.reserves.share).grows_per_s, seed
+
+
+def test_one_plan_whose_backlog_grows_does_not_refuse_the_job(monkeypatch):
+    stream = Arrivals.stream
+
+    def hindered(self, kind, replay, configurations, reserve, *args, **options):
+        found = stream(self, kind, replay, configurations, reserve, *args, **options)
+        grows = reserve.cores == 1 and kind == "evenly" and (args[0] if args else self.rate_per_s) > 0.5
+        return replace(found, grows_per_s=0.02) if grows else found
+
+    assert plan_for(chain(), 0.6).reserves.cores == 1
+    monkeypatch.setattr(Arrivals, "stream", hindered)
+    plan = plan_for(chain(), 0.6)
+    assert plan.reserves.cores == 2
+    assert not plan.rate.grows
+    assert plan.proof is None
+    # Where nothing is faster it is refused as ever.
+    with pytest.raises(InfeasibleError, match="No plan sustains arrivals of 36/min"):
+        plan_for(chain(cores=1), 0.6)
+
+
+def test_the_largest_rate_was_simulated(monkeypatch):
+    world = chain()
+    ready = prepare(world.workflow, **world.arguments(), effort=24)
+    arrivals = Arrivals.of(world.workflow, world.roots, world.library, world.cluster, 0.5)
+    steady = Steady(ready.search, arrivals, replay_of(world))
+    picks = min(steady.search.all(), key=lambda some: some[-1])
+    pace = 1.0 / steady.pace.value(picks, "latency")
+    simulated = []
+
+    def stream(self, kind, replay, configurations, reserve, rate_per_s=None, *, each_s=0.0):
+        grows = 0.001 if rate_per_s > 0.5 * pace else 0.0
+        simulated.append((rate_per_s, grows))
+        return Stream(kind, 1, Figure(1.0, "s"), Figure(1.0, "s"), 1, grows)
+
+    monkeypatch.setattr(Arrivals, "stream", stream)
+    found = steady.sustained(picks)
+    assert simulated[-1] == (pytest.approx(0.99 * found), 0.0)
+
+
+def test_values_of_very_many_items_are_not_simulated_without_a_ceiling():
+    # The shortest stretch of so many is far more than that of a usual one: fewer plans are replayed.
+    world = world_of({"a": ["data"], "b": ["a"]},
+                     [Made("x", "a", 0.02, max_cores=1, load_s=0.0), Made("y", "b", 0.01, max_cores=1, load_s=0.0)],
+                     cluster=cluster_of(8, power=RENTED), opens={"a": 200.0})  # fmt: skip
+    replay, items = replay_of(world), []
+
+    def counted(roots, configurations, reserve, arrive_s=()):
+        items.append(200 * len(roots["data"]))
+        return replay(roots, configurations, reserve, arrive_s)
+
+    goal = Goal(("cost",), 0.0, arrivals_per_s=0.25, confidence=SURE)
+    arguments = world.arguments() | {
+        "evaluate": lambda configurations, reserve: replay(world.roots, configurations, reserve)
+    }
+    assert make_plan(world.workflow, goal, **arguments, replay=counted).rate is not None
+    assert sum(items) < 100_000
 
 
 def test_what_is_made_from_all_that_arrives_is_refused():
