@@ -8,6 +8,9 @@ from typing import Any
 
 __all__ = ["clean", "cleaned"]
 
+JOINERS = "\u200c\u200d"
+"""Part of the spelling of Persian and of Indic languages, and of emoji: they neither steer nor reorder."""
+
 
 def clean(text: object) -> str:
     """Text without what could steer a terminal or reorder a line: control and direction characters, but not newlines."""
@@ -16,7 +19,7 @@ def clean(text: object) -> str:
         return said
     return "".join(
         c
-        if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn"} or c == "\u200d"
+        if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn"} or c in JOINERS
         else "\ufffd"
         for c in said.replace("\r\n", "\n")
     )

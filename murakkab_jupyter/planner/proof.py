@@ -11,7 +11,7 @@ from murakkab_jupyter.planner.estimate import Estimator
 from murakkab_jupyter.planner.modes import Mode
 from murakkab_jupyter.planner.plan import Regime
 from murakkab_jupyter.planner.pose import parts, pose
-from murakkab_jupyter.planner.reasons import UNITS, amount
+from murakkab_jupyter.planner.reasons import UNITS, amount, called, shown
 from murakkab_jupyter.planner.rich import RichProblem
 from murakkab_jupyter.planner.scenarios import TooMany
 from murakkab_jupyter.planner.search import EVALUATIONS, SAME, Picks, Search
@@ -97,7 +97,12 @@ def proven(
                 0.0,
                 "Optimal under these profiles: there is no other plan.",
             )
-        return picks, tried_out(search, picks, goal, "the whole space of {} plans was simulated", better)
+
+        def told(objective: str, value: float) -> str:
+            # Where watts or prices are unknown, plans are compared by CPU time.
+            return better(shown(search, picks, objective), value)  # type: ignore[arg-type]
+
+        return picks, tried_out(search, picks, goal, "the whole space of {} plans was simulated", told)
     if objective != "quality" and not search.knows(picks, objective):
         return picks, None
 
@@ -288,6 +293,4 @@ def better(objective: str, value: float) -> str:
 
 
 def better_of(objective: str) -> str:
-    return {"latency": "less latency", "quality": "more quality", "cost": "less cost"}.get(
-        objective, f"less {objective}"
-    )
+    return "more quality" if objective == "quality" else f"less {called(objective)}"

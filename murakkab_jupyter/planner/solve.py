@@ -208,7 +208,9 @@ def make_plan(
         return replace(made, notes=(*made.notes, proof.words))
     objective = goal.objectives[0]
     sure = objective == "quality" or search.knows(picks, objective)
-    return replace(made, bound=proof.bound if sure else None, gap=proof.gap, proof=proof.words)
+    return replace(
+        made, bound=proof.bound if sure else None, gap=proof.gap if sure else None, proof=proof.words
+    )
 
 
 def keeping_up(problem: Problem, goal: Goal, steady: Steady) -> Plan:

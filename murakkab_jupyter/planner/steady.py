@@ -559,9 +559,12 @@ def cannot(
     takes = f"No plan that takes arrivals of {asked}{floor}{f' within the {kept}' if kept else ''}"
     # What the nearest plan needs of everything that it misses: said together, it is a plan.
     options = [option_of(limit, figure), *(option_of(name, value) for name, value in over.items() if value)]
-    each = "it is" if len(options) == 1 else "a deadline is"
-    what = f"{each} for each value" if limit == "deadline" or len(options) > 1 else "it is for an hour"
-    hint = f"Say {' '.join(options)}: with --arrivals {what}{', the rest for an hour' if len(options) > 1 else ''}."
+    timed = "deadline" in (limit, *over)
+    if len(options) == 1:
+        what = "it is for each value" if limit == "deadline" else "it is for an hour"
+    else:
+        what = "a deadline is for each value, the rest for an hour" if timed else "they are for an hour"
+    hint = f"Say {' '.join(options)}: with --arrivals {what}."
     if limit == "deadline":
         message = (
             f"{takes} has {MOST:.0%} of the values done within {goal.deadline_s:g} s of their arrival: the quickest needs "

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from murakkab_jupyter.core.errors import InfeasibleError
-from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.margin import margin_of, stretch
@@ -189,3 +190,27 @@ def test_what_a_tie_gives_up_is_in_the_gap():
         "within 0.3 points of that. Objectives within 1% of each other leave the choice to the next."
         in plan.proof
     )
+
+
+def test_where_joules_are_unknown_the_proof_speaks_of_cpu_time():
+    arguments = world(0.3)
+    cluster = arguments["cluster"]
+    dark = HostPower(unknown("W"), unknown("W"))
+    arguments["cluster"] = replace(
+        cluster, workers=tuple(replace(one, power=dark) for one in cluster.workers)
+    )
+    arguments["evaluate"] = no_joules(arguments["evaluate"])
+    plan = make_plan(arguments.pop("workflow"), Goal(("energy", "quality"), 0.0, deadline_s=1.2), **arguments)
+    assert (plan.bound, plan.gap) == (None, None)
+    assert " J" not in plan.proof
+    assert "CPU time" in plan.proof or plan.proof.startswith("Optimal")
+
+
+def no_joules(evaluate):
+    """An evaluator to which the joules are not known."""
+
+    def told(configurations, reserve=None):
+        found = evaluate(configurations, reserve)
+        return Evaluation(found.steps, {**found.totals, "energy": unknown("J")})
+
+    return told

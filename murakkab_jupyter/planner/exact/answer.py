@@ -33,8 +33,8 @@ class Pass:
 
     @classmethod
     def plain(cls, table: Table, meter: int) -> Pass:
-        """Nothing done yet: the bound by plain arithmetic."""
-        return cls(meter, least(table, meter))
+        """Nothing done yet: the bound by plain arithmetic, 0 where rounding left an activity no choice."""
+        return cls(meter, 0 if table.hopeless else least(table, meter))
 
 
 def solution_of(table: Table, objectives: Sequence[str], draft: Draft, passes: Sequence[Pass]) -> Solution:

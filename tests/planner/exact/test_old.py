@@ -301,3 +301,12 @@ def test_a_claim_that_there_is_no_schedule_does_not_stand_against_an_old_plan_th
     solution = solve(problem, hint=old)
     assert solution.makespan_s == 7.0
     assert (solution.optimal, solution.proof) == (False, "none")
+
+
+def test_an_old_plan_at_the_edge_of_a_limit_is_an_answer_where_rounding_leaves_no_choice():
+    quality = 0.9 * (1 - 1e-9)
+    problem = Problem([Activity("a", [Mode(1.0, {}, {}, quality)])], {}, {}, None, None)
+    old = solve(problem, ("latency",), 1.0)
+    again = solve(replace(problem, min_quality=0.9), ("latency",), 1.0, hint=old)
+    assert again.makespan_s == 1.0
+    assert again.lower_bound <= 1.0
