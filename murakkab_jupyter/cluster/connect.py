@@ -174,7 +174,8 @@ class Cluster:
         """Look who is there, probe who is new; raises `ClusterError` when the scheduler is gone. `RollCall` tells what changed."""
         with self._lock:
             seen = self.present()
-            silent = self._silence.look(seen, time.monotonic())
+            alone = not (self._probes.keys() & (seen.keys() - self._silent))
+            silent = self._silence.look(seen, time.monotonic(), alone=alone)
             # Where nobody else is there to do their work, it is waited for.
             others = self._probes.keys() & (seen.keys() - silent)
             aside = silent & self._probes.keys() if others else set()

@@ -21,6 +21,9 @@ AGAIN_S = 30.0
 LONGEST_S = 600.0
 """A worker that is heard of and twice did not answer is asked again after so long, then after twice that, up to this."""
 
+ALONE_S = 5.0
+"""And after no more than this where nobody else is there to work."""
+
 EACH_S = 2.0
 LOOK_S = 0.5
 
@@ -36,9 +39,9 @@ class Silence:
         self._heard: dict[str, tuple[float, float]] = {}
         self._mute: set[str] = set()
         self._vain: dict[str, tuple[int, float]] = {}
-        """How many questions a worker left unanswered, and when it may be asked again."""
+        """How many questions a worker left unanswered, and when it left the last."""
 
-    def look(self, last_seen: Mapping[str, float], now_s: float) -> set[str]:
+    def look(self, last_seen: Mapping[str, float], now_s: float, *, alone: bool = False) -> set[str]:
         """The silent ones among all that there are.
 
         Parameters
@@ -47,13 +50,15 @@ class Silence:
             For each worker, when the scheduler last heard of it, on the scheduler's clock.
         now_s
             Now, on a clock of this host.
+        alone
+            Whether nobody else is there to work: who did not answer is asked again soon.
         """
         news = {name for name, seen in last_seen.items() if self._heard.get(name, (None, 0.0))[0] != seen}
         self._heard = {
             name: (seen, now_s) if name in news else self._heard[name] for name, seen in last_seen.items()
         }
         self._vain = {name: found for name, found in self._vain.items() if name in last_seen}
-        early = {name for name, (_, again_s) in self._vain.items() if now_s < again_s}
+        early = {name for name, (times, at_s) in self._vain.items() if now_s < at_s + penalty_s(times, alone)}
         self._mute = (self._mute & last_seen.keys()) - (news - early)
         return self._mute | {
             name for name, (_, since_s) in self._heard.items() if now_s - since_s > self.patience_s
@@ -65,13 +70,19 @@ class Silence:
         One that is heard of and cannot be reached all the same would hold up every look: it is left alone for a while.
         """
         times, _ = self._vain.get(name, (0, 0.0))
-        wait_s = min(AGAIN_S * 2.0 ** min(times - 1, 9), LONGEST_S) if times else 0.0
-        self._vain[name] = (times + 1, now_s + wait_s)
+        self._vain[name] = (times + 1, now_s)
         self._mute.add(name)
 
     def heed(self, name: str) -> None:
         """A worker answered."""
         self._vain.pop(name, None)
+
+
+def penalty_s(times: int, alone: bool) -> float:
+    """For how long one that left so many questions unanswered is left alone."""
+    if times < 2:
+        return 0.0
+    return min(AGAIN_S * 2.0 ** min(times - 2, 9), ALONE_S if alone else LONGEST_S)
 
 
 def ask_all(

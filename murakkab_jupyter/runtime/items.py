@@ -60,11 +60,12 @@ class Item:
 
     `blame` and `cause` of an item that did not end well are the step at the root of it and what it said.
     `present` and `absent` count the values it made (an opener's children; of a collection, the bad ones are absent).
-    `tries` counts the calls that died on it, `left_out` the failed values that its gathers go without.
+    `tries` counts the calls that died on it, `asides` those whose worker was set aside, `left_out` the failed values that its gathers go without.
     """
 
     __slots__ = (
         "absent",
+        "asides",
         "blame",
         "cause",
         "left_out",
@@ -85,6 +86,7 @@ class Item:
         self.pending = 0
         self.waiters: list[Item] = []
         self.tries = 0
+        self.asides = 0
         self.queued = False
         self.blame = ""
         self.cause = ""

@@ -73,6 +73,10 @@ __all__ = ["RunLoop", "StepProgress"]
 TRIES = 3
 """Calls that may die on an item before it is failed."""
 
+APART = 4
+ASIDES = 10
+"""Calls of an item whose worker was set aside: from so many on it is called alone, then each counts as a death."""
+
 ON = "resume goes on with the rest"
 """Of a run that ended early: true of the command line, a cell, the side panel and a program."""
 
@@ -351,23 +355,29 @@ class RunLoop:
     def _again(self, task: Running, why: str, usage: Usage | None, *, died: bool = True) -> None:
         """A call died with its worker or instance: whole once more, then item by item, then no more.
 
-        One that was given up because its worker is silent did not die: it is made again however often.
+        One that was given up because its worker is silent did not die: it is made again. Where that happens to an item
+        time after time, it may be the item that makes workers silent.
         """
         self._end_call(task)
         items = [item for item in task.items if item.state is State.READY]
         for item in items:
-            item.tries += died
+            item.asides += not died
+            item.tries += died or item.asides >= ASIDES
         worker = task.batch.instance.worker
         avoid = worker if worker in self._pool.workers else None
         given_up = [item for item in items if item.tries >= TRIES]
         self._desk.wasted(task, usage, failed=len(given_up))
         for item in given_up:
             error = f"its process or its worker died {item.tries} times while on it: {why}"
+            if item.asides >= ASIDES:
+                times = item.tries + ASIDES - 1
+                error = f"its worker died or gave no sign of life {times} times while on it: {why}"
             self._ledger.settle(item, Outcome(item.node.ancestry, error=error))
         left = [item for item in items if item.tries < TRIES]
         if not left:
             return
-        if len(left) > 1 and max(item.tries for item in left) == TRIES - 1:
+        alone = any(item.tries == TRIES - 1 or item.asides >= APART for item in left)
+        if len(left) > 1 and alone:
             groups, how = [Group([item], avoid) for item in left], "item by item"
         else:
             groups, how = [Group(left, avoid)], "again"

@@ -68,6 +68,30 @@ def test_who_is_heard_of_and_never_answers_is_asked_ever_more_rarely() -> None:
     assert silence.look({"east": 1001.0}, now_s=1001.0) == set()
 
 
+def test_who_never_answered_is_asked_soon_once_nobody_else_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, here, asked_s = [0.0], {"tcp://east", "tcp://west"}, []
+
+    def unanswered(client: Any, function: Any, *, workers: set[str], timeout_s: float) -> dict[str, Any]:
+        asked_s.append(now_s[0])
+        return dict.fromkeys(workers, TimeoutError())
+
+    monkeypatch.setattr(connecting, "ask_all", unanswered)
+    monkeypatch.setattr(connecting, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    cluster = Cluster(SimpleNamespace(subscribe_topic=lambda *_: None))
+    cluster._probes = {"tcp://east": SimpleNamespace()}
+    monkeypatch.setattr(cluster, "present", lambda: dict.fromkeys(here, now_s[0]))
+    for second in range(1, 301):
+        now_s[0] = float(second)
+        cluster.roll()
+    assert asked_s == [1.0, 2.0, 32.0, 92.0, 212.0]
+    here.remove("tcp://east")
+    for second in range(301, 312):
+        now_s[0] = float(second)
+        cluster.roll()
+    # The look that finds the other one lost asks already.
+    assert asked_s[5:] == [301.0, 306.0, 311.0]
+
+
 def test_a_worker_that_cannot_be_reached_is_not_asked_at_every_look_and_told_of_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -84,6 +84,29 @@ def test_a_worker_that_is_silent_again_and_again_costs_no_item_since_nothing_die
     assert all("no sign of life" in one.reason for one in play.told(BatchRetried))
 
 
+def test_an_item_on_which_every_worker_falls_silent_is_called_alone_and_given_up_in_the_end():
+    workflow = flow({"videos": True}, step("a", "videos", ("videos", "same")))
+    play = playing(
+        workflow,
+        roots={"videos": many("videos", 2)},
+        workers=[worker("w0", 1), worker("w1", 1)],
+        a=Configuration("agent", instances=1, batch=2),
+    )
+    bad, calls = max(many("videos", 2)), []
+    while play.finish is None and len(calls) < 100:
+        wrong = [batch for batch in play.running.values() if bad in batch.keys]
+        if not wrong:
+            assert play.turn()
+            continue
+        calls.append(len(wrong[0].keys))
+        play.toggle(wrong[0].instance.worker, aside=True)
+        play.toggle(wrong[0].instance.worker)
+    assert calls == [2] * 4 + [1] * 8
+    (failed,) = play.told(ItemFailed)
+    assert "its worker died or gave no sign of life 12 times while on it: worker w" in failed.error
+    assert play.finish.status == "partial"
+
+
 def test_a_worker_that_joins_is_used_at_once_for_more_instances_than_were_planned():
     workflow = flow({"videos": True}, step("a", "videos", ("videos", "same")))
     play = playing(

@@ -64,8 +64,10 @@ class Fleet:
 
     # --- start ------------------------------------------------------------------------------------------------
 
-    def launch(self, config: EngineConfig) -> EngineStatus:
+    def launch(self, config: EngineConfig, *, stop: Callable[[], bool] = lambda: False) -> EngineStatus:
         """Start an engine on the first worker that has room for it, or join one of its name; returns while it starts.
+
+        A worker that may have it and misses a question is asked again, until it answers or is set aside.
 
         Raises
         ------
@@ -73,7 +75,7 @@ class Fleet:
             No worker has what it needs: the message says what each one lacks. Or it runs elsewhere, or otherwise.
         """
         with self._turn(config.name):
-            return self._launch(config)
+            return self._launch(config, stop)
 
     @contextlib.contextmanager
     def _turn(self, name: str) -> Iterator[None]:
@@ -108,18 +110,26 @@ class Fleet:
                 if refreshing is not None:
                     self.client.loop.add_callback(refreshing.stop)
 
-    def _launch(self, config: EngineConfig) -> EngineStatus:
+    def _launch(self, config: EngineConfig, stop: Callable[[], bool] = lambda: False) -> EngineStatus:
         refused: list[str] = []
         first: ClusterError | None = None
-        places = self.places(config)
-        statuses, mute = self._look()
-        found = best(statuses, config.name)
-        if found is not None and found.state == "silent" and found.worker not in self.cluster.probes:
-            found = None  # its worker is set aside: what it did is done elsewhere
-        if found is not None and found.state == "silent":
-            raise does_not_answer([found.worker], config.name)
-        if found is None and (unknown_ones := [one for one in mute if one not in self._heard]):
-            raise does_not_answer(unknown_ones, config.name)
+        deadline = time.monotonic() + 2.0 * SILENT_S
+        while True:
+            places = self.places(config)
+            statuses, mute = self._look()
+            found = best(statuses, config.name)
+            if found is not None and found.state == "silent" and found.worker not in self.cluster.probes:
+                found = None  # its worker is set aside: what it did is done elsewhere
+            in_doubt: list[str] = []
+            if found is None:
+                in_doubt = [one for one in mute if one not in self._heard]
+            elif found.state == "silent":
+                in_doubt = [found.worker]
+            if not in_doubt:
+                break
+            if stop() or time.monotonic() > deadline:
+                raise does_not_answer(in_doubt, config.name)
+            time.sleep(POLL_S)
         if found is not None and found.state not in ("stopping", *ENDED):
             # One name is one engine, wherever a start of it would find room now.
             if config.worker and found.worker not in places:

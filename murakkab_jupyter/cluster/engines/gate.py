@@ -121,10 +121,13 @@ class Gate:
             return False
         self._life[name] = life_of(entry)
         self.gone.pop(name, None)
-        if entry.config is not None and was.state not in ("failed", "stopped"):
-            self._before.setdefault(name, was.status.cpu_s if was.status is not None else 0.0)
-        elif entry.config is not None:
-            self._before.setdefault(name, 0.0)
+        if entry.config is not None:
+            old, new = was.status, entry.status
+            if old is not None and new is not None and old.worker != new.worker:
+                self._before[name] = 0.0  # it moved: the new one's count has nothing of the old one's
+            else:
+                running = old is not None and was.state not in ("failed", "stopped")
+                self._before.setdefault(name, old.cpu_s if old is not None and running else 0.0)
         self._use(name, True)
         if self._over.is_set():  # the run ended meanwhile, and has let go of it already
             self._use(name, False)

@@ -168,7 +168,7 @@ class Roster:
         """
         self.know(config, rated=rated)
         fleet = self.fleet()
-        status = fleet.launch(replace(config, withheld=self._key_names()))
+        status = fleet.launch(replace(config, withheld=self._key_names()), stop=stop)
         try:
             status = fleet.wait(config.name, timeout_s=config.start_timeout_s + 30.0, tell=tell, stop=stop)
         except BaseException:
@@ -187,7 +187,7 @@ class Roster:
         if status is None or status.state in ("failed", "stopped"):
             return self.start(entry.config, stop=stop)
         # Whoever started it may leave: it is held from here too.
-        self.fleet().launch(replace(status.config, worker=status.worker))
+        self.fleet().launch(replace(status.config, worker=status.worker), stop=stop)
         status = self.fleet().wait(name, timeout_s=entry.config.start_timeout_s, stop=stop)
         return self._book.add(replace(entry, endpoint=status.endpoint, status=status))
 

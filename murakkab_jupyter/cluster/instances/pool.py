@@ -207,6 +207,8 @@ class Pool:
                     raise LostError(_OVER)
                 if slot.process is not None and slot.process.alive:
                     return slot.process, False
+                if slot.retired:  # nobody counts what would start in it, or would end it
+                    raise LostError(_OVER)
                 try:
                     self._make_room(running, recipe)
                     break
@@ -312,11 +314,12 @@ class Pool:
 
     def shed(self, run: str, given: Iterable[tuple[str, int]]) -> None:
         """Kill some instances of a run, idle ones and those at work; others of it may come."""
-        with self._lock:
+        with self._calls_end:
             running = self._runs.get(run)
             slots = [running.slots.pop(key) for key in given if key in running.slots] if running else []
             for slot in slots:
                 slot.retired = True
+            self._calls_end.notify_all()
         for slot in slots:
             if slot.process is not None:
                 slot.process.kill()

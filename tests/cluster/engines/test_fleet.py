@@ -305,7 +305,8 @@ def ready(worker: str) -> EngineStatus:
     return EngineStatus(config("well"), "ready", worker=worker)
 
 
-def test_what_a_worker_that_does_not_answer_has_is_silent_and_not_gone(mute) -> None:
+def test_what_a_worker_that_does_not_answer_has_is_silent_and_not_gone(mute, monkeypatch) -> None:
+    monkeypatch.setattr(fleets, "SILENT_S", 0.0)
     fleet = Fleet(mute)
     mute.says["tcp://east"] = [ready("tcp://east")]
     assert fleet.find("stand-in").state == "ready"
@@ -321,7 +322,8 @@ def test_what_a_worker_that_does_not_answer_has_is_silent_and_not_gone(mute) -> 
     assert fleet.find("stand-in") is None
 
 
-def test_one_of_which_nothing_was_ever_heard_may_have_it(mute) -> None:
+def test_one_of_which_nothing_was_ever_heard_may_have_it(mute, monkeypatch) -> None:
+    monkeypatch.setattr(fleets, "SILENT_S", 0.0)
     mute.says["tcp://east"] = TimeoutError()
     fleet = Fleet(mute)
     with pytest.raises(ClusterError, match="whether engine stand-in runs there is not known"):
@@ -344,6 +346,41 @@ def test_a_start_goes_on_when_its_worker_missed_one_question(mute) -> None:
 
     assert fleet.wait("stand-in", timeout_s=30.0, tell=tell).worker == "tcp://east"
     assert seen == ["starting", "silent", "ready"]
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_start_asks_again_where_one_question_was_missed(mute, monkeypatch, heard) -> None:
+    fleet = Fleet(mute)
+    mute.says["tcp://east"] = [ready("tcp://east")]
+    if heard:
+        fleet.statuses()
+    mute.says["tcp://east"] = TimeoutError()
+
+    def roll() -> None:
+        mute.rolls += 1
+        if mute.rolls == 2:
+            mute.says["tcp://east"] = [ready("tcp://east")]
+
+    monkeypatch.setattr(mute, "roll", roll)
+    monkeypatch.setattr(Fleet, "_run", lambda fleet, *_, worker: ready(worker))
+    assert fleet._launch(config()).worker == "tcp://east"
+    assert mute.rolls == 2
+    mute.says["tcp://east"] = TimeoutError()
+    with pytest.raises(ClusterError, match="does not answer"):
+        fleet._launch(config(), lambda: True)  # who asked waits no more
+
+
+def test_a_start_goes_elsewhere_once_a_worker_that_was_never_heard_is_set_aside(mute, monkeypatch) -> None:
+    mute.says["tcp://east"] = TimeoutError()
+
+    def roll() -> None:
+        mute.rolls += 1
+        if mute.rolls == 2:
+            mute.probes = {"tcp://west": mute.probes["tcp://west"]}
+
+    monkeypatch.setattr(mute, "roll", roll)
+    monkeypatch.setattr(Fleet, "_run", lambda fleet, *_, worker: ready(worker))
+    assert Fleet(mute)._launch(config()).worker == "tcp://west"
 
 
 def test_a_run_waits_for_its_silent_engine_and_has_another_once_its_worker_is_set_aside(

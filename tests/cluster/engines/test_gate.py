@@ -105,3 +105,26 @@ def test_of_an_engine_whose_worker_does_not_answer_that_is_said_and_not_that_it_
     gate.check("e", ("tcp://w", 7), "a batch")
     assert told.get(timeout=5) == EngineLost("e", why)
     gate.end()
+
+
+@pytest.mark.parametrize("state", ["ready", "silent"])
+def test_what_an_engine_spent_where_it_was_is_not_taken_off_what_it_spends_elsewhere(told, state) -> None:
+    settings = config()
+    roster = StandInRoster()
+
+    def at(worker: str, cpu_s: float, state: str = "ready") -> Entry:
+        status = EngineStatus(settings, state, worker=worker, pid=7, cpu_s=cpu_s)
+        return Entry("e", Endpoint("http://h/v1", "m"), config=settings, status=status)
+
+    now = {"look": at("tcp://w", 500.0), "ensure": at("tcp://w", 510.0)}
+    roster.look = lambda name: now["look"]
+    roster.ensure = lambda name, *, stop: now["ensure"]
+    gate = Gate(roster, "a run", told.put)
+    gate._ensure("e")
+    now["look"] = at("tcp://w", 520.0)
+    assert gate.spent() == {"e": ("tcp://w", 20.0)}
+    now.update(look=at("tcp://w", 520.0, state), ensure=at("tcp://east", 0.0))
+    gate._ensure("e")
+    now["look"] = at("tcp://east", 120.0)
+    assert gate.spent() == {"e": ("tcp://east", 120.0)}
+    gate.end()

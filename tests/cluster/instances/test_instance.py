@@ -250,6 +250,24 @@ def test_instances_that_are_shed_end_at_once_idle_or_not_and_others_may_come(
     pool.shed("unknown", [("s", 0)])
 
 
+def test_an_instance_that_is_shed_while_it_waits_for_room_starts_nothing(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work: list[Reply] = []
+    waited: list[Reply] = []
+    thread = slow(pool, tmp_path / "diary", at_work, task=7)
+    monkeypatch.setattr(pool, "_room", lambda: -1)  # a fake small host
+    waiting = threading.Thread(target=lambda: waited.append(call(pool, ["A"], task=8, index=1)))
+    waiting.start()
+    wait_for(lambda: ("s", 1) in pool._runs["r"].slots and pool._runs["r"].slots["s", 1].task == 8)
+    pool.shed("r", [("s", 0), ("s", 1)])
+    monkeypatch.setattr(pool, "_room", lambda: 10**12)
+    thread.join(5)
+    waiting.join(5)
+    assert [reply.ending for reply in at_work + waited] == ["lost", "lost"]
+    wait_for(lambda: pool.pids() == [], 2)
+
+
 def test_a_batch_that_was_cancelled_before_it_came_is_refused(pool: Pool) -> None:
     pool.cancel_task("r", 3)
     assert call(pool, ["A"], task=3).ending == "stopped"
