@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,7 @@ from murakkab_jupyter.cluster.silence import SILENT_S, ask_all, unless_gone
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.figure import unknown
 
-__all__ = ["Fleet", "best"]
+__all__ = ["AsideError", "Fleet", "UnansweredError", "best"]
 
 ENDED = ("failed", "stopped")
 
@@ -43,6 +43,14 @@ RUN_S = 30.0
 """What is asked of a worker returns at once; it may have to import what it takes first."""
 LEEWAY_S = 3.0
 """What a kill after the grace, and the news of it, may take."""
+
+
+class AsideError(ClusterError):
+    """The worker of an engine that was waited for gives no sign of life, and others can do its work."""
+
+
+class UnansweredError(ClusterError):
+    """A worker was asked something and has not answered in time: it may do it yet."""
 
 
 class Fleet:
@@ -60,6 +68,9 @@ class Fleet:
         self.name = uuid.uuid4().hex[:12]
         self._leases: dict[str, Any] = {}
         self._heard: dict[str, list[EngineStatus]] = {}  # what each worker that is there last said
+        self._owed: set[tuple[str, str]] = (
+            set()
+        )  # workers that may have an engine held from here, which is to end
         self._lock = threading.Lock()
 
     # --- start ------------------------------------------------------------------------------------------------
@@ -116,9 +127,11 @@ class Fleet:
         deadline = time.monotonic() + 2.0 * SILENT_S
         while True:
             places = self.places(config)
-            statuses, mute = self._look()
-            found = best(statuses, config.name)
+            statuses, mute = self._look(pay=False)  # what is left of an earlier start may be joined
+            owed = {worker for worker, name in tuple(self._owed) if name == config.name}
+            found = best(statuses, config.name, last=owed)
             if found is not None and found.state == "silent" and found.worker not in self.cluster.probes:
+                self._owed.add((found.worker, config.name))
                 found = None  # its worker is set aside: what it did is done elsewhere
             in_doubt: list[str] = []
             if found is None:
@@ -140,11 +153,16 @@ class Fleet:
             try:
                 self._hold(worker)
                 status = self._run(start_engine, config, self.name, worker=worker)
+            except UnansweredError:
+                # It may start there yet: another one elsewhere would be a second.
+                self._owed.add((worker, config.name))
+                raise
             except ClusterError as error:
                 refused.append(f"{worker}: {error.message}")
                 first = first or error
                 continue
             assert isinstance(status, EngineStatus)
+            self._owed.discard((worker, config.name))
             return status
         if first is not None and len(refused) == 1:
             raise first
@@ -207,6 +225,8 @@ class Fleet:
         ------
         ClusterError
             It failed, was stopped, or is not ready in time; with its last words.
+        AsideError
+            Its worker was set aside.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -226,6 +246,13 @@ class Fleet:
                     if "No module named 'vllm'" in status.error:
                         hint = f"Name an interpreter that has vLLM: --vllm-python PATH. {hint}"
                     raise ClusterError(f"{msg} {status.error}".strip(), hint=hint)
+                if status.state == "silent":
+                    self.cluster.roll()
+                    if status.worker not in self.cluster.probes:
+                        msg = (
+                            f"Engine {name}: its worker {status.worker} was set aside, as it does not answer."
+                        )
+                        raise AsideError(msg, hint="Start it again, on another worker: engine start …")
             if time.monotonic() > deadline or stop():
                 state = "silent" if status is None else status.state
                 why = " Its worker does not answer." if state == "silent" else ""
@@ -258,8 +285,8 @@ class Fleet:
         """Every engine on every worker, whoever holds it; those of a worker that does not answer, as last heard, are `silent`."""
         return self._look()[0]
 
-    def _look(self) -> tuple[list[EngineStatus], list[str]]:
-        """Every engine, and the workers that were asked and did not answer."""
+    def _look(self, *, pay: bool = True) -> tuple[list[EngineStatus], list[str]]:
+        """Every engine, and the workers that were asked and did not answer; who answers again is told what is to end."""
         if self.client.status != "running" or not (self.cluster.probes or self._heard):
             return [], []
         # Asking one that is gone would take as long as a connection may.
@@ -269,6 +296,8 @@ class Fleet:
         if workers:
             answers = ask_all(self.client, engine_status, workers=workers, timeout_s=STATUS_S)
         news = {worker: said for worker, said in answers.items() if not isinstance(said, BaseException)}
+        if pay:
+            news = {worker: self._pay(worker, said) for worker, said in news.items()}
         # One that is set aside is not asked.
         heard = {worker: said for worker, said in self._heard.items() if worker in present} | news
         self._heard = heard
@@ -277,16 +306,31 @@ class Fleet:
             found += said if worker in news else [unheard(one) for one in said]
         return found, [worker for worker in workers if isinstance(answers.get(worker), TimeoutError)]
 
+    def _pay(self, worker: str, said: list[EngineStatus]) -> list[EngineStatus]:
+        """Let go of engines that were given up while their worker did not answer; how they are then."""
+        ending = set()
+        for one in said:
+            if (worker, one.name) in self._owed and one.state not in ENDED:
+                with contextlib.suppress(ClusterError):  # at the next look then
+                    if self._run(stop_engine, one.name, self.name, worker=worker):
+                        ending.add(one.name)
+                    self._owed.discard((worker, one.name))
+        return [replace(one, state="stopping") if one.name in ending else one for one in said]
+
     def find(self, name: str) -> EngineStatus | None:
         """An engine by name: one that lives before one that is silent, and that before one that has ended."""
         return best(self._look()[0], name)
 
     def settled(self, name: str, *, stop: Callable[[], bool] = lambda: False) -> EngineStatus | None:
-        """An engine by name; one that is silent is waited for until it answers, or its worker is set aside: then None."""
+        """An engine by name; one that is silent is waited for until it answers, or its worker is set aside: then None.
+
+        One that is being stopped is waited for too.
+        """
         deadline = time.monotonic() + 2.0 * SILENT_S
         while True:
             status = self.find(name)
-            if status is None or status.state != "silent" or stop() or time.monotonic() > deadline:
+            waited = status is not None and status.state in ("silent", "stopping")
+            if status is None or not waited or stop() or time.monotonic() > deadline:
                 return status
             self.cluster.roll()
             if status.worker not in self.cluster.probes:
@@ -325,7 +369,7 @@ class Fleet:
         return ended
 
     def let_go(self, name: str, *, timeout_s: float = 15.0) -> bool:
-        """Hold an engine no more: it ends unless others do; whether it ended."""
+        """Hold an engine no more: it ends unless others do; whether it ended. A silent worker is told when it answers."""
         return bool(self._end(name, self.name, timeout_s))
 
     def _end(self, name: str, holder: str, timeout_s: float) -> bool | None:
@@ -344,6 +388,7 @@ class Fleet:
                 silent.append(one.worker)
         if silent and not holder:
             raise does_not_answer(silent, name)
+        self._owed.update((worker, name) for worker in silent)
         if not told:
             return False
         deadline = time.monotonic() + max(timeout_s, max(told.values()) + LEEWAY_S)
@@ -391,11 +436,13 @@ class Fleet:
         async def ask() -> Any:
             return await self.client.run(function, *arguments, workers=[worker], asynchronous=True)
 
+        deadline = time.monotonic() + RUN_S
         try:
             return self._within(RUN_S, ask)[worker]
         except (OSError, KeyError) as error:
             msg = f"Worker {worker} does not answer: {error}."
-            raise ClusterError(
+            late = time.monotonic() > deadline
+            raise (UnansweredError if late else ClusterError)(
                 msg, hint="Look at its log. If it was lost, start it again; engines on it have ended then."
             ) from error
 
@@ -412,10 +459,17 @@ def unheard(status: EngineStatus) -> EngineStatus:
     return replace(status, state="silent", error="Its worker does not answer.")
 
 
-def best(found: Iterable[EngineStatus], name: str) -> EngineStatus | None:
-    """Of engines of one name one that lives, else one that is silent, else one that has ended."""
-    named = [one for one in found if one.name == name]
-    named.sort(key=lambda one: 0 if one.state in ENDED else 1 if one.state == "silent" else 2)
+def best(found: Iterable[EngineStatus], name: str, *, last: Collection[str] = ()) -> EngineStatus | None:
+    """Of engines of one name one that lives, else one that is silent, being stopped, or has ended; on some workers `last`."""
+
+    def rank(one: EngineStatus) -> int:
+        if one.state in ENDED:
+            return 0
+        if one.state == "stopping":
+            return 1
+        return 2 + 2 * (one.worker not in last) + (one.state != "silent")
+
+    named = sorted((one for one in found if one.name == name), key=rank)
     return named[-1] if named else None
 
 

@@ -14,7 +14,7 @@ from murakkab_jupyter.cluster.engines.attached import Attached
 from murakkab_jupyter.cluster.engines.book import Book
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.entry import Entry, check_name
-from murakkab_jupyter.cluster.engines.fleet import Fleet, best
+from murakkab_jupyter.cluster.engines.fleet import AsideError, Fleet, best
 from murakkab_jupyter.cluster.engines.kept import kept_path
 from murakkab_jupyter.cluster.engines.keys import KeyRing
 from murakkab_jupyter.cluster.engines.status import EngineStatus
@@ -183,12 +183,19 @@ class Roster:
         entry = self.find(name)
         if entry.config is None:
             return entry
+        try:
+            return self._ensure(entry, entry.config, stop)
+        except AsideError:
+            return self._ensure(entry, entry.config, stop)  # once more, on another worker
+
+    def _ensure(self, entry: Entry, config: EngineConfig, stop: Callable[[], bool]) -> Entry:
+        name = entry.name
         status = self.fleet().settled(name, stop=stop)
         if status is None or status.state in ("failed", "stopped"):
-            return self.start(entry.config, stop=stop)
+            return self.start(config, stop=stop)
         # Whoever started it may leave: it is held from here too.
         self.fleet().launch(replace(status.config, worker=status.worker), stop=stop)
-        status = self.fleet().wait(name, timeout_s=entry.config.start_timeout_s, stop=stop)
+        status = self.fleet().wait(name, timeout_s=config.start_timeout_s, stop=stop)
         return self._book.add(replace(entry, endpoint=status.endpoint, status=status))
 
     def stop(self, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,11 +21,13 @@ import psutil
 import pytest
 from distributed import Scheduler, SpecCluster
 
+from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.cluster.connect import Cluster, connect
 from murakkab_jupyter.cluster.engines import fleet as fleets
 from murakkab_jupyter.cluster.engines.ask import Server
-from murakkab_jupyter.cluster.engines.fleet import Fleet
+from murakkab_jupyter.cluster.engines.fleet import AsideError, Fleet, UnansweredError
 from murakkab_jupyter.cluster.engines.keys import KeyRing
+from murakkab_jupyter.cluster.engines.roster import Roster
 from murakkab_jupyter.cluster.engines.shelf import engine_log
 from murakkab_jupyter.cluster.engines.status import EngineStatus
 from murakkab_jupyter.cluster.local import LocalWorker
@@ -383,6 +386,126 @@ def test_a_start_goes_elsewhere_once_a_worker_that_was_never_heard_is_set_aside(
     assert Fleet(mute)._launch(config()).worker == "tcp://west"
 
 
+def aside(mute: Mute) -> None:
+    """East answers no more, and the next look at the cluster sets it aside."""
+    mute.says["tcp://east"] = TimeoutError()
+
+    def roll() -> None:
+        mute.probes = {"tcp://west": mute.here["tcp://west"]}
+
+    mute.roll = roll
+
+
+def back(mute: Mute, *said: EngineStatus) -> None:
+    mute.probes, mute.roll = mute.here, lambda: None
+    mute.says["tcp://east"] = list(said)
+
+
+def test_a_start_whose_worker_is_set_aside_is_waited_for_no_more(mute) -> None:
+    fleet = Fleet(mute)
+    mute.says["tcp://east"] = [replace(ready("tcp://east"), state="starting")]
+    fleet.statuses()
+    aside(mute)
+    with pytest.raises(AsideError, match=r"Engine stand-in: its worker tcp://east was set aside"):
+        fleet.wait("stand-in", timeout_s=30.0)
+
+
+def test_a_run_whose_engine_is_set_aside_while_it_starts_has_it_started_once_more(mute, monkeypatch) -> None:
+    mute.local = False
+    starts = []
+
+    def run(fleet: Fleet, function: Any, *arguments: Any, worker: str) -> Any:
+        if function.__name__ == "start_engine":
+            starts.append(worker)
+            state = "starting" if worker == "tcp://east" else "ready"
+            mute.says[worker] = [replace(ready(worker), state=state)]
+            return mute.says[worker][0]
+        return True
+
+    def sleep(seconds: float) -> None:
+        if "tcp://east" in mute.probes:
+            aside(mute)
+
+    monkeypatch.setattr(Fleet, "_run", run)
+    monkeypatch.setattr(Fleet, "_turn", lambda fleet, name: contextlib.nullcontext())
+    monkeypatch.setattr(fleets, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    roster = Roster(Library(), lambda: mute, lambda: mute)
+    roster.know(config())
+    assert roster.ensure("stand-in").status.worker == "tcp://west"
+    assert starts == ["tcp://east", "tcp://west"]
+
+
+def test_the_engine_of_a_worker_that_was_set_aside_is_let_go_of_once_it_answers_again(
+    mute, monkeypatch
+) -> None:
+    fleet = Fleet(mute)
+    mute.says["tcp://east"] = [ready("tcp://east")]
+    fleet.statuses()
+    aside(mute)
+    told = mute.told
+
+    def run(fleet: Fleet, function: Any, *arguments: Any, worker: str) -> Any:
+        told.append((function.__name__, worker))
+        if function.__name__ == "start_engine":
+            mute.says[worker] = [ready(worker)]
+            return ready(worker)
+        assert arguments == ("stand-in", fleet.name)
+        return True
+
+    monkeypatch.setattr(Fleet, "_run", run)
+    assert fleet._launch(config()).worker == "tcp://west"
+    assert fleet.find("stand-in").worker == "tcp://west"
+    back(mute, ready("tcp://east"))
+    assert fleet._launch(config()).worker == "tcp://west"  # before anybody was told
+    assert [(one.worker, one.state) for one in fleet.statuses()] == [
+        ("tcp://east", "stopping"),
+        ("tcp://west", "ready"),
+    ]
+    assert fleet.find("stand-in").worker == "tcp://west"
+    assert told.count(("stop_engine", "tcp://east")) == 1
+
+
+def test_what_is_let_go_of_while_it_is_silent_ends_once_its_worker_answers(mute) -> None:
+    fleet = Fleet(mute)
+    mute.says["tcp://east"] = [ready("tcp://east")]
+    fleet.statuses()
+    mute.says["tcp://east"] = TimeoutError()
+    assert fleet.let_go("stand-in") is False
+    assert fleet.find("stand-in").state == "silent"
+    assert mute.told == []
+    back(mute, ready("tcp://east"))
+    assert fleet.find("stand-in").state == "stopping"
+    assert fleet.settled("stand-in").state == "stopped"
+    assert mute.told == [("stop_engine", "tcp://east")]
+
+
+def test_a_start_that_is_not_answered_is_not_made_elsewhere_and_ends_or_is_joined(mute, monkeypatch) -> None:
+    fleet = Fleet(mute)
+    slow = [True]
+
+    def run(fleet: Fleet, function: Any, *_: Any, worker: str) -> Any:
+        mute.told.append((function.__name__, worker))
+        mute.says[worker] = [ready(worker)]
+        if slow[0]:
+            msg = "Worker tcp://east does not answer: in time."
+            raise UnansweredError(msg)
+        return ready(worker)
+
+    monkeypatch.setattr(Fleet, "_run", run)
+    with pytest.raises(UnansweredError):
+        fleet._launch(config())
+    assert mute.told == [("start_engine", "tcp://east")]
+    slow[0] = False
+    assert fleet._launch(config()).worker == "tcp://east"  # it is there by now
+    assert fleet.find("stand-in").state == "ready"
+    slow[0] = True
+    with pytest.raises(UnansweredError):
+        fleet._launch(config())
+    slow[0] = False
+    assert fleet.find("stand-in").state == "stopping"
+    assert mute.told[-1] == ("stop_engine", "tcp://east")
+
+
 def test_a_run_waits_for_its_silent_engine_and_has_another_once_its_worker_is_set_aside(
     mute, monkeypatch
 ) -> None:
@@ -428,6 +551,8 @@ def test_nothing_is_asked_of_a_worker_without_an_end(place, monkeypatch) -> None
         asleep.send_signal(signal.SIGSTOP)
         began_s = time.monotonic()
         with pytest.raises(ClusterError, match=f"Worker {worker} does not answer"):
+            fleet._run(engine_log, "stand-in", 1, worker=worker)
+        with pytest.raises(UnansweredError):
             fleet._run(engine_log, "stand-in", 1, worker=worker)
         del fleet._leases[worker]
         with pytest.raises(ClusterError, match=f"Worker {worker} takes nothing"):
