@@ -419,7 +419,16 @@ def _start_here(cores: int | None, *, dashboard: bool) -> Cluster:
             raise ClusterError(
                 msg, hint="Look at free memory, disk space and limits on processes."
             ) from error
-        return Cluster(Client(local, timeout=CONNECT_S, set_as_default=False), local=local)
+        return Cluster(client_of(local, CONNECT_S), local=local)
+
+
+def client_of(target: Any, timeout_s: float) -> Client:
+    """A client of a scheduler, by its address or its cluster."""
+    try:
+        return Client(target, timeout=timeout_s, set_as_default=False)
+    except AssertionError:
+        # Dask gives its own thread 10 s to begin, which a machine that stands still for a moment may take longer over.
+        return Client(target, timeout=timeout_s, set_as_default=False)
 
 
 def check_loopback() -> None:
@@ -443,7 +452,7 @@ def _attach(address: str, *, timeout_s: float) -> Cluster:
         )
     _hush(logging.CRITICAL)
     try:
-        client = Client(address, timeout=timeout_s, set_as_default=False)
+        client = client_of(address, timeout_s)
     except (OSError, TimeoutError) as error:
         msg = f"No scheduler answers at {address} (waited {timeout_s:.0f} s): {error}."
         raise ClusterError(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from murakkab_jupyter.cluster import connect as connect_module
 from murakkab_jupyter.cluster.connect import connect, is_private
 from murakkab_jupyter.cluster.probe import Probe
 from murakkab_jupyter.cluster.roll import RollCall
@@ -100,6 +101,25 @@ def test_a_worker_without_the_package_is_named(place: Place) -> None:
     ) as caught:
         connect(place.address, workers_timeout_s=20)
     assert "pip install murakkab-jupyter==" in str(caught.value)
+
+
+def test_dasks_thread_that_began_too_late_is_given_another_chance(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.scheduler()
+    place.worker("east")
+    made, real = [], connect_module.Client
+
+    def late(*args: object, **more: object) -> object:
+        made.append(args)
+        if len(made) == 1:
+            raise AssertionError
+        return real(*args, **more)
+
+    monkeypatch.setattr(connect_module, "Client", late)
+    with connect(place.address, workers_timeout_s=20) as cluster:
+        assert len(made) == 2
+        assert cluster.probes
 
 
 def test_a_worker_of_another_version_is_named_with_both(place: Place) -> None:

@@ -19,7 +19,8 @@ def scope():
     bench = Workbench()
     bench.declared["news"] = SimpleNamespace(name="news")
     bench.session().engines.know(EngineConfig("some/model", name="small-one"))
-    return Scope(bench, {"goal": "energy", "limit_s": 90, "videos": ["a.mp4"], "sure": True})
+    yield Scope(bench, {"goal": "energy", "limit_s": 90, "videos": ["a.mp4"], "sure": True})
+    bench.session().engines.detach("small-one")  # its agents stand in the library of the whole process
 
 
 def offered(line, scope):
