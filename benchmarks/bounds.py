@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common import RESULTS, header, table
+from common import GAPS, RESULTS, gap_rows, header, table
 
 from murakkab_jupyter.planner.bound import prove
 from murakkab_jupyter.planner.proof import BEATEN
@@ -114,26 +114,13 @@ def main() -> int:
                     wrong.append(f"seed {seed}, unlike hosts, {goal}: bound {stated}, best {best}")
                 gaps[goal.objectives[0], UNLIKE].append(abs(best - stated) / best if best else 0.0)
         seed += 1
-    rows = []
-    for (objective, kind), some in sorted(gaps.items()):
-        some.sort()
-        rows.append(
-            [
-                objective,
-                kind,
-                str(len(some)),
-                f"{some[len(some) // 2]:.1%}",
-                f"{some[int(len(some) * 0.9)]:.1%}",
-                f"{some[-1]:.1%}",
-            ]
-        )
     lines = [
         *header("Proven bounds beside the best of all plans"),
         "",
         f"{args.worlds} random workflows and {args.gpu_worlds} with GPU servers, {args.unlike_worlds} with hosts of unlike kinds, seeds from {args.first}; {sum(map(len, gaps.values()))} bounds, "
         f"{len(wrong)} of them beaten by a simulated plan (there must be none). {without} plans on unlike hosts state no bound.",
         "",
-        *table(["objective", "cluster", "bounds", "median gap", "90th percentile", "largest"], rows),
+        *table(GAPS, gap_rows(gaps)),
         *(["", *wrong] if wrong else []),
     ]
     args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common import RESULTS, header, table
+from common import GAPS, RESULTS, gap_rows, header, table
 
 from tests.planner.gpu_worlds import gpu_world
 from tests.planner.steady_worlds import goals_of, small_worlds, steady_of
@@ -55,18 +55,13 @@ def main() -> int:
                     wrong.append(f"{kind}, seed {seed}, {goal}: bound {bound}, best {best}")
                     continue
                 gaps[objective, kind].append(abs(best - bound) / best if best else 0.0)
-    rows = []
-    for (objective, kind), some in sorted(gaps.items()):
-        some.sort()
-        ends = some[len(some) // 2], some[int(len(some) * 0.9)], some[-1]
-        rows.append([objective, kind, str(len(some)), *(f"{one:.1%}" for one in ends)])
     lines = [
         *header("Bounds of plans for arrivals beside the best of all plans"),
         "",
         f"{args.worlds} random workflows on hosts of each kind and {args.gpu_worlds} with GPU servers, seeds from {args.first}; "
         f"{sum(map(len, gaps.values())) + len(wrong)} bounds, {len(wrong)} of them beaten by a simulated plan (there must be none).",
         "",
-        *table(["objective", "cluster", "bounds", "median gap", "90th percentile", "largest"], rows),
+        *table(GAPS, gap_rows(gaps)),
         *(["", *wrong] if wrong else []),
     ]
     args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -21,10 +21,23 @@ from murakkab_jupyter.session import Session
 from murakkab_jupyter.workflow.declaration import Declaration
 
 __all__ = [
-    "RESULTS", "actual_of", "figure", "header", "job", "load_average", "median_spread", "predicted_of", "table",
+    "GAPS", "RESULTS", "actual_of", "figure", "gap_rows", "header", "job", "load_average", "median_spread", "predicted_of", "table",
 ]  # fmt: skip
 
 RESULTS = Path(__file__).parent / "results"
+
+GAPS = ["objective", "cluster", "bounds", "median gap", "90th percentile", "largest"]
+"""Heads of the columns of `gap_rows`."""
+
+
+def gap_rows(gaps: Mapping[tuple[str, str], Sequence[float]]) -> list[list[str]]:
+    """Rows of a table of gaps between bounds and the best plans, by objective and kind of cluster."""
+    rows = []
+    for (objective, kind), found in sorted(gaps.items()):
+        some = sorted(found)
+        ends = some[len(some) // 2], some[int(len(some) * 0.9)], some[-1]
+        rows.append([objective, kind, str(len(some)), *(f"{one:.1%}" for one in ends)])
+    return rows
 
 
 @contextmanager
