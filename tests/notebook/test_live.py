@@ -6,6 +6,7 @@ import json
 import queue
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -13,6 +14,8 @@ SECRET = "sk-not-to-be-shown-4711"
 SETUP = f"""import os, time
 os.environ["OPENAI_API_KEY"] = os.environ["MURAKKAB_KEY_EXAMPLE"] = "{SECRET}"
 %load_ext murakkab_jupyter
+# Near the limit of a saved notebook runs are shown in brief, without live results; how near depends on the host.
+%config MurakkabMagics.saved_kb = 0
 
 def slow(text):
     time.sleep(0.2)
@@ -75,6 +78,13 @@ class FrontEnd:
             reply = self.client.get_shell_msg(timeout=20)
             if reply["parent_header"].get("msg_id") == sent:
                 return reply["content"]
+
+    def until(self, come: Callable[[FrontEnd], object], timeout_s: float = 30) -> None:
+        """Hear what is said after a cell has ended, until it has come."""
+        end = time.monotonic() + timeout_s
+        while not come(self):
+            assert time.monotonic() < end, f"it does not come; heard: {self.heard}"
+            self.run("pass")
 
     def of(self, do: str, kind: str = "") -> list[dict]:
         return [one for one in self.heard if one.get("do") == do and (not kind or one.get("kind") == kind)]
@@ -144,8 +154,7 @@ def test_a_front_end_that_comes_late_is_told_what_is_open(front):
     front.run("%murakkab plan quick", lambda one: None)
     front.heard.clear()
     front.say({"ask": "all"})
-    front.run("time.sleep(0.5)")
-    assert front.of("hello")
+    front.until(lambda one: one.of("hello"))
     assert front.of("show", "plan")
 
 
@@ -161,13 +170,13 @@ def test_a_click_on_the_frontier_takes_a_plan_and_the_next_run_carries_it_out(fr
     (shown,) = front.of("show", "frontier")
     other = next(one for one in shown["data"]["points"] if not one["chosen"])
     front.say({"ask": "act", "view": shown["view"], "what": "take", "plan": other["number"]})
-    front.run("time.sleep(1)")
+    front.until(lambda one: one.of("said"))
     assert f"Plan {other['number']} is taken" in front.of("said")[0]["text"]
     (again,) = front.of("show", "frontier")[1:]
     assert [one["number"] for one in again["data"]["points"] if one["chosen"]] == [other["number"]]
     assert front.of("show", "plan")  # the cell's plan is replaced
     front.say({"ask": "act", "view": shown["view"], "what": "take", "plan": 99})
-    front.run("time.sleep(0.5)")
+    front.until(lambda one: one.of("said")[1:])
     assert "There is no such plan" in front.of("said")[-1]["text"]
     chosen = dict(zip(shown["data"]["changing"], other["choices"], strict=True)).get(
         "gist", ["extractive-summary"]
@@ -193,7 +202,6 @@ def test_taking_a_plan_needs_no_click(front):
 def test_a_view_that_stays_names_the_variable_that_holds_the_run_and_so_do_its_results(front):
     front.heard.clear()
     front.run("%%murakkab list --run --fresh\nsaid <- repeat {few} @python:slow")
-    front.run("time.sleep(0.5)")  # what is said to a page may come after the cell
     said = [one.get("text") or "" for one in front.of("end")]
     assert any(one.startswith("The run has ended. murakkab_run in a cell shows what") for one in said), said
     assert {one["data"]["variable"] for one in front.of("show", "results")} == {"murakkab_run"}
