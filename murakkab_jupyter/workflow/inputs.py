@@ -264,9 +264,7 @@ def one(source: object, variable: Variable, doubt: Callable[[str, str], None]) -
     if kind == "any":
         return source
     if kind in MEDIA_KINDS and isinstance(source, str | os.PathLike):
-        from murakkab_jupyter.agents.media.files import probe
-
-        return probe(Path(source), kind, doubt)
+        return read(Path(source), variable, doubt)
     if kind == "text":
         return text(source, variable)
     if kind == "audio" and kind_of(source) == "video":
@@ -275,6 +273,19 @@ def one(source: object, variable: Variable, doubt: Callable[[str, str], None]) -
         msg = f"{variable.name} holds a {type(source).__name__}, and a {kind} is needed."
         raise InputError(msg, hint=f"Give {variable.name} values of kind {kind}.")
     return source
+
+
+def read(file: Path, variable: Variable, doubt: Callable[[str, str], None]) -> Any:
+    """What a file holds; meetings and talks are often saved as videos that have no picture."""
+    from murakkab_jupyter.agents.media.files import probe
+
+    try:
+        return probe(file, variable.kind, doubt)
+    except InputError:
+        if variable.heard:
+            with contextlib.suppress(InputError):
+                return probe(file, "audio", doubt)
+        raise
 
 
 def text(source: object, variable: Variable) -> str:

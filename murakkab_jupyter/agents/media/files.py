@@ -33,9 +33,12 @@ MEDIA_KINDS = ("video", "audio", "image", "document")
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "video": (
         ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".ts", ".mts", ".m2ts",
-        ".wmv", ".flv", ".3gp", ".y4m",
+        ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2", ".vob", ".mxf", ".m1v", ".m2v", ".h264", ".y4m",
     ),
-    "audio": (".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff"),
+    "audio": (
+        ".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".m4b", ".aac", ".ac3", ".wma", ".wv", ".mka", ".amr", ".aif",
+        ".aiff",
+    ),
     "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"),
     "document": (
         ".pdf", ".docx", ".txt", ".md", ".rst", ".srt", ".vtt", ".csv", ".tsv", ".json", ".jsonl", ".html", ".htm", ".xhtml", ".xml",

@@ -64,7 +64,8 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
             expected_s = time_s + frame.samples / frame.sample_rate
             frame.pts = None  # times are kept here; the resampler would refuse jumps
             made: list[Any] = []
-            if shape not in (None, shape_of(frame)):  # a recording may go from mono to stereo, and a resampler takes one
+            if shape not in (None, shape_of(frame)):
+                # A recording may go from mono to stereo, and a resampler takes one of them.
                 made += resampler.resample(None)
                 resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
             shape = shape_of(frame)

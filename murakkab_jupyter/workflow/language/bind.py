@@ -364,7 +364,9 @@ class Binder:
                 self.openers[name] = level
             self.levels[name] = level
             self.kinds[name] = kind
-            found.append(Variable(name, kind, level))
+            # What every port takes: of these videos only the sound is asked for.
+            heard = kind == "video" and "audio" in sort.kinds
+            found.append(Variable(name, kind, level, heard))
         return tuple(found)
 
     def place(self, node: StepNode) -> Step:
