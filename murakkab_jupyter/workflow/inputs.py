@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import InputError
 from murakkab_jupyter.core.kinds import KINDS, Document, kind_of
-from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, is_folder, is_glob, suffix_kind
+from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, as_listed, is_folder, is_glob, suffix_kind
 from murakkab_jupyter.workflow.model import Variable, Workflow
 
 __all__ = ["Roots", "alike", "gather", "unchanged"]
@@ -163,7 +164,8 @@ def none_readable(variable: Variable, failed: Sequence[str]) -> InputError:
 
 def expanded(value: object, variable: Variable, notes: list[str]) -> list[object]:
     """The sources of a collection: paths for media, items as they are for anything else; what is left out goes to `notes`."""
-    many: Iterable[object] = value if isinstance(value, list | tuple) else [value]
+    listed = as_listed(value)
+    many: Iterable[object] = listed if isinstance(listed, list | tuple) else [value]
     sources: list[object] = []
     for item in many:
         if variable.kind in MEDIA_KINDS and isinstance(item, str | os.PathLike):
@@ -289,6 +291,9 @@ def read(file: Path, variable: Variable, doubt: Callable[[str, str], None]) -> A
 
 
 def text(source: object, variable: Variable) -> str:
+    if isinstance(source, float) and math.isnan(source):
+        msg = f"{variable.name} holds NaN, which stands for nothing."
+        raise InputError(msg, hint=f"Leave it out of {variable.name}, or give it a value.")
     if isinstance(source, bool | int | float):
         return str(source)
     if isinstance(source, Document):
