@@ -170,7 +170,7 @@ def of_text(text: str) -> Sort:
     return Sort(("text", kind), as_media(kind))
 
 
-VIEWS = (type({}.keys()), type({}.values()), collections.deque)
+VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), collections.deque)
 COLUMNS = {"pandas": ("Series", "Index", "ExtensionArray"), "polars": ("Series",)}
 """Classes of table packages that hold one column."""
 
@@ -181,7 +181,8 @@ def as_listed(value: object) -> Any:
     What a column leaves out (NaN, NA, NaT) is None in the list.
     """
     if isinstance(value, VIEWS):
-        return list(value)
+        many: Any = value
+        return list(many)
     if isinstance(value, np.ndarray):
         return whole(value.tolist()) if value.ndim == 1 and value.dtype.kind in "OUT" else value
     if is_of(value, COLUMNS):
