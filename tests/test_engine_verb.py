@@ -202,4 +202,4 @@ def test_in_a_terminal_it_serves_until_an_interrupt_and_leaves_nothing(place) ->
             return True
         return False
 
-    wait_for(over, 5)
+    wait_for(over)

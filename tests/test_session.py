@@ -203,8 +203,8 @@ def test_a_run_in_the_background_is_awaited_stopped_and_resumed(session: Session
     assert done.wait(60) or run.outputs["loud"]
     started = time.monotonic()
     run.stop()
-    run.wait(10)
-    assert time.monotonic() - started < 1.0
+    run.wait(60)
+    assert time.monotonic() - started < 5.0  # it would go on for ever
     assert run.status == "stopped"
     assert run.exit_code == 130
 
@@ -240,7 +240,7 @@ def test_a_run_that_makes_everything_anew_still_does_when_it_is_resumed(
     while diary.read_text().split().count("slow") < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     run.stop()
-    run.wait(10)
+    run.wait(60)
     gate.touch()
     resumed = session.resume(run.id, values={"held": held})
     assert resumed.status == "done"
@@ -257,10 +257,10 @@ def test_a_run_ends_for_whoever_waits_even_when_the_journal_fails(
     declaration = session.declare(CELL, values("x"))
     monkeypatch.setattr(session.journal, "end_run", full)
     with pytest.raises(JournalError, match="the disk is full"):
-        session.run(declaration, background=True).wait(30)
+        session.run(declaration, background=True).wait(60)
     monkeypatch.setattr(session.journal, "recorder", full)
     with pytest.raises(JournalError, match="the disk is full"):
-        session.run(declaration, background=True).wait(30)
+        session.run(declaration, background=True).wait(60)
 
 
 def test_a_view_that_fails_is_dropped_and_the_run_goes_on(session: Session) -> None:

@@ -83,12 +83,7 @@ function money(value: number): string {
   if (Math.abs(value) >= 0.0001) {
     return `$${value.toFixed(5).replace(/0+$/, '')}`;
   }
-  if (Math.abs(value) < 0.005e-9) {
-    return '< 0.01 n$';
-  }
-  const [unit, one]: [string, number] = Math.abs(value) >= 0.9995e-6 ? ['µ$', 1e-6] : ['n$', 1e-9];
-  const many = value / one;
-  return `${many.toFixed(Math.abs(many) >= 99.95 ? 0 : Math.abs(many) >= 9.995 ? 1 : 2)} ${unit}`;
+  return `$${value.toExponential(1)}`;
 }
 
 /** Bytes as `B`, `kB`, `MB` or `GB`. */

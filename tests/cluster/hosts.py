@@ -29,7 +29,18 @@ class Place:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mk-place-"))
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.address = ""
+        self._scheduler = ""
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def address(self) -> str:
+        """Where the scheduler is, once every worker that was started has joined it, however slow the machine."""
+
+        def joined(name: str) -> bool:
+            return "Registered to:" in self.log(name) or self._workers[name].poll() is not None
+
+        wait_for(lambda: all(joined(name) for name in self._workers), 120.0)
+        return self._scheduler
 
     def scheduler(self, *options: str, protocol: str = "tcp", env: dict[str, str] | None = None) -> str:
         file = self.folder / "scheduler.json"
@@ -42,13 +53,13 @@ class Place:
 
         def there() -> bool:
             try:
-                self.address = json.loads(file.read_text())["address"]
+                self._scheduler = json.loads(file.read_text())["address"]
             except (OSError, ValueError):
                 return False
             return True
 
-        wait_for(there, 20)
-        return self.address
+        wait_for(there)
+        return self._scheduler
 
     def worker(
         self,
@@ -64,14 +75,15 @@ class Place:
         home = self.folder / name
         for part in (home, home / "cache", home / "dask"):
             part.mkdir()
-        return self.start(
-            "worker", self.address, "--nworkers", "1", "--nthreads", str(cores), "--no-dashboard",
+        self._workers[name] = self.start(
+            "worker", self._scheduler, "--nworkers", "1", "--nthreads", str(cores), "--no-dashboard",
             "--local-directory", str(home / "dask"), "--name", name, "--host", f"{protocol}://127.0.0.1",
             *(("--resources", f"cores={cores}") if declared else ()),
             "--nanny" if nanny else "--no-nanny", *options,
             name=name, blind=blind,
             env={"HOME": str(home), "MURAKKAB_CACHE": str(home / "cache"), **(env or {})},
         )  # fmt: skip
+        return self._workers[name]
 
     def start(
         self, *words: str, name: str, blind: bool = False, env: dict[str, str] | None = None

@@ -90,7 +90,7 @@ class Odd(Agent):
                     sys.stderr.flush()
                     os.kill(os.getpid(), signal.SIGKILL)
                 case "wait":
-                    subprocess.run(["sleep", "60"], check=True)
+                    subprocess.run(["sleep", "600"], check=True)  # longer than any test waits
                 case word:
                     made.append(word.lower())
         return made
@@ -295,15 +295,18 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait for a condition; fails when it does not come true in time."""
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for a condition; fails when it does not come true in time.
+
+    Give a shorter time only where that is what is tested: the usual one is for machines that are slow and busy.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not so within {seconds} s"
         time.sleep(0.02)
 
 
-def wait_for_workers(cluster: Cluster, count: int, seconds: float = 20.0) -> None:
+def wait_for_workers(cluster: Cluster, count: int, seconds: float = 60.0) -> None:
     """Wait until a cluster knows so many workers."""
 
     def there() -> bool:

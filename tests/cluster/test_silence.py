@@ -30,6 +30,9 @@ from murakkab_jupyter.core.hosts import HostPower
 from tests.cluster.hosts import Place
 from tests.cluster.parts import Run, one_step, setting, wait_for, wait_for_workers
 
+PATIENCE_S = 5.0
+"""Shorter than in use; yet who is only slow, on a machine that others use too, must be heard of meanwhile."""
+
 
 @pytest.fixture
 def place() -> Iterator[Place]:
@@ -154,7 +157,7 @@ def test_a_question_that_fails_between_two_looks_does_not_end_the_looks(
     drive.look.set()
     watcher = threading.Thread(target=drive._watch, args=(SimpleNamespace(roll=roll),))
     watcher.start()
-    watcher.join(10.0)
+    watcher.join(60.0)
     told = [drive.inbox.get_nowait() for _ in range(drive.inbox.qsize())]
     assert told[:2] == [Roll(), Roll(lost=("tcp://east",))]
     assert isinstance(told[2], Fault)
@@ -183,12 +186,12 @@ def test_a_worker_that_is_suspended_holds_nothing_up_and_doubles_nothing(
     diary = tmp_path / "diary"
 
     def suspend() -> None:
-        wait_for(lambda: len(lines(diary)) >= 6, 30)
+        wait_for(lambda: len(lines(diary)) >= 6)
         os.kill(asleep.pid, signal.SIGSTOP)
 
     with connect(place.address) as cluster:
-        cluster.client.wait_for_workers(2, timeout=20)
-        cluster._silence.patience_s = 3.0
+        cluster.client.wait_for_workers(2, timeout=60)
+        cluster._silence.patience_s = PATIENCE_S
         thread = threading.Thread(target=suspend)
         thread.start()
         ran = slow_run(cluster, diary).go()
@@ -208,7 +211,7 @@ def test_a_worker_that_wakes_up_again_is_used_again(place: Place, tmp_path: Path
     diary = tmp_path / "diary"
 
     def suspend() -> None:
-        wait_for(lambda: len(lines(diary)) >= 4, 30)
+        wait_for(lambda: len(lines(diary)) >= 4)
         os.kill(asleep.pid, signal.SIGSTOP)
 
     def wake(event: Event) -> None:
@@ -216,20 +219,20 @@ def test_a_worker_that_wakes_up_again_is_used_again(place: Place, tmp_path: Path
             os.kill(asleep.pid, signal.SIGCONT)
 
     with connect(place.address) as cluster:
-        cluster.client.wait_for_workers(2, timeout=20)
-        cluster._silence.patience_s = 2.0
+        cluster.client.wait_for_workers(2, timeout=60)
+        cluster._silence.patience_s = PATIENCE_S
         thread = threading.Thread(target=suspend)
         thread.start()
         ran = Run(
             cluster,
             one_step(),
             {"said": setting("slow", batch=1, instances=2, seconds=0.25, diary=str(diary))},
-            {"items": [str(number) for number in range(60)]},
+            {"items": [str(number) for number in range(90)]},
             on_event=wake,
         ).go()
         thread.join()
     assert ran.finish.status == "done", ran.finish.message
-    assert sum(batch.done for batch in ran.batches("said")) == 60
+    assert sum(batch.done for batch in ran.batches("said")) == 90
     assert [change.change for change in ran.of(WorkerChanged)] == ["lost", "joined"]
 
 
@@ -238,13 +241,13 @@ def test_a_worker_that_wakes_up_again_keeps_no_idle_instance_that_nobody_counts(
     place.scheduler()
     asleep = place.worker("east", cores=2)
     place.worker("west", cores=2)
-    stop = threading.Event()
+    stop, shed = threading.Event(), threading.Event()
     ended: list[str] = []
-    living: list[set[tuple[str, int]]] = []
+    before: set[tuple[str, int]] = set()
 
     with connect(place.address) as cluster:
         wait_for_workers(cluster, 2)
-        cluster._silence.patience_s = 2.0
+        cluster._silence.patience_s = PATIENCE_S
         (east,) = [one.address for one in cluster.probes.values() if one.name == "east"]
 
         def wake(event: Event) -> None:
@@ -255,18 +258,18 @@ def test_a_worker_that_wakes_up_again_keeps_no_idle_instance_that_nobody_counts(
                 if event.change == "lost":
                     os.kill(asleep.pid, signal.SIGCONT)
 
-        def note() -> None:
+        def living() -> set[tuple[str, int]]:
             found = cluster.client.run(instances, workers=[east])[east]
-            living.append({(one["step"], one["index"]) for one in found})
+            return {(one["step"], one["index"]) for one in found}
 
         def suspend() -> None:
             try:
-                wait_for(lambda: len(ended) == 3, 30)
-                note()
+                wait_for(lambda: len(ended) == 3)
+                before.update(living())
                 os.kill(asleep.pid, signal.SIGSTOP)
-                wait_for(lambda: "joined" in ended, 30)
-                time.sleep(1.0)
-                note()
+                wait_for(lambda: "joined" in ended)
+                wait_for(lambda: not before & living())
+                shed.set()
             finally:
                 os.kill(asleep.pid, signal.SIGCONT)
                 stop.set()
@@ -282,9 +285,8 @@ def test_a_worker_that_wakes_up_again_keeps_no_idle_instance_that_nobody_counts(
             on_event=wake,
         ).go()
         thread.join()
-    before, after = living
     assert len(before) == 2  # of which one at most is at work
-    assert not before & after
+    assert shed.is_set()
 
 
 def test_the_only_worker_is_waited_for_and_that_is_said(place: Place, tmp_path: Path) -> None:
@@ -293,7 +295,7 @@ def test_the_only_worker_is_waited_for_and_that_is_said(place: Place, tmp_path: 
     diary = tmp_path / "diary"
 
     def suspend() -> None:
-        wait_for(lambda: len(lines(diary)) >= 4, 30)
+        wait_for(lambda: len(lines(diary)) >= 4)
         os.kill(asleep.pid, signal.SIGSTOP)
 
     def wake(event: Event) -> None:
@@ -301,7 +303,7 @@ def test_the_only_worker_is_waited_for_and_that_is_said(place: Place, tmp_path: 
             os.kill(asleep.pid, signal.SIGCONT)
 
     with connect(place.address) as cluster:
-        cluster._silence.patience_s = 2.0
+        cluster._silence.patience_s = PATIENCE_S
         thread = threading.Thread(target=suspend)
         thread.start()
         ran = slow_run(cluster, diary, wake).go()
@@ -316,27 +318,27 @@ def test_the_only_worker_is_waited_for_and_that_is_said(place: Place, tmp_path: 
 def test_a_cluster_with_a_suspended_worker_is_connected_to_and_the_other_is_used(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "PROBE_S", 1.0)
     place.scheduler()
     asleep = place.worker("east")
     place.worker("west")
     with connect(place.address) as cluster:
-        cluster.client.wait_for_workers(2, timeout=20)
+        wait_for_workers(cluster, 2)  # what an answer takes the first time is behind them
+    monkeypatch.setattr(connecting, "PROBE_S", 4.0)
     os.kill(asleep.pid, signal.SIGSTOP)
     began_s = time.monotonic()
     with connect(place.address) as cluster:
         assert [probe.name for probe in cluster.probes.values()] == ["west"]
         assert any("does not answer" in notice for notice in cluster.notices)
-    assert time.monotonic() - began_s < 15.0
+    assert time.monotonic() - began_s < 60.0
 
 
 def test_a_cluster_whose_only_worker_is_suspended_says_so(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "PROBE_S", 1.0)
     place.scheduler()
     asleep = place.worker("east")
     with connect(place.address):
         os.kill(asleep.pid, signal.SIGSTOP)
+    monkeypatch.setattr(connecting, "PROBE_S", 1.0)
     with pytest.raises(ClusterError, match="do not answer"):
         connect(place.address, workers_timeout_s=3.0)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.cores import as_on_two_cores
+
 
 @dataclass
 class Reply:
@@ -82,7 +84,7 @@ def kernel(tmp_path_factory):
     from jupyter_client.manager import start_new_kernel
 
     home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
+    with as_on_two_cores(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("MURAKKAB_JOURNAL", str(home / "journal.sqlite"))
         patch.setenv("MURAKKAB_PROFILES", str(home / "profiles.sqlite"))
         patch.setenv("IPYTHONDIR", str(home / "ipython"))

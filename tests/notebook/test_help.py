@@ -31,12 +31,12 @@ question = "What happened?"'''
 
 
 def inspect(kernel, code, cursor):
-    content = kernel.client.inspect(code, cursor, reply=True, timeout=20)["content"]
+    content = kernel.client.inspect(code, cursor, reply=True, timeout=60)["content"]
     return content["data"].get("text/plain", "") if content["found"] else ""
 
 
 def types(kernel, code):
-    content = kernel.client.complete(code, len(code), reply=True, timeout=20)["content"]
+    content = kernel.client.complete(code, len(code), reply=True, timeout=60)["content"]
     return {one["text"]: one["type"] for one in content["metadata"]["_jupyter_types_experimental"]}
 
 
@@ -73,7 +73,7 @@ def test_shift_tab_elsewhere_is_as_before(loaded):
 
 @pytest.mark.parametrize("cursor", range(0, len(CELL) + 5, 7))
 def test_shift_tab_never_fails(loaded, cursor):
-    assert loaded.client.inspect(CELL, cursor, reply=True, timeout=20)["content"]["status"] == "ok"
+    assert loaded.client.inspect(CELL, cursor, reply=True, timeout=60)["content"]["status"] == "ok"
 
 
 def test_every_completion_says_what_it_is(loaded):
@@ -146,7 +146,7 @@ def test_config_lists_documented_traits_and_sets_them(loaded):
 
 
 def test_question_mark_fits_a_screen(loaded):
-    message = loaded.client.execute("%murakkab?", reply=True, timeout=20)
+    message = loaded.client.execute("%murakkab?", reply=True, timeout=60)
     (page,) = message["content"]["payload"]
     text = page["data"]["text/plain"]
     assert 10 < len(text.splitlines()) < 40

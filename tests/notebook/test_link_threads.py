@@ -54,7 +54,7 @@ class Panel:
 
 
 def until(true) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)

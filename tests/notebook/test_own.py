@@ -80,7 +80,7 @@ def test_a_scheduler_elsewhere_is_asked_for_its_workers_and_one_that_is_gone_is_
     async def elsewhere() -> None:
         scheduler = await Scheduler(port=0, dashboard=False, host="127.0.0.1")
         worker = await Worker(scheduler.address, nthreads=3)
-        client = await asyncio.to_thread(Client, scheduler.address, set_as_default=False, timeout=5)
+        client = await asyncio.to_thread(Client, scheduler.address, set_as_default=False, timeout=60)
         own = OwnClusters({"far": client})
         [told] = own.to_json()
         assert (told["name"], told["kind"], told["workers"], told["why"]) == ("far", "", None, "")

@@ -13,7 +13,7 @@ def slow(text):
     time.sleep(0.3)
     return text.upper()
 
-many = [f"w{i}" for i in range(20)]
+many = [f"w{i}" for i in range(40)]
 """
 RUN = "%%murakkab long --background\nloud <- shout {many} @python:slow\n"
 
@@ -29,14 +29,14 @@ def test_after_a_killed_kernel_resume_finishes_the_run_and_makes_nothing_twice(k
     while done(kernel) < 3:
         assert time.monotonic() - began < 60
     kernel.manager.restart_kernel(now=True)
-    kernel.client.wait_for_ready(timeout=60)
+    kernel.client.wait_for_ready(timeout=120)
 
     assert kernel.run("%load_ext murakkab_jupyter\n" + CELLS).error is None
     assert "killed" in kernel.run("%murakkab history").text
     reply = kernel.run("%murakkab resume")
     assert reply.error is None
-    assert "W19" in reply.text
-    assert kernel.run("print(long.status, len(long.outputs['loud']))").streams == ["done 20\n"]
+    assert "W39" in reply.text
+    assert kernel.run("print(long.status, len(long.outputs['loud']))").streams == ["done 40\n"]
     # What was under way when the kernel died is made again, nothing else.
     calls = kernel.run("print(len(open('calls.txt').read().split()))").streams[0]
-    assert 20 <= int(calls) < 30
+    assert 40 <= int(calls) < 50

@@ -23,12 +23,12 @@ def place():
 
 
 def test_a_view_of_a_run_whose_scheduler_died_says_that_it_failed_and_resume_goes_on(kernel, place):
-    address = place.scheduler()
+    place.scheduler()
     place.worker("east")
     scheduler = place.processes[0]
     kernel.run("%load_ext murakkab_jupyter")
     kernel.run(CELLS)
-    reply = kernel.run(f"%%murakkab far --cluster {address}\nloud <- shout {{items}} @python:slowly\n")
+    reply = kernel.run(f"%%murakkab far --cluster {place.address}\nloud <- shout {{items}} @python:slowly\n")
     assert reply.error is None
 
     def murder(reply):

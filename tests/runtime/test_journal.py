@@ -528,19 +528,22 @@ def test_a_write_that_is_cut_off_leaves_no_file_behind(path: Path, monkeypatch: 
         assert list(journal.finished("one")) == []
 
 
-def test_two_thousand_items_a_second_are_recorded_in_batches_of_fifty(path: Path) -> None:
+def test_each_batch_of_fifty_is_one_write_to_disk(path: Path) -> None:
+    """What keeps the journal fast: thousands of items a second, on a disk that takes a hundred writes."""
     with Journal(path) as journal:
         begin(journal)
         recorder = journal.recorder("one", library=library())
+        done: list[str] = []
+        journal.database.connection.set_trace_callback(done.append)
         began = time.perf_counter()
         for batch in range(40):
             items = [(at(batch, n), inputs(), f"what was said in scene {n} of {batch}") for n in range(50)]
             recorder.record(HEARD, settings(), items, None)
-        rate = 2000 / (time.perf_counter() - began)
+        took_s = time.perf_counter() - began
+        journal.database.connection.set_trace_callback(None)
         assert len(list(journal.finished("one"))) == 2000
-        assert rate > 1000, (
-            f"{rate:.0f} items/s"
-        )  # 2,000 is the aim; a busy machine with a slow disk gets leeway
+        assert sum(statement.startswith("COMMIT") for statement in done) == 40
+        assert took_s < 20.0  # a third of a second where nothing else is at work
 
 
 def test_failed_items_are_final_in_their_run(path: Path) -> None:

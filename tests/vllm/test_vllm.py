@@ -201,11 +201,11 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     place, python = Place(), os.environ[PYTHON]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MURAKKAB_ENGINES", str(folder / "engines.json"))
-        address = place.scheduler()
+        place.scheduler()
         workers = {name: place.worker(name, cores=2, env={PYTHON: python}) for name in ("one", "two")}
         session = Session(
             library=library,
-            cluster=address,
+            cluster=place.address,
             journal=folder / "journal.sqlite",
             profiles=folder / "profiles.sqlite",
         )

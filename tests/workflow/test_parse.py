@@ -245,4 +245,4 @@ def test_bytes_that_are_no_text_are_told():
 def test_long_input_takes_time_in_proportion(text):
     began = time.perf_counter()
     parse(text)
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < 60  # a second or two; a square of it would take hours

@@ -115,7 +115,7 @@ def test_matching_takes_time_in_proportion_to_the_sentence():
     words = " ".join(["a1"] * 20_000)
     began = time.perf_counter()
     assert fit(pattern, f"{words} {{v}} {words}") is None
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < 60  # under a second; a square of it would take hours
 
 
 def test_an_example_of_a_pattern_fits_it():

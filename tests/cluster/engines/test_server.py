@@ -42,7 +42,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[EngineConfig], Engine]]:
 def test_it_is_ready_when_it_has_answered_and_not_before(start) -> None:
     engine = start(config(wait=1.0))
     assert engine.endpoint is None
-    assert engine.wait(20) == "ready"
+    assert engine.wait(60) == "ready"
     status = engine.status(worker="w")
     assert status.endpoint is not None
     assert status.endpoint.model == "stand-in"
@@ -54,23 +54,23 @@ def test_it_is_ready_when_it_has_answered_and_not_before(start) -> None:
 def test_a_server_that_is_healthy_but_cannot_answer_is_not_ready(start, monkeypatch) -> None:
     monkeypatch.setattr("murakkab_jupyter.cluster.engines.server.SICK_S", 1.0)
     engine = start(config("sick"))
-    assert engine.wait(20) == "failed"
+    assert engine.wait(60) == "failed"
     assert "dequant kernels require CUDA tensors" in engine.status().error
 
 
 def test_one_that_never_answers_is_given_up_and_its_processes_end(start) -> None:
-    engine = start(config("silent", start_timeout_s=1.5))
-    wait_for(lambda: engine.status().pid != 0, 5)
+    engine = start(config("silent", start_timeout_s=5.0))
+    wait_for(lambda: engine.status().pid != 0)
     processes = family(engine.status().pid)
-    assert engine.wait(20) == "failed"
-    assert "did not answer within 1.5 s" in engine.status().error
+    assert engine.wait(60) == "failed"
+    assert "did not answer within 5 s" in engine.status().error
     assert "stand-in starting" in engine.status().error
-    wait_for(lambda: gone(processes), 5)
+    wait_for(lambda: gone(processes))
 
 
 def test_one_that_dies_at_its_start_says_its_last_words_and_is_not_tried_again(start) -> None:
     engine = start(config("dying"))
-    assert engine.wait(20) == "failed"
+    assert engine.wait(60) == "failed"
     assert "ended with exit code 1" in engine.status().error
     assert "OutOfMemoryError: a stand-in has no memory" in engine.status().error
     assert engine.status().restarts == 0
@@ -78,12 +78,12 @@ def test_one_that_dies_at_its_start_says_its_last_words_and_is_not_tried_again(s
 
 def test_a_killed_server_is_started_again_at_the_same_address(start) -> None:
     engine = start(config())
-    assert engine.wait(20) == "ready"
+    assert engine.wait(60) == "ready"
     before = engine.status()
     os.kill(before.pid, signal.SIGKILL)
-    wait_for(lambda: engine.state == "restarting", 5)
+    wait_for(lambda: engine.state == "restarting")
     assert engine.endpoint is None
-    assert engine.wait(20) == "ready"
+    assert engine.wait(60) == "ready"
     after = engine.status()
     assert after.pid != before.pid
     assert (after.endpoint, after.restarts) == (before.endpoint, 1)
@@ -91,7 +91,7 @@ def test_a_killed_server_is_started_again_at_the_same_address(start) -> None:
 
 def test_it_is_given_up_after_so_many_deaths(start) -> None:
     engine = start(config(restarts=0))
-    assert engine.wait(20) == "ready"
+    assert engine.wait(60) == "ready"
     os.kill(engine.status().pid, signal.SIGKILL)
     wait_for(lambda: engine.state == "failed", 10)
     assert "was killed by SIGKILL" in engine.status().error
@@ -100,17 +100,17 @@ def test_it_is_given_up_after_so_many_deaths(start) -> None:
 @pytest.mark.parametrize("how", ["well", "stubborn"])
 def test_a_stop_leaves_nothing_also_of_one_that_ignores_it(start, how) -> None:
     engine = start(config(how, stop_grace_s=1.0))
-    assert engine.wait(20) == "ready"
+    assert engine.wait(60) == "ready"
     processes = family(engine.status().pid)
     assert len(processes) >= 2
     engine.stop()
     assert engine.state == "stopped"
-    wait_for(lambda: gone(processes), 2)
+    wait_for(lambda: gone(processes))
 
 
 def test_a_stop_while_it_starts_ends_it(start) -> None:
     engine = start(config("silent"))
-    wait_for(lambda: engine.status().pid != 0, 5)
+    wait_for(lambda: engine.status().pid != 0)
     engine.stop()
     assert engine.state == "stopped"
 
@@ -118,13 +118,14 @@ def test_a_stop_while_it_starts_ends_it(start) -> None:
 @pytest.mark.parametrize("how", ["mute", "staring"])
 def test_a_stop_does_not_wait_for_a_server_that_accepts_and_never_answers(start, how) -> None:
     engine = start(config(how))
-    wait_for(lambda: engine.status().pid != 0, 5)
+    wait_for(lambda: engine.status().pid != 0)
     processes = family(engine.status().pid)
     port = engine._port
-    wait_for(lambda: asked(port), 20)
+    wait_for(lambda: asked(port))
     engine.stop(wait=False)
-    wait_for(lambda: gone(processes), 3)
-    wait_for(lambda: engine.state == "stopped", 3)
+    # Sooner than what it was asked is given up: after 5 s, of a picture after 30.
+    wait_for(lambda: gone(processes), 4.5 if how == "mute" else 20)
+    wait_for(lambda: engine.state == "stopped")
     assert engine.status().error == ""
 
 
@@ -139,7 +140,7 @@ def asked(port: int) -> bool:
 def test_one_that_never_answers_about_a_picture_is_ready_and_taken_for_blind(start, monkeypatch) -> None:
     monkeypatch.setattr("murakkab_jupyter.cluster.engines.server.SEES_S", 1.0)
     engine = start(config("staring"))
-    assert engine.wait(20) == "ready"
+    assert engine.wait(60) == "ready"
     assert engine.endpoint.abilities == {"chat"}
 
 
@@ -162,21 +163,21 @@ def test_a_wrong_interpreter_model_or_adapter_is_said_at_once(start) -> None:
 
 def test_use_is_told_from_idleness(start) -> None:
     engine = start(config())
-    assert engine.wait(20) == "ready"
+    assert engine.wait(60) == "ready"
     engine.use("a run")
     assert engine.idle_s == 0.0
     engine.done("a run")
-    wait_for(lambda: engine.idle_s > 0.05, 5)
+    wait_for(lambda: engine.idle_s > 0.05)
 
 
 def test_the_use_of_a_holder_that_is_gone_is_forgotten_and_no_others(start) -> None:
     engine = start(config())
-    assert engine.wait(20) == "ready"
+    assert engine.wait(60) == "ready"
     engine.use("a run", "a kernel")
     engine.use("another run", "another kernel")
     engine.forget("a kernel")
     engine.done("another run")
-    wait_for(lambda: engine.idle_s > 0.05, 5)
+    wait_for(lambda: engine.idle_s > 0.05)
     engine.use("another run", "another kernel")
     engine.forget("a kernel")
     assert engine.idle_s == 0.0
@@ -184,27 +185,31 @@ def test_the_use_of_a_holder_that_is_gone_is_forgotten_and_no_others(start) -> N
 
 @pytest.mark.parametrize("metrics", ["vllm", "llamacpp", "sglang", "tgi"])
 def test_one_that_is_asked_by_its_address_alone_is_not_idle(start, metrics) -> None:
-    engine = start(config(think=1.0, metrics=metrics))
-    assert engine.wait(20) == "ready"
+    engine = start(config(think=1.5, metrics=metrics))
+    assert engine.wait(60) == "ready"
     assert engine.use_seen
-    wait_for(lambda: engine.idle_s > 0.2, 5)
-    before = engine.idle_s
-    engine.look()
-    assert engine.idle_s >= before  # nobody asked it anything
+
+    def used() -> bool:
+        """Whether a look after a while finds that somebody used it."""
+        time.sleep(0.5)
+        before = engine.idle_s
+        engine.look()
+        return engine.idle_s < before
+
+    assert not used()
     with ThreadPoolExecutor(1) as threads:
         answer = threads.submit(Server(engine.endpoint.url).chat, "stand-in", "Hello there")
-        for _ in range(2):  # no counter moves between them
-            time.sleep(0.3)  # longer than it may seem idle below, and twice of it less than the answer takes
-            engine.look()
-            assert engine.idle_s < 0.2
-        assert not answer.result(10).problem
-    engine.look()
-    assert engine.idle_s < 0.2  # it ended since
+        wait_for(used)  # it has come
+        assert used()  # and no counter moves between them
+        ended = answer.done()  # on a slow machine that look may have seen its end
+        assert not answer.result(60).problem
+    assert ended or used()
+    assert not used()
 
 
 def test_use_cannot_be_seen_where_there_are_no_counters(start) -> None:
     engine = start(config(metrics="none"))
-    assert engine.wait(20) == "ready"
+    assert engine.wait(60) == "ready"
     assert not engine.use_seen
     engine.look()
     assert not engine.status().use_seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,52 +31,53 @@ def test_the_use_of_a_killed_kernel_ends_with_it_while_another_holds_the_engine(
     shelf.start(config(), "a")
     shelf.start(config(), "b")
     engine = shelf.find("stand-in")
-    assert engine.wait(20) == "ready"
+    assert engine.wait(60) == "ready"
     engine.use("a run", "a")
     assert engine.idle_s == 0.0
     there.remove("a")
-    wait_for(lambda: engine.idle_s > 0.05, 5)
+    wait_for(lambda: engine.idle_s > 0.05)
     assert engine.state == "ready"
     there.remove("b")
-    wait_for(lambda: engine.state == "stopped", 5)
+    wait_for(lambda: engine.state == "stopped")
 
 
 def test_a_mute_server_ends_with_its_holder_and_the_others_are_watched_meanwhile(shelf, there) -> None:
     shelf.start(config("mute", name="mute"), "a")
     shelf.start(config(name="well"), "b")
     mute, well = shelf.find("mute"), shelf.find("well")
-    wait_for(lambda: mute.status().pid != 0, 5)
+    wait_for(lambda: mute.status().pid != 0)
     processes = family(mute.status().pid)
-    assert well.wait(20) == "ready"
-    wait_for(lambda: "asked" in mute.words(20), 10)  # and will never answer
+    assert well.wait(60) == "ready"
+    wait_for(lambda: "asked" in mute.words(20))  # and will never answer
     there.remove("a")
-    wait_for(lambda: gone(processes), 6)
+    wait_for(lambda: gone(processes), 15)
     assert well.state == "ready"
 
 
 def test_a_server_that_answers_no_look_keeps_the_watch_from_nothing(shelf, there, monkeypatch) -> None:
     shelf.start(config(name="one"), "a")
     engine = shelf.find("one")
-    assert engine.wait(20) == "ready"
-    looks = []
+    assert engine.wait(60) == "ready"
+    looked, over = threading.Event(), threading.Event()
 
     def look() -> None:
-        looks.append(time.monotonic())
-        time.sleep(20.0)  # longer than what follows may take
+        looked.set()
+        over.wait(120.0)  # longer than what follows may take
 
     monkeypatch.setattr(engine, "look", look)
-    wait_for(lambda: looks, 10)
+    assert looked.wait(60)
     there.remove("a")
-    wait_for(lambda: engine.state == "stopped", 6)
+    wait_for(lambda: engine.state == "stopped")
+    over.set()
 
 
 def test_one_whose_use_cannot_be_seen_is_not_ended_for_being_idle(shelf) -> None:
     shelf.start(config(name="seen", keep_alive_s=0.5), "a")
     shelf.start(config(name="unseen", keep_alive_s=0.5, metrics="none"), "a")
     seen, unseen = shelf.find("seen"), shelf.find("unseen")
-    assert unseen.wait(20) == "ready"
-    wait_for(lambda: seen.state == "stopped", 15)
-    wait_for(lambda: unseen.idle_s > 3.5, 10)
+    assert unseen.wait(60) == "ready"
+    wait_for(lambda: seen.state == "stopped")
+    wait_for(lambda: unseen.idle_s > 3.5)
     assert unseen.state == "ready"
 
 
@@ -86,5 +87,5 @@ def test_memory_that_one_which_is_being_started_will_take_is_promised_to_no_othe
     with pytest.raises(ClusterError, match=r"needs about 1000\.0 GB of memory, and its worker's host has 5"):
         shelf.start(config(name="second", memory_bytes=10**12), "a")
     shelf.find("first").kill()
-    wait_for(lambda: shelf.find("first").over, 10)
+    wait_for(lambda: shelf.find("first").over)
     assert shelf.start(config(name="second", memory_bytes=10**12), "a").state == "starting"

@@ -203,13 +203,13 @@ def test_a_stopped_run_is_refused_and_leaves_no_process(pool: Pool) -> None:
     call(pool, ["A"])
     (pid,) = pool.pids()
     pool.stop_run("r")
-    wait_for(lambda: not Path(f"/proc/{pid}").exists(), 2)  # no zombie either
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())  # no zombie either
     assert call(pool, ["A"]).ending == "stopped"
     assert values(call(pool, ["A"], run="another")) == ("a",)
 
 
 def slow(pool: Pool, diary: Path, replies: list[Reply], task: int = 0, index: int = 0) -> threading.Thread:
-    options = (("diary", str(diary)), ("seconds", 60.0))
+    options = (("diary", str(diary)), ("seconds", 600.0))
     thread = threading.Thread(
         target=lambda: replies.append(
             call(pool, ["x"], factory=Slow, options=options, task=task, index=index)
@@ -225,7 +225,7 @@ def test_a_cancelled_batch_ends_at_once_and_the_next_starts_afresh(pool: Pool, t
     thread = slow(pool, tmp_path / "diary", replies, task=7)
     (pid,) = pool.pids()
     pool.cancel_task("r", 7)
-    thread.join(5)
+    thread.join(60)
     assert [reply.ending for reply in replies] == ["stopped"]
     assert replies[0].usage is not None
     assert replies[0].usage.cpu_s >= 0
@@ -242,9 +242,9 @@ def test_instances_that_are_shed_end_at_once_idle_or_not_and_others_may_come(
     call(pool, ["A"], index=2)
     shed, kept = pool.pids()[:2], pool.pids()[2]
     pool.shed("r", [("s", 0), ("s", 1), ("s", 9)])
-    thread.join(5)
+    thread.join(60)
     assert [reply.ending for reply in replies] == ["lost"]
-    wait_for(lambda: not any(alive(pid) for pid in shed), 2)
+    wait_for(lambda: not any(alive(pid) for pid in shed))
     assert pool.pids() == [kept]
     assert values(call(pool, ["A"], index=1)) == ("a",)
     pool.shed("unknown", [("s", 0)])
@@ -262,10 +262,10 @@ def test_an_instance_that_is_shed_while_it_waits_for_room_starts_nothing(
     wait_for(lambda: ("s", 1) in pool._runs["r"].slots and pool._runs["r"].slots["s", 1].task == 8)
     pool.shed("r", [("s", 0), ("s", 1)])
     monkeypatch.setattr(pool, "_room", lambda: 10**12)
-    thread.join(5)
-    waiting.join(5)
+    thread.join(60)
+    waiting.join(60)
     assert [reply.ending for reply in at_work + waited] == ["lost", "lost"]
-    wait_for(lambda: pool.pids() == [], 2)
+    wait_for(lambda: pool.pids() == [])
 
 
 def test_a_batch_that_was_cancelled_before_it_came_is_refused(pool: Pool) -> None:
@@ -299,7 +299,7 @@ def test_an_instance_that_is_killed_is_reaped_and_reported(pool: Pool, tmp_path:
     replies: list[Reply] = []
     thread = slow(pool, tmp_path / "diary", replies)
     os.kill(pool.pids()[0], signal.SIGKILL)
-    thread.join(5)
+    thread.join(60)
     assert replies[0].ending == "lost"
     assert "was killed by SIGKILL" in replies[0].error
 
@@ -310,7 +310,7 @@ def test_tokens_of_a_call_that_never_returned_are_known(pool: Pool) -> None:
             pass
 
         def call(self, batch: Sequence[Inputs]) -> list[str]:
-            time.sleep(30)
+            time.sleep(600)
             return []
 
         def tokens_so_far(self) -> Tokens:
@@ -321,7 +321,7 @@ def test_tokens_of_a_call_that_never_returned_are_known(pool: Pool) -> None:
     thread.start()
     wait_for(lambda: any(process.spent is not None for process in pool._processes))
     pool.cancel_task("r", 5)
-    thread.join(5)
+    thread.join(60)
     assert replies[0].usage is not None
     assert (replies[0].usage.tokens_in, replies[0].usage.tokens_out) == (11, 4)
 
@@ -360,8 +360,8 @@ def test_a_busy_instance_is_waited_for_when_memory_is_short(
     waiting.start()
     assert second == []
     pool.cancel_task("r", 0)
-    thread.join(5)
-    waiting.join(10)
+    thread.join(60)
+    waiting.join(60)
     assert values(second[0]) == ("b",)
 
 
@@ -406,7 +406,7 @@ def test_a_run_whose_lease_is_gone_is_stopped(tmp_path: Path) -> None:
         call(pool, ["A"])
         (pid,) = pool.pids()
         there.clear()
-        wait_for(lambda: not alive(pid), 5)
+        wait_for(lambda: not alive(pid))
         assert call(pool, ["A"]).ending == "stopped"
     finally:
         pool.close()
