@@ -83,7 +83,12 @@ function money(value: number): string {
   if (Math.abs(value) >= 0.0001) {
     return `$${value.toFixed(5).replace(/0+$/, '')}`;
   }
-  return `$${value.toExponential(1)}`;
+  if (Math.abs(value) < 0.005e-9) {
+    return '< 0.01 n$';
+  }
+  const [unit, one]: [string, number] = Math.abs(value) >= 0.9995e-6 ? ['µ$', 1e-6] : ['n$', 1e-9];
+  const many = value / one;
+  return `${many.toFixed(Math.abs(many) >= 99.95 ? 0 : Math.abs(many) >= 9.995 ? 1 : 2)} ${unit}`;
 }
 
 /** Bytes as `B`, `kB`, `MB` or `GB`. */

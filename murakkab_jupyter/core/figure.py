@@ -24,14 +24,18 @@ def weakest(sources: Iterable[Source]) -> Source:
 
 
 def money(value: float) -> str:
-    """Dollars for people: `$1.50`, `$0.0005`, `$7.3e-8`."""
+    """Dollars for people: `$1.50`, `$0.0005`; below that millionths and billionths of one: `19 µ$`, `73 n$`."""
     if value == 0:
         return "$0"
     if abs(value) >= 0.01:
         return f"${value:,.2f}"
     if abs(value) >= 0.0001:
         return f"${value:.5f}".rstrip("0")
-    return f"${value:.1e}".replace("e-0", "e-")
+    unit, size = ("µ$", 1e-6) if abs(value) >= 0.9995e-6 else ("n$", 1e-9)
+    if abs(value) < 0.005e-9:
+        return "< 0.01 n$"
+    many = value / size
+    return f"{many:.{0 if abs(many) >= 99.95 else 1 if abs(many) >= 9.995 else 2}f} {unit}"
 
 
 def per_time(per_s: float) -> str:

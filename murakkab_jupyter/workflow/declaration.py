@@ -11,7 +11,7 @@ from typing import Any
 
 from murakkab_jupyter.core.ancestry import ROOT, Ancestry
 from murakkab_jupyter.workflow.inputs import Roots, alike
-from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS
+from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, as_listed
 from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["Declaration", "saved_values"]
@@ -86,8 +86,8 @@ def saved_values(declaration: Declaration) -> dict[str, Any]:
                 for source in sources
                 if isinstance(source, str | os.PathLike)
             ]
-        elif is_json(given):
-            saved[variable.name] = given
+        elif is_json(listed := as_listed(given)):
+            saved[variable.name] = listed
     return saved
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from murakkab_jupyter.core.errors import UsageError
-from murakkab_jupyter.core.figure import per_time
+from murakkab_jupyter.core.figure import money, per_time
 
 __all__ = [
     "CONFIDENCE",
@@ -141,7 +141,8 @@ class Goal:
             each = " for each value" if self.arrivals_per_s is not None else ""
             words.append(f"deadline {self.deadline_s:g} s{each}")
         if self.budget_usd is not None:
-            words.append(f"budget ${self.budget_usd:g}".replace("e-0", "e-"))
+            small = 0 < self.budget_usd < 0.0001
+            words.append(f"budget {money(self.budget_usd) if small else f'${self.budget_usd:g}'}")
         if self.max_energy_j is not None:
             words.append(f"max energy {self.max_energy_j:g} J")
         if self.arrivals_per_s is not None:

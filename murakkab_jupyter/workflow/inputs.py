@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import InputError
 from murakkab_jupyter.core.kinds import KINDS, Document, kind_of
-from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, is_folder, is_glob, suffix_kind
+from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, as_listed, is_folder, is_glob, suffix_kind
 from murakkab_jupyter.workflow.model import Variable, Workflow
 
 __all__ = ["Roots", "alike", "gather", "unchanged"]
@@ -163,7 +164,8 @@ def none_readable(variable: Variable, failed: Sequence[str]) -> InputError:
 
 def expanded(value: object, variable: Variable, notes: list[str]) -> list[object]:
     """The sources of a collection: paths for media, items as they are for anything else; what is left out goes to `notes`."""
-    many: Iterable[object] = value if isinstance(value, list | tuple) else [value]
+    listed = as_listed(value)
+    many: Iterable[object] = listed if isinstance(listed, list | tuple) else [value]
     sources: list[object] = []
     for item in many:
         if variable.kind in MEDIA_KINDS and isinstance(item, str | os.PathLike):
@@ -264,9 +266,7 @@ def one(source: object, variable: Variable, doubt: Callable[[str, str], None]) -
     if kind == "any":
         return source
     if kind in MEDIA_KINDS and isinstance(source, str | os.PathLike):
-        from murakkab_jupyter.agents.media.files import probe
-
-        return probe(Path(source), kind, doubt)
+        return read(Path(source), variable, doubt)
     if kind == "text":
         return text(source, variable)
     if kind == "audio" and kind_of(source) == "video":
@@ -277,7 +277,23 @@ def one(source: object, variable: Variable, doubt: Callable[[str, str], None]) -
     return source
 
 
+def read(file: Path, variable: Variable, doubt: Callable[[str, str], None]) -> Any:
+    """What a file holds; meetings and talks are often saved as videos that have no picture."""
+    from murakkab_jupyter.agents.media.files import probe
+
+    try:
+        return probe(file, variable.kind, doubt)
+    except InputError:
+        if variable.heard:
+            with contextlib.suppress(InputError):
+                return probe(file, "audio", doubt)
+        raise
+
+
 def text(source: object, variable: Variable) -> str:
+    if isinstance(source, float) and math.isnan(source):
+        msg = f"{variable.name} holds NaN, which stands for nothing."
+        raise InputError(msg, hint=f"Leave it out of {variable.name}, or give it a value.")
     if isinstance(source, bool | int | float):
         return str(source)
     if isinstance(source, Document):

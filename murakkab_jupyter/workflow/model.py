@@ -49,11 +49,14 @@ class Variable:
         Kind of each of its values.
     level
         `(name,)` for a collection, `()` for a scalar, which is broadcast.
+    heard
+        Whether it holds videos of which only the sound is asked for: a file without a picture will do.
     """
 
     name: str
     kind: str
     level: Level
+    heard: bool = False
 
 
 @dataclass(frozen=True, slots=True)

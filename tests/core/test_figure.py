@@ -124,7 +124,18 @@ def test_the_order_of_a_sum_does_not_count(parts: list[Figure], random: Any) -> 
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0, "$0"), (1234.5, "$1,234.50"), (0.05, "$0.05"), (0.0005, "$0.0005"), (7.3e-8, "$7.3e-8")],
+    [
+        (0, "$0"),
+        (1234.5, "$1,234.50"),
+        (0.05, "$0.05"),
+        (0.0005, "$0.0005"),
+        (1.9e-5, "19.0 µ$"),
+        (9.999e-5, "100 µ$"),
+        (9.996e-7, "1.00 µ$"),
+        (7.3e-8, "73.0 n$"),
+        (2.6e-10, "0.26 n$"),
+        (1e-12, "< 0.01 n$"),
+    ],
 )
 def test_money_is_written_in_one_way(value, words):
     from murakkab_jupyter.planner.reasons import amount as in_reasons

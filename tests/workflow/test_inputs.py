@@ -300,3 +300,14 @@ def test_a_list_is_compared_item_by_item(bound):
     assert not unchanged(workflow, {"v": ["two", "one"]}, found)
     items.append("three")
     assert not unchanged(workflow, {"v": items}, found)
+
+
+def test_a_video_without_a_picture_is_heard_where_only_its_sound_is_asked_for(roots, tmp_path):
+    song = write_sound(tmp_path / "meeting.wav").rename(tmp_path / "meeting.mp4")
+    write_video(tmp_path / "film.mp4")
+    (tmp_path / "notes.mp4").write_text("No media at all.")
+    found = roots(str(tmp_path))
+    assert [type(value).__name__ for value in found.values["v"]] == ["Video", "Audio", "NoneType"]
+    assert list(found.bad) == [("v", (("v", 2),))]
+    with pytest.raises(InputError, match="holds no picture"):
+        roots(str(song), "split {v} into scenes")

@@ -11,13 +11,15 @@ run its cell again. Its version is a fingerprint of its code, its helpers and th
 
 from __future__ import annotations
 
+import difflib
 import inspect
+import re
 import sys
 import sysconfig
 import threading
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +30,7 @@ from murakkab_jupyter.agents.capability import Capability, Port, Yield
 from murakkab_jupyter.agents.functions.fingerprint import fingerprint
 from murakkab_jupyter.agents.functions.shape import shaped
 from murakkab_jupyter.agents.library import Library, default_library
-from murakkab_jupyter.core.errors import AgentError, MurakkabError
+from murakkab_jupyter.core.errors import AgentError, MurakkabError, UsageError
 from murakkab_jupyter.core.kinds import KINDS
 
 __all__ = ["PYTHON", "FunctionAgent", "PickledFactory", "agent", "function_agent", "output_kind", "register"]
@@ -46,6 +48,13 @@ PYTHON = Capability(
 
 SPECIAL = frozenset({"prompt", "sentence"})
 """Parameters that get a step's body (filled in) and its sentence."""
+SETTINGS = (
+    *("capability", "name", "version", "cores", "batch", "max_batch", "siblings", "memory_bytes", "gpus"),
+    *("modules", "options", "quality", "kind", "library"),
+)
+"""What the decorator takes."""
+NAME = re.compile(r"[^\W_][\w.\-]*")
+"""What a pin can say."""
 LARGEST = 64 * 2**20
 """Most bytes of a pickled function, with everything it refers to."""
 PICKLING = threading.Lock()
@@ -92,7 +101,8 @@ class FunctionAgent(Agent):
 
     def load(self, options: Mapping[str, Any], cores: int) -> None:
         """Keep the options that the function takes."""
-        self.options = {key: value for key, value in options.items() if key in self.accepted}
+        stated = {port.name for port in self.capability.ports if port.stated and "**" in self.accepted}
+        self.options = {key: value for key, value in options.items() if key in self.accepted or key in stated}
 
     def call(self, batch: Sequence[Inputs]) -> list[Any]:
         """One value for each item; one that the function raises on fails alone (unless it takes whole batches)."""
@@ -118,7 +128,10 @@ class FunctionAgent(Agent):
             _, keywords = self.arguments(inputs, named_only=True)
             for key, value in keywords.items():
                 columns.setdefault(key, []).append(value)
-        constant = {key: columns.pop(key)[0] for key in list(columns) if key in self.options}
+        ports = {port.name for port in self.capability.ports}
+        constant = {
+            key: columns.pop(key)[0] for key in list(columns) if key in self.options and key not in ports
+        }
         made = self.function(**columns, **constant)
         if isinstance(made, str | bytes | Mapping) or not isinstance(made, Iterable):
             msg = f"{self.name} returned a {type(made).__name__} for a batch of {len(batch)} items."
@@ -144,9 +157,12 @@ class FunctionAgent(Agent):
                 if port.name not in self.accepted and "**" not in self.accepted:
                     continue
                 if port.name in inputs.values:
-                    keywords[port.name] = inputs.values[port.name]
-                elif port.optional and self.accepted.get(port.name, True):
-                    keywords[port.name] = None
+                    keywords[port.name] = plain(inputs.values[port.name], port)
+                elif not keywords.get(port.name):
+                    # Neither a reference nor the sentence says it: its own default, else None.
+                    keywords.pop(port.name, None)
+                    if port.optional and self.accepted.get(port.name, True):
+                        keywords[port.name] = None
             return [], keywords
         given: list[tuple[str, Any]] = list(inputs.values.get("arguments") or ())
         if named_only or all(name in self.accepted for name, _ in given):
@@ -168,6 +184,13 @@ class FunctionAgent(Agent):
         except Exception as error:  # noqa: BLE001 - a generator runs the user's code
             return Failed(raised(self.name, error))
         return next((child for child in children if isinstance(child, Failed)), children)
+
+
+def plain(value: Any, port: Port) -> Any:
+    """What a function gets of a port that takes several references: the value of the only one, else a dict by their names."""
+    if not port.several or not isinstance(value, list | tuple):
+        return value
+    return value[0][1] if len(value) == 1 else dict(value)
 
 
 def raised(name: str, error: Exception) -> str:
@@ -222,7 +245,16 @@ def options_of(function: Callable[..., Any], capability: Capability) -> tuple[Op
         raise AgentError(
             msg, hint=f"Write def {called(function)}({', '.join(port.name for port in capability.ports)})."
         )
-    return tuple(options)
+    return (*options, *stated_options(capability, accepted))
+
+
+def stated_options(capability: Capability, accepted: Container[str]) -> tuple[Option, ...]:
+    """Options for what a sentence may state in words instead of a reference (`into "praise, complaint"`)."""
+    return tuple(
+        Option(port.name, str, "", help="As the sentence says it.")
+        for port in capability.ports
+        if port.stated and (port.name in accepted or "**" in accepted)
+    )
 
 
 def called(function: object) -> str:
@@ -309,7 +341,9 @@ def spec_of(
     summary = (inspect.getdoc(target) or f"The function {called(target)}.").strip().splitlines()[0]
     if isinstance(target, type) and issubclass(target, Agent):
         factory = pickled(target, target, name)
-        found = tuple(options)
+        named = {option.name for option in options}
+        told = stated_options(capability, {port.name for port in capability.ports})
+        found = (*options, *(one for one in told if one.name not in named))
     else:
         if inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target):
             msg = f"{called(target)} is async; an agent is a plain function."
@@ -404,7 +438,18 @@ def agent(
         into = library if library is not None else default_library()
         known = into.capability(capability)
         chosen = name or called(target).replace("_", "-").strip("-").lower()
-        into.add_agent(spec_of(target, known, chosen, **settings), replace=True)
+        for key in settings:
+            if key not in SETTINGS:
+                close = difflib.get_close_matches(key, SETTINGS, n=1)
+                msg = f"@agent takes no {key!r}."
+                raise UsageError(
+                    msg, hint=f"Did you mean {close[0]}?" if close else f"There are: {', '.join(SETTINGS)}."
+                )
+        spec = spec_of(target, known, chosen, **settings)
+        if not NAME.fullmatch(chosen):
+            msg = f"{chosen[:60]!r} cannot be the name of an agent: no pin could say it."
+            raise UsageError(msg, hint="Use letters, digits, dots, underscores and hyphens: name='my-agent'.")
+        into.add_agent(spec, replace=True)
         return target
 
     return decorate if function is None else decorate(function)

@@ -18,6 +18,9 @@ __all__ = ["decoded", "open_container", "origin_s", "real_end_s", "sound_stream"
 TAIL_S = 1.0
 """A file whose last packet lies further than this before its stated end is measured packet by packet."""
 
+GUESSING = frozenset({"mp3", "aac", "ac3", "eac3", "amr", "dts", "mpegvideo", "m4v", "h264", "hevc"})
+"""Formats without a table of contents: their length is guessed from the rate of their beginning, so it is counted instead."""
+
 
 def pyav() -> Any:
     """PyAV, or an `AgentError` that says how to get it."""
@@ -101,7 +104,7 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def real_end_s(container: Any, stream: Any) -> float:
-    """Where a stream's last packet really ends (s): what a file that was cut short says of itself is not believed."""
+    """Where a stream's last packet really ends (s): what a file that was cut short, or has no index, says of itself is not believed."""
     begin = origin_s(container)
     stated = 0.0
     if stream.duration and stream.time_base:
@@ -109,30 +112,38 @@ def real_end_s(container: Any, stream: Any) -> float:
         stated = first - begin + float(stream.duration * stream.time_base)
     elif container.duration:
         stated = float(container.duration) / 1e6
-    if stated > 0.0:
+    if stated > 0.0 and not GUESSING & set(container.format.name.split(",")):
         found = last_packet_end_s(container, stream, stated)
         if found is not None and found >= stated - max(TAIL_S, 0.02 * stated):
             return max(stated, 0.0)
-    whole = last_packet_end_s(container, stream, None)
+    # Opened anew, since not every file can be gone back in.
+    with open_container(Path(container.name)) as again:
+        whole = last_packet_end_s(again, again.streams[stream.index], None)
     return whole if whole is not None else stated
 
 
 def last_packet_end_s(container: Any, stream: Any, near_s: float | None) -> float | None:
-    """End of the last packet (s), looked for from shortly before `near_s`, or from the start."""
+    """End of the last packet (s), looked for from shortly before `near_s`, or in all packets of a file just opened.
+
+    A raw stream, whose packets have no times, is as long as they last together: pictures as many as the stream's rate has in a second.
+    """
     av = pyav()
     begin = origin_s(container)
-    target = 0.0 if near_s is None else max(0.0, near_s - TAIL_S)
-    try:
-        container.seek(int((begin + target) * 1e6), backward=True)
-    except (av.error.FFmpegError, OSError):
-        return None
     last: float | None = None
-    try:
+    together_s = 0.0
+    each_s = 1.0 / float(stream.average_rate or stream.guessed_rate or 25) if stream.type == "video" else 0.0
+    # A file that ends in the middle of a packet raises there: what was read stands.
+    with contextlib.suppress(av.error.FFmpegError, OSError):
+        if near_s is not None:
+            container.seek(int((begin + max(0.0, near_s - TAIL_S)) * 1e6), backward=True)
         for packet in container.demux(stream):
-            if packet.pts is None or packet.size == 0 or packet.is_corrupt:
+            if packet.size == 0 or packet.is_corrupt:
                 continue
-            end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - begin
-            last = end if last is None else max(last, end)
-    except (av.error.FFmpegError, OSError):
-        pass
+            length_s = float((packet.duration or 0) * packet.time_base)
+            together_s += each_s or length_s
+            if packet.pts is not None:
+                end = float(packet.pts * packet.time_base) - begin + length_s
+                last = end if last is None else max(last, end)
+    if last is None and near_s is None and together_s > 0.0:
+        return together_s
     return last

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from murakkab_jupyter.agents.media.container import (
+    TAIL_S,
     decoded,
     open_container,
     real_end_s,
@@ -32,9 +33,12 @@ MEDIA_KINDS = ("video", "audio", "image", "document")
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "video": (
         ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".ts", ".mts", ".m2ts",
-        ".wmv", ".flv", ".3gp", ".y4m",
+        ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2", ".vob", ".mxf", ".m1v", ".m2v", ".h264", ".y4m",
     ),
-    "audio": (".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff"),
+    "audio": (
+        ".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".m4b", ".aac", ".ac3", ".wma", ".wv", ".mka", ".amr", ".aif",
+        ".aiff",
+    ),
     "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"),
     "document": (
         ".pdf", ".docx", ".txt", ".md", ".rst", ".srt", ".vtt", ".csv", ".tsv", ".json", ".jsonl", ".html", ".htm", ".xhtml", ".xml",
@@ -138,10 +142,12 @@ def probe_video(media: Media) -> Video:
             raise InputError(msg, hint="The file is damaged or cut short. Does it play elsewhere?")
         height, width = pixels_of(frame).shape[:2]
         fps = float(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
-        sound = sound_stream(container) is not None
+        sound = sound_stream(container)
         # A single picture has no length of its own: it is shown for one frame's time.
         duration_s = max(real_end_s(container, stream), 1.0 / fps)
-        return Video(media, duration_s, width, height, fps, sound)
+        if sound is not None and (heard_s := real_end_s(container, sound)) > duration_s + TAIL_S:
+            duration_s = heard_s  # the last picture stays while somebody speaks on: a talk with one slide
+        return Video(media, duration_s, width, height, fps, sound is not None)
 
 
 def probe_audio(media: Media) -> Audio:

@@ -28,6 +28,9 @@ MAX_MEGAPIXELS = 200.0
 FORWARD_S = 3.0
 """Decode on instead of seeking when the wanted time lies no further ahead than this."""
 
+BACK_S = 10.0
+"""Where seeking landed too late, it is tried again so much (s) earlier."""
+
 EPSILON_S = 1e-3
 """Times are compared with this tolerance: timestamps are fractions, times are floats."""
 
@@ -40,23 +43,38 @@ def pixels_of(frame: Any) -> Pixels:
 
 
 class VideoReader:
-    """An open video that finds the picture shown at a time: seeks to a key frame, then decodes forward."""
+    """An open video that finds the picture shown at a time: seeks to a key frame, then decodes forward.
+
+    Where seeking lands too late or is not possible (recordings cut at any place, raw streams), it begins anew and decodes up to there.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._stack = ExitStack()
-        self._container = self._stack.enter_context(open_container(path))
         self._path = path
+        self._stack = ExitStack()
+        self._seeks = True
+        self._open()
+
+    def _open(self) -> None:
+        """Stand at the first picture."""
+        self._stack.close()
+        self._container = self._stack.enter_context(open_container(self._path))
         stream = video_stream(self._container)
         if stream is None:
             self.close()
-            msg = f"{path} holds no picture."
+            msg = f"{self._path} holds no picture."
             raise InputError(msg, hint="Give a video, or use a step that takes sound.")
         self._stream = stream
         self._stream.codec_context.thread_count = 1
         self._begin_s = origin_s(self._container)
+        self._step_s = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
+        self._stand(0.0)
+
+    def _stand(self, first_s: float | None) -> None:
+        """Forget what was decoded; `first_s` is the next picture's time (s) where its file says none, None where that is unknown."""
         self._frames: Iterator[Any] = decoded(self._container, self._stream)
-        self._current: Any = None
-        self._next: Any = None
+        self._current: tuple[float, Any] | None = None
+        self._next: tuple[float, Any] | None = None
+        self._due_s = first_s
 
     def close(self) -> None:
         """Close the file."""
@@ -64,46 +82,57 @@ class VideoReader:
 
     def at(self, time_s: float) -> Pixels:
         """The picture shown at a time: the last one that begins no later (the first or last one at the ends)."""
-        if not self._ahead(time_s):
-            self._seek(time_s)
-        self._forward(time_s)
-        if self._current is None or self._time(self._current) > time_s + EPSILON_S:
-            # The seek landed too late, or after the last picture of a file that was cut short.
-            self._seek(0.0)
-            self._forward(time_s)
+        found = self._ahead(time_s) and self._reach(time_s)
+        for back_s in (0.0, BACK_S):
+            found = found or (self._seek(time_s - back_s) and self._reach(time_s))
+        if not found:
+            self._open()
+            self._reach(time_s)
         if self._current is None:
             msg = f"No picture can be decoded from {self._path}."
             raise InputError(msg, hint="The file is damaged or cut short. Does it play elsewhere?")
-        return pixels_of(self._current)
-
-    def _time(self, frame: Any) -> float:
-        return float(frame.time) - self._begin_s if frame.time is not None else 0.0
+        return pixels_of(self._current[1])
 
     def _ahead(self, time_s: float) -> bool:
         if self._current is None:
             return False
-        lead = time_s - self._time(self._current)
-        return -EPSILON_S <= lead <= FORWARD_S
+        lead = time_s - self._current[0]
+        return lead >= -EPSILON_S and (lead <= FORWARD_S or not self._seeks)
 
-    def _seek(self, time_s: float) -> None:
+    def _seek(self, time_s: float) -> bool:
+        """Stand at or before a time; False where the file cannot be sought in."""
+        if not self._seeks:
+            return False
         av = pyav()
         offset = int((self._begin_s + max(0.0, time_s)) / float(self._stream.time_base))
         try:
             self._container.seek(offset, stream=self._stream, backward=True)
         except (av.error.FFmpegError, OSError):
-            self._container.seek(0)
-        self._frames = decoded(self._container, self._stream)
-        self._current = self._next = None
+            self._seeks = False
+            return False
+        self._stand(None)
+        return True
 
-    def _forward(self, time_s: float) -> None:
+    def _reach(self, time_s: float) -> bool:
+        """Decode up to a time; whether a picture that begins no later was met."""
         while True:
             if self._next is None:
-                self._next = next(self._frames, None)
+                self._next = self._pull()
             if self._next is None:
-                return
-            if self._current is not None and self._time(self._next) > time_s + EPSILON_S:
-                return
+                break
+            if self._current is not None and self._next[0] > time_s + EPSILON_S:
+                break
             self._current, self._next = self._next, None
+        return self._current is not None and self._current[0] <= time_s + EPSILON_S
+
+    def _pull(self) -> tuple[float, Any] | None:
+        """The next picture and its time (s); one whose time nothing tells is passed over."""
+        for frame in self._frames:
+            time_s = float(frame.time) - self._begin_s if frame.time is not None else self._due_s
+            if time_s is not None:
+                self._due_s = time_s + self._step_s
+                return time_s, frame
+        return None
 
 
 class Cache:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -37,14 +38,16 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
     pieces: list[Samples] = []
     have = 0
     want = None if end_s is None else max(0, round((end_s - start_s) * RATE))
-    with open_container(track.media.local()) as container:
+    path = track.media.local()
+    with ExitStack() as stack:
+        container = stack.enter_context(open_container(path))
+        if start_s > 0.5 and not seek_before(container, origin_s(container) + start_s - 0.5):
+            container = stack.enter_context(open_container(path))  # read from its start
         stream = sound_stream(container)
         if stream is None or want == 0:
             return np.zeros(0, np.float32)
         begin = origin_s(container)
-        if start_s > 0.5:
-            seek_before(container, begin + start_s - 0.5)
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+        resampler, shape = av.AudioResampler(format="flt", layout="mono", rate=RATE), None
         expected_s: float | None = None
         skip = 0
         for frame in decoded(container, stream):
@@ -60,7 +63,13 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
                 have += gap
             expected_s = time_s + frame.samples / frame.sample_rate
             frame.pts = None  # times are kept here; the resampler would refuse jumps
-            for part in resampler.resample(frame):
+            made: list[Any] = []
+            if shape not in (None, shape_of(frame)):
+                # A recording may go from mono to stereo, and a resampler takes one of them.
+                made += resampler.resample(None)
+                resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+            shape = shape_of(frame)
+            for part in (*made, *resampler.resample(frame)):
                 samples = part.to_ndarray().reshape(-1)
                 pieces.append(samples)
                 have += samples.size
@@ -74,10 +83,16 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
     return np.ascontiguousarray(whole if want is None else whole[:want], dtype=np.float32)
 
 
-def seek_before(container: Any, time_s: float) -> None:
-    """Stand at or before a time; a file that cannot seek is read from its start."""
+def shape_of(frame: Any) -> tuple[str, str, int]:
+    """What a resampler must be made anew for."""
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def seek_before(container: Any, time_s: float) -> bool:
+    """Stand at or before a time; False where the file cannot be sought in."""
     av = pyav()
     try:
         container.seek(int(time_s * 1e6), backward=True)
     except (av.error.FFmpegError, OSError):
-        container.seek(0)
+        return False
+    return True

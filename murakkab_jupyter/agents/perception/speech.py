@@ -48,6 +48,9 @@ QUIET = 0.1
 """A second in which nobody speaks, in seconds of speech: it is decoded, and given to a small detector of voices (0.005 s of Whisper's and
 0.012 s of Moonshine's time on the reference machine, where speech takes them 0.06-0.1 s)."""
 
+MOST_REPEATED = 4
+"""Words that fit into the half second by which two lines of Moonshine's overlap."""
+
 NO_TRACK = "no track of sound"
 SILENT = "silent"
 NO_SPEECH = "no speech heard"
@@ -193,6 +196,7 @@ class MoonshineAgent(SpeechAgent):
         """Lines of speech; Moonshine gives no times of words, so they are spread over their line."""
         heard: list[Heard] = []
         for begin, end in windows(samples, self.longest_s):
+            last: Segment | None = None
             # Its voice detector remembers the end of the last call: without a rest, a call that ended in
             # speech makes the next one begin with a word ("You") that nobody said.
             self._model.transcribe_without_streaming(self._rest, RATE)
@@ -204,12 +208,34 @@ class MoonshineAgent(SpeechAgent):
                 here = samples[round(start_s * RATE) : round(end_s * RATE)]
                 if text and not is_silent(here):
                     segment = Segment(start_s, end_s, text)
-                    heard.append((segment, spread_words(segment)))
+                    if last is not None:
+                        segment = without_repeat(last, segment)
+                    if segment.text:
+                        heard.append((segment, spread_words(segment)))
+                        last = segment
         return heard, "en"
 
     def close(self) -> None:
         """Free the model."""
         self._model.close()
+
+
+def without_repeat(before: Segment, line: Segment) -> Segment:
+    """A line without the words that it shares with the end of the one before.
+
+    A long stretch of speech is cut into lines that overlap by half a second, so what is said there is heard twice.
+    """
+    if line.start_s >= before.end_s:
+        return line
+    old, new = before.text.split(), line.text.split()
+    for count in range(min(MOST_REPEATED, len(old), len(new)), 0, -1):
+        if [bare(word) for word in old[-count:]] == [bare(word) for word in new[:count]]:
+            return Segment(min(before.end_s, line.end_s), line.end_s, " ".join(new[count:]))
+    return line
+
+
+def bare(word: str) -> str:
+    return re.sub(r"\W", "", word).lower()
 
 
 def tidy(text: str) -> str:
@@ -314,7 +340,7 @@ BEAM = Option(
 
 MOONSHINE_TINY = AgentSpec(
     name="moonshine-tiny",
-    version="1+0.0.62",
+    version="2+0.0.62",
     capability="speech-to-text",
     summary="Moonshine tiny: fast English speech recognition with a word wrong in fourteen.",
     factory="murakkab_jupyter.agents.perception.speech:MoonshineAgent",

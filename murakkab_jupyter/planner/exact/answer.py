@@ -12,6 +12,7 @@ from murakkab_jupyter.planner.exact.problem import LATENCY, QUALITY, TOLERANCE, 
 from murakkab_jupyter.planner.exact.schedule import Profile
 from murakkab_jupyter.planner.exact.start import Draft
 from murakkab_jupyter.planner.exact.table import Table
+from murakkab_jupyter.planner.exact.words import as_set
 
 __all__ = ["Pass", "Timed", "in_seconds", "solution_of", "stating", "undecided"]
 
@@ -155,4 +156,4 @@ def broken(problem: Problem, solution: Solution) -> dict[str, tuple[float, float
 
 def told(limit: str, most: float, value: float) -> str:
     away = f", {abs(value / most - 1):.1%} off" if most else ""
-    return f"{limit} {value:.6g} instead of {most:.6g}{away}"
+    return f"{limit} {value:.9g} instead of {as_set(most)}{away}"

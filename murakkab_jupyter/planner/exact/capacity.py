@@ -13,6 +13,7 @@ from murakkab_jupyter.planner.exact.branch import Branch, Limits, OutOfNodes
 from murakkab_jupyter.planner.exact.problem import MOST_UNITS, Infeasible, Problem
 from murakkab_jupyter.planner.exact.start import begin
 from murakkab_jupyter.planner.exact.table import tabulate
+from murakkab_jupyter.planner.exact.words import moves
 
 __all__ = ["Least", "blame", "explain_capacity", "feasible", "least_capacities", "told"]
 
@@ -133,20 +134,30 @@ def explain_capacity(
     others = [f"capacity:{name}" for name in sorted(units_of) if name != blamed]
     enough = lend(problem, units_of)
     there = feasible(enough, max(0.02, 0.5 * (until - time.monotonic())), stop=stop)
+    values = {f"capacity:{name}": float(n) for name, n in sorted(units_of.items())}
+    hint = f"Set {' and '.join(moves(values))}."
     limits: list[str] = []
+    together = values if there else {}
     if there is False:
         also = relax(enough, max(0.1 * seconds, until - time.monotonic()))
         limits = [also.constraint, *also.others]
+        more = also.together or ({} if also.others else {also.constraint: also.nearest})
+        together = {**values, **more} if more else {}
+        hint += (
+            f" Then also {' and '.join(moves(more))}."
+            if more
+            else f" Then relax {' and '.join(limits)} as well."
+        )
     units, activity = joint[blamed]
-    wanted = " and ".join(f"the capacity of {name} to {n}" for name, n in sorted(units_of.items()))
     return Infeasible(
         lacking(problem, activity, blamed, units) + " That is not all that stands in the way.",
         constraint=f"capacity:{blamed}",
         limit=float(problem.capacity[blamed]),
         nearest=float(units),
-        others=(*others, *(one for one in limits if one not in others)),
+        others=tuple(dict.fromkeys(one for one in (*others, *limits) if one != f"capacity:{blamed}")),
+        together=together,
         proven=there is not None,
-        hint=f"Set {wanted}." + (f" Then relax {' and '.join(limits)} as well." if limits else ""),
+        hint=hint,
     )
 
 

@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
 from murakkab_jupyter.planner.exact.branch import Limits
 from murakkab_jupyter.planner.exact.links import links
 from murakkab_jupyter.planner.exact.table import Picks, Table
 
-__all__ = ["Model", "Outcome", "available", "loaded"]
+__all__ = ["Model", "Outcome", "available", "installed", "loaded"]
 
 FORM = "own"
 """`own`: each mode an interval with its own start and end; `variable`: one interval, its size and demand variable."""
@@ -39,6 +40,11 @@ QUICK_EFFORT = 0.1
 def loaded() -> bool:
     """Whether OR-tools is imported already."""
     return "ortools.sat.python.cp_model" in sys.modules and available()
+
+
+def installed() -> bool:
+    """Whether OR-tools is there, without the half second that importing it takes."""
+    return loaded() or find_spec("ortools") is not None
 
 
 def available() -> bool:

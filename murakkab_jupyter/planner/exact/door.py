@@ -138,6 +138,7 @@ def infeasible_record(error: Infeasible) -> dict[str, Any]:
         "nearest": error.nearest,
         "choices": error.choices,
         "others": list(error.others),
+        "together": error.together,
         "proven": error.proven,
         "proof": error.proof,
         "message": error.message,

@@ -58,6 +58,8 @@ SMALL_S = 1.0
 """Seconds after which our own search has a turn on a problem that small: the solver may creep up by single quanta."""
 LINEAR_S = 5e-4
 """Seconds for a mode that must be left for that."""
+ANEW = 0.3
+"""Share of what is left for asking the solver in another formulation, where it alone says that there is no plan."""
 DECIDING = 0.5
 """Share of what is left for finding any plan, or proving that there is none, where no plan keeps the limits so far."""
 REACHING = 0.8
@@ -277,7 +279,7 @@ class Hunt:
             [*self.passes, *self.rest],
             self.soonest,
             self.clock.limit_s if not self.clock.halted else None,
-            solver=cpsat.available(),
+            solver=cpsat.installed(),
         )
 
     def reach(self, latency: int) -> None:
@@ -350,10 +352,32 @@ class Hunt:
             self.rule_out()
 
     def rule_out(self) -> None:
-        """Raise `Impossible` on the word of the solver, after our own search has looked for a schedule; not if it finds one."""
+        """Raise `Impossible` on the word of the solver, after others have looked for a schedule; not if one finds it."""
         verdict = self.search(0, self.limits, CHECK_NODES)
         if verdict != "found better":
-            raise Impossible("two" if verdict == "none better" else "solver")
+            proof = "two" if verdict == "none better" else self.asked_anew()
+            if self.held is None:
+                raise Impossible(proof)
+
+    def asked_anew(self) -> str:
+        """Where the solver alone says that there is no plan, ask it in another formulation: `forms` if it says so again, else `solver`.
+
+        It keeps a plan that turns up; then what was said was wrong.
+        """
+        seconds = ANEW * self.clock.left
+        timed = self.limits.latency is not None
+        if self.clock.over or seconds < 4 * self.size * BUILDING_S:
+            return "solver"
+        # Where starts do not matter there is one formulation only: then without the solver's own simplifications.
+        other = "own" if cpsat.FORM == "variable" else "variable"
+        model = cpsat.Model(self.table, self.limits, timed=timed, form=other)
+        outcome = model.minimise(
+            None, seconds, stop=self.clock.stop, params=None if timed else {"cp_model_presolve": False}
+        )
+        self.clock.halted = self.clock.halted or outcome.stopped
+        if outcome.picks is not None:
+            self.take(self.drafted(outcome.picks, outcome.starts))
+        return "forms" if outcome.impossible else "solver"
 
     def again(self, found: Draft) -> Draft:
         """The same schedule, judged by the problem's own limits and objectives."""
@@ -391,7 +415,13 @@ class Hunt:
             if verdict == "none better":
                 one.proof = "overruled" if proven else "search"
         if self.held is None and (verdict == "none better" or one.proof != "none"):
-            raise Impossible(one.proof)
+            if one.proof == "solver":
+                one.proof = self.asked_anew()
+            if self.held is None:
+                raise Impossible(one.proof)
+            one.proof, one.bound = "none", least(self.table, one.meter)
+            self.pursue(one, at, limits)
+            return
         if one.proof != "none" and self.held is not None:
             one.bound = max(one.bound, self.held.values[at] - self.judge.slack(one.meter))
 

@@ -26,6 +26,7 @@ from murakkab_jupyter.planner.exact.problem import (
     Undecided,
 )
 from murakkab_jupyter.planner.exact.table import LOG_ZERO, tabulate
+from murakkab_jupyter.planner.exact.words import as_set, figure, moves, words
 
 __all__ = ["binding_limits", "explain_infeasible", "without"]
 
@@ -131,6 +132,7 @@ def explain_infeasible(
     for limit in limits:
         bare = without(bare, limit)
     broken: dict[str, Nearest] = {}
+    complete = True
     for at, limit in enumerate(limits):
         value = nearest(bare, limit, share(len(limits) - at), stop=stop)
         if value is not None and reached(problem, limit, value.value):
@@ -138,14 +140,16 @@ def explain_infeasible(
         elif value is not None:
             broken[limit] = value
             bare = moved(bare, limit, value.value)
+        else:
+            complete = False
     if not broken:
+        complete = False
         limit = limits[-1] if limits else "capacity"
         value_there = value_of(problem, limit) if limits else 0.0
         broken[limit] = Nearest(value_there, value_there, proven=False)
     blamed = next(iter(broken))
-    return told(
-        problem, blamed, {blamed: broken[blamed]}, {one: broken[one] for one in broken if one != blamed}
-    )
+    others = {one: broken[one] for one in broken if one != blamed}
+    return told(problem, blamed, {blamed: broken[blamed]}, others, complete=complete)
 
 
 def refute(problem: Problem, limit: str, value: Nearest) -> None:
@@ -181,9 +185,17 @@ def missed(limit: float, value: float) -> float:
 
 
 def told(
-    problem: Problem, blamed: str, found: Mapping[str, Nearest], others: Mapping[str, Nearest] | None = None
+    problem: Problem,
+    blamed: str,
+    found: Mapping[str, Nearest],
+    others: Mapping[str, Nearest] | None = None,
+    *,
+    complete: bool = True,
 ) -> Infeasible:
-    """The error; `found` are limits of which any one would do, `others` must move together with the one blamed."""
+    """The error; `found` are limits of which any one would do, `others` must move together with the one blamed.
+
+    `complete`: a schedule was found that keeps all limits once these are moved.
+    """
     others = others or {}
     near = found[blamed]
     value, proven = near.value, near.proven
@@ -191,16 +203,16 @@ def told(
     said = words(blamed)
     best = "highest" if blamed == "quality" else "lowest"
     sure = "possible" if proven else "found"
-    message = f"No schedule keeps {said} {limit:g}: the {best} {sure} is {value:.9g}"
+    up = blamed != "quality"
+    message = f"No schedule keeps {said} {as_set(limit)}: the {best} {sure} is {figure(value, up=up)}"
     message += f", even without {', '.join(map(words, others))}." if others else "."
     if not proven and near.bound != value:
-        message += f" None {'above' if blamed == 'quality' else 'below'} {near.bound:.6g} is possible."
-    rest = [f"{words(one)} {some.value:.9g}" for one, some in found.items() if one != blamed]
-    hint = f"Set {said} to {value:.9g}" + (f", or {', or '.join(rest)}." if rest else ".")
-    if others:
-        hint += (
-            f" Then also {' and '.join(f'{words(one)} to {some.value:.9g}' for one, some in others.items())}."
-        )
+        message += f" None {'below' if up else 'above'} {figure(near.bound, up=not up)} is possible."
+    values = {blamed: value, **{one: some.value for one, some in found.items() if one != blamed}}
+    hint = f"Set {', or '.join(moves(values))}."
+    more = {one: some.value for one, some in others.items()}
+    if more:
+        hint += f" Then also {' and '.join(moves(more))}."
     return Infeasible(
         message,
         constraint=blamed,
@@ -208,14 +220,10 @@ def told(
         nearest=value,
         choices={one: some.value for one, some in found.items()},
         others=tuple(others),
+        together={blamed: value, **more} if more and complete else {},
         proven=proven,
         hint=hint,
     )
-
-
-def words(limit: str) -> str:
-    kind, _, name = limit.partition(":")
-    return {"deadline": "the deadline", "quality": "the least quality"}.get(kind, f"the {kind} of {name}")
 
 
 def binding_limits(problem: Problem, solution: Solution, clock: Clock) -> Solution:

@@ -66,11 +66,14 @@ class Infeasible(InfeasibleError):  # noqa: N818 - the name of the low-level doo
         Every limit that alone would do, with the value it would have to have.
     others
         Limits that cannot be kept either, if moving one is not enough.
+    together
+        With `others`: values of it and of them at which there is a schedule, if one is known.
     proven
         Whether `nearest` is the nearest there is, or only the nearest that was found in time.
     proof
         What it rests on that there is no schedule, in the words of `Solution.proof`: `bound` (plain arithmetic, or the linear
-        relaxation), `search` (our own), `two` (the solver, confirmed by our own search) or `solver` (its certificate alone).
+        relaxation), `search` (our own), `two` (the solver, confirmed by our own search), `forms` (the solver, asked in two
+        formulations) or `solver` (its certificate alone).
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Infeasible(InfeasibleError):  # noqa: N818 - the name of the low-level doo
         nearest: float,
         choices: Mapping[str, float] | None = None,
         others: Sequence[str] = (),
+        together: Mapping[str, float] | None = None,
         proven: bool = True,
         proof: str = "bound",
         hint: str | None = None,
@@ -92,6 +96,7 @@ class Infeasible(InfeasibleError):  # noqa: N818 - the name of the low-level doo
         self.nearest: float = nearest
         self.choices = dict(choices or {constraint: nearest})
         self.others = tuple(others)
+        self.together = dict(together or {})
         self.proven = proven
         self.proof = proof
 
@@ -130,18 +135,22 @@ class Undecided(MurakkabError):  # noqa: N818 - the third answer beside a soluti
         self.earliest_s = earliest_s
 
 
-def number(value: object, what: str, *, most: float, whole: bool = False) -> float:
-    """A finite number from 0 to `most`, or an error that says what is wrong with it."""
+def number(value: object, what: str, *, most: float, whole: bool = False, limit: bool = False) -> float:
+    """A finite number from 0 to `most`, or an error that says what is wrong with it.
+
+    `limit`: it could be left out instead.
+    """
     if isinstance(value, bool) or not isinstance(value, SupportsFloat) or not isinstance(value, numbers.Real):
         msg = f"{what} must be a number, not {value!r:.60}."
         raise BadProblem(msg)
     try:
         figure = float(value)
     except OverflowError:
-        figure = most * 2
+        msg = f"{what} is a number of hundreds of digits: too large to be meant."
+        raise BadProblem(msg) from None
     if not math.isfinite(figure):
         msg = f"{what} must be finite, not {figure}."
-        raise BadProblem(msg, hint="Leave a limit out (None) if there is none.")
+        raise BadProblem(msg, hint="Leave a limit out if there is none." if limit else None)
     if figure < 0:
         msg = f"{what} must not be negative, but is {figure:g}."
         raise BadProblem(msg)
@@ -274,15 +283,17 @@ class Problem:
             for name, units in named(self.capacity, "The capacity").items()
         }
         budgets = {
-            name: number(units, f"The budget of {name!r}", most=MOST_CONSUMED)
+            name: number(units, f"The budget of {name!r}", most=MOST_CONSUMED, limit=True)
             for name, units in named(self.budgets, "A budget").items()
         }
         object.__setattr__(self, "capacity", capacity)
         object.__setattr__(self, "budgets", budgets)
         if self.deadline_s is not None:
-            object.__setattr__(self, "deadline_s", number(self.deadline_s, "The deadline", most=MOST_SECONDS))
+            deadline_s = number(self.deadline_s, "The deadline", most=MOST_SECONDS, limit=True)
+            object.__setattr__(self, "deadline_s", deadline_s)
         if self.min_quality is not None:
-            object.__setattr__(self, "min_quality", number(self.min_quality, "The least quality", most=1.0))
+            least = number(self.min_quality, "The least quality", most=1.0, limit=True)
+            object.__setattr__(self, "min_quality", least)
         self.check_activities()
 
     def check_activities(self) -> None:
@@ -397,6 +408,9 @@ class Solution:
 
 def check_objectives(problem: Problem, objectives: Sequence[str]) -> tuple[str, ...]:
     """The objectives as a tuple, or `BadProblem`."""
+    if not isinstance(objectives, Sequence) or isinstance(objectives, bytes):
+        msg = f"The objectives must be a list of names in order of priority, not {objectives!r:.60}."
+        raise BadProblem(msg)
     wanted = (objectives,) if isinstance(objectives, str) else tuple(objectives)
     if not wanted:
         msg = "There is no objective."

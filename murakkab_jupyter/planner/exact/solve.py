@@ -71,6 +71,9 @@ def solve(
     if not isinstance(problem, Problem):
         msg = f"solve needs a Problem, not {type(problem).__name__}."
         raise BadProblem(msg)
+    if hint is not None and not isinstance(hint, Solution):
+        msg = f"The hint must be a Solution, not {hint!r:.60}."
+        raise BadProblem(msg)
     wanted = check_objectives(problem, objectives)
     clock = Clock(number(time_limit_s, "time_limit_s", most=MOST_SECONDS), stop)
     with uncollected() if clock.limit_s < SHORT_S else nullcontext():

@@ -20,7 +20,7 @@ from murakkab_jupyter.workflow.language.meaning import PYTHON, Meaning, meaning_
 from murakkab_jupyter.workflow.language.options import WordError, parse_goal_options
 from murakkab_jupyter.workflow.language.parse import parse
 from murakkab_jupyter.workflow.language.settings import pinned_options, stated_problem
-from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, Sort, sort_of
+from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, Sort, as_listed, sort_of, why_no_data
 from murakkab_jupyter.workflow.language.suggest import listed, near, suggestion
 from murakkab_jupyter.workflow.language.syntax import Cell, Place, Ref, StepNode
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
@@ -236,6 +236,8 @@ class Binder:
         if isinstance(value, str) and not value.strip():
             msg = f"The variable `{name}` is an empty text."
             raise ref.place.error(msg, f"Give {{{name}}} a value: {VALUE.format(name=name)}")
+        if wrong := why_no_data(name, value, None):
+            raise ref.place.error(*wrong)
         self.sorts[name] = sort_of(value)
         self.order.append(name)
 
@@ -282,6 +284,8 @@ class Binder:
             port = meaning.capability.port(port_name)
             if name in self.nodes or port is None:
                 continue
+            if wrong := why_no_data(name, self.values.get(name), port):
+                raise places[name].error(*wrong)
             sort = self.sorts[name].narrowed(port)
             if sort is None:
                 _, before = self.used_at[name]
@@ -302,7 +306,7 @@ class Binder:
             if problem := stated_problem(meaning.capability, key, value, self.library):
                 raise node.sentence_place.error(*problem)
         for key, name in meaning.bound:
-            port, value = meaning.capability.port(key), self.values.get(name)
+            port, value = meaning.capability.port(key), as_listed(self.values.get(name))
             if port is None or not port.stated or name in self.nodes:
                 continue
             place = next(ref.place for ref in node.all_refs() if ref.name == name)
@@ -364,7 +368,9 @@ class Binder:
                 self.openers[name] = level
             self.levels[name] = level
             self.kinds[name] = kind
-            found.append(Variable(name, kind, level))
+            # What every port takes: of these videos only the sound is asked for.
+            heard = kind == "video" and "audio" in sort.kinds
+            found.append(Variable(name, kind, level, heard))
         return tuple(found)
 
     def place(self, node: StepNode) -> Step:

@@ -31,7 +31,7 @@ from murakkab_jupyter.workflow.language.options import goal_words
 from murakkab_jupyter.workflow.language.parse import is_step_line, parse
 from murakkab_jupyter.workflow.language.pattern import Match, Token, example, match, well_formed, words_of
 from murakkab_jupyter.workflow.language.pins import literal
-from murakkab_jupyter.workflow.language.sorts import Sort, sort_of
+from murakkab_jupyter.workflow.language.sorts import Sort, as_listed, sort_of
 from murakkab_jupyter.workflow.language.suggest import listed
 from murakkab_jupyter.workflow.language.syntax import Place, Ref
 
@@ -86,7 +86,8 @@ def input_values(inputs: object) -> dict[str, object]:
     """
     if isinstance(inputs, Mapping):
         return dict(inputs)
-    values: list[Any] = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    listed = as_listed(inputs)
+    values: list[Any] = list(listed) if isinstance(listed, list | tuple) else [inputs]
     if not values or inputs is None:
         msg = "There are no inputs."
         raise UsageError(msg, hint='Give files, folders or texts: inputs=["a.mp4", "b.mp4"].')

@@ -8,18 +8,32 @@ without spaces that begins as paths do (`/home/…`, `~/`, `./`, `../`), and one
 
 from __future__ import annotations
 
+import collections
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from murakkab_jupyter.agents.capability import Port
 from murakkab_jupyter.core.kinds import KINDS, kind_of
 
-__all__ = ["MEDIA_KINDS", "Sort", "is_folder", "is_glob", "kinds_in", "sort_of", "suffix_kind"]
+__all__ = [
+    "MEDIA_KINDS",
+    "Sort",
+    "as_listed",
+    "is_folder",
+    "is_glob",
+    "kinds_in",
+    "sort_of",
+    "suffix_kind",
+    "why_no_data",
+]
 
 MEDIA_KINDS = ("video", "audio", "image", "document")
 LONGEST_PATH = 4096
@@ -156,8 +170,93 @@ def of_text(text: str) -> Sort:
     return Sort(("text", kind), as_media(kind))
 
 
+VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), collections.deque)
+COLUMNS = {"pandas": ("Series", "Index", "ExtensionArray"), "polars": ("Series",)}
+"""Classes of table packages that hold one column."""
+
+
+def as_listed(value: object) -> Any:
+    """A column of a table, an array of texts, a queue or the view of a dict as the list that it is; any other value as it is.
+
+    What a column leaves out (NaN, NA, NaT) is None in the list.
+    """
+    if isinstance(value, VIEWS):
+        many: Any = value
+        return list(many)
+    if isinstance(value, np.ndarray):
+        return whole(value.tolist()) if value.ndim == 1 and value.dtype.kind in "OUT" else value
+    if is_of(value, COLUMNS):
+        column: Any = value
+        return whole(column.to_list() if hasattr(column, "to_list") else column.tolist())
+    return value
+
+
+def is_of(value: object, classes: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a value is of such a class of such a package (none is imported for it)."""
+    return any(
+        one.__name__ in classes.get(one.__module__.split(".", maxsplit=1)[0], ())
+        for one in type(value).__mro__
+    )
+
+
+def whole(items: list[Any]) -> list[Any]:
+    return [None if is_left_out(one) else one for one in items]
+
+
+def is_left_out(item: object) -> bool:
+    """Whether an item of a column stands for a missing one: what is left out does not equal itself."""
+    if type(item).__name__ in {"NAType", "NaTType"}:
+        return True
+    return isinstance(item, float) and item != item
+
+
+def why_no_data(name: str, value: object, port: Port | None) -> tuple[str, str] | None:
+    """What is wrong with a value that no port could take or send to a worker, or that a port of texts would read as something else.
+
+    Returns
+    -------
+    tuple of str or None
+        What is wrong, and what to write.
+    """
+    kind = type(value).__name__
+    if isinstance(value, Iterator):
+        return (
+            f"`{name}` is a {kind}, which gives its items only once.",
+            f"Write {name} = list({name}) before this cell.",
+        )
+    if is_of(value, {"murakkab_jupyter": ("Run",)}):
+        return (
+            f"`{name}` is a run, not data.",
+            f'Take what a step made: x = {name}.outputs["STEP"], and write {{x}}.',
+        )
+    if port is None or "any" in port.kinds or not port.kinds & {"text", "document"}:
+        return None
+    if is_of(value, {"pandas": ("DataFrame",), "polars": ("DataFrame", "LazyFrame")}):
+        columns = [one for one in map(str, getattr(value, "columns", ())) if '"' not in one]
+        column = columns[0] if columns else "column"
+        return (
+            f"`{name}` is a table, and texts are needed.",
+            f'Give a column of it: x = {name}["{column}"], and write {{x}}.',
+        )
+    if isinstance(value, bytes | bytearray):
+        return (
+            f"`{name}` is bytes, and a text is needed.",
+            f'Write {name} = {name}.decode("utf-8") before this cell.',
+        )
+    if isinstance(value, set | frozenset):
+        return f"`{name}` is a set, which has no order.", f"Write {name} = sorted({name}) before this cell."
+    sort = sort_of(value)
+    if sort.kinds == ("any",) and not sort.many:
+        return (
+            f"`{name}` is a {kind}, and a text is needed.",
+            f"Give a text, or a list of texts: {name} = [str(x) for x in …]",
+        )
+    return None
+
+
 def sort_of(value: object) -> Sort:
     """What a value may be."""
+    value = as_listed(value)
     match value:
         case str():
             return of_text(value)

@@ -457,3 +457,102 @@ def test_bytes_that_are_no_text_are_refused_with_the_reason(tmp_path):
     (tmp_path / "all.txt").write_bytes(bytes(range(256)) * 40)
     with pytest.raises(InputError, match="it holds zero bytes, as no text does"):
         probe(tmp_path / "all.txt", "document")
+
+
+# --- files without a table of contents ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def one_key_frame(make_video) -> Path:
+    """4 s of red, green, blue and red again as a broadcast's recording, with one key frame at its beginning."""
+    pictures = scene_pictures(RED, GREEN, BLUE, RED, each=10)
+    return make_video("recording.ts", pictures, gop=1000, sound=tone(4.0))
+
+
+def bare(recording: Path, path: Path) -> Path:
+    """The H.264 of a recording, as cameras write it: packets without times."""
+    import av
+
+    with av.open(str(recording)) as container:
+        stream = container.streams.video[0]
+        path.write_bytes(b"".join(bytes(packet) for packet in container.demux(stream)))
+    return path
+
+
+def test_pictures_are_found_in_a_recording_with_one_key_frame_wherever_one_looks_first(one_key_frame):
+    video = probe(one_key_frame, "video")
+    for time_s, colour in ((3.5, RED), (1.5, GREEN), (2.5, BLUE), (0.5, RED), (1.4, GREEN)):
+        cache = Cache()
+        assert near(cache.frame(Frame(video, time_s))[20, 20], colour), time_s
+        cache.clear()
+
+
+def test_a_seek_that_lands_too_late_is_made_good(one_key_frame, monkeypatch):
+    from murakkab_jupyter.agents.media.pictures import VideoReader
+
+    reader = VideoReader(one_key_frame)
+    sought = []
+
+    def late(time_s):
+        """Stands behind the last picture."""
+        sought.append(time_s)
+        reader._stand(None)
+        reader._frames = iter(())
+        return True
+
+    monkeypatch.setattr(reader, "_seek", late)
+    assert near(reader.at(1.5)[20, 20], GREEN)
+    assert sought == [1.5, 1.5 - 10.0]
+    reader.close()
+
+
+def test_a_bare_stream_has_the_length_and_the_pictures_that_its_packets_make(one_key_frame, clips):
+    video = probe(bare(one_key_frame, clips / "bare.h264"), "video")
+    # Nothing in it says how many pictures a second there are.
+    assert video.duration_s * video.fps == pytest.approx(40, abs=1)
+    cache = Cache()
+    for share, colour in ((0.9, RED), (0.4, GREEN), (0.6, BLUE), (0.1, RED)):
+        assert near(cache.frame(Frame(video, share * video.duration_s))[20, 20], colour), share
+    cache.clear()
+
+
+def song(path: Path, seconds: float, layout: str, kilobits: int) -> bytes:
+    """The bytes of an MP3 file of a tone, which may stand behind each other."""
+    import av
+
+    with av.open(str(path), "w", options={"write_xing": "0", "id3v2_version": "0"}) as container:
+        stream = container.add_stream("libmp3lame", rate=RATE, layout=layout)
+        stream.bit_rate = kilobits * 1000
+        mono = tone(seconds)
+        planes = np.stack([mono] * (2 if layout == "stereo" else 1))
+        frame = av.AudioFrame.from_ndarray(planes.astype(np.float32), format="fltp", layout=layout)
+        frame.sample_rate, frame.pts = RATE, 0
+        fifo = av.AudioFifo()
+        fifo.write(frame)
+        while (part := fifo.read(576, partial=True)) is not None:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+def test_sound_that_turns_from_mono_to_stereo_is_read_to_its_end(clips):
+    parts = song(clips / "mono.mp3", 2.0, "mono", 64) + song(clips / "stereo.mp3", 3.0, "stereo", 64)
+    path = clips / "turning.mp3"
+    path.write_bytes(parts)
+    samples = read_audio(probe(path, "audio"))
+    assert samples.size == pytest.approx(5.0 * RATE, abs=0.3 * RATE)
+    assert np.abs(samples[round(4.0 * RATE) : round(4.5 * RATE)]).max() > 0.2
+
+
+def test_the_length_of_a_song_is_counted_not_guessed_from_its_beginning(clips):
+    parts = song(clips / "dense.mp3", 1.0, "mono", 160) + song(clips / "thin.mp3", 9.0, "mono", 16)
+    path = clips / "thinning.mp3"
+    path.write_bytes(parts)
+    assert probe(path, "audio").duration_s == pytest.approx(10.0, abs=0.3)
+
+
+def test_a_video_lasts_as_long_as_somebody_speaks_over_its_last_picture(make_video):
+    video = probe(make_video("slide.mp4", [coloured(BLUE)], sound=tone(6.0)), "video")
+    assert video.duration_s == pytest.approx(6.0, abs=0.2)
+    assert read_audio(video, 4.0, 5.0).size == RATE
+    assert near(read_frame(Frame(video, 5.0))[20, 20], BLUE)

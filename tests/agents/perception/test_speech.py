@@ -346,3 +346,43 @@ def test_an_audio_file_is_an_input_like_a_video(recogniser, clips, speech_video)
     assert isinstance(audio, Audio)
     (result,) = call(recogniser, audio)
     assert "negotiations" in plain(result.text)
+
+
+def lines_of(*lines):
+    """A Moonshine that hears these lines (start, end, text), whatever the sound."""
+
+    class Line:
+        def __init__(self, start_s, end_s, text):
+            self.start_time, self.duration, self.text = start_s, end_s - start_s, text
+
+    class Found:
+        lines = ()
+
+    class Fake:
+        def transcribe_without_streaming(self, samples, rate):
+            found = Found()
+            found.lines = [Line(*line) for line in lines]
+            return found
+
+    agent = MoonshineAgent()
+    agent._model, agent._rest = Fake(), np.zeros(RATE, np.float32)
+    heard, _ = agent.hear(tone(20.0), None)
+    return [(segment.start_s, segment.text) for segment, _ in heard]
+
+
+def test_what_two_overlapping_lines_both_hear_is_written_once():
+    assert lines_of(
+        (0.0, 10.05, "The work will start in October."),
+        (9.57, 12.3, "In October and cost four million dollars."),
+    ) == [(0.0, "The work will start in October."), (10.05, "and cost four million dollars.")]
+
+
+def test_words_that_are_said_twice_stay_where_lines_do_not_overlap():
+    said = ((0.0, 4.0, "We said no."), (4.2, 6.0, "No is what we said."))
+    assert lines_of(*said) == [(0.0, "We said no."), (4.2, "No is what we said.")]
+
+
+def test_overlapping_lines_with_nothing_in_common_stay_whole_and_a_line_that_only_repeats_is_left_out():
+    assert lines_of(
+        (0.0, 5.0, "The storm came."), (4.7, 5.2, "storm came"), (5.1, 8.0, "Nobody was hurt.")
+    ) == [(0.0, "The storm came."), (5.1, "Nobody was hurt.")]

@@ -59,13 +59,16 @@ def test_capacities_that_must_grow_together_are_told_together():
     error = why_not(problem)
     assert {error.constraint, *error.others} == {"capacity:cpu", "capacity:gpu"}
     assert "Set the capacity of cpu to 2 and the capacity of gpu to 3." in str(error)
+    assert error.together == {"capacity:cpu": 2.0, "capacity:gpu": 3.0}
     assert solve(replace(problem, capacity={"cpu": 2, "gpu": 3})).optimal
 
 
 def test_a_limit_that_stands_in_the_way_beside_the_capacity_is_named_too():
     error = why_not(Problem([Activity("a", [Mode(9, {"cpu": 2})])], {"cpu": 1}, deadline_s=5))
     assert (error.constraint, error.nearest, error.others) == ("capacity:cpu", 2.0, ("deadline",))
-    assert "relax deadline" in str(error)
+    assert str(error).endswith("Set the capacity of cpu to 2. Then also the deadline to 9.")
+    assert error.together == {"capacity:cpu": 2.0, "deadline": 9.0}
+    assert error.choices == {"capacity:cpu": 2.0}
 
 
 def test_a_capacity_is_blamed_where_no_other_limit_alone_would_do():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from murakkab_jupyter.planner.exact.hunt import Hunt
 from murakkab_jupyter.planner.exact.infeasible import explain_infeasible, without
 from murakkab_jupyter.planner.exact.problem import Faulty
 from murakkab_jupyter.planner.exact.start import Draft, draft
-from murakkab_jupyter.planner.exact.table import tabulate
+from murakkab_jupyter.planner.exact.table import Table, tabulate
 from murakkab_jupyter.planner.problem import Activity, Infeasible, Mode, Problem, Solution, Undecided, solve
 from tests.planner.exact.oracle import best_of, compare, layered, random_case
 
@@ -357,8 +358,25 @@ def test_an_interrupt_before_any_plan_keeps_the_limits_says_the_nearest(monkeypa
     assert 0 < caught.value.bounds["energy"] <= caught.value.nearest.totals["energy"]
 
 
+def test_whether_the_solver_is_missing_is_told_without_importing_it():
+    """Where time is up anyway, half a second for that would be late."""
+    code = """
+import sys
+from murakkab_jupyter.planner.problem import Activity, Mode, Problem, Undecided, solve
+problem = Problem([Activity(f"a{i}", [Mode(1, {}, {"usd": 2, "tokens": 9}), Mode(2, {}, {"usd": 9, "tokens": 2})])
+                   for i in range(90)], {}, {"usd": 496, "tokens": 495})
+try:
+    solve(problem, time_limit_s=0)
+except Undecided as error:
+    print("missing" in str(error), "ortools" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
 def test_time_that_ends_before_anything_is_known_is_said(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cpsat, "available", lambda: False)
+    monkeypatch.setattr(cpsat, "installed", lambda: False)
     monkeypatch.setattr(hunt, "ALONE_NODES", 1)
     # Fastest and thriftiest modes exclude each other, so that no plan to begin with keeps both limits.
     acts = [
@@ -387,7 +405,8 @@ def test_time_that_ends_before_anything_is_known_is_said(monkeypatch: pytest.Mon
     for limit, (most, value) in error.breaks.items():
         name = {"deadline": "latency"}.get(limit, "usd")
         assert value == error.nearest.totals[name] > most
-        assert f"{limit} {value:.6g} instead of {most:.6g}" in str(error)
+        assert f"{limit} {value:.9g} instead of {most:.9g}" in str(error)
+    assert "The solver is missing" in str(error)
     bare = proven[0]
     for limit in error.breaks:
         bare = without(bare, limit)
@@ -538,7 +557,28 @@ def test_limits_that_must_move_together_are_offered_at_values_that_do():
     error = caught.value
     assert (error.constraint, error.nearest, error.others) == ("quality", 0.8, ("budget:usd",))
     assert "Set the least quality to 0.8. Then also the budget of usd to 4." in str(error)
+    assert error.together == {"quality": 0.8, "budget:usd": 4.0}
     assert solve(replace(problem, min_quality=0.8, budgets={"usd": 4})).makespan_s == 3.0
+
+
+@pytest.mark.parametrize("usd", [1.4917429521, 1.0135606234148287e-05, 20289069.3449, 3.0000001, 0.1 + 0.2])
+def test_a_value_as_it_is_offered_in_words_does(usd: float):
+    """Rounded to the nearest nine digits most would be too little by more than the tolerance."""
+    problem = Problem([Activity("a", [Mode(1, {}, {"usd": usd}, 0.1234567898)])], {}, {"usd": usd / 2})
+    with pytest.raises(Infeasible) as caught:
+        solve(problem)
+    offered = re.search(r"Set the budget of usd to (\S+)\.$", str(caught.value))
+    assert offered
+    assert solve(replace(problem, budgets={"usd": float(offered[1])})).optimal
+    with pytest.raises(Infeasible) as caught:
+        solve(replace(problem, budgets={}, min_quality=0.5))
+    assert str(caught.value).endswith("Set the least quality to 0.123456789.")
+    assert solve(replace(problem, budgets={}, min_quality=0.123456789)).optimal
+
+
+def test_a_limit_that_is_missed_by_little_is_told_apart_from_what_it_misses():
+    with pytest.raises(Infeasible, match=r"the deadline 2\.999997: the lowest possible is 3\."):
+        solve(Problem([Activity("a", [Mode(3)])], {}, deadline_s=2.999997))
 
 
 def test_a_budget_that_nothing_consumes_is_never_to_blame():
@@ -669,7 +709,56 @@ def test_that_there_is_no_schedule_is_looked_into_by_a_search_of_our_own(monkeyp
     monkeypatch.setattr(hunt, "CHECK_NODES", 1)
     with pytest.raises(hunt.Impossible) as caught:
         claimed(replace(LIAR, deadline_s=13.0)).rule_out()
+    assert caught.value.proof == "forms"
+    monkeypatch.setattr(hunt, "ANEW", 0.0)
+    with pytest.raises(hunt.Impossible) as caught:
+        claimed(replace(LIAR, deadline_s=13.0)).rule_out()
     assert caught.value.proof == "solver"
+
+
+@pytest.mark.parametrize("form", ["own", "variable"])
+def test_where_our_own_search_gives_up_the_solver_is_asked_in_another_formulation(
+    form: str, monkeypatch: pytest.MonkeyPatch
+):
+    """A fake solver that finds nothing in the form which is asked first."""
+    real = cpsat.Model.minimise
+
+    def blind(self: cpsat.Model, *args: object, **options: object) -> cpsat.Outcome:
+        told = real(self, *args, **options)
+        nothing = replace(told, picks=None, starts=None, bound=None, proven=False, impossible=True)
+        return nothing if self.form == form else told
+
+    monkeypatch.setattr(cpsat, "FORM", form)
+    monkeypatch.setattr(cpsat.Model, "minimise", blind)
+    monkeypatch.setattr(Hunt, "search", lambda *_: "unknown")
+    hunting = claimed(replace(LIAR, deadline_s=14.0))
+    hunting.rule_out()
+    assert hunting.held is not None
+    monkeypatch.setattr(hunt, "begin", lambda table, limits, wanted, **_: worst(table, limits, wanted))
+    monkeypatch.setattr(hunt, "improve", lambda table, limits, wanted, best, **_: best)
+    solution = solve(replace(LIAR, deadline_s=14.0), time_limit_s=60.0)
+    assert (solution.makespan_s, faults_of(replace(LIAR, deadline_s=14.0), solution)) == (14.0, [])
+
+
+def worst(table: Table, limits: Limits, wanted: list[int]) -> Draft:
+    """A plan that misses limits: one activity after another."""
+    picks = tuple(0 for _ in table.choices)
+    ends = list(itertools.accumulate(some[0].duration for some in table.choices))
+    return draft(table, limits, wanted, picks, [0, *ends[:-1]])
+
+
+def test_where_only_sums_contradict_each_other_the_solver_is_asked_without_its_simplifications(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(Hunt, "search", lambda *_: "unknown")
+    ways = [Mode(1, {}, {"usd": 2, "tokens": 9}), Mode(2, {}, {"usd": 9, "tokens": 2})]
+    problem = Problem([Activity(f"a{i}", ways) for i in range(5)], {}, {"usd": 27, "tokens": 27})
+    with pytest.raises(Infeasible) as caught:
+        solve(problem, time_limit_s=60.0)
+    assert (caught.value.proof, caught.value.choices) == (
+        "forms",
+        {"budget:usd": 31.0, "budget:tokens": 31.0},
+    )
 
 
 def test_infeasible_says_what_it_rests_on(monkeypatch: pytest.MonkeyPatch):
@@ -681,6 +770,11 @@ def test_infeasible_says_what_it_rests_on(monkeypatch: pytest.MonkeyPatch):
     assert caught.value.proof in {"two", "search"}
     assert "certificate" not in str(caught.value)
     monkeypatch.setattr(Hunt, "search", lambda *_: "unknown")
+    with pytest.raises(Infeasible) as caught:
+        solve(replace(LIAR, deadline_s=13.0), time_limit_s=60.0)
+    assert caught.value.proof == "forms"
+    assert "certificate" not in str(caught.value)
+    monkeypatch.setattr(hunt, "ANEW", 0.0)
     with pytest.raises(
         Infeasible, match="That there is none rests on the solver's certificate alone"
     ) as caught:

@@ -52,6 +52,18 @@ def test_negative_figures_are_refused_everywhere():
             make()
 
 
+def test_only_limits_are_said_to_be_left_out():
+    for make in (
+        lambda: Mode(math.inf),
+        lambda: solve(Problem([Activity("a", [ONE])]), time_limit_s=math.inf),
+    ):
+        with pytest.raises(BadProblem) as caught:
+            make()
+        assert "Leave" not in str(caught.value)
+    with pytest.raises(BadProblem, match="Leave a limit out if there is none"):
+        Problem([Activity("a", [ONE])], deadline_s=math.inf)
+
+
 @pytest.mark.parametrize("value", [1e13, 10**400])
 def test_huge_durations_are_refused(value: float):
     with pytest.raises(BadProblem, match="too large to be meant"):
@@ -169,6 +181,18 @@ def test_objectives_are_named_once_and_at_least_one():
         solve(problem, ("latency", "latency"))
     with pytest.raises(BadProblem, match="no objective"):
         solve(problem, ())
+
+
+@pytest.mark.parametrize("objectives", [None, 5, {"latency"}, {"latency": 1}, b"latency", iter(("latency",))])
+def test_objectives_are_a_list(objectives: object):
+    """A set has no order of priority."""
+    with pytest.raises(BadProblem, match="must be a list of names in order of priority"):
+        solve(Problem([Activity("a", [ONE])]), objectives)
+
+
+def test_a_hint_is_a_solution():
+    with pytest.raises(BadProblem, match="hint must be a Solution"):
+        solve(Problem([Activity("a", [ONE])]), hint={"a": 0})
 
 
 def test_only_a_problem_can_be_solved():

@@ -1,0 +1,114 @@
+"""Columns of tables and arrays of texts are lists; what nobody can read is refused with what to write."""
+
+from __future__ import annotations
+
+import collections
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from murakkab_jupyter.core.errors import InputError, LanguageError
+from murakkab_jupyter.workflow.inputs import gather, unchanged
+from murakkab_jupyter.workflow.language import declare
+
+CELL = 'topic <- classify {reviews} into "praise, complaint"'
+TEXTS = ["It came late.", "It fits well."]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(TEXTS),
+        pd.Series(TEXTS, index=["b", "a"], dtype="string"),
+        pd.Series(TEXTS, dtype="category"),
+        pd.Index(TEXTS),
+        pd.Series(TEXTS).array,
+        pd.Series(TEXTS).values,
+        np.array(TEXTS),
+        np.array(TEXTS, dtype=object),
+        collections.deque(TEXTS),
+        dict(enumerate(TEXTS)).values(),
+    ],
+    ids=lambda column: type(column).__name__,
+)
+def test_a_column_is_read_item_by_item(library, column):
+    workflow = declare(CELL, library=library, values={"reviews": column})
+    (variable,) = workflow.variables
+    roots = gather(workflow, {"reviews": column})
+    assert variable.level
+    assert variable.kind == "text"
+    assert roots.values["reviews"] == TEXTS
+    assert unchanged(workflow, {"reviews": column}, roots)
+
+
+def test_a_column_that_changed_is_seen(library):
+    column = pd.Series(TEXTS)
+    workflow = declare(CELL, library=library, values={"reviews": column})
+    roots = gather(workflow, {"reviews": column})
+    column[0] = "It never came."
+    assert not unchanged(workflow, {"reviews": column}, roots)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT])
+def test_what_a_column_leaves_out_is_told_and_never_read_as_a_word(library, missing):
+    column = pd.Series(["It came late.", missing], dtype=object)
+    workflow = declare(CELL, library=library, values={"reviews": column})
+    with pytest.raises(InputError, match="reviews holds None at position 1"):
+        gather(workflow, {"reviews": column})
+
+
+def test_nan_in_a_list_fails_alone(library):
+    values = {"reviews": ["It came late.", float("nan")]}
+    roots = gather(declare(CELL, library=library, values=values), values)
+    assert list(roots.bad) == [("reviews", (("reviews", 1),))]
+
+
+def test_a_vector_stays_one_value(library):
+    values = {"reviews": np.zeros(3)}
+    with pytest.raises(LanguageError, match="is vector"):
+        declare(CELL, library=library, values=values)
+
+
+class Thing:
+    """Something that is no text."""
+
+
+@pytest.mark.parametrize(
+    ("value", "message", "hint"),
+    [
+        ((one for one in TEXTS), "is a generator, which gives its items only once", "list(reviews)"),
+        (map(str, TEXTS), "is a map, which gives its items only once", "list(reviews)"),
+        (pd.DataFrame({"text": TEXTS}), "is a table, and texts are needed", 'reviews["text"]'),
+        (b"late", "is bytes, and a text is needed", 'reviews.decode("utf-8")'),
+        (set(TEXTS), "is a set, which has no order", "sorted(reviews)"),
+        (Thing(), "is a Thing, and a text is needed", "reviews = [str(x)"),
+    ],
+    ids=["generator", "map", "table", "bytes", "set", "object"],
+)
+def test_what_no_text_can_be_read_from_is_refused_where_it_stands(library, value, message, hint):
+    with pytest.raises(LanguageError, match=re.escape(message)) as caught:
+        declare(CELL, library=library, values={"reviews": value})
+    assert "line 1, column 19" in str(caught.value)
+    assert hint in str(caught.value)
+
+
+def test_a_generator_is_refused_for_a_function_too_which_takes_a_table_whole(library):
+    def shape(table: object) -> str:
+        return str(table)
+
+    text = "seen <- look at {table} @python:shape"
+    with pytest.raises(LanguageError, match="only once"):
+        declare(text, library=library, values={"table": iter(TEXTS), "shape": shape})
+    workflow = declare(text, library=library, values={"table": pd.DataFrame({"a": [1]}), "shape": shape})
+    assert not workflow.variables[0].level
+
+
+def test_a_run_is_no_data_and_its_outputs_are_named(library):
+    class Run:
+        __module__ = "murakkab_jupyter.run"
+
+    with pytest.raises(LanguageError, match=r"is a run, not data") as caught:
+        declare("s <- summarise {news}", library=library, values={"news": Run()})
+    assert 'news.outputs["STEP"]' in str(caught.value)
