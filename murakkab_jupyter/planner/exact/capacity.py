@@ -88,6 +88,8 @@ def least_capacity(
         return None
     low += 1
     while low < high:
+        if time.monotonic() > until:
+            return Least(high, proven=False)
         middle = (low + high) // 2
         there = tried(middle)
         if there:
@@ -168,7 +170,7 @@ def least_capacities(
     until = time.monotonic() + seconds
     found = {}
     for at, (name, low) in enumerate(lows.items()):
-        left = max(0.1 * seconds, (until - time.monotonic()) / (len(lows) - at))
+        left = max(0.1 * seconds / len(lows), (until - time.monotonic()) / (len(lows) - at))
         least = least_capacity(problem, name, low, left, stop=stop)
         if least is not None:
             found[name] = least
