@@ -60,9 +60,18 @@ class FakeServer(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: FakeServer
     protocol_version = "HTTP/1.1"
+    inside = False
+    """Whether the call it answers counts as in flight."""
+
+    def leave(self) -> None:
+        """The call is in flight no more: said before its last bytes go, for the client may send its next call on them."""
+        with self.server.lock:
+            self.server.in_flight -= self.inside
+            self.inside = False
 
     def answer(self, status: int, body: object, **headers: str) -> None:
         """One whole answer."""
+        self.leave()
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         for key, value in headers.items():
@@ -78,7 +87,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for event in events:
+        for number, event in enumerate(events, 1):
+            if number == len(events):
+                self.leave()
             text = event if isinstance(event, str) else json.dumps(event)
             data = f"data: {text}\n\n".encode()
             self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
@@ -106,6 +117,7 @@ class Handler(BaseHTTPRequestHandler):
             server.asked.append(body)
             server.keys.append(self.headers.get("Authorization"))
             server.in_flight += 1
+            self.inside = True
             server.most_in_flight = max(server.most_in_flight, server.in_flight)
             step = server.script.pop(0) if server.script else None
             crowded = server.in_flight > server.turns_away_above
@@ -134,8 +146,7 @@ class Handler(BaseHTTPRequestHandler):
                 read = len(said(body)) // 4 + (100 if server.sees and pictured(body) else 0)
                 self.answer(200, whole(f"heard: {said(body)}", read))
         finally:
-            with server.lock:
-                server.in_flight -= 1
+            self.leave()
 
     def log_message(self, *_: object) -> None:
         return
