@@ -17,6 +17,7 @@ from murakkab_jupyter.core.errors import LanguageError, UsageError
 from murakkab_jupyter.workflow.decompose import ask, decompose, guessed_inputs
 from murakkab_jupyter.workflow.decompose.draft import given
 from murakkab_jupyter.workflow.decompose.form import reachable, results, sources
+from murakkab_jupyter.workflow.decompose.guess import inputs_for
 from murakkab_jupyter.workflow.decompose.match import found, stems
 from murakkab_jupyter.workflow.decompose.say import asks, fields_in, labels_in, language_in, written_out
 from murakkab_jupyter.workflow.decompose.words import known
@@ -75,6 +76,65 @@ def test_without_values_nouns_say_what_there_is_and_what_is_open_is_said(library
     draft = decompose("Classify the emails.", library=library)
     assert set(draft.wants) == {"emails", "labels"}
     assert declare(draft.text, library=library, values={"emails": ["x"], "labels": "a, b"})
+
+
+@pytest.mark.parametrize(
+    ("said", "inputs"),
+    [
+        ("Transcribe the tapes, then summarise them.", {"recordings": "audio"}),
+        ("Read the text on the photos of the doors.", {"photos": "image"}),
+        ("Take a frame of each race and detect the horses.", {"videos": "video"}),
+        ("Translate the diaries into French.", {"texts": "text"}),
+        ("Describe the pictures of the flat.", {"pictures": "image"}),
+    ],
+)
+def test_what_is_called_by_no_known_name_is_of_a_kind_that_the_tasks_need(library, said, inputs):
+    assert inputs_for(said, known(library)) == inputs
+    assert set(decompose(said, library=library).wants) == set(inputs)
+
+
+def test_nothing_that_is_asked_for_by_name_is_lost_for_want_of_an_input(library):
+    draft = decompose("Transcribe the tapes, then summarise them.", library=library)
+    assert lines(draft) == [
+        "transcript <- transcribe the speech in {recordings}",
+        "summary <- summarise {transcript}",
+    ]
+
+
+def test_so_many_pictures_are_taken_as_are_asked_for(library):
+    films = {"films": "a.mp4"}
+    said = "Take three frames from each film and detect the cars in them."
+    assert lines(decompose(said, library=library, values=films))[0] == "frames <- take 3 frames from {films}"
+    said = "Take frames of the films and detect the cars."
+    assert lines(decompose(said, library=library, values=films))[0] == "frames <- take frames from {films}"
+
+
+def test_a_question_is_taken_without_what_announces_it():
+    assert asks("Answer 'who pays?' for each of the lots.") == "who pays?"
+    assert asks("Don't guess, it's easy: which lot is Ann's?") == "which lot is Ann's?"
+    assert asks("Read them and answer: who pays?") == "who pays?"
+    assert asks("Of the lots: all or none?") == "Of the lots: all or none?"
+    assert asks("Tell me which year was worst. Then stop.") == "which year was worst?"
+    assert asks("Summarise the lots.") == ""
+
+
+def test_a_quoted_question_within_a_sentence_is_asked_and_what_is_beside_it_is_done(library):
+    said = "Transcribe the films, detect the cars in a frame of every scene, and answer 'who drove?' for each film."
+    draft = decompose(said, library=library, values={"films": "a.mp4"})
+    made = [line.split(" <- ")[0] for line in lines(draft)]
+    assert {"transcript", "objects", "answer"} <= set(made)
+    assert draft.wants["question"] == "who drove?"
+
+
+def test_labels_are_the_users_own_words(library):
+    draft = decompose("Label the notes as calm or stormy.", library=library, values={"notes": ["a", "b"]})
+    assert lines(draft) == ['label <- classify {notes} into "calm, stormy"']
+    assert not any("was read as" in note for note in draft.notes)
+
+
+def test_words_that_say_nothing_are_no_reason_for_a_step(library):
+    with pytest.raises(UsageError, match="Nothing in this description"):
+        decompose("Polish each shoe and charge their owner.", library=library)
 
 
 def test_what_is_compared_is_read_together(library):

@@ -11,12 +11,20 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.reading import json_of
-from murakkab_jupyter.agents.served.refusals import Lost, Refused, raise_for, raise_for_error, said_by
+from murakkab_jupyter.agents.served.refusals import (
+    Lost,
+    Refused,
+    distrusted,
+    raise_for,
+    raise_for_error,
+    said_by,
+)
 from murakkab_jupyter.core.errors import AgentError
 
 if TYPE_CHECKING:
@@ -183,6 +191,9 @@ class Caller:
                 return await read(answer)
         except httpx2.RequestError as error:
             why = said_by(self.endpoint, str(error)) if str(error) else "no reason given"
+            if advice := distrusted(why):
+                msg = f"{self.endpoint.url} cannot be reached ({why})."
+                raise AgentError(msg, hint=advice) from None
             msg = f"cannot be reached, or broke off ({type(error).__name__}: {why})"
             raise Lost(
                 msg, unreachable=isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
@@ -197,8 +208,9 @@ class Caller:
             self._client = httpx2.AsyncClient(
                 timeout=httpx2.Timeout(None, connect=CONNECT_S),
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
-                # A proxy of the environment never stands between a host and itself.
+                # A proxy of the environment never stands between a host and itself; certificates are trusted as of others.
                 trust_env=not self.endpoint.loopback,
+                verify=ssl.create_default_context() if self.endpoint.url.startswith("https:") else True,
             )
         return self._client
 

@@ -19,7 +19,17 @@ from urllib.parse import urlsplit
 from murakkab_jupyter.core.errors import AgentError
 from murakkab_jupyter.core.redact import key_like
 
-__all__ = ["KEY", "OWN_KEY", "TYPED", "Ability", "Endpoint", "checked_url", "name_problem", "url_problem"]
+__all__ = [
+    "KEY",
+    "OWN_KEY",
+    "TYPED",
+    "Ability",
+    "Endpoint",
+    "checked_url",
+    "key_problem",
+    "name_problem",
+    "url_problem",
+]
 
 KEY = "MURAKKAB_API_KEY"
 """What people often call the variable with their key. It is sent nowhere unless it is named for a server, as any other."""
@@ -28,6 +38,7 @@ TYPED = "MURAKKAB_KEY_"
 OWN_KEY = "OPENAI_API_KEY"
 """Used for api.openai.com alone, so that it is never sent to somebody else."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+KEY_AGAIN = "Copy it once more: most keys are one line of letters and digits."
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read, not bound
 """Addresses that a server listens on for everybody, and where it is found on its own host."""
 
@@ -130,7 +141,12 @@ class Endpoint:
         return next((value for name in self.key_names if (value := os.environ.get(name, "").strip())), "")
 
     def check_key(self, *, wanted: bool = False) -> None:
-        """Refuse to send a key (one that is set, or one that is `wanted`) where others could read it; raises `AgentError`."""
+        """Refuse to send a key (one that is set, or one that is `wanted`) where others could read it, or one that cannot be.
+
+        Raises `AgentError`.
+        """
+        if problem := key_problem(self.key()):
+            raise AgentError(problem, hint=KEY_AGAIN)
         if self.url.startswith("https:") or self.loopback or self.key_over_http:
             return
         if wanted or self.key():
@@ -210,6 +226,16 @@ def url_problem(value: object) -> str:
     except AgentError as error:
         return f"{error.message} {error.hint}"
     return ""
+
+
+def key_problem(key: str) -> str:
+    """Why a text cannot be sent as a key, in a sentence that does not hold it; empty where it can.
+
+    Whoever sends headers would refuse it too, and repeat it in doing so.
+    """
+    if key.isascii() and key.isprintable():
+        return ""
+    return "The key holds a line break, or a character that no header of a request can carry."
 
 
 def name_problem(value: object) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "Lost",
     "Refused",
     "after_s",
+    "distrusted",
     "message_in",
     "raise_for",
     "raise_for_error",
@@ -130,6 +131,16 @@ def raise_for(endpoint: Endpoint, status: int, headers: Mapping[str, str], raw: 
         raise AgentError(msg, hint="Give the final URL.")
     msg = f"{where}: {said}."
     raise Refused(msg)
+
+
+def distrusted(said: str) -> str:
+    """What to do where a server's certificate is not trusted, as the reason that was given tells; empty for another reason."""
+    if "CERTIFICATE_VERIFY_FAILED" not in said:
+        return ""
+    return (
+        "This host does not trust its certificate. Of an authority of your own, name the file of certificates in "
+        "SSL_CERT_FILE, before the kernel (and workers) start."
+    )
 
 
 def too_long(said: str) -> TooLong:

@@ -10,20 +10,21 @@ import json
 import queue
 import re
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from typing import Any
 
-from murakkab_jupyter.agents.served.calls import models_in
-from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint, checked_url
+from murakkab_jupyter.agents.served.calls import events_in, models_in
+from murakkab_jupyter.agents.served.endpoint import KEY_AGAIN, Ability, Endpoint, checked_url, key_problem
 from murakkab_jupyter.agents.served.reading import json_of, plain, vector_of
-from murakkab_jupyter.agents.served.refusals import said_in
+from murakkab_jupyter.agents.served.refusals import UNPAID, after_s, distrusted, said_in
 from murakkab_jupyter.cluster.engines.limits import limits_of
-from murakkab_jupyter.core.errors import ClusterError
+from murakkab_jupyter.core.errors import AgentError, ClusterError
 
 __all__ = ["Answer", "Found", "KeyWantedError", "Server", "probe_server"]
 
@@ -34,6 +35,14 @@ SHOWN = 20
 """So many names of models are told; some services have hundreds."""
 NO_LIST = (404, 405, 501)
 """Statuses of a server that lists no models."""
+PASSING = (408, 425, 429, 502, 503, 504, 529)
+"""Statuses that may be others a moment later: whoever attaches asks again."""
+TRIES = 4
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 5.0
+"""Between tries, whatever the server says."""
+PATIENT_S = 20.0
+"""How long a list of models may take whoever attaches: some servers start when they are asked."""
 LEEWAY_S = 0.5
 """What a socket may take beyond its own timeout to say so."""
 ROOM = 64
@@ -63,11 +72,16 @@ class KeyWantedError(ClusterError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the HTTP status (0 when nothing did), the body, and what went wrong, in words."""
+    """What came back: the HTTP status (0 when nothing did), the body, and what went wrong, in words.
+
+    `passing`: a moment later it may be another answer; after `after_s`, where the server says so.
+    """
 
     status: int
     body: Any = None
     problem: str = ""
+    passing: bool = False
+    after_s: float | None = None
 
 
 class Server:
@@ -79,10 +93,15 @@ class Server:
         Ends before `/chat/completions`.
     key
         Sent as a bearer token; shown nowhere.
+    patient
+        Whether to ask again what may pass: it is busy, or hung up.
     """
 
-    def __init__(self, url: str, key: str = "") -> None:
+    def __init__(self, url: str, key: str = "", *, patient: bool = False) -> None:
         self.url = checked_url(url)
+        self._tries = TRIES if patient else 1
+        self._streams = False
+        """Whether it answers in a stream only."""
         self.root = self.url.removesuffix("/v1")
         self._key = key
         self._newer = False
@@ -95,7 +114,16 @@ class Server:
         return f"Server({self.url!r})"
 
     def ask(self, url: str, body: object | None = None, *, timeout_s: float = QUICK_S) -> Answer:
-        """One request; what goes wrong is part of the answer, which comes within `timeout_s` however slowly a server drips."""
+        """One request; what goes wrong is part of the answer. Each try ends within `timeout_s` however slowly a server drips."""
+        for number in range(1, self._tries + 1):
+            answer = self._within(url, body, timeout_s)
+            if not answer.passing or number == self._tries:
+                break
+            wait_s = FIRST_WAIT_S * 2 ** (number - 1) if answer.after_s is None else answer.after_s
+            time.sleep(min(LONGEST_WAIT_S, wait_s))
+        return answer
+
+    def _within(self, url: str, body: object | None, timeout_s: float) -> Answer:
         came: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         # Beside this thread: a socket's own timeout begins anew with every byte.
         threading.Thread(
@@ -123,12 +151,23 @@ class Server:
                 where = plain(self._hidden(error.headers.get("Location") or "elsewhere"), 200)
                 return Answer(error.code, problem=f"answers {error.code}, a redirect to {where}")
             with error:
-                said = said_in(error.read(65536).decode(errors="replace"), self._key)
-            return Answer(error.code, problem=f"answers {error.code}: {said}")
+                raw = error.read(65536)
+            said = said_in(raw.decode(errors="replace"), self._key)
+            return Answer(
+                error.code,
+                problem=f"answers {error.code}: {said}",
+                passing=error.code in PASSING and not UNPAID.search(raw),
+                after_s=after_s(error.headers.get("Retry-After")),
+            )
         except (OSError, HTTPException, ValueError) as error:
             why = getattr(error, "reason", None) or error
             said = plain(self._hidden(str(why)), 200)
-            return Answer(0, problem=f"cannot be reached ({said or type(error).__name__})")
+            return Answer(
+                0,
+                problem=f"cannot be reached ({said or type(error).__name__})",
+                # It was there, and hung up.
+                passing=isinstance(why, ConnectionResetError | BrokenPipeError | IncompleteRead),
+            )
         try:
             return Answer(status, json_of(raw))
         except ValueError:
@@ -136,7 +175,7 @@ class Server:
 
     def models(self, named: str = "") -> tuple[Mapping[str, Any], ...]:
         """The models it lists, or the one that is named where it lists none; raises `ClusterError` that says what it is."""
-        answer = self.ask(f"{self.url}/models")
+        answer = self.ask(f"{self.url}/models", timeout_s=QUICK_S if self._tries == 1 else PATIENT_S)
         if answer.status in (401, 403):
             msg = f"{self.url} wants a key, or another one ({answer.problem})."
             raise KeyWantedError(
@@ -151,6 +190,9 @@ class Server:
                 hint += " Where a server has no list of models, say which one is meant: --model NAME."
             if 300 <= answer.status < 400:  # it would take the key elsewhere
                 hint = "Redirects are not followed: give the final address, up to /v1."
+            if re.search(r"timed out|no whole answer", answer.problem):
+                hint += " One that starts when it is asked may need longer: attach it again in a while."
+            hint = distrusted(answer.problem) or hint
             msg = f"{self.url} {answer.problem}."
             raise ClusterError(msg, hint=hint)
         listed = models_in(answer.body)
@@ -182,7 +224,7 @@ class Server:
         if self._newer:
             forms = [{"max_completion_tokens": ROOM}]
         while True:
-            answer = self.ask(f"{self.url}/chat/completions", {**body, **forms[-1]}, timeout_s=timeout_s)
+            answer = self.completion({**body, **forms[-1]}, timeout_s)
             said = answer.problem
             if answer.status not in (400, 422) or not re.search(r"max_(?:completion_|output_)?tokens", said):
                 return answer
@@ -193,6 +235,21 @@ class Server:
             else:
                 return answer
             self._newer = "max_completion_tokens" in forms[-1]
+
+    def completion(self, body: Mapping[str, Any], timeout_s: float) -> Answer:
+        """A chat completion in one piece; of a server that answers in a stream only, put together."""
+        url = f"{self.url}/chat/completions"
+        if not self._streams:
+            answer = self.ask(url, body, timeout_s=timeout_s)
+            if answer.status not in (400, 422) or not re.search(r"\bstream", answer.problem):
+                return answer
+        counting = {"stream": True, "stream_options": {"include_usage": True}}
+        answer = self.ask(url, {**body, **counting}, timeout_s=timeout_s)
+        events = events_in(answer.body.encode()) if isinstance(answer.body, str) else None
+        if answer.problem or events is None:
+            return answer
+        self._streams = True
+        return Answer(answer.status, put_together(events))
 
     def embeds(self, model: str, *, timeout_s: float = ANSWER_S) -> bool:
         """Whether a model makes a vector of a text."""
@@ -267,6 +324,26 @@ def chatted(answer: Answer) -> bool:
     choices = answer.body.get("choices") if isinstance(answer.body, dict) and not answer.problem else None
     first = choices[0] if isinstance(choices, list) and choices else None
     return isinstance(first, dict) and isinstance(first.get("message"), dict)
+
+
+def put_together(events: Sequence[str]) -> dict[str, Any]:
+    """The pieces of a streamed answer as one completion: its text and its counts, or the error in it."""
+    text, usage, heard = "", None, False
+    for event in events:
+        with suppress(ValueError):  # "[DONE]"
+            piece = json_of(event)
+            if not isinstance(piece, dict):
+                continue
+            if piece.get("error"):
+                return {"error": piece["error"]}
+            usage = piece.get("usage") or usage
+            choices = piece.get("choices")
+            first = choices[0] if isinstance(choices, list) and choices else None
+            delta = first.get("delta") if isinstance(first, dict) else None
+            if isinstance(delta, dict):
+                heard = True
+                text += str(delta.get("content") or "")
+    return {"choices": [{"message": {"content": text}}] if heard else [], "usage": usage}
 
 
 def tokens_read(answer: Answer) -> int | None:
@@ -347,10 +424,12 @@ def probe_server(
     ClusterError
         It cannot be reached, is no such server, refuses the key, has no such model, or cannot answer.
     AgentError
-        The key would be sent where others can read it.
+        The key would be sent where others can read it, or is none that can be sent.
     """
     Endpoint(url, model, key_env, key_over_http=key_over_http).check_key(wanted=bool(key))
-    server = Server(url, key)
+    if problem := key_problem(key):
+        raise AgentError(problem, hint=KEY_AGAIN)
+    server = Server(url, key, patient=answer)
     listed = server.models(model)
     names = tuple(str(one["id"]) for one in listed)
     if model and model not in names:
@@ -362,6 +441,9 @@ def probe_server(
     if not model and len(bare) == 2 and answer and (pair := server.pair(bare)) is not None:
         model, vectors = pair
     if not model and len(bare) != 1:
+        if not names:
+            msg = f"{server.url} serves no model."
+            raise ClusterError(msg, hint="Load one there, then attach it again.")
         msg = f"{server.url} serves {len(names)} models, so one has to be named."
         raise ClusterError(msg, hint=f"Say --model NAME. It has {some_of(names)}.")
     chosen = model or bare[0]

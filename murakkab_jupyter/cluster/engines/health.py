@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from murakkab_jupyter.agents.served.calls import models_in
 from murakkab_jupyter.agents.served.endpoint import Endpoint
-from murakkab_jupyter.cluster.engines.ask import NO_LIST, Server
+from murakkab_jupyter.cluster.engines.ask import NO_LIST, Server, some_of
 from murakkab_jupyter.core.errors import AgentError
 
 __all__ = ["ailment", "ailments"]
@@ -46,4 +46,6 @@ def ailment(endpoint: Endpoint) -> str:
         return f"{endpoint.url} does not answer as a server of the OpenAI API does any more."
     names = {str(one["id"]) for one in listed}
     lost = [one for one in (endpoint.model, endpoint.vectors_model) if one and one not in names]
-    return f"{endpoint.url} serves {lost[0]} no more." if lost else ""
+    if not lost:
+        return ""
+    return f"{endpoint.url} serves {lost[0]} no more; now it has {some_of(sorted(names))}."

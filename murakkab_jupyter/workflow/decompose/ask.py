@@ -28,6 +28,7 @@ from murakkab_jupyter.workflow.decompose.draft import (
     written,
 )
 from murakkab_jupyter.workflow.decompose.form import listing, reachable, results, schema_for
+from murakkab_jupyter.workflow.decompose.guess import inputs_for
 from murakkab_jupyter.workflow.decompose.proposal import EXAMPLE_LANGUAGE, planned
 from murakkab_jupyter.workflow.decompose.refuse import kinds_of, refusal, unknown
 from murakkab_jupyter.workflow.decompose.words import decompose, known
@@ -129,8 +130,8 @@ def ask(
         raise UsageError(
             msg, hint="Say what the workflow should do, for example: Summarise the calls in German."
         )
-    inputs = given(description, values)
     capabilities = known(library)
+    inputs = given(description, values, inputs_for(description, capabilities))
     within = reachable(capabilities, inputs)
     if not within:
         raise unknown(description, capabilities, nearest_encoder(), inputs.media)

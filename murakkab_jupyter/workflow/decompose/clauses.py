@@ -145,7 +145,8 @@ PURPOSE = re.compile(
     r"^(?:i|we) (?:want|need|would like|'d like|like|plan|have|hope|mean) to\b.*:\s*$", re.IGNORECASE
 )
 
-SENTENCE = re.compile(r"(?<=[.;!?])[\"”'\u2019)]*\s+|\n+|\s*(?:->|→|=>)\s*")
+SENTENCE = re.compile(r"(?<=[.;!?])(?:\s+|[\"”'\u2019)]+\s+(?![a-z]))|\n+|\s*(?:->|→|=>)\s*")
+"""Between sentences; one that is quoted may stand within another ("answer 'who pays?' for each")."""
 DASH = re.compile(r"(?<=\S)\s+[-–—]\s+(?=\S)")
 """A dash introduces as a colon does."""
 ABBREVIATED = re.compile(r"\b(e\.g|i\.e|etc|approx|Dr|Mr|Mrs|Ms|St|No|vs)\.(?=\s)", re.IGNORECASE)

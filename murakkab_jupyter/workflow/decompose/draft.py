@@ -19,7 +19,16 @@ from murakkab_jupyter.workflow.language.options import goal_words
 from murakkab_jupyter.workflow.language.pins import literal
 from murakkab_jupyter.workflow.language.sorts import sort_of
 
-__all__ = ["Draft", "Given", "MisfitError", "given", "guessed_inputs", "nearest_encoder", "written"]
+__all__ = [
+    "Draft",
+    "Given",
+    "MisfitError",
+    "given",
+    "guessed_inputs",
+    "nearest_encoder",
+    "nouns_in",
+    "written",
+]
 
 NOUNS: Mapping[str, tuple[str, ...]] = {
     "video": ("video", "clip", "footage", "film", "movie", "broadcast", "camera", "webcam"),
@@ -88,16 +97,20 @@ class Given:
 
 def guessed_inputs(description: str) -> dict[str, str]:
     """Inputs that a description names ("the videos"), with their kinds; the first noun of all, or `texts`."""
+    return dict([next(iter(nouns_in(description).items()), ("texts", "text"))])
+
+
+def nouns_in(description: str) -> dict[str, str]:
+    """What inputs are called in a description, with their kinds, in order."""
     known = {noun: kind for kind, nouns in NOUNS.items() for noun in nouns}
-    for word in re.findall(r"[^\W\d_]+", description.lower()):
-        kind = known.get(fold(word))
-        if kind is not None:
-            return {word: kind}
-    return {"texts": "text"}
+    words = re.findall(r"[^\W\d_]+", description.lower())
+    return {word: kind for word in words if (kind := known.get(fold(word))) is not None}
 
 
-def given(description: str, values: Mapping[str, Any] | None) -> Given:
-    """What a description works on: the values, or what its nouns say where there are none."""
+def given(
+    description: str, values: Mapping[str, Any] | None, guess: Mapping[str, str] | None = None
+) -> Given:
+    """What a description works on: the values, or where there are none a guess, by default what its nouns say."""
     media: dict[str, str] = {}
     texts: dict[str, str] = {}
     for name, value in (values or {}).items():
@@ -115,7 +128,7 @@ def given(description: str, values: Mapping[str, Any] | None) -> Given:
         media = media or {name: kind for name, kind in texts.items() if not asking(name, "")}
         texts = {name: kind for name, kind in texts.items() if name not in media}
     if not media:
-        media = guessed_inputs(description)
+        media = dict(guess or guessed_inputs(description))
         for name, kind in media.items():
             bound[name] = SAMPLES.get(kind, ["Some words."])
             wants[name] = WHAT[kind]

@@ -435,8 +435,9 @@ def sifted(
         "scene-detection" in kept
         and "object-detection" in kept
         and words[kept["object-detection"].start] == "detect"
+        and kept["scene-detection"].end - kept["object-detection"].start <= NEXT
     ):
-        # "Detect the scenes" finds no things.
+        # "Detect the scenes" finds no things; "detect the cars in a frame of every scene" does.
         drop("object-detection")
     if {"frame-extraction", "scene-detection"} & set(kept) and scene.kinds >= {"video"}:
         drop("retrieval")
@@ -447,6 +448,10 @@ def sifted(
     ):
         drop("summarisation")
     return kept
+
+
+NEXT = 4
+"""Words from a verb to the end of what it is done to, where nothing lies between."""
 
 
 def placed(at: int, hits: Mapping[str, Hit], words: Sequence[str]) -> float:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from murakkab_jupyter.agents.text.capabilities import TEXTUAL
+from murakkab_jupyter.agents.text.sentences import STOP
 from murakkab_jupyter.agents.text.vectors import Encoder
 from murakkab_jupyter.workflow.decompose.clauses import Clause, clauses, stripped
 from murakkab_jupyter.workflow.decompose.cues import TASKS, Task
@@ -191,7 +192,11 @@ class Learnt:
             stem: sum(gain(name) for name in (f"word {stem}", f"first {stem}") if name in own)
             for stem in said
         }
-        top = sorted((stem for stem in gains if gains[stem] > LEAST), key=lambda stem: (-gains[stem], stem))
+        # "And" is no reason that anybody would be told.
+        top = sorted(
+            (stem for stem in gains if gains[stem] > LEAST and said[stem].lower() not in STOP),
+            key=lambda stem: (-gains[stem], stem),
+        )
         return best, [said[stem] for stem in top[:2]]
 
 

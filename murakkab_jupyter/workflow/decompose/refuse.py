@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.agents.text.vectors import Encoder
 from murakkab_jupyter.core.errors import LanguageError, UsageError
+from murakkab_jupyter.workflow.decompose.guess import EVERY_KIND
 from murakkab_jupyter.workflow.decompose.hear import Heard, hear, task_of
 from murakkab_jupyter.workflow.language.meaning import WORDLESS
 from murakkab_jupyter.workflow.language.pattern import example
@@ -15,13 +16,6 @@ from murakkab_jupyter.workflow.language.suggest import listed
 __all__ = ["misfit", "nearest", "refusal", "unknown"]
 
 SHOWN = 4
-EVERY_KIND = {
-    "videos": "video",
-    "recordings": "audio",
-    "images": "image",
-    "documents": "document",
-    "texts": "text",
-}
 
 
 def nearest(words: str, capabilities: Mapping[str, Capability], encoder: Encoder | None) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from murakkab_jupyter.workflow.decompose.clauses import INDIRECT, INTERROGATIVE
+
 __all__ = ["asks", "fields_in", "labels_in", "language_in", "quoted", "target_language", "written_out"]
 
 LANGUAGES = (
@@ -118,6 +120,15 @@ LEAD = re.compile(
 )
 
 
+NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+COUNT = re.compile(
+    rf"\b(?P<count>[1-9]\d?|{'|'.join(NUMBERS)})\s+(?:[a-z-]+\s+)?(?:frames?|stills?|pictures?|images?|photos?|snapshots?|screenshots?)\b"
+    r"\s+(?:out\s+of|of|from|in|per|for|at)\s+(?:each|every|any|the|a|an|all)?\b",
+    re.IGNORECASE,
+)
+"""How many pictures are taken, and of what."""
+
+
 def parts(text: str) -> list[str]:
     """The members of a list in words."""
     found = [
@@ -220,11 +231,35 @@ def target_language(text: str, description: str = "") -> str:
 
 
 def asks(description: str) -> str:
-    """The first question of a description, or ""; what stands in quotes is taken without the words around it."""
-    hit = re.search(r"[\"“«„](?P<asked>[^\"“”«»„]*\?)", description) or re.search(
-        r"(?P<asked>[^.!?]*\?)", description
+    """The first question of a description, or ""; what stands in quotes, or behind a colon, is taken without the words around it.
+
+    >>> asks("Read them and answer: who pays?"), asks("Tell me which year was worst.")
+    ('who pays?', 'which year was worst?')
+    """
+    hit = re.search(
+        r"[\"“«„](?P<asked>[^\"“”«»„]*\?)|(?<!\w)['\u2018](?P<said>[^'\u2018\u2019]*\?)['\u2019]", description
     )
-    return " ".join(hit["asked"].split()) if hit else ""
+    if hit:
+        return " ".join((hit["asked"] or hit["said"]).split())
+    hit = re.search(r"(?P<asked>[^.!?]*\?)", description)
+    if hit:
+        before, _, after = hit["asked"].rpartition(":")
+        return " ".join((after if before and INTERROGATIVE.match(after.strip()) else hit["asked"]).split())
+    inner = INDIRECT.search(description)
+    return " ".join(re.split(r"[.!;\n]", inner["asked"])[0].split()) + "?" if inner else ""
+
+
+def count_in(description: str) -> int | None:
+    """How many pictures a description wants taken ("three frames of each scene"), or None.
+
+    >>> count_in("Take five stills from every film"), count_in("Take frames"), count_in("Look at the 40 photos")
+    (5, None, None)
+    """
+    hit = COUNT.search(description)
+    if hit is None:
+        return None
+    said = hit["count"].lower()
+    return int(said) if said.isdigit() else NUMBERS.index(said) + 1
 
 
 def quoted(text: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from murakkab_jupyter.agents.text.sentences import bare_stem
 
-__all__ = ["corrected"]
+__all__ = ["corrected", "replaced"]
 
 SHORTEST = 5
 """Letters of a word that is corrected: shorter ones are too near to each other."""
@@ -38,9 +38,14 @@ def corrected(text: str, words: Iterable[str]) -> tuple[str, dict[str, str]]:
         ]
         if near:
             made[word] = near[0]
+    return replaced(text, made), made
+
+
+def replaced(text: str, made: Mapping[str, str]) -> str:
+    """A text with some words replaced by others."""
     for word, meant in made.items():
         text = re.sub(rf"(?<![\w{{]){word}(?![\w}}])", meant, text)
-    return text, made
+    return text
 
 
 def slip(word: str, meant: str) -> bool:

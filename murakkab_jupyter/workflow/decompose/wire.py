@@ -17,6 +17,7 @@ from murakkab_jupyter.workflow.decompose.question import fields_of_question, to_
 from murakkab_jupyter.workflow.decompose.refer import originals, referred, together
 from murakkab_jupyter.workflow.decompose.say import (
     asks,
+    count_in,
     fields_in,
     labels_in,
     language_in,
@@ -129,7 +130,9 @@ class Wiring:
         source = self.scenes()
         if source is None:
             return None
-        return self.add("frame-extraction", f"take frames from {{{source}}}", [("scene", source)])
+        many = count_in(self.description)
+        said, options = ("frames", {}) if many is None else (f"{many} frames", {"count": many})
+        return self.add("frame-extraction", f"take {said} from {{{source}}}", [("scene", source)], options)
 
     def perceive(self, capability: str, clause: str = "") -> str | None:
         """The step that hears, sees or reads."""

@@ -13,12 +13,13 @@ from murakkab_jupyter.core.errors import LanguageError, UsageError
 from murakkab_jupyter.workflow.decompose.clauses import VERBS
 from murakkab_jupyter.workflow.decompose.cues import TASKS, TEXT_BEARING, Task
 from murakkab_jupyter.workflow.decompose.draft import Draft, given, nearest_encoder, written
+from murakkab_jupyter.workflow.decompose.guess import inputs_for
 from murakkab_jupyter.workflow.decompose.hear import NEAR, Heard, hear
 from murakkab_jupyter.workflow.decompose.judge import judged
 from murakkab_jupyter.workflow.decompose.learnt import Learnt, learnt
 from murakkab_jupyter.workflow.decompose.match import cue_words
 from murakkab_jupyter.workflow.decompose.refuse import misfit, refusal, unknown
-from murakkab_jupyter.workflow.decompose.spelling import corrected
+from murakkab_jupyter.workflow.decompose.spelling import corrected, replaced
 from murakkab_jupyter.workflow.decompose.wire import Wiring, wire
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.meaning import PYTHON
@@ -83,17 +84,29 @@ def decompose(
         raise UsageError(
             msg, hint="Say what the workflow should do, for example: Summarise the calls in German."
         )
-    inputs = given(description, values)
     capabilities = known(library)
+    inputs = given(description, values, inputs_for(description, capabilities))
     by_meaning = encoder if encoder is not None else nearest_encoder()
+
+    def reading(text: str) -> tuple[list[Heard], Wiring]:
+        found = hear(
+            text, inputs.media, capabilities, by_meaning, question=inputs.question, near=near, known=tasks
+        )
+        there = [one for one in found if one.capability in capabilities]
+        return found, wire(there, Wiring(capabilities, inputs.media, inputs.question, text))
+
     read, slips = corrected(description, vocabulary(inputs.media))
-    heard = hear(
-        read, inputs.media, capabilities, by_meaning, question=inputs.question, near=near, known=tasks
-    )
+    heard, wiring = reading(read)
+    for word in tuple(slips):
+        # A word that changes nothing is the user's own: "stormy" is no "story".
+        others = {one: meant for one, meant in slips.items() if one != word}
+        text = replaced(description, others)
+        without = reading(text)
+        if shape(without) == shape((heard, wiring)):
+            read, slips, (heard, wiring) = text, others, without
     for one in heard:
         if one.capability not in capabilities:
             raise refusal(one.capability, one.clause, capabilities, by_meaning)
-    wiring = wire(heard, Wiring(capabilities, inputs.media, inputs.question, read))
     if model is None and by_meaning is not None and by_meaning.name == WordLlamaStatic.name:
         model = learnt()
     other = None
@@ -126,6 +139,13 @@ def decompose(
             wrong = misfit(said, error)
             wrong.__cause__ = error
     raise wrong
+
+
+def shape(reading: tuple[Sequence[Heard], Wiring]) -> tuple[object, ...]:
+    """What is asked for, and which steps read what: all of a reading but the words in it."""
+    heard, wiring = reading
+    steps = [(step.name, step.capability, step.ports, step.per) for step in wiring.steps]
+    return sorted(one.capability for one in heard), steps
 
 
 def guessed(heard: Sequence[Heard]) -> list[str]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import ssl
+import subprocess
+
 import pytest
 
-from murakkab_jupyter.cluster.engines.ask import Server, probe_server
+from murakkab_jupyter.agents.language.chat import Request
+from murakkab_jupyter.agents.served.endpoint import Endpoint
+from murakkab_jupyter.agents.served.openai import OpenAIChat
+from murakkab_jupyter.cluster.engines.ask import TRIES, Server, probe_server, put_together
+from murakkab_jupyter.cluster.engines.health import ailment
 from murakkab_jupyter.core.errors import AgentError, ClusterError
-from tests.agents.served.fake_openai import answers, error, fake_server
+from tests.agents.served.fake_openai import FakeServer, Handler, answers, error, fake_server
 from tests.cluster.engines.parts import serving
 
 KEY = "sk-secret-of-the-test-0123456789"
@@ -126,12 +134,145 @@ def test_a_redirect_is_not_followed_and_says_where_it_leads() -> None:
     assert "give the final address" in str(caught.value)
 
 
-def test_one_that_takes_no_more_requests_now_says_to_wait() -> None:
+@pytest.fixture
+def waits(monkeypatch) -> list[float]:
+    """How long was waited between tries, without the waiting."""
+    made: list[float] = []
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.ask.time.sleep", made.append)
+    return made
+
+
+def test_one_that_takes_no_more_requests_now_says_to_wait(waits) -> None:
     with fake_server() as fake:
-        fake.script = [error(429, "rate limit reached")]
+        fake.script = [error(429, "rate limit reached")] * TRIES
         with pytest.raises(ClusterError, match="answers 429: rate limit reached") as caught:
             probe_server(fake.url)
     assert "wait" in str(caught.value)
+    assert waits == [0.5, 1.0, 2.0]
+
+
+def test_an_account_without_money_is_not_asked_again(waits) -> None:
+    with fake_server() as fake:
+        fake.script = [error(429, "You exceeded your current quota")]
+        with pytest.raises(ClusterError, match="exceeded your current quota"):
+            probe_server(fake.url)
+    assert not waits
+
+
+def hangs_up(handler: Handler, _: object) -> None:
+    handler.close_connection = True
+
+
+def test_what_passes_is_asked_again_by_whoever_attaches_and_once_by_whoever_only_looks(waits) -> None:
+    with fake_server() as fake:
+        fake.script = [
+            error(429, "slow down", Retry_After="1"),
+            error(503, "loading", Retry_After="3600"),
+            hangs_up,
+        ]
+        assert probe_server(fake.url).endpoint.model == "fake-model"
+        assert waits == [1.0, 5.0, 2.0]
+        fake.script = [hangs_up]
+        assert "cannot be reached" in Server(fake.url).chat("fake-model", "Hi").problem
+        assert len(waits) == 3
+
+
+def streams_only(fake: FakeServer) -> None:
+    """From now on it refuses calls for a whole answer."""
+
+    class StreamsOnly(fake.RequestHandlerClass):
+        def answer(self, status: int, body: object, **headers: str) -> None:
+            if status == 200 and isinstance(body, dict) and "choices" in body:
+                status, body = 400, {"error": {"message": "This model only supports the stream mode."}}
+            super().answer(status, body, **headers)
+
+    fake.RequestHandlerClass = StreamsOnly
+
+
+def test_one_that_answers_in_a_stream_only_is_attached(waits) -> None:
+    with fake_server() as fake:
+        streams_only(fake)
+        found = probe_server(fake.url)
+    assert found.endpoint.abilities == {"chat", "embeddings"}
+    assert fake.asked[-2]["stream"] is True
+
+
+def test_the_pieces_of_a_stream_are_one_answer_or_its_error() -> None:
+    pieces = ['{"choices": [{"delta": {"content": "a"}}]}', '{"choices": [{"delta": {"content": "b"}}]}']
+    made = put_together([*pieces, '{"choices": [], "usage": {"prompt_tokens": 7}}', "[DONE]", "7"])
+    assert made == {"choices": [{"message": {"content": "ab"}}], "usage": {"prompt_tokens": 7}}
+    assert put_together([*pieces, '{"error": {"message": "out of memory"}}']) == {
+        "error": {"message": "out of memory"}
+    }
+    assert put_together(["[DONE]"])["choices"] == []
+
+
+def test_one_without_a_model_says_so() -> None:
+    with fake_server() as fake:
+        fake.models = []
+        with pytest.raises(ClusterError, match="serves no model"):
+            probe_server(fake.url)
+
+
+@pytest.mark.parametrize("key", ["sk-one\nX-Two: 2", "sk-\u20ac", "sk-\x1b[31m"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(monkeypatch, key) -> None:
+    monkeypatch.setenv("MINE", key)
+    with fake_server() as fake:
+        endpoint = Endpoint(fake.url, "fake-model", key_env="MINE")
+        for ask in (
+            lambda: probe_server(fake.url, key=key, key_env="MINE"),  # typed in
+            lambda: probe_server(fake.url, key_env="MINE"),
+            lambda: OpenAIChat(endpoint),
+        ):
+            with pytest.raises(AgentError, match="no header of a request can carry") as caught:
+                ask()
+            assert "sk-" not in f"{caught.value} {caught.value.__context__}"
+        assert ailment(endpoint).startswith("The key holds")
+        assert not fake.keys
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
+def test_a_certificate_of_an_authority_of_ones_own_is_trusted_by_ssl_cert_file(
+    monkeypatch, tmp_path, waits
+) -> None:
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    more = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*made, *more], check=True, capture_output=True)
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(cert, key)
+    with fake_server() as fake:
+        fake.socket = served.wrap_socket(fake.socket, server_side=True)
+        url = f"https://localhost:{fake.server_address[1]}/v1"
+        with pytest.raises(ClusterError, match="CERTIFICATE_VERIFY_FAILED") as caught:
+            probe_server(url)
+        assert "SSL_CERT_FILE" in str(caught.value)
+        chat = OpenAIChat(Endpoint(url, "fake-model"), sleep=never_again)
+        with pytest.raises(AgentError, match="CERTIFICATE_VERIFY_FAILED") as caught:
+            chat.probe()
+        chat.close()
+        assert "SSL_CERT_FILE" in str(caught.value)
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+        assert probe_server(url).endpoint.model == "fake-model"
+        chat = OpenAIChat(Endpoint(url, "fake-model"))
+        request = Request(lead=(), frame=("Say ", ""), parts=("this",), max_tokens=9)
+        assert chat.complete([request])[0].text == "heard: Say this"
+        chat.close()
+
+
+async def never_again(seconds: float) -> None:
+    pytest.fail("what cannot pass was tried again")
 
 
 def test_a_key_is_not_sent_in_the_clear_by_whoever_probes() -> None:

@@ -1,0 +1,48 @@
+"""What a description works on, where nobody has given it: of what is named, that with which the tasks can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from murakkab_jupyter.agents.capability import Capability
+from murakkab_jupyter.workflow.decompose.draft import guessed_inputs, nouns_in
+from murakkab_jupyter.workflow.decompose.hear import can_be, hear
+
+__all__ = ["EVERY_KIND", "inputs_for"]
+
+EVERY_KIND = {
+    "recordings": "audio",
+    "images": "image",
+    "videos": "video",
+    "documents": "document",
+    "texts": "text",
+}
+"""An input of each kind, the plainest first."""
+TELLING = frozenset(
+    {"speech-to-text", "scene-detection", "frame-extraction", "object-detection", "ocr", "visual-description"}
+)
+"""Tasks that tell the kind of what they are done with: texts are read, whatever they come from."""
+
+
+def inputs_for(description: str, capabilities: Mapping[str, Capability]) -> dict[str, str]:
+    """The input that a description names, with its kind; another one, where what it asks for cannot be done with that.
+
+    >>> from murakkab_jupyter.agents.library import default_library
+    >>> every = {one.name: one for one in default_library().capabilities()}
+    >>> inputs_for("Summarise the tapes.", every), inputs_for("Transcribe the tapes.", every)
+    ({'texts': 'text'}, {'recordings': 'audio'})
+    """
+    named = nouns_in(description)
+    heard = hear(description, EVERY_KIND, capabilities)
+    telling = [one.capability for one in heard if one.capability in TELLING and one.how == "cue"]
+
+    def done(kind: str) -> int:
+        return sum(can_be(task, {kind}) for task in telling)
+
+    media = {name: kind for name, kind in named.items() if kind != "text"}
+    # "The text in the photos" names both; what is called by no name ("the tapes") is what the tasks need.
+    there = media or guessed_inputs(description)
+    if not any(done(kind) for kind in there.values()):
+        there = {**there, **{name: kind for name, kind in EVERY_KIND.items() if kind not in there.values()}}
+    name = max(there, key=lambda one: done(there[one]))
+    return {name: there[name]}
