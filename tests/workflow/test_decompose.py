@@ -132,6 +132,24 @@ def test_labels_are_the_users_own_words(library):
     assert not any("was read as" in note for note in draft.notes)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Fasse die Briefe zusammen, bitte.",
+        "Résume les lettres.",
+        "把信件总结一下",
+        "Resume las actas del pueblo.",
+    ],
+)
+def test_another_language_is_refused_with_who_reads_it(library, said):
+    with pytest.raises(UsageError) as caught:
+        decompose(said, library=library)
+    assert "read in English only: --writer AGENT" in caught.value.hint
+    with pytest.raises(UsageError) as caught:
+        decompose("Polish the shoes of the guests.", library=library)
+    assert "English" not in caught.value.hint
+
+
 def test_words_that_say_nothing_are_no_reason_for_a_step(library):
     with pytest.raises(UsageError, match="Nothing in this description"):
         decompose("Polish each shoe and charge their owner.", library=library)

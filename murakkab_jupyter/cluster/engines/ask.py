@@ -460,6 +460,11 @@ def probe_server(
                 hint = (
                     "Check the model's name, and the address: it ends before /chat/completions, often in /v1."
                 )
+            if re.search(r"chat.template", came.problem):
+                hint = (
+                    "Its model was not made to chat, or does not say how: start it with a chat template "
+                    "(vLLM: --chat-template FILE), or serve one that was tuned to follow instructions."
+                )
             if came.status == 429:
                 hint = "It takes no more requests now: wait, or look at the limits of your account, and attach it again."
             raise ClusterError(msg, hint=hint)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from murakkab_jupyter.agents.capability import Capability
+from murakkab_jupyter.agents.text.sentences import STOP
 from murakkab_jupyter.agents.text.vectors import Encoder
 from murakkab_jupyter.core.errors import LanguageError, UsageError
 from murakkab_jupyter.workflow.decompose.guess import EVERY_KIND
@@ -16,6 +18,10 @@ from murakkab_jupyter.workflow.language.suggest import listed
 __all__ = ["misfit", "nearest", "refusal", "unknown"]
 
 SHOWN = 4
+FEW_WORDS = 3
+"""So few may do without a small word: "Mow lawns"."""
+RARE = 8
+"""At least one word of so many is a small one in English."""
 
 
 def nearest(words: str, capabilities: Mapping[str, Capability], encoder: Encoder | None) -> list[str]:
@@ -67,11 +73,23 @@ def unknown(
         msg = f"What was understood cannot be done with what there is, {there}: {takes}."
     else:
         msg = f"Nothing in this description is a task that is known here; it was read as being about {there}."
-    return UsageError(
-        msg,
-        hint="Say it like one of these, or write the steps: "
-        + "; ".join(workable(description, capabilities, encoder, media)),
+    hint = "Say it like one of these, or write the steps: " + "; ".join(
+        workable(description, capabilities, encoder, media)
     )
+    if foreign(description):
+        hint = f"Without a language model descriptions are read in English only: --writer AGENT has one read yours. {hint}"
+    return UsageError(msg, hint=hint)
+
+
+def foreign(description: str) -> bool:
+    """Whether a description does not look like English: hardly any of the small words that every sentence has.
+
+    >>> foreign("Fasse die Briefe zusammen, bitte."), foreign("Mow the lawn by noon.")
+    (True, False)
+    """
+    words = re.findall(r"[^\W\d_]+", description.lower())
+    small = sum(word in STOP for word in words)
+    return (not description.isascii() and not small) or (len(words) > FEW_WORDS and small * RARE < len(words))
 
 
 def kinds_of(capability: Capability) -> str:

@@ -207,6 +207,15 @@ def test_the_pieces_of_a_stream_are_one_answer_or_its_error() -> None:
     assert put_together(["[DONE]"])["choices"] == []
 
 
+def test_a_model_without_a_chat_template_is_told_how_to_get_one() -> None:
+    said = "default chat template is no longer allowed, so you must provide a chat template"
+    with fake_server() as fake:
+        fake.embeds, fake.script = False, [error(400, said)]
+        with pytest.raises(ClusterError, match="must provide a chat template") as caught:
+            probe_server(fake.url)
+    assert "--chat-template FILE" in str(caught.value)
+
+
 def test_one_without_a_model_says_so() -> None:
     with fake_server() as fake:
         fake.models = []
