@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,13 +23,6 @@ from tests.cluster.hosts import Place
 from tests.cluster.parts import Run, alive, one_step, setting, wait_for
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    made = Place()
-    yield made
-    made.close()
 
 
 def closed_port() -> int:

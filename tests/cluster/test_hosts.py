@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,6 @@ as_root = pytest.mark.skipif(
     os.getuid() != 0 or shutil.which("setpriv") is None,
     reason="only root, with setpriv, can start a worker that may not read a file",
 )
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    made = Place()
-    yield made
-    made.close()
 
 
 class Reader(Agent):

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,13 +32,6 @@ from tests.cluster.parts import Run, one_step, setting, wait_for, wait_for_worke
 
 PATIENCE_S = 5.0
 """Shorter than in use; yet who is only slow, on a machine that others use too, must be heard of meanwhile."""
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    made = Place()
-    yield made
-    made.close()
 
 
 def test_who_was_heard_of_lately_is_not_silent() -> None:
