@@ -9,11 +9,13 @@ import builtins
 import contextlib
 import difflib
 import logging
+import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Bool, Int
+from traitlets import Bool, Enum, Int
+from traitlets import default as default_of
 
 from murakkab_jupyter import __version__
 from murakkab_jupyter.core.errors import InfeasibleError, UsageError
@@ -59,6 +61,24 @@ if TYPE_CHECKING:
 __all__ = ["MurakkabMagics", "load"]
 
 
+PARTIAL = ("show", "error")
+"""What may be done where some items of a run failed."""
+
+
+def partial_said() -> str:
+    return os.environ.get("MURAKKAB_PARTIAL") or PARTIAL[0]
+
+
+def partial_mistake() -> str:
+    """What is wrong with the environment's word on partial runs, or nothing."""
+    said = partial_said()
+    return (
+        ""
+        if said in PARTIAL
+        else f"MURAKKAB_PARTIAL cannot be {said[:40]!r}: it is taken as show. Say show or error."
+    )
+
+
 @magics_class
 class MurakkabMagics(Magics):
     """`%murakkab` and `%%murakkab` of one shell."""
@@ -76,6 +96,16 @@ class MurakkabMagics(Magics):
         min=0,
         help="kB that what we show may take in the saved notebook: runs beyond that are shown in brief. 0 for no limit.",
     ).tag(config=True)
+
+    partial = Enum(
+        PARTIAL,
+        help="What a run does to its cell when some items failed: show says so and goes on; error ends the cell with an "
+        "error, so that nbconvert and papermill end with a failure. MURAKKAB_PARTIAL sets it for programs.",
+    ).tag(config=True)
+
+    @default_of("partial")
+    def _partial(self) -> str:
+        return PARTIAL[0] if partial_mistake() else partial_said()
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
@@ -406,7 +436,7 @@ class MurakkabMagics(Magics):
         done()
         if run.status == "stopped":  # by the view's button, or from the side panel
             raise StoppedError(stopped_line(run, again=again))
-        if run.status == "failed":
+        if run.status == "failed" or (run.status == "partial" and self.partial == "error"):
             run.raise_for_status()
         return None
 
@@ -454,6 +484,13 @@ def gpu_names() -> list[str]:
     return []
 
 
+def not_empty(lines: list[str]) -> list[str]:
+    """A cell of ours that is its first line alone gets a second one: IPython itself would refuse it, and go on as if nothing were wrong."""
+    if len(lines) == 1 and lines[0].split()[:1] == ["%%murakkab"]:
+        return [lines[0].rstrip("\n") + "\n", "\n"]
+    return lines
+
+
 def under_way(run: Run) -> Bundle:
     """A run that goes on, in one line: its own view follows it."""
     return message_view(
@@ -489,3 +526,10 @@ def load(shell: InteractiveShell) -> None:
     for name in ("distributed", "distributed.worker", "distributed.nanny", "distributed.scheduler"):
         logging.getLogger(name).setLevel(logging.ERROR)
     put_text(hello())
+    if mistake := partial_mistake():
+        put(message_view(mistake))
+    transformers = shell.input_transformer_manager.cleanup_transforms
+    if not_empty not in transformers:
+        transformers.insert(
+            max(0, len(transformers) - 1), not_empty
+        )  # before IPython reads cell magics, which it does last

@@ -59,6 +59,38 @@ def test_a_goal_that_cannot_be_met_ends_papermill_with_a_failure_and_the_reason(
     )
 
 
+PARTLY = [
+    "%load_ext murakkab_jupyter",
+    "def picky(text):\n    if text == 'b':\n        raise ValueError('no b')\n    return text\n\nwords = ['a', 'b']",
+    "%%murakkab partly --run\nkept <- check {words} @python:picky",
+    "print(partly.status)",
+]
+
+
+@pytest.mark.parametrize(("said", "code"), [("error", 1), (None, 0), ("eror", 0)])
+def test_a_run_that_lacks_items_ends_nbconvert_with_a_failure_where_that_is_asked_for(
+    notebook, monkeypatch, said, code
+):
+    if said is not None:
+        monkeypatch.setenv("MURAKKAB_PARTIAL", said)
+    made = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL})
+    made.cells = [nbformat.v4.new_code_cell(text) for text in PARTLY]
+    nbformat.write(made, notebook)
+    ended = subprocess.run(
+        [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--stdout", str(notebook)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert ended.returncode == code, ended.stderr
+    if code:
+        assert "no b" in ended.stderr
+    else:
+        assert "partial" in ended.stdout
+    assert ("cannot be" in ended.stdout) == (said == "eror")
+
+
 LEAVING = """\
 %load_ext murakkab_jupyter
 import time

@@ -234,6 +234,33 @@ def test_an_item_that_fails_is_named_escaped_and_costs_nothing_else(loaded):
     assert loaded.run("print(choosy.status, len(choosy.outputs['kept']))").streams == ["partial 5\n"]
 
 
+def test_a_run_that_lacks_items_ends_its_cell_with_an_error_where_that_is_asked_for(loaded):
+    loaded.run("%config MurakkabMagics.partial = 'error'")
+    try:
+        reply = loaded.run("%%murakkab strict --run\nkept <- check {words} @python:picky\n")
+        assert reply.error[0] == "AgentError"
+        assert "partial" in reply.error[1]
+        assert "words 2" in reply.text, "what could be made is shown before"
+        assert loaded.run("print(len(strict.outputs['kept']))").streams == ["5\n"]
+        assert "expected any of" in loaded.run("%config MurakkabMagics.partial = 'never'").streams[0]
+    finally:
+        assert loaded.run("%config MurakkabMagics.partial = 'show'").error is None
+    assert loaded.run("%murakkab run strict").error is None
+
+
+@pytest.mark.parametrize(
+    "text", ["%%murakkab", "%%murakkab emptied\n", "%%murakkab emptied --run", "\n%%murakkab emptied\n\n"]
+)
+def test_a_cell_without_a_body_is_an_error_that_says_what_to_write(loaded, text):
+    reply = loaded.run(text)
+    assert reply.error[0] == "LanguageError"
+    assert "<-" in reply.error[1]
+
+
+def test_the_help_of_a_cell_needs_no_body(loaded):
+    assert "%murakkab VERB" in loaded.run("%%murakkab --help").text
+
+
 def test_a_run_of_which_nothing_came_is_a_real_error(loaded):
     loaded.run("bad = ['w2']")
     reply = loaded.run("%%murakkab hopeless --run\nkept <- check {bad} @python:picky\n")

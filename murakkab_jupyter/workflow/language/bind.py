@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
@@ -29,6 +30,8 @@ __all__ = ["bind", "declare"]
 
 UNNAMED = "workflow"
 MOST_TRIED = 200
+UNSAID = re.compile(r"[\s,]+per\s+(?P<level>[^\W\d]\w*)\.?\s*(?:\s#.*)?\Z")
+"""The end of a sentence that names a level, but without the comma or with a comment behind."""
 VALUE = "{name} = … (in a terminal: --input {name}=…)"
 """In a longer cell, the forms that an error suggests are not checked for their levels."""
 
@@ -357,6 +360,22 @@ class Binder:
             return False
         return True
 
+    def check_comma(self, node: StepNode, at: Level) -> None:
+        """A sentence that ends in a level without the comma would be made elsewhere than it says."""
+        found = UNSAID.search(node.sentence)
+        if found is None:
+            return
+        begin = node.sentence_place.column + found.start("level")
+        place = replace(node.sentence_place, column=begin, width=len(found["level"]))
+        try:
+            meant = level_named(found["level"], self.openers, place)
+        except LanguageError:
+            return
+        if meant != at:
+            said = node.sentence[: found.start()].rstrip(" ,")
+            msg = f"`per {found['level']}` is a level only after a comma, as the last words of a sentence."
+            raise place.error(msg, f"Write {node.name} <- {said}, per {found['level']}")
+
     def variables(self) -> tuple[Variable, ...]:
         """Variables with their kinds and levels, in the order they are first referred to."""
         found = []
@@ -392,6 +411,7 @@ class Binder:
             at = level_named(node.per, self.openers, node.per_place)
         else:
             at = level_of_step(refs, node.sentence_place)
+            self.check_comma(node, at)
         inputs = tuple(
             Input(ref.name, port, reach(ref, at), ref.name in in_body)
             for (port, _), ref in zip(bound, refs, strict=True)

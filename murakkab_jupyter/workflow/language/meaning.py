@@ -17,7 +17,7 @@ from typing import Any
 from murakkab_jupyter.agents.capability import Capability, Port
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import LanguageError
-from murakkab_jupyter.workflow.language.pattern import Match, Token, match, tokens_of, well_formed
+from murakkab_jupyter.workflow.language.pattern import QUOTED, Match, Token, match, tokens_of, well_formed
 from murakkab_jupyter.workflow.language.pins import literal
 from murakkab_jupyter.workflow.language.sorts import Sort
 from murakkab_jupyter.workflow.language.suggest import listed
@@ -37,6 +37,10 @@ SHOWN = frozenset({"video", "audio", "image", "frame", "vector"})
 LONGEST_FORM = 400
 """Of a longer line, a form shows the pin only."""
 SHOWN_FORMS = 8
+MOST_QUOTED = 20
+"""Words that are tried in quotes, to find out what a sentence was meant to be."""
+SAID_NAME = "words in quotes"
+QUOTES = "\"'“”„«» "
 TRIED_FORMS = 24
 MOST_STEPS = 20_000
 
@@ -260,7 +264,7 @@ def meaning_of(
             msg,
             "Split it into steps that each take some of them.",
         )
-    raise ambiguous(node, [], sorts, possible, legal)
+    raise ambiguous(node, [], sorts, possible, legal, known)
 
 
 def checked_slots(node: StepNode, fit: Match) -> dict[str, Any]:
@@ -409,6 +413,7 @@ def ambiguous(
     sorts: Sorts,
     capabilities: Sequence[Capability],
     legal: Legal | None,
+    known: Sequence[Capability] = (),
 ) -> LanguageError:
     pasted = forms(node, sorts, capabilities, legal)
     if names:
@@ -426,7 +431,41 @@ def ambiguous(
         hint = f"Did you mean {' and '.join(slips)}? Or say it by pasting one of these lines:\n" + "\n".join(
             lines
         )
+    if not names and (better := said_otherwise(node, sorts, known)):
+        hint = better
     return node.sentence_place.error(message, hint)
+
+
+def said_otherwise(node: StepNode, sorts: Sorts, capabilities: Sequence[Capability]) -> str:
+    """What to write where a sentence would be understood but for a comment, a question in quotes, or labels without them."""
+    text = node.sentence
+    tokens = tokens_of(node.parts)
+    head = re.match(r"(.*?\S)\s+#\s", text)
+    signs = [n for n, token in enumerate(tokens) if token.text == "#"]
+    if head and signs and best_pattern(capabilities, tokens[: signs[0]], sorts)[0]:
+        return f"A comment stands on a line of its own. Write {node.name} <- {head[1]}"
+    place = node.sentence_place
+    for n, token in enumerate(tokens):
+        if not re.fullmatch(QUOTED, token.text):
+            continue
+        ref = Token("{}", ref=Ref(SAID_NAME, place))
+        trial = [*tokens[:n], ref, *tokens[n + 1 :]]
+        best, _ = best_pattern(capabilities, trial, {**sorts, SAID_NAME: Sort(("text",))})
+        ports = [port for _, fit in best for port, one in fit.bound if one.name == SAID_NAME]
+        if ports:
+            written = text.replace(token.text, f"{{{ports[0]}}}", 1)
+            return f'Put the words in quotes into a variable, {ports[0]} = "{token.text[1:-1]}", and write {node.name} <- {written}'
+    for begin in range(len(tokens)):
+        for end in range(begin + 1, min(len(tokens), begin + MOST_QUOTED) + 1):
+            if any(token.ref is not None for token in tokens[begin:end]):
+                break
+            trial = [*tokens[:begin], Token('"x"', '"x"'), *tokens[end:]]
+            if best_pattern([one for one in capabilities if any(s.quoted for s in one.slots)], trial, sorts)[
+                0
+            ]:
+                words = re.sub(r"\s+([,;:.])", r"\1", " ".join(token.text for token in tokens[begin:end]))
+                return f'Put it in quotes: "{words.strip(QUOTES)}"'
+    return ""
 
 
 def slips_of(node: StepNode, capabilities: Iterable[Capability]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from murakkab_jupyter.agents.capability import Capability, Slot
 from murakkab_jupyter.workflow.language.syntax import Ref, Text
 
-__all__ = ["Match", "Token", "example", "match", "tokens_of", "well_formed", "words_of"]
+__all__ = ["QUOTED", "Match", "Token", "example", "match", "tokens_of", "well_formed", "words_of"]
 
 ARTICLES = frozenset({"a", "an", "the"})
 NUMBERS = {
@@ -37,8 +37,10 @@ NUMBERS = {
             "twelve",
         ]
     )
-}
-TOKEN = re.compile(r'(?<![\w.])-?\d+(?:\.\d+)?(?!\w)|[\w\']+|"[^"]*"|[^\w\s]')
+} | {"fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100}
+QUOTED = r"""(?<!\w)'[^']*'(?!\w)|"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»"""
+"""Words in quotes, straight ones or those that a word processor makes of them."""
+TOKEN = re.compile(rf"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)|{QUOTED}|[\w']+|[^\w\s]")
 PIECE = re.compile(r"\{(\w+)(\.\.\.)?\}|<(\w+)>|(\.\.\.)|([()\[\]|])|([^\s(){}\[\]|<>]+)")
 PLURAL = re.compile(r"\((\w+)\|\1s\)")
 DROPPED = frozenset({"-", "\u2010", "\u2013", "\u2014"})
@@ -227,8 +229,7 @@ def slot_value(slot: Slot, token: Token) -> Any:
         return None
     text = token.text
     if slot.type is str:
-        quoted = text.startswith('"') and text.endswith('"') and len(text) > 1
-        return text[1:-1] if quoted else None if slot.quoted else text
+        return text[1:-1] if re.fullmatch(QUOTED, text) else None if slot.quoted else text
     if token.word in NUMBERS:
         return slot.type(NUMBERS[token.word])
     try:

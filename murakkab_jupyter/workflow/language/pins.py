@@ -50,7 +50,9 @@ def read_key(line: str, number: int, index: int) -> tuple[KeyNode, int]:
         raise place.error(msg, "Write: sentence, per level @pin key=value")
     if not line.startswith("=", index):
         msg = "After a pin's target come only key=value pairs."
-        raise place.error(msg, EXAMPLE)
+        raise place.error(
+            msg, "A comment stands on a line of its own." if line.startswith("#", begin) else EXAMPLE
+        )
     if not name.replace("-", "_").isidentifier():
         msg = "A key is the name of a port or of an option."
         raise place.error(msg, EXAMPLE)

@@ -1,0 +1,77 @@
+"""What people write who have not read the grammar: quotes of word processors, comments behind a step, a level without its comma."""
+
+from __future__ import annotations
+
+import pytest
+
+from murakkab_jupyter.core.errors import LanguageError
+from murakkab_jupyter.workflow.language import declare
+
+VALUES = {"letters": ["The rent is 900 EUR.", "The boiler is broken."], "q": "How high is the rent?"}
+
+
+def steps(library, cell):
+    return declare(cell, library=library, values=VALUES).steps
+
+
+def wrong(library, cell) -> str:
+    with pytest.raises(LanguageError) as caught:
+        steps(library, cell)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "quoted", ['"money, repair"', "'money, repair'", "“money, repair”", "„money, repair“", "«money, repair»"]
+)
+def test_words_in_any_quotes_are_labels(library, quoted):
+    (step,) = steps(library, f"a <- classify {{letters}} into {quoted}")
+    assert (step.capability, dict(step.options)) == ("classification", {"labels": "money, repair"})
+
+
+def test_an_apostrophe_is_no_quote(library):
+    (step,) = steps(library, "a <- write the tenant's answer to the landlord's {letters}")
+    assert step.capability == "text-generation"
+
+
+@pytest.mark.parametrize(("said", "words"), [("twenty", 20), ("fifty", 50), ("twelve", 12), ("60", 60)])
+def test_a_length_may_be_a_word(library, said, words):
+    (step,) = steps(library, f"a <- summarise {{letters}} in {said} words")
+    assert dict(step.options) == {"words": words}
+
+
+@pytest.mark.parametrize(
+    "ending", [" per all", " per all.", ", per all # one for all of them", " per all  # note"]
+)
+def test_a_level_without_its_comma_or_with_a_comment_behind_is_told(library, ending):
+    said = wrong(library, f"a <- summarise {{letters}}{ending}")
+    assert "`per all` is a level only after a comma" in said
+    assert "Write a <- summarise {letters}, per all" in said
+
+
+@pytest.mark.parametrize("ending", [" per letter", ", per letter", " and say the price per room"])
+def test_what_changes_nothing_or_names_no_level_is_left_alone(library, ending):
+    (step,) = steps(library, f"a <- summarise {{letters}}{ending}")
+    assert step.at == ("letters",)
+
+
+def test_a_question_in_quotes_is_told_to_become_a_variable(library):
+    said = wrong(library, 'c <- answer "how much is it?" from {letters}')
+    assert 'question = "how much is it?", and write c <- answer {question} from {letters}' in said
+
+
+@pytest.mark.parametrize(
+    ("cell", "quoted"),
+    [
+        ("a <- classify {letters} into money, repair", '"money, repair"'),
+        ("a <- extract amount, date from {letters}", '"amount, date"'),
+    ],
+)
+def test_labels_and_fields_without_quotes_are_shown_with_them(library, cell, quoted):
+    assert f"Put it in quotes: {quoted}" in wrong(library, cell)
+
+
+def test_a_comment_behind_a_step_is_told_where_it_belongs(library):
+    said = wrong(library, 'a <- classify {letters} into "money, repair"   # by what they want')
+    assert 'A comment stands on a line of its own. Write a <- classify {letters} into "money, repair"' in said
+    said = wrong(library, "a <- summarise {letters} @extractive-summary # short")
+    assert "A comment stands on a line of its own" in said
