@@ -179,15 +179,14 @@ def run(request: Request, bench: Workbench, one: Declared) -> int:
     """Plan and run a workflow, showing the plan, progress, results and bill."""
     from murakkab_jupyter.notebook.views.plan import plan_view
 
-    plan = bench.plan(one, request.goal(one.declaration.workflow.goal))
+    reuse = bool(request.options.get("reuse"))
+    plan = bench.plan(one, request.goal(one.declaration.workflow.goal), reuse=reuse)
     quiet = request.options.get("json") == "-"
     if not quiet:
         print(plan_view(plan, one.declaration.workflow).text, end="\n\n", flush=True)
     steps = len(plan.steps)
     try:
-        started = one.session.run(
-            one.declaration, plan, background=True, reuse=bool(request.options.get("reuse"))
-        )
+        started = one.session.run(one.declaration, plan, background=True, reuse=reuse)
     except KeyboardInterrupt:
         tell(f"stopped: 0 of {steps} steps done")
         return 130

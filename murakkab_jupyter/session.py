@@ -13,7 +13,7 @@ from uuid import uuid4
 from murakkab_jupyter.agents.functions.python import function_agent
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.core.ancestry import Ancestry
-from murakkab_jupyter.core.errors import JournalError, LanguageError, UsageError
+from murakkab_jupyter.core.errors import JournalError, LanguageError, MurakkabError, UsageError
 from murakkab_jupyter.core.events import Event
 from murakkab_jupyter.core.hosts import ClusterView, Share
 from murakkab_jupyter.core.kinds import Video
@@ -35,6 +35,7 @@ from murakkab_jupyter.profiles.hardware import beyond_host, host_cores, local_wo
 from murakkab_jupyter.profiles.offers import Offers, offers
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.runtime.journal import Journal, default_path
+from murakkab_jupyter.runtime.known import Known
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.workflow.declaration import Declaration, saved_values
@@ -347,13 +348,59 @@ class Session:
 
     def known(self, declaration: Declaration, plan: Plan) -> str:
         """What of a plan earlier runs have made already, and which steps are to be made, in a sentence; empty where nothing is."""
+        found = self._known(declaration, plan)
+        return "" if found is None else str(found)
+
+    def _known(self, declaration: Declaration, plan: Plan) -> Known | None:
+        """What of a plan earlier runs have made already; None where that cannot be said."""
         path = default_path() if self._journal_path is None else Path(self._journal_path).expanduser()
         if self._described is not None or not path.exists():
-            return ""
+            return None
         try:
-            return str(made_before(declaration, plan, self.journal, self.library))
+            return made_before(declaration, plan, self.journal, self.library)
         except JournalError:
-            return ""  # said when something is to be kept
+            return None  # said when something is to be kept
+
+    def as_made(self, declaration: Declaration, plan: Plan) -> Plan:
+        """A plan, or that of the latest run of this workflow for this goal, where that run has made everything and the plan would not find it.
+
+        What a run taught often speaks for other agents the next time; they would do again what is done.
+        """
+        found = self._known(declaration, plan)
+        if found is None or found.complete:
+            return plan
+        text = declaration.workflow.text
+        try:
+            record = next((one for one in self.journal.runs() if one.text == text), None)
+            if record is None or record.status not in ("done", "partial"):
+                return plan
+            last = Plan.from_json(record.plan)
+        except (MurakkabError, KeyError, TypeError, ValueError):
+            return plan  # kept by another version
+        offered = {spec.name for spec in self.library.agents()}
+        hosts = [None if one.reserves is None else one.reserves.hosts for one in (last, plan)]
+        if (
+            last.taken
+            or last.goal != plan.goal
+            or last.steps.keys() != plan.steps.keys()
+            or hosts[0] != hosts[1]
+            or any(one.configuration.agent not in offered for one in last.steps.values())
+        ):
+            return plan
+        found = self._known(declaration, last)
+        if found is None or not found.complete:
+            return plan
+        others = [
+            f"{name} by {one.configuration.agent}"
+            for name, one in plan.steps.items()
+            if one.configuration.agent != last.steps[name].configuration.agent
+        ]
+        what = f" ({', '.join(others)})" if others else ""
+        note = (
+            f"This is the plan of run {record.run_id}, whose results are all there. What was measured since speaks for another"
+            f"{what}, which would make them anew; a run that makes everything anew takes that one."
+        )
+        return replace(last, notes=(note, *last.notes), cautions=plan.cautions)
 
     # --- measure ----------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from murakkab_jupyter.core.events import (
     RunStarted,
     WorkerChanged,
 )
+from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.session import Session
 from murakkab_jupyter.workflow.goal import Goal
 from tests.cluster.hosts import Place
@@ -155,6 +156,78 @@ def test_results_are_reused_across_runs_and_the_bill_says_so(session: Session) -
 
     anew = session.run(session.declare(cell, values("some", "words", "unheard")), reuse=False)
     assert sum(e.reused for e in anew.events if isinstance(e, BatchEnded)) == 0
+
+
+GIST = """%%murakkab gist --minimize latency
+gist <- summarise {letters} in 12 words
+"""
+LETTERS = ["The bridge was built in May. It cost four million.", "Bread is baked hot. Dough rests for hours."]
+
+
+def by_another(plan: Plan, agent: str) -> Plan:
+    """A plan with another agent for its step `gist`: what a planner chooses that a run has taught otherwise."""
+    step = plan.steps["gist"]
+    return replace(
+        plan, steps={"gist": replace(step, configuration=replace(step.configuration, agent=agent))}
+    )
+
+
+def test_a_plan_by_other_agents_gives_way_to_that_of_a_run_that_made_everything(session: Session) -> None:
+    declaration = session.declare(GIST, {"letters": LETTERS})
+    made = session.plan(declaration)
+    other = by_another(
+        made,
+        next(
+            name
+            for name in ("lead-summary", "extractive-summary")
+            if name != made.steps["gist"].configuration.agent
+        ),
+    )
+    assert session.as_made(declaration, other) is other  # nothing is made yet
+    first = session.run(declaration, made)
+
+    taken = session.as_made(declaration, other)
+    assert taken.steps["gist"].configuration == made.steps["gist"].configuration
+    assert first.id in taken.notes[0]
+    assert f"gist by {other.steps['gist'].configuration.agent}" in taken.notes[0]
+    second = session.run(declaration, taken)
+    assert sum(e.reused for e in second.events if isinstance(e, BatchEnded)) == 2
+    assert list(second.outputs["gist"].values()) == list(first.outputs["gist"].values())
+
+    assert session.as_made(declaration, made) is made
+    elsewhere = replace(other, goal=Goal(objectives=("energy",)))
+    assert session.as_made(declaration, elsewhere) is elsewhere  # another goal is another question
+    longer = session.declare(GIST, {"letters": [*LETTERS, "Something new was written. Nobody read it."]})
+    assert session.as_made(longer, other) is other  # there is something to be made
+    by_hand = replace(first.plan, taken="plan 2 of the frontier")
+    session.run(declaration, by_hand)
+    assert session.as_made(declaration, other) is other  # the goal did not choose that one
+
+
+def test_a_run_in_a_terminal_that_reuses_makes_nothing_anew_whatever_was_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from murakkab_jupyter.cli import main
+
+    monkeypatch.setenv("MURAKKAB_JOURNAL", str(tmp_path / "journal.sqlite"))
+    monkeypatch.setenv("MURAKKAB_PROFILES", str(tmp_path / "profiles.sqlite"))
+    monkeypatch.chdir(tmp_path)
+    for number, letter in enumerate(LETTERS):
+        (tmp_path / f"{number}.txt").write_text(letter)
+    (tmp_path / "gist.murakkab").write_text(GIST)
+    call = ["run", "gist.murakkab", "--input", "letters=*.txt", "--json"]
+    assert main([*call, "first.json"]) == 0
+    chosen = json.loads((tmp_path / "first.json").read_text())["plan"]["steps"]["gist"]["agent"]
+    other = "lead-summary" if chosen == "extractive-summary" else "extractive-summary"
+    planned = Session.plan
+    monkeypatch.setattr(
+        Session, "plan", lambda self, *told, **options: by_another(planned(self, *told, **options), other)
+    )
+    assert main([*call, "again.json", "--reuse"]) == 0
+    assert "Nothing has changed" in capsys.readouterr().out
+    assert json.loads((tmp_path / "again.json").read_text())["plan"]["steps"]["gist"]["agent"] == chosen
+    assert main([*call, "anew.json"]) == 0
+    assert json.loads((tmp_path / "anew.json").read_text())["plan"]["steps"]["gist"]["agent"] == other
 
 
 def test_a_goal_nobody_can_meet_names_the_limit_and_the_nearest_plan(session: Session) -> None:

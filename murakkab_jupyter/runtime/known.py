@@ -50,6 +50,11 @@ class Known:
     missing: Mapping[str, int]
     whole: bool = True
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to be made."""
+        return self.whole and any(self.items.values()) and not any(self.missing.values())
+
     def __str__(self) -> str:
         """One sentence or two; empty where nothing is known."""
         if not any(self.items.values()):

@@ -163,16 +163,22 @@ class Workbench:
         hint = f"Did you mean {near[0]}?" if near else f"Declared: {', '.join(self.declared) or 'none yet'}."
         raise UsageError(msg, hint=hint)
 
-    def plan(self, one: Declared, goal: Goal | None = None, *, fresh: bool = False) -> Plan:
+    def plan(
+        self, one: Declared, goal: Goal | None = None, *, fresh: bool = False, reuse: bool = False
+    ) -> Plan:
         """Plan a workflow and keep the plan and its goal; raises `InfeasibleError`, and keeps nothing then.
 
-        Where runs take what earlier ones made, and unless `fresh`, the plan says what that will be.
+        Where runs take what earlier ones made (or this one will, with `reuse`), and unless `fresh`, the plan is that of the
+        latest run where it made everything, and says what will be taken.
         """
         declaration = one.declaration
         if goal is not None and goal != declaration.workflow.goal:
             declaration = replace(declaration, workflow=replace(declaration.workflow, goal=goal))
         plan = one.session.plan(declaration)
-        said = one.session.known(declaration, plan) if self.reuses and not fresh else ""
+        takes = (self.reuses or reuse) and not fresh
+        if takes:
+            plan = one.session.as_made(declaration, plan)
+        said = one.session.known(declaration, plan) if takes else ""
         one.plan = replace(plan, cautions=(*plan.cautions, said)) if said else plan
         one.declaration = declaration
         return one.plan

@@ -57,6 +57,10 @@ class SceneAgent(Agent):
         raise NotImplementedError
 
 
+MOST_APART_S = 0.4
+"""Pictures that are looked at lie no further apart than this (s), so of slow videos (lectures, cameras at one picture a second) none is left out."""
+
+
 def pictures(container: Any, video: Video, size: int, cores: int, skip: int) -> Iterator[tuple[float, Any]]:
     """Pictures with their times, shrunk while they are converted: a cut shows in small pictures too.
 
@@ -71,10 +75,11 @@ def pictures(container: Any, video: Video, size: int, cores: int, skip: int) -> 
     scale = min(1.0, size / max(stream.codec_context.width, stream.codec_context.height, 1))
     width = max(2, round(stream.codec_context.width * scale) // 2 * 2)
     height = max(2, round(stream.codec_context.height * scale) // 2 * 2)
+    fps = max(video.fps, 1.0)
+    skip = min(skip, int(MOST_APART_S * fps))
     if skip:
         stream.codec_context.skip_frame = "NONREF"
     begin = origin_s(container)
-    fps = max(video.fps, 1.0)
     due_s, count = -math.inf, 0
     for frame in decoded(container, stream):
         time_s = float(frame.time) - begin if frame.time is not None else count / fps

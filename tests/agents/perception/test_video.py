@@ -46,6 +46,13 @@ def test_leaving_pictures_out_moves_a_cut_by_no_more_than_was_left_out(three_sce
     assert len(scenes) == 3
 
 
+@pytest.mark.parametrize("frame_skip", [1, 3])
+def test_of_a_video_of_one_picture_a_second_none_is_left_out(make_video, frame_skip):
+    path = make_video("lecture.mp4", scene_pictures(RED, GREEN, BLUE, each=5), fps=1)
+    (scenes,) = run(CONTENT_SCENES, "video", probe(path, "video"), frame_skip=frame_skip)
+    assert times(scenes) == [(0.0, 5.0), (5.0, 10.0), (10.0, 15.0)]
+
+
 def test_cuts_of_a_variable_rate_have_the_times_of_the_video(make_video):
     pictures = [coloured(c) for c in (RED, RED, RED, GREEN, GREEN, GREEN)]
     path = make_video("vfr.mp4", pictures, pts=[0, 5, 40, 43, 60, 80])
