@@ -32,7 +32,8 @@ __all__ = [
 LOG = logging.getLogger(__name__)
 
 MOST_LOOKS = 6
-"""Items of a variable that are looked at, at even distances; the others are taken to be like them, second for second."""
+"""Items of a variable that are looked at, at even distances; the others of their sort are taken to be like them, second for
+second; of a sort that none of them is of, one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +157,33 @@ def means_of(workflow: Workflow, roots: Mapping[str, Sequence[Any]], library: Li
 def root_measures(workflow: Workflow, name: str, values: Sequence[Any], library: Library) -> list[Measure]:
     """Measures of a variable's values, with what a look says of them where a step that takes them can look."""
     measures: list[dict[str, float]] = [dict(measure(value)) for value in values]
+    sorts = [sort_of(one) for one in measures]
+    chosen = sampled(len(values))
+    met = {sorts[index] for index in chosen}
+    chosen += [sorts.index(sort) for sort in dict.fromkeys(sorts) if sort not in met]
     for look in lookers(workflow, name, library):
-        seen = {index: found for index in sampled(len(values)) if (found := looked(look, values[index]))}
-        length_s = sum(measures[index].get("duration_s", 0.0) for index in seen)
-        rates: dict[str, float] = {}
-        for found in seen.values():
-            for unit, amount in found.items():
-                rates[unit] = rates.get(unit, 0.0) + (amount / length_s if length_s else 0.0)
+        seen = {index: found for index in chosen if (found := looked(look, values[index]))}
+        of_sort = {sort: {n: found for n, found in seen.items() if sorts[n] == sort} for sort in set(sorts)}
+        rates = {sort: rates_of(found or seen, measures) for sort, found in of_sort.items()}
         for index, one in enumerate(measures):
-            unseen = {unit: rate * one.get("duration_s", 0.0) for unit, rate in rates.items()}
+            unseen = {unit: rate * one.get("duration_s", 0.0) for unit, rate in rates[sorts[index]].items()}
             one.update(seen.get(index, unseen))
     return list(measures)
+
+
+def sort_of(one: Measure) -> tuple[str, ...]:
+    """What a value has any of: silent films tell nothing of what is said in those with sound."""
+    return tuple(sorted(unit for unit, amount in one.items() if amount))
+
+
+def rates_of(seen: Mapping[int, Measure], measures: Sequence[Measure]) -> dict[str, float]:
+    """What looks say of some values, a second of them."""
+    length_s = sum(measures[index].get("duration_s", 0.0) for index in seen)
+    rates: dict[str, float] = {}
+    for found in seen.values():
+        for unit, amount in found.items():
+            rates[unit] = rates.get(unit, 0.0) + (amount / length_s if length_s else 0.0)
+    return rates
 
 
 def lookers(workflow: Workflow, name: str, library: Library) -> list[Callable[[Any], Measure]]:

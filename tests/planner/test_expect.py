@@ -74,6 +74,17 @@ def test_an_agent_that_goes_by_key_frames_is_expected_to_find_those():
     assert expect(WORKFLOW, {"videos": [video()]}, some, long).steps["scenes"].made.value == 6
 
 
+def test_silent_videos_tell_nothing_of_those_with_sound():
+    silent = [replace(video(n, 10.0), has_audio=False) for n in range(30)]
+    spoken = [video(n, 10.0) for n in range(30, 60)]
+    some = library(lambda value: {"speech_s": value.duration_s if value.has_audio else 0.0})
+    measures = root_measures(WORKFLOW, "videos", [*silent, *spoken], some)
+    assert [one["speech_s"] for one in measures] == pytest.approx([0.0] * 30 + [10.0] * 30)
+    # A single one among them, which is not at one of the even distances, is looked at besides.
+    measures = root_measures(WORKFLOW, "videos", [*silent, spoken[0]], some)
+    assert [one["speech_s"] for one in measures] == [0.0] * 30 + [10.0]
+
+
 def test_of_many_videos_some_are_looked_at_and_the_others_are_like_them():
     asked = []
 
