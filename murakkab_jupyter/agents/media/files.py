@@ -39,7 +39,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
         ".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".m4b", ".aac", ".ac3", ".wma", ".wv", ".mka", ".amr", ".aif",
         ".aiff",
     ),
-    "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"),
+    "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jfif", ".jp2", ".tga"),
     "document": (
         ".pdf", ".docx", ".txt", ".md", ".rst", ".srt", ".vtt", ".csv", ".tsv", ".json", ".jsonl", ".html", ".htm", ".xhtml", ".xml",
         ".log", ".yaml", ".yml", ".tex",
@@ -124,9 +124,18 @@ def probe(
         case "audio":
             return probe_audio(media)
         case "image":
-            image = open_image(media.local())
-            return Image(media, image.width, image.height)
+            return probe_image(media)
     return probe_document(media, tell)
+
+
+def probe_image(media: Media) -> Image:
+    try:
+        image = open_image(media.local())
+    except InputError as error:
+        if what := unread(media.path):
+            error.hint = f"{Path(media.path).suffix.lower()} is not read here: {what}."
+        raise
+    return Image(media, image.width, image.height)
 
 
 def probe_video(media: Media) -> Video:

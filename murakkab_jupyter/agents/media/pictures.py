@@ -226,11 +226,16 @@ def read_frame(picture: Frame | Image) -> Pixels:
 
 
 def opaque(image: Any) -> Any:
-    """An image in RGB: what is transparent as on white paper (it is often drawn in black), 16 bits as 8."""
+    """An image in RGB: what is transparent as on white paper (it is often drawn in black), 16 bits as 8, fractions as shares of white."""
     if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
         image = image.convert("RGBA")
         paper = pillow().new("RGBA", image.size, "white")
         image = pillow().alpha_composite(paper, image)
+    elif image.mode == "F":
+        share = np.nan_to_num(np.asarray(image).astype(np.float64))
+        # Some measure from 0 to 1, some write what would be 8 or 16 bits.
+        most = next((white for white in (1.0, 255.0, 65535.0) if share.max() <= white), share.max())
+        image = pillow().fromarray((255.0 * share / most).clip(0, 255).astype(np.uint8))
     elif image.mode.startswith("I"):
         # Pillow would cut off whatever is brighter than 255.
         deep = np.asarray(image).astype(np.float64)

@@ -556,3 +556,27 @@ def test_a_video_lasts_as_long_as_somebody_speaks_over_its_last_picture(make_vid
     assert video.duration_s == pytest.approx(6.0, abs=0.2)
     assert read_audio(video, 4.0, 5.0).size == RATE
     assert near(read_frame(Frame(video, 5.0))[20, 20], BLUE)
+
+
+# --- images that are rare -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0, 65535.0])
+def test_an_image_of_fractions_is_not_black(clips, white):
+    from PIL import Image as Picture
+
+    path = clips / f"fractions_{white:.0f}.tif"
+    Picture.fromarray((np.linspace(0.0, white, 64 * 64).reshape(64, 64)).astype(np.float32)).save(path)
+    pixels = read_frame(probe(path, "image"))
+    assert pixels[0, 0, 0] == 0
+    assert pixels[-1, -1, 0] == 255
+    assert pixels.mean() == pytest.approx(127.5, abs=2)
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".svg"])
+def test_an_image_of_a_kind_that_is_not_read_says_what_to_do(clips, suffix):
+    path = clips / f"holiday{suffix}"
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(50))
+    with pytest.raises(InputError) as caught:
+        probe(path, "image")
+    assert f"{suffix} is not read here: save it as .jpg or .png." in " ".join(caught.value.lines())
