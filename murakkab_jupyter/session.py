@@ -35,7 +35,7 @@ from murakkab_jupyter.profiles.hardware import beyond_host, host_cores, local_wo
 from murakkab_jupyter.profiles.offers import Offers, offers
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.runtime.journal import Journal, default_path
-from murakkab_jupyter.runtime.known import Known
+from murakkab_jupyter.runtime.known import Known, still_whole
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.workflow.declaration import Declaration, saved_values
@@ -161,8 +161,9 @@ class Session:
         values: Mapping[str, Any] | None = None,
         *,
         goal: Goal | None = None,
+        lost: bool = False,
     ) -> Declaration:
-        """Bind a cell to values.
+        """Bind a cell to values; with `lost`, a file of a list that is gone fails alone, as one that cannot be read.
 
         Raises
         ------
@@ -183,7 +184,7 @@ class Session:
             # What is down offers no agents, so a pin of it looks like a name that nobody has.
             error.hint = self.engines.why_missing(error.message) or error.hint
             raise
-        return Declaration(workflow, gather(workflow, given), given)
+        return Declaration(workflow, gather(workflow, given, lost=lost), given)
 
     def decompose(
         self,
@@ -576,12 +577,12 @@ class Session:
                 hint=f"Define it in a notebook and say %murakkab resume {record.run_id} there, or in Python "
                 f"session.resume({record.run_id!r}, values={{{absent[0]!r}: {absent[0]}}}).",
             )
-        declaration = self.declare(record.text, given)
+        declaration = self.declare(record.text, given, lost=True)
         chosen = Plan.from_json(record.plan)
         cluster = self.connect()
         self.journal.claim(record.run_id)
-        # What failed is tried again; what is done is final.
-        finished = list(self.journal.finished(record.run_id, failed=False))
+        # What failed is tried again, and with it what was made of a list that lacked it; what else is done is final.
+        finished = still_whole(declaration.workflow, list(self.journal.finished(record.run_id)))
         return self._execute(
             record.run_id,
             declaration,

@@ -230,6 +230,49 @@ def test_a_run_in_a_terminal_that_reuses_makes_nothing_anew_whatever_was_learnt(
     assert json.loads((tmp_path / "anew.json").read_text())["plan"]["steps"]["gist"]["agent"] == other
 
 
+KEPT = """%%murakkab kept
+gist <- summarise {letters} in 12 words
+loud <- check {gist} @python:check
+both <- joined {loud}, per all @python:joined
+"""
+
+
+def joined(words: list[str]) -> str:
+    return " ".join(words)
+
+
+def test_a_resumed_run_does_without_files_that_are_gone_and_takes_what_it_lacked_into_its_lists(
+    session: Session, tmp_path: Path
+) -> None:
+    for name in "abcd":
+        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    asked = tmp_path / "asked"
+
+    def check(text: str) -> str:
+        asked.open("a").write(text[0])
+        if text[0] == "C" and not (tmp_path / "ready").exists():
+            msg = "not yet"
+            raise ValueError(msg)
+        return text[0]
+
+    given = {"letters": str(tmp_path / "*.txt"), "check": check, "joined": joined}
+    run = session.run(session.declare(KEPT, given), reuse=False)
+    assert run.status == "partial"
+    assert run.outputs["both"] == "A B D"
+    before = asked.read_text()
+
+    (tmp_path / "ready").touch()
+    (tmp_path / "a.txt").unlink()
+    again = session.resume(run.id, values={"check": check, "joined": joined})
+    assert again.status == "partial"
+    [(step, ancestry, message)] = again.errors
+    assert (step, ancestry) == ("letters", (("letters", 0),))
+    assert "a.txt" in message
+    assert list(again.outputs["loud"].values()) == ["A", "B", "C", "D"]
+    assert again.outputs["both"] == "A B C D"
+    assert asked.read_text().removeprefix(before) == "C"  # what was done was not asked again
+
+
 def test_a_goal_nobody_can_meet_names_the_limit_and_the_nearest_plan(session: Session) -> None:
     declaration = session.declare(CELL, values("x"))
     with pytest.raises(InfeasibleError) as caught:

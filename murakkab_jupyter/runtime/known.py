@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.runtime.loop import RunLoop
 from murakkab_jupyter.runtime.messages import (
@@ -32,8 +33,9 @@ from murakkab_jupyter.runtime.messages import (
 from murakkab_jupyter.runtime.recorder import MISSING, Recorder
 from murakkab_jupyter.runtime.steps import upstream_of
 from murakkab_jupyter.runtime.values import ValueStore
+from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["Known", "known_beforehand"]
+__all__ = ["Known", "known_beforehand", "still_whole"]
 
 PATIENCE_S = 0.5
 """A look at very many items ends after so long; what was not looked at is not spoken of."""
@@ -134,6 +136,34 @@ def known_beforehand(
         if not known[name] and any(missing[one] for one in names):
             missing[name] = max(1, missing[name])
     return Known(known, missing, whole)
+
+
+def still_whole(
+    workflow: Workflow, kept: Sequence[tuple[str, Ancestry, Any]]
+) -> list[tuple[str, Ancestry, Any]]:
+    """What of an earlier run's items stays when its failed ones are tried again: not these, nor what was made of a list that lacked them.
+
+    Parameters
+    ----------
+    workflow
+        The run's.
+    kept
+        `(step, ancestry, value)`, the value of a failed item `Failed`.
+    """
+    lacking = {step.name: Absent() for step in workflow.steps}
+    upstream = upstream_of(workflow)
+    items: dict[str, list[int]] = {}
+    for index, (name, _, _) in enumerate(kept):
+        items.setdefault(name, []).append(index)
+    left: set[int] = set()
+    for step in workflow.steps:  # in topological order
+        for index in items.get(step.name, ()):
+            _, key, value = kept[index]
+            if isinstance(value, Failed) or any(lacking[name].touches(key) for name in upstream[step.name]):
+                lacking[step.name].add(key)
+            else:
+                left.add(index)
+    return [one for index, one in enumerate(kept) if index in left]
 
 
 class Absent:

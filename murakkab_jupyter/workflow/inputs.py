@@ -53,7 +53,7 @@ class Roots:
     written: Mapping[str, list[tuple[int, int] | None]] = field(default_factory=dict)
 
 
-def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
+def gather(workflow: Workflow, values: Mapping[str, object], *, lost: bool = False) -> Roots:
     """Read the inputs of a workflow.
 
     Parameters
@@ -62,6 +62,8 @@ def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
         Bound with the same values: it says the kind of each variable.
     values
         Python variables or command-line inputs.
+    lost
+        Whether a listed file may be gone, as one that an earlier run had: it is `bad` then, and the others keep their places.
 
     Raises
     ------
@@ -84,7 +86,7 @@ def gather(workflow: Workflow, values: Mapping[str, object]) -> Roots:
         if not variable.level:
             found[name] = [one(value, variable, lambda what, file: notes.append(f"{file}: {what}."))]
             continue
-        sources = expanded(value, variable, notes)
+        sources = expanded(value, variable, notes, lost=lost)
         items: list[Any] = []
         doubts: dict[str, list[str]] = {}
 
@@ -162,14 +164,18 @@ def none_readable(variable: Variable, failed: Sequence[str]) -> InputError:
 # --- from a value to its sources -----------------------------------------------------------------------------
 
 
-def expanded(value: object, variable: Variable, notes: list[str]) -> list[object]:
-    """The sources of a collection: paths for media, items as they are for anything else; what is left out goes to `notes`."""
+def expanded(value: object, variable: Variable, notes: list[str], *, lost: bool = False) -> list[object]:
+    """The sources of a collection: paths for media, items as they are for anything else; what is left out goes to `notes`.
+
+    With `lost`, a path of a list that nothing is at stays one.
+    """
     listed = as_listed(value)
     many: Iterable[object] = listed if isinstance(listed, list | tuple) else [value]
     sources: list[object] = []
     for item in many:
         if variable.kind in MEDIA_KINDS and isinstance(item, str | os.PathLike):
-            sources += files(item, variable, notes)
+            gone = lost and isinstance(listed, list | tuple) and not exists(Path(item))
+            sources += [Path(item)] if gone else files(item, variable, notes)
         else:
             sources.append(item)
     place = next((index for index, source in enumerate(sources) if source is None), None)
