@@ -174,7 +174,7 @@ def expanded(value: object, variable: Variable, notes: list[str], *, lost: bool 
     sources: list[object] = []
     for item in many:
         if variable.kind in MEDIA_KINDS and isinstance(item, str | os.PathLike):
-            gone = lost and isinstance(listed, list | tuple) and not exists(Path(item))
+            gone = lost and isinstance(listed, list | tuple) and is_gone(os.fspath(item))
             sources += [Path(item)] if gone else files(item, variable, notes)
         else:
             sources.append(item)
@@ -217,6 +217,11 @@ def files(item: str | os.PathLike[str], variable: Variable, notes: list[str]) ->
     shown = text if len(text) <= 300 else f"{text[:300]}…"
     msg = f"{variable.name}: no file at {shown}."
     raise InputError(msg, hint=f"Check the path; a relative one starts at {Path.cwd()}.")
+
+
+def is_gone(path: str) -> bool:
+    """Whether nothing is at what must be the path of a file."""
+    return not (is_glob(path) or URL.match(path) or "\0" in path or not path.strip() or exists(Path(path)))
 
 
 def exists(path: Path) -> bool:
