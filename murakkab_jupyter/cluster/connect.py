@@ -14,25 +14,29 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from distributed import Client, Future, SpecCluster
+from distributed import Client, Future, Security, SpecCluster
+from distributed.comm import connect as comm_to
+from tornado.httpclient import HTTPError
+from tornado.websocket import WebSocketError
 
 from murakkab_jupyter.cluster.gpus import gpus_here
 from murakkab_jupyter.cluster.local import local_cluster
 from murakkab_jupyter.cluster.media import sees_files
 from murakkab_jupyter.cluster.probe import Probe, probe, survey
 from murakkab_jupyter.cluster.silence import Silence, ask_all
-from murakkab_jupyter.cluster.versions import check_probe, check_reported, missing_package
+from murakkab_jupyter.cluster.versions import check_probe, missing_package, unfit
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
 from murakkab_jupyter.core.media import Media
 
-__all__ = ["Cluster", "connect"]
+__all__ = ["Cluster", "SchedulerSilentError", "connect"]
 
 CONNECT_S = 8.0
 WORKERS_S = 10.0
@@ -42,10 +46,17 @@ PROBE_S = 10.0
 SURVEY_S = 15.0
 """How long the micro-benchmark of busy workers is waited for, once."""
 
+PRESENT_S = 30.0
+"""How long the scheduler may take to say who is there."""
+
 LOOK_S = 0.2
 
 TELLING_BYTES = 1_000_000
 """Of smaller files the time they take says nothing of the network."""
+
+
+class SchedulerSilentError(ClusterError):
+    """The scheduler is there and does not answer: suspended, overloaded, or behind a network that drops what is sent."""
 
 
 class Cluster:
@@ -72,6 +83,7 @@ class Cluster:
         self._silence = Silence()
         self._silent: set[str] = set()
         self._aside: set[str] = set()
+        self._paused: set[str] = set()
         self._seeing: dict[str, bool] = {}
         self._paces: list[float] = []
         self._lock = threading.Lock()
@@ -108,18 +120,40 @@ class Cluster:
         """Workers that give none, where nobody else is there."""
         return frozenset(self._silent & set(self._probes))
 
+    @property
+    def paused(self) -> frozenset[str]:
+        """Workers that Dask has paused, as a rule since their memory is nearly full: they begin nothing until it is free."""
+        return frozenset(self._paused)
+
     def present(self) -> dict[str, float]:
-        """For each worker that the scheduler knows now, when it last heard of it; raises `ClusterError` when it is gone."""
+        """For each worker that the scheduler knows now, when it last heard of it.
+
+        Raises
+        ------
+        SchedulerSilentError
+            When it does not answer in time.
+        ClusterError
+            When it is gone.
+        """
         if self.client.status != "running":
             msg = f"The scheduler at {self.address} is gone."
             raise ClusterError(msg, hint=_GONE)
         try:
             # Not `scheduler_info()`: the client's own refresh, which knows no workers, may overwrite its answer.
-            found = self.client.sync(self.client.scheduler.identity, n_workers=-1)
+            found = self.client.sync(self._identity)
+            self._paused = {
+                name for name, facts in found["workers"].items() if facts.get("status") == "paused"
+            }
             return {name: float(facts.get("last_seen") or 0.0) for name, facts in found["workers"].items()}
-        except (OSError, TimeoutError, KeyError) as error:
+        except TimeoutError as error:
+            msg = f"The scheduler at {self.address} does not answer (waited {PRESENT_S:.0f} s)."
+            raise SchedulerSilentError(msg, hint=_SILENT) from error
+        except (OSError, KeyError) as error:
             msg = f"The scheduler at {self.address} does not answer: {error}."
             raise ClusterError(msg, hint=_GONE) from error
+
+    async def _identity(self) -> Any:
+        return await asyncio.wait_for(self.client.scheduler.identity(n_workers=-1), PRESENT_S)
 
     def view(self) -> ClusterView:
         """The workers that a plan may use, now; raises `ClusterError` when there are none."""
@@ -194,28 +228,38 @@ class Cluster:
                     self._note(found)
 
     def admit(self, timeout_s: float = WORKERS_S) -> None:
-        """Wait for the first worker and probe all there are; raises `ClusterError` for one that does not fit."""
+        """Wait for the first worker and probe all there are; raises `ClusterError` when none fits.
+
+        Those that do not fit, where others do, are left out and told of.
+        """
         deadline = time.monotonic() + timeout_s
         try:
             self.client.wait_for_workers(1, timeout=timeout_s)
         except TimeoutError:
             msg = f"The scheduler at {self.address} has no workers (waited {timeout_s:.0f} s)."
             raise ClusterError(msg, hint=_START_WORKERS) from None
-        check_reported(self._reported())
+        refused = unfit(self._reported())
         while not self._probes:
             with self._lock:
                 seen = self.present()
                 present = seen.keys() - self._silence.look(seen, time.monotonic())
-                for address, found in self._probe(present).items():
+                for address, found in self._probe(present - refused.keys()).items():
                     if isinstance(found, ClusterError):
-                        raise found
-                    self._probes[address] = found
-                    self._note(found)
-            if not self._probes and time.monotonic() <= deadline:
-                time.sleep(LOOK_S)
-            elif not self._probes:
+                        refused[address] = found
+                    else:
+                        self._probes[address] = found
+                        self._note(found)
+            if self._probes:
+                break
+            for address in present & refused.keys():
+                raise refused[address]
+            if time.monotonic() > deadline:
                 msg = f"The workers at {self.address} do not answer."
                 raise ClusterError(msg, hint="Look at their logs, and start them again.")
+            time.sleep(LOOK_S)
+        for address, error in refused.items():
+            self._refused[address] = str(error)
+            self._tell(f"A worker is not used. {error}")
 
     @contextlib.contextmanager
     def on_change(self, act: Callable[[], None]) -> Iterator[None]:
@@ -358,6 +402,7 @@ _START_WORKERS = (
     "Start some: dask worker ADDRESS --nworkers 1 --nthreads CORES --resources cores=CORES "
     "(with murakkab-jupyter installed)."
 )
+_SILENT = "Look whether its process is suspended or overloaded, and at the network between; finished items are kept."
 _GONE = "Finished items are kept: start the scheduler again, then resume the run."
 
 
@@ -431,6 +476,38 @@ def client_of(target: Any, timeout_s: float) -> Client:
         return Client(target, timeout=timeout_s, set_as_default=False)
 
 
+def greet(address: str, timeout_s: float) -> None:
+    """Shake hands with whatever listens at an address.
+
+    Dask's own client waits for the other's greeting without an end: of a suspended scheduler, or of what is none.
+
+    Raises
+    ------
+    OSError
+        Nobody listens there, or there is no greeting in time.
+    ValueError
+        It is no address.
+    """
+
+    async def hello() -> None:
+        arguments = Security().get_connection_args("client")
+        greeted = await asyncio.wait_for(comm_to(address, timeout=timeout_s, **arguments), timeout_s)
+        greeted.abort()
+
+    if urlsplit(address).scheme == "inproc":
+        return  # a scheduler of this process, which only its own loop's threads can reach
+    with ThreadPoolExecutor(
+        1, thread_name_prefix="murakkab-greets"
+    ) as thread:  # a notebook's thread has a loop
+        try:
+            thread.submit(asyncio.run, hello()).result()
+        except TimeoutError:
+            msg = "what listens there does not greet as Dask does"
+            raise OSError(msg) from None
+        except (WebSocketError, HTTPError) as error:
+            raise OSError(str(error)) from error
+
+
 def check_loopback() -> None:
     """Whether processes of this host can talk to each other: without, Dask would only wait; raises `ClusterError`."""
     try:
@@ -452,7 +529,9 @@ def _attach(address: str, *, timeout_s: float) -> Cluster:
         )
     _hush(logging.CRITICAL)
     try:
-        client = client_of(address, timeout_s)
+        greet(address, timeout_s)
+        with quiet():  # what versions must be alike, the probe says
+            client = client_of(address, timeout_s)
     except (OSError, TimeoutError) as error:
         msg = f"No scheduler answers at {address} (waited {timeout_s:.0f} s): {error}."
         raise ClusterError(

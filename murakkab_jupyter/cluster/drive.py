@@ -17,7 +17,7 @@ import cloudpickle
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.cluster.connect import Cluster
+from murakkab_jupyter.cluster.connect import Cluster, SchedulerSilentError
 from murakkab_jupyter.cluster.engines.gate import ROUNDS, Checked, Gate
 from murakkab_jupyter.cluster.flight import Brought, Fault, Flight, Landed, Orders, Told, work_of
 from murakkab_jupyter.cluster.host import waits
@@ -577,6 +577,7 @@ class Drive:
 
     def _watch(self, calls: RollCall) -> None:
         """Look who is there when the scheduler says that it changed, and every two seconds."""
+        silent = False
         with self.cluster.on_change(self.look.set):
             while not self.over.is_set():
                 self.look.wait(ROLL_S)
@@ -585,6 +586,12 @@ class Drive:
                     return
                 try:
                     roll = calls.roll()
+                except SchedulerSilentError as error:
+                    # It may answer again: what runs runs on, and an interrupt stops the run as ever.
+                    if not silent:
+                        self.inbox.put(Told(f"{error} It is waited for."))
+                    silent = True
+                    continue
                 except ClusterError as error:
                     self.inbox.put(Fault(error))
                     return
@@ -592,6 +599,7 @@ class Drive:
                     if not self.over.is_set():
                         self.inbox.put(Fault(ClusterError(f"The scheduler is lost: {error}.")))
                     return
+                silent = False
                 self.inbox.put(roll)
                 try:
                     self._look_who_waits()
@@ -611,10 +619,12 @@ class Drive:
             ).get(worker)
             if not isinstance(found, tuple):
                 continue
-            waiting, others = found
+            waiting, others, paused = found
             for flight in some:
                 flight.begun = flight.batch.task not in waiting
-            if waiting and others and worker not in self.waited:
+            if waiting and paused:
+                self.orders.tell_paused(worker)
+            elif waiting and others and worker not in self.waited:
                 self.waited.add(worker)
                 calls = "1 call waits" if len(waiting) == 1 else f"{len(waiting)} calls wait"
                 ours = any(key.startswith("murakkab-") for key in others)

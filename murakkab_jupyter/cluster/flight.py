@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import threading
@@ -49,6 +50,10 @@ INLINE_BYTES = 256 * 1024
 
 CARRY_S = 10.0
 """How long the scheduler may take to find the worker that such data are for."""
+
+
+PAUSED_S = 1.0
+"""How long to wait before looking again whether a worker that Dask has paused goes on."""
 
 
 @dataclass
@@ -173,14 +178,41 @@ class Orders:
         self._launcher.submit(self._launch, flight)
 
     def _launch(self, flight: Flight) -> None:
+        worker = flight.batch.instance.worker
+        if worker in self.cluster.paused:
+            self._later(flight)
+            return
         try:
             self._go(flight)
         except MurakkabError as error:
             bad = dict.fromkeys((inputs.ancestry for inputs in flight.inputs), str(error))
             self.report(Landed(flight, None, bad))
         except Exception as error:  # noqa: BLE001 - Dask's or the network's: the loop tries elsewhere
-            if not self._over:
+            if isinstance(error, TimeoutError) and worker in self.cluster.paused:
+                self._later(flight)  # it was paused meanwhile, and takes no data
+            elif not self._over:
                 self.report(Landed(flight, Reply("gone", error=redacted(f"{type(error).__name__}: {error}"))))
+
+    def _later(self, flight: Flight) -> None:
+        """Send a batch once its worker goes on; no thread waits for that, so others' batches go out meanwhile."""
+
+        def again() -> None:
+            with contextlib.suppress(RuntimeError):  # the run has ended
+                self._launcher.submit(self._launch, flight)
+
+        if flight.cancelled or self._over:
+            return
+        self.tell_paused(flight.batch.instance.worker)
+        timer = threading.Timer(PAUSED_S, again)
+        timer.daemon = True
+        timer.start()
+
+    def tell_paused(self, worker: str) -> None:
+        """Say, once, that calls wait for a worker which Dask has paused."""
+        if worker not in self._noted:
+            self._noted.add(worker)
+            why = "Dask has paused it, as it does where memory is nearly full. They begin when it goes on"
+            self.report(Told(f"Calls wait for worker {worker}: {why}."))
 
     def _go(self, flight: Flight) -> None:
         batch, worker = flight.batch, flight.batch.instance.worker

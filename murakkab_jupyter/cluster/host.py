@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from distributed import Worker, WorkerPlugin, get_worker
+from distributed import Status, Worker, WorkerPlugin, get_worker
 
 from murakkab_jupyter.cluster.gpus import GpuLeases, gpus_here
 from murakkab_jupyter.cluster.instances.pool import Pool, Recipe, Reply
@@ -145,13 +145,12 @@ def shed(run: str, given: list[tuple[str, int]], *, dask_worker: Worker) -> None
     pool_of(dask_worker).shed(run, given)
 
 
-def waits(run: str, tasks: list[int], *, dask_worker: Worker) -> tuple[list[int], list[str]]:
-    """Those of a run's tasks that have not begun here, and the keys of other tasks that are at work here."""
+def waits(run: str, tasks: list[int], *, dask_worker: Worker) -> tuple[list[int], list[str], bool]:
+    """Those of a run's tasks that have not begun here, the keys of other tasks that are at work here, and whether Dask has paused it."""
     begun = pool_of(dask_worker).at_work(run)
     keys = [str(one.key) for one in dask_worker.state.executing]
-    return [task for task in tasks if task not in begun], [
-        key for key in keys if not key.startswith(f"murakkab-{run}-")
-    ]
+    others = [key for key in keys if not key.startswith(f"murakkab-{run}-")]
+    return [task for task in tasks if task not in begun], others, dask_worker.status == Status.paused
 
 
 def instances(run: str | None = None, *, dask_worker: Worker) -> list[Mapping[str, Any]]:

@@ -33,7 +33,7 @@ class Probe:
     host, pid
         Host name and process.
     cores
-        What it declares as the resource `cores`, else its threads.
+        What it declares as the resource `cores`, in whole ones, else its threads; with none it is not used.
     declared
         Whether it declares `cores` and `GPU` as resources.
     threads
@@ -95,7 +95,7 @@ def probe(*, dask_worker: Worker) -> Probe:
         address=dask_worker.address,
         host=socket.gethostname(),
         pid=os.getpid(),
-        cores=max(1, int(resources.get("cores", dask_worker.state.nthreads))),
+        cores=int(resources.get("cores", dask_worker.state.nthreads)),
         declared="cores" in resources,
         threads=int(dask_worker.state.nthreads),
         memory_bytes=int(MEMORY_LIMIT),

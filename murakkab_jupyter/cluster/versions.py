@@ -13,7 +13,7 @@ from murakkab_jupyter.cluster.probe import Probe
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.version import VERSION
 
-__all__ = ["check_probe", "check_reported", "missing_package", "series"]
+__all__ = ["check_probe", "missing_package", "series", "unfit"]
 
 
 def series(version: str, parts: int = 2) -> str:
@@ -21,20 +21,25 @@ def series(version: str, parts: int = 2) -> str:
     return ".".join(re.findall(r"\d+", version)[:parts])
 
 
-def check_reported(found: Mapping[str, Any]) -> None:
-    """Check what Dask itself reports of its workers, before any code of ours goes there.
+def unfit(found: Mapping[str, Any]) -> dict[str, ClusterError]:
+    """The workers that do not fit by what Dask itself reports of them, before any code of ours goes there, each with why.
 
-    `found` is `Client.get_versions()`; raises `ClusterError` naming the worker and both versions.
+    `found` is `Client.get_versions()`.
     """
+    made: dict[str, ClusterError] = {}
     for address, facts in found.get("workers", {}).items():
         if facts is None:  # it went away while it was asked
             continue
-        check_python(address, str(facts.get("host", {}).get("python", "")))
-        check_cloudpickle(address, str(facts.get("packages", {}).get("cloudpickle") or ""))
+        try:
+            check_python(address, str(facts.get("host", {}).get("python", "")))
+            check_cloudpickle(address, str(facts.get("packages", {}).get("cloudpickle") or ""))
+        except ClusterError as error:
+            made[address] = error
+    return made
 
 
 def check_probe(found: Probe) -> None:
-    """Check what a worker says of itself; raises `ClusterError` naming it and both versions."""
+    """Check what a worker says of itself; raises `ClusterError` naming it, with both versions or what it lacks."""
     check_python(found.address, found.python)
     check_cloudpickle(found.address, found.cloudpickle)
     if found.murakkab != VERSION:
@@ -42,6 +47,12 @@ def check_probe(found: Probe) -> None:
         raise ClusterError(
             msg,
             hint=f"Install the same on both: pip install murakkab-jupyter=={VERSION}",
+        )
+    if found.cores < 1:
+        # The scheduler would hold every call back for ever.
+        msg = f"Worker {found.address} declares less than one core as the resource `cores`."
+        raise ClusterError(
+            msg, hint="Start it with --resources cores=N, N being its cores, or without --resources."
         )
 
 

@@ -8,16 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from murakkab_jupyter.cluster import connect as connect_module
 from murakkab_jupyter.cluster.connect import connect, is_private
 from murakkab_jupyter.cluster.probe import Probe
 from murakkab_jupyter.cluster.roll import RollCall
-from murakkab_jupyter.cluster.versions import check_probe, check_reported, series
+from murakkab_jupyter.cluster.versions import check_probe, series, unfit
 from murakkab_jupyter.core.errors import ClusterError
 from tests.cluster.hosts import Place
 from tests.cluster.parts import Run, alive, one_step, setting, wait_for
@@ -158,17 +161,60 @@ def reported(python: str, cloudpickle: str) -> dict[str, object]:
 
 
 def test_another_python_is_refused_before_anything_is_sent() -> None:
-    with pytest.raises(
-        ClusterError, match=r"Worker tcp://10\.0\.0\.7:1 runs Python 3\.9, and here it is 3\."
-    ):
-        check_reported(reported("3.9.2.final.0", "3.1.0"))
+    (why,) = unfit(reported("3.9.2.final.0", "3.1.0")).values()
+    assert "Worker tcp://10.0.0.7:1 runs Python 3.9, and here it is 3." in str(why)
 
 
 def test_another_cloudpickle_is_refused_before_anything_is_sent() -> None:
     here = ".".join(map(str, sys.version_info[:3]))
-    with pytest.raises(ClusterError, match=r"has cloudpickle 1\.6\.0"):
-        check_reported(reported(here, "1.6.0"))
-    check_reported(reported(here, "3.0.0"))
+    (why,) = unfit(reported(here, "1.6.0")).values()
+    assert "has cloudpickle 1.6.0" in str(why)
+    assert unfit(reported(here, "3.0.0")) == {}
+
+
+def test_workers_that_do_not_fit_are_left_out_and_named_where_others_do(place: Place) -> None:
+    place.scheduler()
+    place.worker("east")
+    place.worker("west", "--resources", "cores=0.5", declared=False)
+    with Client(place.address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    with connect(place.address, workers_timeout_s=60) as cluster:
+        assert [probe.name for probe in cluster.probes.values()] == ["east"]
+        (told,) = [notice for notice in cluster.notices if "not used" in notice]
+        assert "less than one core" in told
+        assert "--resources cores=N" in told
+        (why,) = cluster.refused.values()
+        assert why in told
+        ran = Run(cluster, one_step(), {"said": setting("shouter", loud=True)}, {"items": ["a"]}).go()
+    assert ran.finish.status == "done"
+
+
+def test_a_worker_that_could_never_begin_a_call_is_refused(place: Place) -> None:
+    place.scheduler()
+    place.worker("west", "--resources", "cores=0.5", declared=False)
+    with pytest.raises(ClusterError, match="less than one core"):
+        connect(place.address, workers_timeout_s=60)
+
+
+def test_what_listens_and_never_greets_is_said_in_time() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as mute,
+        pytest.raises(ClusterError, match="does not greet as Dask does"),
+    ):
+        connect(f"tcp://127.0.0.1:{mute.getsockname()[1]}", timeout_s=1.0)
+
+
+def test_a_server_of_something_else_is_said() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            for scheme in ("tcp", "ws"):
+                with pytest.raises(ClusterError, match="No scheduler answers"):
+                    connect(f"{scheme}://127.0.0.1:{server.server_port}", timeout_s=1.0)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_probe_of_this_very_version_fits(place: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import os
@@ -14,11 +15,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from distributed import Status, Worker
 from distributed.comm import CommClosedError
 
 from murakkab_jupyter.cluster import connect as connecting
 from murakkab_jupyter.cluster import drive as driving
-from murakkab_jupyter.cluster.connect import Cluster, connect
+from murakkab_jupyter.cluster.connect import Cluster, SchedulerSilentError, connect
 from murakkab_jupyter.cluster.flight import Fault
 from murakkab_jupyter.cluster.host import instances
 from murakkab_jupyter.cluster.roll import Roll
@@ -335,3 +337,77 @@ def test_a_cluster_whose_only_worker_is_suspended_says_so(
     monkeypatch.setattr(connecting, "PROBE_S", 1.0)
     with pytest.raises(ClusterError, match="do not answer"):
         connect(place.address, workers_timeout_s=3.0)
+
+
+def test_a_scheduler_that_is_suspended_in_mid_run_is_waited_for_and_that_is_said(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.scheduler()
+    place.worker("east")
+    (scheduler, _) = place.processes
+    ended: list[Event] = []
+
+    def on(event: Event) -> None:
+        if isinstance(event, BatchEnded) and not ended:
+            ended.append(event)
+            monkeypatch.setattr(connecting, "PRESENT_S", 3.0)
+            os.kill(scheduler.pid, signal.SIGSTOP)
+        if isinstance(event, Notice) and "scheduler" in event.message:
+            os.kill(scheduler.pid, signal.SIGCONT)
+
+    with connect(place.address) as cluster:
+        cluster.view()
+        ran = slow_run(cluster, tmp_path / "diary", on).go()
+        os.kill(scheduler.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(SchedulerSilentError, match="does not answer"):
+                cluster.view()
+        finally:
+            os.kill(scheduler.pid, signal.SIGCONT)
+    assert ran.finish.status == "done", ran.finish.message
+    assert sum(batch.done for batch in ran.batches("said")) == 24
+    told = [n.message for n in ran.of(Notice) if "scheduler" in n.message]
+    assert told
+    assert all("It is waited for." in one for one in told)
+
+
+@pytest.mark.parametrize("when", ["before", "in mid-run"])
+def test_a_worker_that_dask_has_paused_is_waited_for_and_that_is_said_once(
+    place: Place, tmp_path: Path, when: str
+) -> None:
+    place.scheduler()
+    # Dask's own watch over memory would let it go on at once.
+    place.worker("east", env={"DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "False"})
+    ended: list[Event] = []
+    with connect(place.address) as cluster:
+
+        async def set_status(name: str) -> None:
+            def there(dask_worker: Worker) -> None:
+                dask_worker.status = Status[name]
+
+            await cluster.client.run(there, asynchronous=True)
+
+        def soon(name: str) -> Any:
+            return asyncio.run_coroutine_threadsafe(set_status(name), cluster.client.loop.asyncio_loop)
+
+        def paused() -> bool:
+            cluster.roll()
+            return bool(cluster.paused)
+
+        def on(event: Event) -> None:
+            if isinstance(event, BatchEnded) and when == "in mid-run" and not ended:
+                ended.append(event)
+                soon("paused").result(timeout=60)
+            if isinstance(event, Notice) and "paused" in event.message:
+                soon("running")
+
+        cluster.view()
+        (east,) = cluster.probes
+        if when == "before":
+            soon("paused").result(timeout=60)
+            wait_for(paused, 60)
+        ran = slow_run(cluster, tmp_path / "diary", on).go()
+    assert ran.finish.status == "done", ran.finish.message
+    assert sum(batch.done for batch in ran.batches("said")) == 24
+    (told,) = [n.message for n in ran.of(Notice) if "paused" in n.message]
+    assert east in told
