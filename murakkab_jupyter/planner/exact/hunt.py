@@ -117,6 +117,17 @@ def hunt_once(table: Table, objectives: tuple[str, ...], clock: Clock, old: Old 
     return hunt.solution()
 
 
+def thriftiest(table: Table, meters: Sequence[int]) -> Picks:
+    """For each activity the choice that has least of the meters in order; of a makespan its own part."""
+    return tuple(
+        min(
+            range(len(some)),
+            key=lambda k: tuple(some[k].duration if m < 0 else some[k].amounts[m] for m in meters),
+        )
+        for some in table.choices
+    )
+
+
 def sharper(table: Table, solution: Solution) -> Problem | None:
     """The problem limited to what was reached, where units were chosen for amounts that are far larger; else None.
 
@@ -175,6 +186,9 @@ class Hunt:
         else:
             # One plan at once, so that an interrupt at any time finds something to return.
             self.take(begin(table, self.limits, self.meters, rounds=1, over=clock.after(0.0)))
+            if self.meters[0] >= 0:
+                # Where no limit is in the way nothing is better, however many modes there are to ask the solver about.
+                self.take(draft(table, self.limits, self.meters, thriftiest(table, self.meters)))
         if self.held and clock.left < self.size * ROUND_S:
             return
         large = self.size >= LARGE

@@ -309,10 +309,16 @@ def log_units(quality: float, n: int) -> int:
 
 PAIRS = 4_000_000
 """Pairs of modes that are compared at a time."""
+WIDE = 2_500
+"""Modes of one activity up to which all pairs are compared: that takes their square in memory and time."""
+PIVOTS = 500
+"""Of more, so many that most others are beaten by, if they are beaten at all."""
 
 
 def undominated(rows: Whole, owner: Whole) -> Whole:
     """Places of the rows that no other of the same activity equals or beats in everything; of equal ones the first.
+
+    Of very many modes of one activity some that are beaten may be left.
 
     Parameters
     ----------
@@ -324,8 +330,13 @@ def undominated(rows: Whole, owner: Whole) -> Whole:
     if not len(rows):
         return np.zeros(0, dtype=np.int64)
     _, first, counts = np.unique(owner, return_index=True, return_counts=True)
-    widest = int(counts.max())
-    kept = []
+    wide = counts > WIDE
+    kept = [
+        begin + thinned(rows[begin : begin + count])
+        for begin, count in zip(first[wide].tolist(), counts[wide].tolist(), strict=True)
+    ]
+    first, counts = first[~wide], counts[~wide]
+    widest = int(counts.max(initial=1))
     step = max(1, PAIRS // widest**2)
     earlier = np.tri(widest, k=-1, dtype=bool).T
     for begin in range(0, len(first), step):
@@ -340,4 +351,23 @@ def undominated(rows: Whole, owner: Whole) -> Whole:
             worse |= some[:, :, None] < some[:, None, :]
         beaten = (no_worse & (worse | earlier) & there[:, :, None]).any(axis=1)
         kept.append(at[there & ~beaten])
-    return np.concatenate(kept)
+    return np.sort(np.concatenate(kept))
+
+
+def thinned(rows: Whole) -> Whole:
+    """Places of the rows of one activity that none of its `PIVOTS` lowest ones beats; of equal ones the first."""
+    _, at = np.unique(rows, axis=0, return_index=True)
+    at = np.sort(at)
+    some = rows[at]
+    ranks = np.argsort(np.argsort(some, axis=0, kind="stable"), axis=0).sum(axis=1)
+    pivots = some[np.argsort(ranks, kind="stable")[:PIVOTS]]
+    beaten = np.zeros(len(some), dtype=bool)
+    for begin in range(0, len(some), WIDE):
+        block = some[begin : begin + WIDE]
+        no_worse = np.ones((len(pivots), len(block)), dtype=bool)
+        better = np.zeros_like(no_worse)
+        for pivot, figures in zip(pivots.T, block.T, strict=True):
+            no_worse &= pivot[:, None] <= figures
+            better |= pivot[:, None] < figures
+        beaten[begin : begin + WIDE] = (no_worse & better).any(axis=0)
+    return np.asarray(at[~beaten], dtype=np.int64)

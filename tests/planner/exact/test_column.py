@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -84,6 +85,42 @@ def test_a_mode_is_dropped_if_another_of_its_activity_is_no_worse_in_anything(se
         return a != b and owner[a] == owner[b] and no_worse and (listed[a] != listed[b] or a < b)
 
     assert kept == [b for b in range(len(listed)) if not any(beats(a, b) for a in range(len(listed)))]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**6))
+def test_of_very_many_modes_only_some_that_are_beaten_are_left(seed: int):
+    rng = random.Random(seed)
+    owner = np.array(sorted(rng.choices(range(3), k=rng.randint(1, 40))), dtype=np.int64)
+    rows = np.array([[rng.randint(0, 3) for _ in range(3)] for _ in owner], dtype=np.int64).reshape(-1, 3)
+    exact = undominated(rows, owner).tolist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("murakkab_jupyter.planner.exact.table.WIDE", 4)
+        patch.setattr("murakkab_jupyter.planner.exact.table.PIVOTS", 2)
+        kept = undominated(rows, owner).tolist()
+        patch.setattr("murakkab_jupyter.planner.exact.table.PIVOTS", 100)
+        all_pivots = undominated(rows, owner).tolist()
+    assert kept == sorted(set(kept))
+    assert set(exact) <= set(kept)
+    assert len({(owner[at], *rows[at].tolist()) for at in kept}) == len(kept), "of equal ones the first"
+    assert all_pivots == exact
+
+
+def test_an_activity_of_very_many_modes_takes_little_memory():
+    """All pairs of 30,000 modes would take gigabytes."""
+    rng = random.Random(3)
+    modes = [
+        Mode(rng.randint(1, 10**6), {}, {"usd": rng.randint(1, 10**6)}, rng.random()) for _ in range(30_000)
+    ]
+    problem = Problem([Activity("a", modes)])
+    tracemalloc.start()
+    try:
+        table = tabulate(problem)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 200e6
+    assert min(c.duration for c in table.choices[0]) == min(m.duration_s for m in modes)
 
 
 def drifted(problem: Problem, seed: int) -> Problem:

@@ -358,6 +358,23 @@ def test_an_interrupt_before_any_plan_keeps_the_limits_says_the_nearest(monkeypa
     assert 0 < caught.value.bounds["energy"] <= caught.value.nearest.totals["energy"]
 
 
+@pytest.mark.parametrize("objectives", [("usd", "latency"), ("quality", "usd")])
+def test_where_no_limit_is_in_the_way_of_the_first_objective_its_best_is_seen_at_once(
+    objectives: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    """However many modes there are, and without the solver."""
+    monkeypatch.setattr(cpsat, "available", lambda: False)
+    rng = random.Random(4)
+    modes = [Mode(rng.randint(1, 999), {"cpu": 1}, {"usd": rng.random()}, rng.random()) for _ in range(900)]
+    problem = Problem([Activity("a", modes), Activity("b", modes, ["a"])], {"cpu": 1}, deadline_s=2000)
+    solution = solve(problem, objectives, time_limit_s=0.0)
+    best = {
+        "usd": 2 * min(m.consumes["usd"] for m in modes),
+        "quality": max(m.quality for m in modes) ** 2,
+    }[objectives[0]]
+    assert solution.totals[objectives[0]] == best
+
+
 def test_whether_the_solver_is_missing_is_told_without_importing_it():
     """Where time is up anyway, half a second for that would be late."""
     code = """
