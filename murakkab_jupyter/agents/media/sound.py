@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from murakkab_jupyter.agents.media.container import decoded, open_container, origin_s, pyav, sound_stream
+from murakkab_jupyter.core.errors import InputError
 from murakkab_jupyter.core.kinds import Audio, Video
 
 __all__ = ["RATE", "Samples", "has_sound", "read_audio"]
@@ -18,6 +20,9 @@ RATE = 16_000
 
 GAP_S = 0.05
 """A jump of timestamps longer than this is filled with silence, so that times stay true."""
+
+LONGEST_GAP_S = 4 * 3600.0
+"""A longer one is taken for a fault: clocks of broadcasts begin anew after 26 hours."""
 
 Samples = npt.NDArray[np.float32]
 
@@ -30,7 +35,7 @@ def has_sound(track: Video | Audio) -> bool:
 def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None = None) -> Samples:
     """Mono samples at 16 kHz of `[start_s, end_s)`; empty where there is no track or nothing in that stretch.
 
-    Sample `i` lies at `start_s + i / 16000` of the source.
+    Sample `i` lies at `start_s + i / 16000` of the source. Raises `InputError` where the source's times jump by hours.
     """
     if not has_sound(track):
         return np.zeros(0, np.float32)
@@ -55,12 +60,15 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
             if expected_s is None:
                 skip = round((start_s - time_s) * RATE)
                 if skip < 0:  # the sound begins later than the stretch
-                    pieces.append(np.zeros(-skip, np.float32))
-                    have, skip = -skip, 0
+                    pieces.append(silence(-skip, want, path))
+                    have, skip = pieces[-1].size, 0
             elif time_s - expected_s > GAP_S:
                 gap = round((time_s - expected_s) * RATE)
-                pieces.append(np.zeros(gap, np.float32))
-                have += gap
+                before = min(gap, max(0, skip - have))  # of the gap, what lies before the stretch is not made
+                skip -= before
+                left = None if want is None else want + skip - have
+                pieces.append(silence(gap - before, left, path))
+                have += pieces[-1].size
             expected_s = time_s + frame.samples / frame.sample_rate
             frame.pts = None  # times are kept here; the resampler would refuse jumps
             made: list[Any] = []
@@ -81,6 +89,16 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
         return np.zeros(0, np.float32)
     whole = np.concatenate(pieces)[skip:]
     return np.ascontiguousarray(whole if want is None else whole[:want], dtype=np.float32)
+
+
+def silence(samples: int, wanted: int | None, path: Path) -> Samples:
+    """So much silence, of a stretch that ends after the wanted samples no more than these (and a little)."""
+    if wanted is not None:
+        samples = min(samples, max(0, wanted) + RATE)
+    if samples > LONGEST_GAP_S * RATE:
+        msg = f"The times of the sound in {path} jump by {samples / RATE / 3600:.0f} hours."
+        raise InputError(msg, hint="Mend them: ffmpeg -i FILE -c copy MENDED.mkv")
+    return np.zeros(samples, np.float32)
 
 
 def shape_of(frame: Any) -> tuple[str, str, int]:

@@ -404,13 +404,13 @@ def test_importing_media_loads_no_heavy_library():
     assert done.stdout.strip() == "[]"
 
 
-def test_silence_between_two_pieces_of_sound_keeps_its_length(clips):
+def pieces_of_sound(path: Path, *starts: float) -> Path:
+    """Half a second of a tone at each of these times (s)."""
     import av
 
-    path = clips / "gap.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
-        for start_s in (0.0, 2.0):
+        for start_s in starts:
             frame = av.AudioFrame.from_ndarray(
                 (tone(0.5) * 32767).astype(np.int16).reshape(1, -1), format="s16", layout="mono"
             )
@@ -418,7 +418,23 @@ def test_silence_between_two_pieces_of_sound_keeps_its_length(clips):
             frame.pts = round(start_s * RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    samples = read_audio(probe(path, "audio"))
+    return path
+
+
+def test_times_that_jump_by_hours_are_a_fault_that_fills_no_memory(clips):
+    audio = probe(pieces_of_sound(clips / "jump.mkv", 0.0, 90_000.0), "audio")
+    with pytest.raises(InputError, match="jump by 25 hours") as caught:
+        read_audio(audio)
+    assert "ffmpeg" in str(caught.value.hint)
+    part = read_audio(audio, 0.2, 4.2)
+    assert part.size == 4 * RATE
+    assert np.abs(part[: RATE // 4]).max() > 0.2
+    assert not part[RATE:].any()
+    assert not read_audio(audio, 50_000.0, 50_002.0).any()
+
+
+def test_silence_between_two_pieces_of_sound_keeps_its_length(clips):
+    samples = read_audio(probe(pieces_of_sound(clips / "gap.mkv", 0.0, 2.0), "audio"))
     loud = np.flatnonzero(np.abs(samples) > 0.05)
     assert samples.size == pytest.approx(2.5 * RATE, abs=0.1 * RATE)
     assert not np.any((loud > 0.6 * RATE) & (loud < 1.9 * RATE))
