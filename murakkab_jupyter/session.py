@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from murakkab_jupyter.agents.functions.python import function_agent
+from murakkab_jupyter.agents.functions.python import PYTHON, function_agent
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import JournalError, LanguageError, MurakkabError, UsageError
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from murakkab_jupyter.profiles.engine import EngineCurve
     from murakkab_jupyter.profiles.served import ServedProfile
     from murakkab_jupyter.workflow.decompose import Draft
+    from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["Declaration", "Session"]
 
@@ -66,6 +67,13 @@ def unread(declaration: Declaration) -> Iterator[str]:
             shown = ", ".join(Path(str(one)).name for one in bad[:3])
             more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
             yield f"{name}: {len(bad)} of {len(sources)} cannot be read and will fail, the others go on: {shown}{more}."
+
+
+def alone(workflow: Workflow) -> Iterator[str]:
+    """For each step that writes from its own words alone, how it would read something."""
+    for step in workflow.steps:
+        if not step.inputs and step.capability != PYTHON.name:
+            yield f"{step.name} refers to nothing, so it is made from its own words alone. To read something, put its name into braces."
 
 
 class Session:
@@ -314,7 +322,13 @@ class Session:
         notes = count_notes(declaration.workflow, declaration.readable(), self.library, options)
         return replace(
             plan,
-            notes=(*plan.notes, *declaration.roots.notes, *unread(declaration), *notes),
+            notes=(
+                *plan.notes,
+                *declaration.roots.notes,
+                *unread(declaration),
+                *alone(declaration.workflow),
+                *notes,
+            ),
             cautions=(*plan.cautions, *self._cautions),
         )
 

@@ -91,6 +91,18 @@ def test_a_cell_is_planned_run_and_billed(session: Session) -> None:
         run.outputs["nonsense"]
 
 
+def test_a_step_that_refers_to_nothing_is_told_how_to_read_something(session: Session) -> None:
+    letters = {"letters": ["The rent is 900 EUR."]}
+    (said,) = [
+        one
+        for one in session.plan(session.declare("a <- write of the letters", letters)).notes
+        if "braces" in one
+    ]
+    assert said.startswith("a refers to nothing, so it is made from its own words alone.")
+    plan = session.plan(session.declare("a <- write of the {letters}", letters))
+    assert not any("braces" in one for one in plan.notes)
+
+
 def test_a_run_holds_to_the_cores_its_plan_reserved_and_is_charged_for_these(session: Session) -> None:
     declaration = session.declare(CELL, values("one", "two", "three"))
     cores = session.connect().view().cores

@@ -75,3 +75,47 @@ def test_a_comment_behind_a_step_is_told_where_it_belongs(library):
     assert 'A comment stands on a line of its own. Write a <- classify {letters} into "money, repair"' in said
     said = wrong(library, "a <- summarise {letters} @extractive-summary # short")
     assert "A comment stands on a line of its own" in said
+
+
+def pair(first: str, second: str) -> str:
+    return first + second
+
+
+def named(q: str, *, letters: str, least: int = 1) -> str:
+    return q + letters * least
+
+
+def anything(*values: object, prompt: str = "") -> str:
+    return f"{values}{prompt}"
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("a <- join {letters} @python:pair", "missing a required argument: 'second'"),
+        ("a <- join {letters} and {q} and {x} @python:pair", "too many positional arguments"),
+        ("a <- join all @python:pair", "missing a required argument: 'first'"),
+    ],
+)
+def test_a_function_that_cannot_take_what_its_step_refers_to_is_told_before_anything_runs(
+    library, cell, words
+):
+    with pytest.raises(LanguageError) as caught:
+        declare(cell, library=library, values={**VALUES, "x": "more", "pair": pair})
+    assert words in str(caught.value)
+    assert "the function takes first, second" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "a <- join {letters} and {q} @python:pair",
+        "a <- join {letters} and {q} @python:named least=2",
+        "a <- join {letters} and {q} and {x} @python:anything",
+        "a <- join {x} @python:shorten",
+        "a <- count {x} @python:most",
+    ],
+)
+def test_a_function_that_can_is_left_alone(library, cell):
+    own = {"pair": pair, "named": named, "anything": anything, "shorten": str.strip, "most": max, "x": "more"}
+    assert declare(cell, library=library, values={**VALUES, **own}).steps

@@ -33,7 +33,16 @@ from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.core.errors import AgentError, MurakkabError, UsageError
 from murakkab_jupyter.core.kinds import KINDS
 
-__all__ = ["PYTHON", "FunctionAgent", "PickledFactory", "agent", "function_agent", "output_kind", "register"]
+__all__ = [
+    "PYTHON",
+    "FunctionAgent",
+    "PickledFactory",
+    "agent",
+    "function_agent",
+    "miscalled",
+    "output_kind",
+    "register",
+]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -255,6 +264,22 @@ def stated_options(capability: Capability, accepted: Container[str]) -> tuple[Op
         for port in capability.ports
         if port.stated and (port.name in accepted or "**" in accepted)
     )
+
+
+def miscalled(function: Callable[..., Any], names: Sequence[str]) -> str:
+    """Why a function cannot be called with the values that a step refers to (by name where it knows all, else in order); empty where it can."""
+    try:
+        accepted = parameters_of(function)
+        special: dict[str, Any] = dict.fromkeys(SPECIAL & accepted.keys(), "")
+        by_name = all(name in accepted for name in names)
+        given: tuple[str, ...] = () if by_name else tuple(names)
+        keywords = special | (dict.fromkeys(names, "") if by_name else {})
+        inspect.signature(function).bind(*given, **keywords)
+    except TypeError as error:
+        return str(error)
+    except ValueError:  # a built-in function may have no signature
+        return ""
+    return ""
 
 
 def called(function: object) -> str:

@@ -177,6 +177,8 @@ def main(words: Sequence[str] | None = None) -> int:
         problem, objectives, limit_s = read_question(read_text(asked.file))
         if asked.objectives is not None:
             objectives = tuple(name.strip() for name in asked.objectives.split(",") if name.strip())
+        for said in idle_budgets(problem):
+            sys.stderr.write(f"{said}\n")
         solution = solve(problem, objectives, limit_s if asked.time_limit is None else asked.time_limit)
     except Infeasible as error:
         show(infeasible_record(error))
@@ -194,6 +196,16 @@ def main(words: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     show(solution_record(solution))
     return 0
+
+
+def idle_budgets(problem: Problem) -> list[str]:
+    """What to say of budgets that limit nothing, since no mode consumes what they are of: a slip of the pen, more often than not."""
+    found = []
+    for name in sorted(set(problem.budgets) - set(problem.consumed)):
+        near = difflib.get_close_matches(name, problem.consumed, n=1)
+        did = f" Did you mean {near[0]!r}?" if near else ""
+        found.append(f"Nothing consumes {name!r:.60}, so its budget limits nothing.{did}")
+    return found
 
 
 def read_text(name: str) -> str:

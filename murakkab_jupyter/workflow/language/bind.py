@@ -198,6 +198,7 @@ class Binder:
         self.narrow(node, meaning)
         self.check_said(node, meaning)
         given = pinned_options(node, meaning.capability, agent, self.library, function)
+        self.check_call(node, function, [name for _, name in meaning.bound])
         for key, value in meaning.slots.items():
             if key in given and given[key] != value:
                 place = next(k.place for k in (node.pin.keys if node.pin else ()) if k.name == key)
@@ -359,6 +360,18 @@ class Binder:
         except LanguageError:
             return False
         return True
+
+    def check_call(self, node: StepNode, function: object, names: Sequence[str]) -> None:
+        """A function takes what its step refers to; it is not to be found out item by item."""
+        if not callable(function) or node.pin is None:
+            return
+        from murakkab_jupyter.agents.functions.python import miscalled, parameters_of
+
+        if why := miscalled(function, names):
+            given = listed(f"{{{name}}}" for name in names) if names else "nothing"
+            takes = listed(parameters_of(function)) or "nothing"
+            msg = f"`{node.pin.function}` cannot be called with what this step refers to: {why}."
+            raise node.pin.place.error(msg, f"The step refers to {given}; the function takes {takes}.")
 
     def check_comma(self, node: StepNode, at: Level) -> None:
         """A sentence that ends in a level without the comma would be made elsewhere than it says."""

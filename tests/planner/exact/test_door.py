@@ -52,6 +52,15 @@ def test_the_module_prints_a_solution(tmp_path: Path):
     assert done.stderr == ""
 
 
+def test_a_budget_of_what_nothing_consumes_is_told_with_the_nearest_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main([written(tmp_path, QUESTION | {"budgets": {"enrgy": 1.0}})]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["feasible"] is True
+    assert told.err == "Nothing consumes 'enrgy', so its budget limits nothing. Did you mean 'energy'?\n"
+
+
 def test_objectives_can_be_given_beside_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main([written(tmp_path, QUESTION), "--objectives", "latency", "--time-limit", "2"]) == 0
     assert json.loads(capsys.readouterr().out)["bounds"] == {"latency": 5.0}
