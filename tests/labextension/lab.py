@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+from tests.cores import as_on_two_cores
+
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "murakkab-jupyter"
 INSTALLED = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / NAME
@@ -194,7 +196,7 @@ def serve(folder: Path, *, python: str | Path = sys.executable, data: Path | Non
     command = [str(python), "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
-    with log.open("w") as stream:
+    with log.open("w") as stream, as_on_two_cores():
         process = subprocess.Popen(
             command,
             cwd=home,

@@ -8,11 +8,16 @@ from tests.labextension.lab import code, serious
 
 MADE = """%load_ext murakkab_jupyter
 import time
+from pathlib import Path
 from distributed import Client, LocalCluster
 
 def slow(text):
     time.sleep(0.1)  # work
     return text.upper()
+
+def until_there(name):
+    while not Path(name).exists():
+        time.sleep(0.05)
 
 words = ["a", "b", "c"]
 mine = LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None)"""
@@ -31,7 +36,7 @@ def test_the_notebooks_own_cluster_is_found_shown_and_used(desk):
     cells = (
         MADE,
         CELL,
-        "busy = Client(mine).submit(time.sleep, 4)",
+        "busy = Client(mine).submit(until_there, str(Path('gate').absolute()))",
         "mine.scale(2)",
         INSIDE,
         "inside.close()",
@@ -53,6 +58,7 @@ def test_the_notebooks_own_cluster_is_found_shown_and_used(desk):
     # What its workers do, and workers that join, are told while no cell runs.
     desk.run(2)
     own.get_by_text("1 of 2 busy").wait_for()
+    (desk.lab.home / "gate").touch()
     own.get_by_text("0 of 2 busy").wait_for()
     desk.run(3)
     own.get_by_text("2 workers, 4 cores").wait_for()

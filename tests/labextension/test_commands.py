@@ -14,11 +14,11 @@ def slow(text):
     return text.upper()
 
 words = ["a", "b"]
-many = [f"w{i}" for i in range(200)]"""
+many = [f"w{i}" for i in range(2000)]"""
 CELL = "%%murakkab loud\nsaid <- shout {words} @python:slow"
 LONG = "%%murakkab endless --background --fresh\nsaid <- shout {many} @python:slow"
 AT_ONCE = "%%murakkab direct --run\nsaid <- shout {words} @python:slow"
-WAIT = "for _ in range(300): time.sleep(0.1)"
+WAIT = "for _ in range(3000): time.sleep(0.1)"
 
 
 def told(desk, words: str) -> None:
@@ -150,8 +150,10 @@ def test_a_busy_kernel_is_not_given_more_and_a_cell_that_is_none_of_ours_is_not_
 def test_stop_ends_a_run_in_the_background_and_leaves_the_cell_beside_it_alone(desk):
     desk.lab.write("beside.ipynb", code(SETUP), code(LONG), code(WAIT))
     desk.open("beside.ipynb")
+    under_way = desk.panel().get_by_role("button", name="Stop endless")
     for index in (0, 1):
         desk.run(index)
+    under_way.wait_for()
     desk.run(2, wait=False)
     desk.page.locator("#jp-main-statusbar", has_text="| Busy").wait_for()
     desk.command("Stop the Run")
@@ -164,6 +166,7 @@ def test_stop_ends_a_run_in_the_background_and_leaves_the_cell_beside_it_alone(d
     desk.command("Resume the Latest Run")
     desk.page.wait_for_function("() => document.querySelectorAll('.jp-Notebook .jp-CodeCell').length === 4")
     assert "%murakkab resume" in sources(desk)
+    under_way.wait_for()  # before that there is nothing to stop yet
     desk.command("Stop the Run")
     desk.idle()
 

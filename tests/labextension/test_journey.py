@@ -8,12 +8,14 @@ from tests.labextension.lab import code
 
 ITEMS = 60
 SETUP = f"""%load_ext murakkab_jupyter
-import time
+import os, time
 
 def slow(text):
     with open("calls.txt", "a") as file:
         file.write(text + "\\n")
     time.sleep(0.25)
+    while os.path.exists("held"):  # however long the person takes
+        time.sleep(0.05)
     return text.upper()
 
 many = [f"w{{i}}" for i in range({ITEMS})]"""
@@ -46,6 +48,7 @@ def whole(desk, index: int, *, drawn: bool) -> None:
 def test_stop_ends_a_run_and_after_a_restart_in_mid_run_it_is_resumed(which, request):
     desk = request.getfixturevalue(which)
     (desk.lab.home / "calls.txt").unlink(missing_ok=True)
+    held = desk.lab.home / "held"
     desk.lab.write("journey.ipynb", code(SETUP), code(CELL), code("%murakkab run"), code("%murakkab run"))
     desk.open("journey.ipynb")
     if which == "desk":
@@ -56,6 +59,7 @@ def test_stop_ends_a_run_and_after_a_restart_in_mid_run_it_is_resumed(which, req
     # Stop, by the notebook's own button and by that of the live view.
     desk.run(2, wait=False)
     until_calls(desk, 4)
+    held.touch()
     if which == "desk":
         desk.stop()
     else:
@@ -68,12 +72,15 @@ def test_stop_ends_a_run_and_after_a_restart_in_mid_run_it_is_resumed(which, req
     assert at_stop < ITEMS
 
     # Again; the kernel is restarted in mid-run.
+    held.unlink()
     desk.run(3, wait=False)
     until_calls(desk, at_stop + 4)
+    held.touch()
     desk.restart()
     desk.idle()
     lost = calls(desk)
     assert lost < ITEMS
+    held.unlink()
     desk.run(0)
     if which == "desk":
         desk.status("Connected.")

@@ -18,7 +18,7 @@ def slow(text):
     return text.lower()
 
 words = [f"word{i}" for i in range(8)]
-many = [f"word{i}" for i in range(200)]"""
+many = [f"word{i}" for i in range(2000)]"""
 
 CELL = """%%murakkab loud --minimize latency
 Says words loudly.
