@@ -18,6 +18,7 @@ from murakkab_jupyter.cluster.engines.checks import check_program, free_port, po
 from murakkab_jupyter.cluster.engines.config import EngineConfig, argv, server_environment
 from murakkab_jupyter.cluster.engines.counters import Use, use_of
 from murakkab_jupyter.cluster.engines.status import EngineState, EngineStatus
+from murakkab_jupyter.cluster.engines.why import last_words
 from murakkab_jupyter.cluster.group import ProcessGroup, last_lines
 from murakkab_jupyter.cluster.instances.parent import bound
 from murakkab_jupyter.core.errors import ClusterError
@@ -298,7 +299,7 @@ class Engine:
             left = self.config.start_timeout_s - (time.monotonic() - began)
             if left <= 0:
                 words = f"It did not answer within {self.config.start_timeout_s:g} s."
-                self._set("failed", f"{words} Its last words:\n{self.words(LINES)}")
+                self._set("failed", f"{words} Its last words:\n{last_words(self.log, LINES)}")
                 return False
             ability, answer = server.complete(self.config.name, timeout_s=max(1.0, min(60.0, left)))
             if self._stop.is_set():
@@ -321,7 +322,7 @@ class Engine:
             if time.monotonic() - sick_since > SICK_S and answer.status != 503:
                 self._set(
                     "failed",
-                    f"It listens, but {answer.problem}, time and again. Its last words:\n{self.words(LINES)}",
+                    f"It listens, but {answer.problem}, time and again. Its last words:\n{last_words(self.log, LINES)}",
                 )
                 return False
         return False
@@ -352,7 +353,7 @@ class Engine:
     def _last(self) -> str:
         group = self._group
         how = group.how() if group is not None else "never ran"
-        words = self.words(LINES)
+        words = last_words(self.log, LINES)
         return f"The server {how}." + (f" Its last words:\n{words}" if words else "")
 
     def _claim_port(self) -> None:
