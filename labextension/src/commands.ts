@@ -8,7 +8,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { KernelLink } from './link';
 import { headerOf, workflowName } from './tokens';
 import type { Verb } from './words';
-import { BUSY, obstacle, situationWords } from './words';
+import { BUSY, obstacle, situationWords, takeCode } from './words';
 
 export const CATEGORY = 'Murakkab';
 
@@ -59,7 +59,7 @@ export function putLine(tracker: INotebookTracker | null, node: HTMLElement, lin
  * the one that made it may plan differently by now. Returns what to say of it.
  */
 export function takeLine(tracker: INotebookTracker | null, node: HTMLElement, workflow: string, plan: number): string {
-  const line = ['%murakkab frontier', /^\w+$/.test(workflow) ? workflow : '', `--take ${plan}`].filter(Boolean).join(' ');
+  const line = takeCode(workflow, plan);
   return putLine(tracker, node, line)
     ? `The kernel that made this frontier does not answer. The line that takes plan ${plan} is in the cell below, to be run where ${workflow} is declared.`
     : `The kernel that made this frontier does not answer. In a cell: ${line}`;

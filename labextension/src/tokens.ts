@@ -47,11 +47,16 @@ export function headerOf(source: string): string | null {
   return line !== undefined && isMurakkab(line) ? line : null;
 }
 
+/** Whether a word can name a workflow or a step, in any script. */
+export function isName(word: string): boolean {
+  return IDENTIFIER.test(word);
+}
+
 /** The workflow's name in a cell's first line, if it has one. */
 export function workflowName(firstLine: string): string | null {
   const found = MAGIC.exec(firstLine);
   const word = found ? firstLine.slice(found[0].length).trim().split(/\s+/)[0] : '';
-  return word && IDENTIFIER.test(word) ? word : null;
+  return word && isName(word) ? word : null;
 }
 
 /** Tokens of a cell in the order of the text; none when it is not one of ours. */
@@ -98,7 +103,7 @@ function header(line: string, start: number, found: Token[]): void {
         found.push({ from: start + stop + 1, to: start + end, kind: literal(word.slice(equals + 1)) });
       }
     } else if (first) {
-      found.push({ from: start + at, to: start + end, kind: IDENTIFIER.test(word) ? 'name' : 'error' });
+      found.push({ from: start + at, to: start + end, kind: isName(word) ? 'name' : 'error' });
     } else {
       found.push({ from: start + at, to: start + end, kind: literal(word) });
     }

@@ -2,6 +2,7 @@
 
 import type { PanelState } from './data';
 import type { Situation } from './link';
+import { isName } from './tokens';
 
 /** How a run stands, as a sign beside the word. */
 export const ICONS: Record<string, string> = {
@@ -49,6 +50,11 @@ export function schedulerWords(address: string): string {
 }
 
 export const BUSY = 'A cell is running: this would wait until it has ended.';
+
+/** The line that takes a plan of a workflow's frontier; without a name it is the latest workflow's. */
+export function takeCode(workflow: string, plan: number): string {
+  return ['%murakkab frontier', isName(workflow) ? workflow : '', `--take ${plan}`].filter(Boolean).join(' ');
+}
 
 export type Verb = 'plan' | 'run' | 'stop' | 'resume';
 

@@ -120,7 +120,10 @@ test('the line that gives all is Python with the variable that holds the run, an
   const named = (more: object): string | undefined => read({ ...raw, ...more })?.variable;
   assert.equal(named({}), 'news');
   assert.equal(named({ variable: 'murakkab_run' }), 'murakkab_run');
-  for (const bad of ['news; import os', 'this workflow', '', 3, null]) {
+  for (const name of ['schön', '日本語', 'خطوة', 'n1', '_']) {
+    assert.equal(named({ variable: name }), name);
+  }
+  for (const bad of ['1n', 'a b', 'news; import os', 'this workflow', '', 3, null]) {
     assert.equal(named({ variable: bad }), 'news');
     assert.equal(named({ variable: bad, workflow: bad }), 'murakkab_run');
   }

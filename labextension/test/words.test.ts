@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { PanelState } from '../src/data';
 import { readState } from '../src/data';
-import { VERBS, obstacle, schedulerWords, situationWords } from '../src/words';
+import { VERBS, obstacle, schedulerWords, situationWords, takeCode } from '../src/words';
 
 const flow = { name: 'news', steps: 2, goal: '', planned: true, latest: true };
 
@@ -64,4 +64,12 @@ test('a scheduler is told by its host, not by its port', () => {
 test('a kernel that does not answer says why, and what to do', () => {
   assert.match(situationWords('silent', false), /comms.*Restart it, then load Murakkab/);
   assert.match(situationWords('not-python', false), /not a Python kernel.*Change Kernel/);
+});
+
+test('the line that takes a plan names its workflow, in whatever script it is written', () => {
+  assert.equal(takeCode('news', 2), '%murakkab frontier news --take 2');
+  assert.equal(takeCode('schön', 2), '%murakkab frontier schön --take 2');
+  assert.equal(takeCode('خطوة', 3), '%murakkab frontier خطوة --take 3');
+  assert.equal(takeCode('this workflow', 1), '%murakkab frontier --take 1');
+  assert.equal(takeCode('a\nimport os', 1), '%murakkab frontier --take 1');
 });

@@ -153,7 +153,7 @@ def reach(run: Run, name: str) -> str:
     """How to come by the values of each step at the end of a workflow: `name.outputs["gist"]`, and how many there are."""
     made = [(step.name, len(run.store.outputs(step.name))) for step in run.workflow.sinks()]
     said = [
-        f"`{name}.outputs[{json.dumps(step, ensure_ascii=False)}]` has {count} {'value' if count == 1 else 'values'}"
+        f"`{name}.outputs[{json.dumps(step, ensure_ascii=False)}]` has {count:,} {'value' if count == 1 else 'values'}"
         for step, count in made[:MOST_OUTPUTS]
     ]
     rest = len(made) - len(said)

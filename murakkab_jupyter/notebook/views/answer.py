@@ -43,11 +43,12 @@ def answer_html(
     return tag(
         "div",
         tag("div", head, style=f"font-size:12px;{MUTED}") if head else None,
-        tag("div", question, style=f"font-style:italic;{MUTED}") if question else None,
+        tag("div", question, dir="auto", style=f"font-style:italic;{MUTED}") if question else None,
         tag(
             "div",
             value_words(said, LONGEST_ANSWER),
-            style="font-size:15px;margin:2px 0 4px;white-space:pre-line",
+            dir="auto",
+            style="font-size:15px;margin:2px 0 4px;white-space:pre-wrap",
         ),
         tag("div", "Evidence", style=f"font-size:12px;{MUTED}") if proofs else None,
         tag("ul", *proofs, style="margin:0 0 0 18px;padding:0") if proofs else note("No evidence was given."),

@@ -131,11 +131,11 @@ def items_of(line: Line) -> str:
         return ""
     if not line.begun:
         return "not begun"
-    words = str(line.done)
+    words = f"{line.done:,}"
     if line.failed:
-        words += f", {line.failed} failed"
+        words += f", {line.failed:,} failed"
     if line.reused:
-        words += f", {line.reused} reused"
+        words += f", {line.reused:,} reused"
     return words
 
 

@@ -14,37 +14,42 @@ MOST_FAILURES = 50
 Failure = tuple[str, Ancestry, str]
 
 
-def failures_html(failures: Sequence[Failure]) -> Html | None:
-    """A table of failed items, or None."""
+def failures_html(failures: Sequence[Failure], most: int = MOST_FAILURES) -> Html | None:
+    """A table of failed items, at most so many, or None; all are counted."""
     if not failures:
         return None
-    shown = failures[:MOST_FAILURES]
+    shown = failures[:most]
     rest = len(failures) - len(shown)
     return tag(
         "div",
         tag("div", f"✕ {count(failures)}", style="font-weight:600;margin:8px 0 4px"),
         table(
             [("Step", "left"), ("Item", "left"), ("Why", "left")],
-            [[Cell(step), format_ancestry(where), clean(why)[:600]] for step, where, why in shown],
+            [[Cell(step), format_ancestry(where), reason(why)] for step, where, why in shown],
             caption="Items that failed",
         ),
-        note(f"{rest} more failed.") if rest else None,
+        note(f"{rest:,} more failed.") if rest else None,
     )
 
 
-def failures_text(failures: Sequence[Failure]) -> list[str]:
+def reason(why: str) -> Html:
+    """Why, in a column of its own: a word without end does not make the table wide."""
+    return tag("span", clean(why)[:600], style="overflow-wrap:anywhere")
+
+
+def failures_text(failures: Sequence[Failure], most: int = MOST_FAILURES) -> list[str]:
     """The same as lines."""
     if not failures:
         return []
     lines = ["", f"✕ {count(failures)}"]
     lines += [
         wrap_text(f"{step} at {format_ancestry(where)}: {clean(why)[:600]}", indent="  ")
-        for step, where, why in failures[:MOST_FAILURES]
+        for step, where, why in failures[:most]
     ]
-    if len(failures) > MOST_FAILURES:
-        lines.append(f"  {len(failures) - MOST_FAILURES} more failed.")
+    if len(failures) > most:
+        lines.append(f"  {len(failures) - most:,} more failed.")
     return lines
 
 
 def count(failures: Sequence[Failure]) -> str:
-    return "1 item failed" if len(failures) == 1 else f"{len(failures)} items failed"
+    return "1 item failed" if len(failures) == 1 else f"{len(failures):,} items failed"

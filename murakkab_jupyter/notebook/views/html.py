@@ -78,6 +78,9 @@ STYLE = (
     ".murakkab.murakkab .ms-card>:first-child{background:#8882}"
     ".murakkab.murakkab .ms-field{margin:0 0 6px}"
     "@container (max-width:720px){.murakkab.murakkab .ms-table :is(th,td){padding:4px 5px;font-size:12px}}"
+    # On paper nobody scrolls: columns become narrow instead of being left out.
+    "@media print{.murakkab.murakkab .ms-scroll{overflow:visible!important;background:none}"
+    ".murakkab.murakkab .ms-table :is(th,td){min-width:0!important;padding:3px 4px;overflow-wrap:anywhere}}"
     "</style>"
 )
 """What repeats in a view, once. The class twice, because pages have strong rules of their own for tables in outputs."""
@@ -212,6 +215,15 @@ class Cell:
 
 Align = Literal["left", "right"]
 
+MANY_COLUMNS = 6
+LONG_CELL = 24
+"""Where a table has more columns, those with longer words keep room for some of these on a line, and the table scrolls."""
+
+
+def length(value: Cell | object) -> int:
+    """Characters of the longer line of a cell."""
+    return max(len(str(value.text)), len(value.detail)) if isinstance(value, Cell) else len(str(value))
+
 
 def table(
     columns: Sequence[tuple[str, Align]],
@@ -226,6 +238,14 @@ def table(
     `below` has, for each row, words that stand below its figures, as wide as these are together.
     """
     listed = [list(row) for row in rows]
+
+    roomy = {
+        index
+        for index, (_, align) in enumerate(columns)
+        if align == "left"
+        and len(columns) > MANY_COLUMNS
+        and any(length(one) > LONG_CELL for row in listed for one in row[index : index + 1])
+    }
 
     def look(index: int) -> dict[str, str]:
         """To the right by the style sheet, to the left inline: pages that strip the sheet set cells to the right."""
@@ -247,7 +267,11 @@ def table(
             **look(index),
         )
 
-    head = tag("tr", *(tag("th", title, scope="col", **look(i)) for i, (title, _) in enumerate(columns)))
+    def head_look(index: int) -> dict[str, str]:
+        found = look(index)
+        return {**found, "style": f"{found['style']};min-width:9em"} if index in roomy else found
+
+    head = tag("tr", *(tag("th", title, scope="col", **head_look(i)) for i, (title, _) in enumerate(columns)))
     body = []
     for number, row in enumerate(listed):
         strong = last_strong and number == len(listed) - 1

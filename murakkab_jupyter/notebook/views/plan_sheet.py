@@ -61,7 +61,7 @@ def totals(plan: Plan) -> list[tuple[str, Figure | None]]:
 
 def items_text(items: float) -> str:
     """Expected items: whole numbers as such, others with a tenth."""
-    return f"{items:.0f}" if abs(items - round(items)) < 0.05 else f"{items:.1f}"
+    return f"{items:,.0f}" if abs(items - round(items)) < 0.05 else f"{items:,.1f}"
 
 
 def remarks_of(plan: Plan) -> list[str]:

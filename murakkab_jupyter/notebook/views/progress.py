@@ -155,17 +155,17 @@ def state_word(step: StepMoment, status: str) -> str:
 def count_words(step: StepMoment) -> str:
     """`3 of 5, 1 failed`."""
     if step.total is not None:
-        words = f"{step.ended} of {step.total}"
+        words = f"{step.ended:,} of {step.total:,}"
     elif step.expected:
-        words = f"{step.ended} of about {max(step.ended, round(step.expected))}"
+        words = f"{step.ended:,} of about {max(step.ended, round(step.expected)):,}"
     else:
-        words = f"{step.ended}"
+        words = f"{step.ended:,}"
     if step.reused:
-        words += f", {step.reused} from an earlier run"
+        words += f", {step.reused:,} from an earlier run"
     if step.failed:
-        words += f", {step.failed} failed"
+        words += f", {step.failed:,} failed"
     if step.skipped:
-        words += f", {step.skipped} skipped"
+        words += f", {step.skipped:,} skipped"
     return words
 
 

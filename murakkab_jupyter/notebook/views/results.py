@@ -12,7 +12,7 @@ from typing import Any
 from murakkab_jupyter.core.ancestry import Ancestry, Level, format_ancestry, format_level, is_prefix
 from murakkab_jupyter.core.kinds import Answer, Audio, Document, Evidence, Frame, Image, Passage, Scene, Video
 from murakkab_jupyter.notebook.views.answer import answer_html, answer_text
-from murakkab_jupyter.notebook.views.failures import failures_html, failures_text
+from murakkab_jupyter.notebook.views.failures import MOST_FAILURES, failures_html, failures_text
 from murakkab_jupyter.notebook.views.html import (
     BORDER,
     Bundle,
@@ -152,7 +152,7 @@ def results_view(
     made = sum(
         len(values) for name, values in results.values.items() if any(s.name == name for s in workflow.steps)
     )
-    detail = f"{workflow.name or 'this workflow'} · {made} {'value' if made == 1 else 'values'}"
+    detail = f"{workflow.name or 'this workflow'} · {made:,} {'value' if made == 1 else 'values'}"
     if results.failures:
         detail += f" · {len(results.failures)} failed"
     cards = [] if brief or level is None else card_keys(results, level, carded)
@@ -175,9 +175,9 @@ def results_view(
     if not made:
         parts.append(note("Nothing has been made yet."))
         lines.append("Nothing has been made yet.")
-    failures = results.failures[:BRIEF_ANSWERS] if brief else results.failures
-    parts.append(failures_html(failures))
-    lines += failures_text(failures)
+    most = BRIEF_ANSWERS if brief else MOST_FAILURES
+    parts.append(failures_html(results.failures, most))
+    lines += failures_text(results.failures, most)
     shown = frame(f"{title} of {workflow.name or 'this workflow'}", heading(title, detail), *parts)
     return Bundle(shown, clean("\n".join([f"{title}: {detail}", *lines])))
 
@@ -293,7 +293,7 @@ def cards_part(
     longest = share_of(CARD_CHARS, len(shown) * len(fields), 100, 700)
     budget = THUMBNAIL_BYTES
     cards: list[Html] = []
-    lines: list[str] = ["", f"{format_level(level)}: {len(keys)}"]
+    lines: list[str] = ["", f"{format_level(level)}: {len(keys):,}"]
     told = shown[:most_lines]
     brief = share_of(LINE_CHARS * most_lines, len(told) * len(fields), 60, 700)
     for number, key in enumerate(shown):
@@ -309,7 +309,7 @@ def cards_part(
             words = "failed" if value is MISSING else value_words(value, brief, results.names)
             lines.append(wrap_text(f"{name}: {words}", indent="    "))
     html: list[Html | None] = [
-        tag("div", format_level(level), f" ({len(keys)})", style="margin:8px 0 4px;font-weight:600"),
+        tag("div", format_level(level), f" ({len(keys):,})", style="margin:8px 0 4px;font-weight:600"),
         tag(
             "div",
             *cards,
@@ -331,7 +331,7 @@ def more(results: Results, count: int, things: str = "") -> str:
         if name is None
         else f"all are in {name}.outputs and {name}.to_pandas()"
     )
-    return f"and {count} more{f' {things}' if things else ''}: {where}."
+    return f"and {count:,} more{f' {things}' if things else ''}: {where}."
 
 
 def fitting(sizes: Iterable[int], room: int, least: int) -> int:

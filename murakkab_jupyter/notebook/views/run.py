@@ -143,11 +143,12 @@ def run_sheet(
 
 def plan_words(state: RunState) -> str:
     """By which plan it ran: a plan that is made or taken later is shown in its cell's place, above runs that had another."""
-    chosen = []
+    alike: dict[str, list[str]] = {}
     for name, step in state.plan.steps.items():
         agent, options = agent_words(step.configuration)
         where = place_words(step.configuration)[0]
-        chosen.append(f"{name} by {agent}{f' ({options})' if options else ''} on {where}")
+        alike.setdefault(f"by {agent}{f' ({options})' if options else ''} on {where}", []).append(name)
+    chosen = [f"{', '.join(names)} {words}" for words, names in alike.items()]
     by = f"By {state.plan.taken}" if state.plan.taken else f"By the plan: {state.plan.goal}"
     kept = f" · reserves {reserved(state.plan)[0]}" if state.plan.reserves is not None else ""
     return shorten(f"{by}{kept} · {'; '.join(chosen)}", 1200)

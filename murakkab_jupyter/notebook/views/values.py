@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -130,6 +131,11 @@ def passage_words(value: Passage, longest: int, names: Mapping[str, str] = NAMES
     return cut(value.text, longest - len(place) - 3), place
 
 
+def right_to_left(text: str) -> bool:
+    """Whether a text has letters of a script that is written from right to left."""
+    return any(unicodedata.bidirectional(one) in {"R", "AL"} for one in text)
+
+
 def value_words(value: Any, longest: int = LONGEST, names: Mapping[str, str] = NAMES) -> str:
     """A value as text, at most `longest` characters of it; `names` as in `place_of`."""
     match value:
@@ -185,4 +191,9 @@ def value_html(value: Any, longest: int = LONGEST, names: Mapping[str, str] = NA
         text, place = passage_words(value, longest, names)
         return tag("span", text, " ", tag("span", f"({place})", style=MUTED))
     said = value_words(value, longest, names)
-    return tag("span", said, style="white-space:pre-line") if "\n" in said else join([said])
+    lines, leftward = "\n" in said, right_to_left(said)
+    if not lines and not leftward:
+        return join([said])
+    return tag(
+        "span", said, dir="auto" if leftward else None, style="white-space:pre-wrap" if lines else None
+    )

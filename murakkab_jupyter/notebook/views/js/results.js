@@ -3,9 +3,11 @@
 
 const AT_ONCE = 240; // characters of a value at first
 const ROW = 90; // a value of at most so many characters stands in a row of a table
+const MANY_COLUMNS = 6; // in a table of so many, columns of long words keep room for some on a line, and it scrolls
+const LONG_CELL = 24;
 const MANY = 4; // from so many items on, one looks for words
 const FIRST = { cards: 12, rows: 30, answers: 12, failures: 10, evidence: 6 };
-const NAME = /^[A-Za-z_]\w*$/;
+const NAME = /^[\p{XID_Start}_]\p{XID_Continue}*$/u; // of Python
 const STILL = /^data:image\/jpeg;base64,[A-Za-z0-9+/=]+$/;
 
 // --- what is read: what is not as expected becomes the nearest nothing ---
@@ -156,7 +158,7 @@ export default function results({ el, say, put }, root, act, place) {
   const words = (value, where, variable, brief) => {
     if (value.failed) return el('em', {}, 'failed, see below');
     const short = beginning(value.text, AT_ONCE);
-    const said = el('span', { class: 'mk-value' }, short);
+    const said = el('span', { class: 'mk-value', dir: 'auto' }, short);
     const rest = cut(value.of, value.text.length, outputsOf(variable, value.name), brief);
     if (short === value.text) return rest ? el('div', {}, said, rest) : said;
     rest?.toggleAttribute('hidden', true);
@@ -198,6 +200,9 @@ export default function results({ el, say, put }, root, act, place) {
       })
     );
 
+  /** Whether a column of a table of many has words enough to need room for some of them on a line. */
+  const roomy = (group, name) => group.items.some(({ values }) => values.some(one => one.name === name && one.text.length > LONG_CELL));
+
   const rows = (group, made, names) =>
     el(
       'div',
@@ -205,7 +210,16 @@ export default function results({ el, say, put }, root, act, place) {
       el(
         'table',
         { class: 'mk-rows', 'aria-label': `Results at ${group.level}` },
-        el('thead', {}, el('tr', {}, ...[group.level, ...names].map(name => el('th', { scope: 'col' }, name)))),
+        el(
+          'thead',
+          {},
+          el(
+            'tr',
+            {},
+            el('th', { scope: 'col' }, group.level),
+            ...names.map(name => el('th', { scope: 'col', class: names.length >= MANY_COLUMNS && roomy(group, name) ? 'mk-roomy' : null }, name))
+          )
+        ),
         el('tbody', {}, ...made)
       )
     );
@@ -225,8 +239,8 @@ export default function results({ el, say, put }, root, act, place) {
       'div',
       { class: 'mk-answer', tabindex: '-1' },
       quiet([one.step, one.where].filter(Boolean).join(' · ')),
-      one.question ? el('div', { class: 'mk-question' }, one.question) : null,
-      el('div', { class: 'mk-answer-text' }, one.text),
+      one.question ? el('div', { class: 'mk-question', dir: 'auto' }, one.question) : null,
+      el('div', { class: 'mk-answer-text', dir: 'auto' }, one.text),
       cut(one.of, one.text.length, all, false),
       ...(proofs.length ? [quiet('Evidence'), el('ul', { class: 'mk-evidence' }, ...proofs), bar] : [el('div', { class: 'mk-note' }, 'No evidence was given.')])
     );
@@ -287,7 +301,7 @@ export default function results({ el, say, put }, root, act, place) {
     const detail = [
       workflow,
       answers.length ? things(answers.length + found.answersLeftOut, 'answer') : '',
-      ...found.groups.map(one => `${one.items.length + one.leftOut} in ${one.level}`),
+      ...found.groups.map(one => `${(one.items.length + one.leftOut).toLocaleString('en-US')} in ${one.level}`),
       failures.length ? `${failed} failed` : ''
     ];
     const nothing = !answers.length && !found.whole.length && !items.length;
@@ -300,7 +314,7 @@ export default function results({ el, say, put }, root, act, place) {
       ...found.whole.map(one => el('div', { class: 'mk-answer' }, quiet(one.name), words(one, '', variable, false))),
       ...(items.length >= MANY ? [el('div', { class: 'mk-find' }, box, told)] : []),
       ...found.groups.flatMap((group, g) => [
-        el('div', { class: 'mk-title' }, `${group.level} (${group.items.length + group.leftOut})`),
+        el('div', { class: 'mk-title' }, `${group.level} (${(group.items.length + group.leftOut).toLocaleString('en-US')})`),
         brief[g] ? rows(group, made[g], names[g]) : el('div', { class: 'mk-cards' }, ...made[g]),
         listed[g].bar
       ]),
