@@ -320,6 +320,9 @@ class Session:
         """The plan with what it expects of the inputs and counts on, in words."""
         options = {name: dict(step.configuration.options) for name, step in plan.steps.items()}
         notes = count_notes(declaration.workflow, declaration.readable(), self.library, options)
+        only = {spec.name: spec.only for spec in self.library.agents() if spec.only}
+        agents = {name: step.configuration.agent for name, step in plan.steps.items()}
+        limits = tuple(f"{name}: {agent} {only[agent]}" for name, agent in agents.items() if agent in only)
         return replace(
             plan,
             notes=(
@@ -328,6 +331,7 @@ class Session:
                 *unread(declaration),
                 *alone(declaration.workflow),
                 *notes,
+                *limits,
             ),
             cautions=(*plan.cautions, *self._cautions),
         )

@@ -242,6 +242,14 @@ def test_a_run_in_a_terminal_that_reuses_makes_nothing_anew_whatever_was_learnt(
     assert json.loads((tmp_path / "anew.json").read_text())["plan"]["steps"]["gist"]["agent"] == other
 
 
+@pytest.mark.media
+def test_a_plan_says_what_the_agent_it_chose_is_no_good_for(session: Session, sine_audio: Path) -> None:
+    for agent, is_told in (("moonshine-tiny", True), ("whisper-base", False)):
+        cell = f"words <- transcribe {{talks}} @{agent}\n"
+        plan = session.plan(session.declare(cell, {"talks": str(sine_audio)}))
+        assert any("moonshine-tiny hears English only" in note for note in plan.notes) is is_told
+
+
 KEPT = """%%murakkab kept
 gist <- summarise {letters} in 12 words
 loud <- check {gist} @python:check

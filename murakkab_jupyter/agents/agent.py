@@ -228,6 +228,8 @@ class AgentSpec:
     stand_in
         Why it does what it cannot really do, as a plan's notes say it; empty for real agents. Planned only where no
         other agent can do the step.
+    only
+        What it is no good for, as the notes of a plan that chooses it say; empty where there is nothing to say.
     quality
         How well it does its step, 0..1, as its author states it (a prior); None when nobody says.
     """
@@ -248,6 +250,7 @@ class AgentSpec:
     curve: str = ""
     fixture: str = ""
     stand_in: str = ""
+    only: str = ""
     quality: float | None = None
 
     def option(self, name: str) -> Option | None:

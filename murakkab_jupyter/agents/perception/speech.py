@@ -348,6 +348,7 @@ MOONSHINE_TINY = AgentSpec(
     max_cores=2,
     max_batch=256,
     siblings=True,
+    only="hears English only, and writes down any other language as English that nobody said; for others pin @whisper-base.",
 )
 
 WHISPER_BASE = AgentSpec(
