@@ -89,6 +89,29 @@ def quicker(load: Load, pace: float) -> Load:
     )
 
 
+def taken(free: list[float], start: float, wall_s: float, cores: int, instances: int) -> tuple[float, float]:
+    """When a step begins and ends on cores that are free from `free` on (ascending, changed in place).
+
+    As on the cluster, each instance begins as soon as it finds cores, and those that are late leave more of the items to the others.
+    """
+    wide = min(cores, len(free))
+    if not wide:
+        return start, start + wall_s
+    most = min(instances, len(free) // wide)
+    done, begun = math.inf, 0.0
+    for n in range(most):
+        ready = free[(n + 1) * wide - 1]
+        if ready >= done:
+            most = n
+            break
+        begun += ready if ready > start else start
+        done = (begun + instances * wall_s) / (n + 1)
+    first = free[wide - 1]
+    free[: most * wide] = [done] * (most * wide)
+    free.sort()
+    return (first if first > start else start), done
+
+
 def groups_of(step: Step, expectation: Expectation) -> float:
     """Parents that a step's items belong to."""
     return max(1.0, expectation.level_counts.get(step.at[:-1], 1.0))
@@ -148,7 +171,7 @@ class Estimator:
         """Whether any mode has an engine that holds GPUs."""
         self._widths = {
             name: tuple(
-                max(one.cores, one.held_cores) * one.instances for one in (m.configuration for m in some)
+                (max(one.cores, one.held_cores), one.instances) for one in (m.configuration for m in some)
             )
             for name, some in self.modes.items()
         }
@@ -302,15 +325,11 @@ class Estimator:
                 if source in end:
                     start = max(start, end[source] if gathers and at_root else first[source])
                     last = max(last, end[source])
+            done = start + load.wall_s
             if free:
-                # As on the cluster, a step waits for as many cores as it is to have.
-                width = min(held.cores, self._widths[name][pick])
-                if free[width - 1] > start:
-                    start = free[width - 1]
-                free[:width] = [start + load.wall_s] * width
-                free.sort()
+                start, done = taken(free, start, load.wall_s, *self._widths[name][pick])
             first[name] = start + load.first_s
-            end[name] = max(start + load.wall_s, last + load.call_s)
+            end[name] = max(done, last + load.call_s)
             core_s += load.core_s
             cpu_s += load.cpu_s
             gpu_j += load.gpu_j

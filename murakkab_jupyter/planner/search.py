@@ -80,6 +80,7 @@ class Search:
         self.space = sum(math.prod(len(some) for some in each) for each in self.fitting)
         if estimator.uses_gpus and self.space <= ESTIMATES:
             self.space = sum(1 for _ in self.all())
+        self.unknown = unknown_of(estimator.cluster)
         self.evaluations: dict[Picks, Evaluation] = {}
         self.margins: dict[tuple[str, float], float] = {}
 
@@ -236,7 +237,7 @@ class Search:
         return (
             broken,
             hundredths(doubt),
-            *ranked(goal, lambda objective: estimated(found, objective)),
+            *ranked(goal, lambda one: found.cpu_s if one in self.unknown else estimated(found, one)),
             picks[-1],
             *picks,
         )
@@ -257,14 +258,16 @@ class Search:
         """The best set of modes found; it may break limits where none was found that keeps them."""
         if self.space <= self.effort:
             return min(self.all(), key=lambda picks: self.key(picks, goal))
+        spare = self.effort - self.effort // 2
         for objective in ANCHORS:
             # What is fast is often frugal: plans found on the way to one goal are candidates for the others.
             other = replace(
                 goal, objectives=(objective,), quality=goal.floor if goal.floor is not None else 0.0
             )
             if other != goal:
+                spare -= self.effort // 4
                 self.polish(self.promising(other), other, self.effort // 4)
-        return self.polish(self.promising(goal), goal, self.effort // 2)
+        return self.polish(self.promising(goal), goal, self.effort // 2 + spare)
 
     def all(self) -> Iterator[Picks]:
         """Every set of modes with every reservation that holds it."""
@@ -384,8 +387,9 @@ class Search:
         improved = True
         while improved and left > 0:
             improved = False
-            near = [one for one in self.neighbours(here) if one not in tried]
-            for picks in heapq.nsmallest(left, near, key=lambda one: self.guess(one, goal)):
+            for picks in self.interleaved(here, goal):
+                if picks in tried:
+                    continue
                 if judge(picks) < tried[here]:
                     here, improved = picks, True
                     break
@@ -393,10 +397,24 @@ class Search:
                     break
         return here
 
+    def interleaved(self, here: Picks, goal: Goal) -> list[Picks]:
+        """Neighbours by estimate, but of each step the best ones early.
+
+        Where estimates take another step for the one that everything waits for, whatever is changed elsewhere looks alike, and would be tried first.
+        """
+        turns: list[tuple[int, int, Picks]] = []
+        seen = [0] * len(self.sizes)
+        near = [picks for picks in dict.fromkeys(self.neighbours(here)) if not self.crowded(picks)]
+        for rank, picks in enumerate(sorted(near, key=lambda one: self.guess(one, goal))):
+            place = next(n for n, (a, b) in enumerate(zip(here, picks, strict=True)) if a != b)
+            turns.append((min(rank, seen[place] * len(seen)), rank, picks))
+            seen[place] += 1
+        return [picks for _, _, picks in sorted(turns)]
+
     def spread(self, pool: Sequence[Picks], count: int) -> list[Picks]:
-        """The first of the pool, but not many that only differ where estimates see no difference."""
+        """The first of the pool, but none that only differ where estimates see little difference."""
         chosen: list[Picks] = []
-        alike: dict[tuple[object, ...], int] = {}
+        alike: set[tuple[object, ...]] = set()
         for picks in pool:
             shape = (
                 picks[-1],
@@ -405,8 +423,8 @@ class Search:
                     for name, pick in zip(self.names, picks, strict=False)
                 ),
             )
-            if alike.get(shape, 0) < 4:
-                alike[shape] = alike.get(shape, 0) + 1
+            if shape not in alike:
+                alike.add(shape)
                 chosen.append(picks)
             if len(chosen) == count:
                 break
@@ -419,6 +437,18 @@ def engine_host(cluster: ClusterView, name: str) -> str:
     if engine is None or cluster.described:
         return "" if engine is None else engine.host
     return engine.host or next((one.host for one in cluster.workers if one.name == engine.worker), "")
+
+
+def unknown_of(cluster: ClusterView) -> set[Objective]:
+    """Of energy and cost, what no worker knows: plans are compared by CPU-seconds in its place."""
+    powers = {worker.power for worker in cluster.workers}
+    burns = [one for one in powers if one.idle_w.known and one.active_w_per_core.known]
+    found: set[Objective] = set() if burns else {"energy"}
+    if not any(one.electricity_usd_per_kwh.known for one in burns) and not any(
+        one.price_usd_per_hour.known for one in powers
+    ):
+        found.add("cost")
+    return found
 
 
 def lowest(bits: int) -> int:

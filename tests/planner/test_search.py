@@ -1,0 +1,97 @@
+"""The search: what it tries first, and what its estimates take for true."""
+
+import math
+
+import pytest
+
+from murakkab_jupyter.core.figure import Figure, unknown
+from murakkab_jupyter.core.hosts import HostPower
+from murakkab_jupyter.planner.estimate import taken
+from murakkab_jupyter.planner.search import unknown_of
+from murakkab_jupyter.planner.solve import make_plan, prepare
+from murakkab_jupyter.workflow.goal import Goal
+from tests.planner.synthetic import cluster_of
+from tests.planner.test_solve import VIDEO, video_world
+
+
+@pytest.mark.parametrize(
+    ("free", "cores", "instances", "begins", "ends", "left"),
+    [
+        ([0.0, 0.0], 1, 2, 1.0, 5.0, [5.0, 5.0]),  # all free: as alone
+        ([0.0, 9.0], 1, 2, 1.0, 9.0, [9.0, 9.0]),  # the second core comes too late to help
+        ([0.0, 5.0], 1, 2, 1.0, 7.0, [7.0, 7.0]),  # it helps with what is left
+        ([0.0, 5.0], 2, 1, 5.0, 9.0, [9.0, 9.0]),  # one instance needs both cores
+        ([0.0, 5.0], 4, 1, 5.0, 9.0, [9.0, 9.0]),  # more than there are
+        ([3.0, 3.0], 0, 2, 1.0, 5.0, [3.0, 3.0]),  # a server elsewhere holds none
+    ],
+)
+def test_instances_begin_as_soon_as_they_find_cores(free, cores, instances, begins, ends, left):
+    some = list(free)
+    assert taken(some, 1.0, 4.0, cores, instances) == (begins, ends)
+    assert some == left
+
+
+def test_a_step_takes_no_less_than_alone_and_no_longer_than_if_it_waited_for_all_its_cores():
+    free = [0.0, 0.5, 2.0, 2.5, 7.0, 8.0]
+    for cores in (1, 2, 3):
+        for instances in range(1, 6 // cores + 1):
+            start, end = taken(list(free), 0.2, 3.0, cores, instances)
+            waited = max(0.2, free[cores * instances - 1]) + 3.0
+            assert start >= 0.2
+            assert 3.2 <= end <= waited + 1e-9
+
+
+def test_of_each_step_and_of_the_reservations_the_best_neighbour_is_tried_early():
+    search = prepare(
+        (world := video_world(cluster=cluster_of(4))).workflow, **world.arguments(), effort=20
+    ).search
+    goal = Goal(("latency",), 0.0)
+    here = search.promising(goal)[0]
+    order = search.interleaved(here, goal)
+    assert sorted(order) == sorted(set(search.neighbours(here)))
+    places = [next(n for n, (a, b) in enumerate(zip(here, one, strict=True)) if a != b) for one in order]
+    early = places[: 2 * len(VIDEO)]
+    assert set(early) == set(places)
+    for place in set(places):
+        best = min(
+            (one for one, n in zip(order, places, strict=True) if n == place),
+            key=lambda one: search.guess(one, goal),
+        )
+        assert order[places.index(place)] == best
+
+
+WATTS, KWH = Figure(2.0, "W"), Figure(0.2, "USD/kWh")
+
+
+@pytest.mark.parametrize(
+    ("power", "found"),
+    [
+        (HostPower(WATTS, WATTS, unknown("USD/h"), KWH), set()),
+        (HostPower(WATTS, WATTS, unknown("USD/h"), unknown("USD/kWh")), {"cost"}),
+        (HostPower(unknown("W"), WATTS, unknown("USD/h"), KWH), {"energy", "cost"}),
+        (HostPower(unknown("W"), WATTS, Figure(1.0, "USD/h"), KWH), {"energy"}),
+    ],
+)
+def test_what_no_host_knows_is_guessed_by_cpu_time_as_plans_are_compared(power, found):
+    cluster = cluster_of(4, power=power)
+    assert unknown_of(cluster) == found
+    world = video_world(cluster=cluster)
+    search = prepare(world.workflow, **world.arguments(), effort=20).search
+    for one in found:
+        goal = Goal((one,), 0.0)
+        picks = search.promising(goal)[0]
+        assert math.isclose(
+            search.guess(picks, goal)[2], search.estimator.estimate(picks).cpu_s, rel_tol=1e-6
+        )
+
+
+def test_no_plan_that_a_search_simulated_is_better_for_its_goal_than_its_own():
+    world = video_world(cluster=cluster_of(4, 8))
+    for goal in (Goal(("latency",), 0.0), Goal(("energy",)), Goal(("quality",), None, 25.0)):
+        made = make_plan(world.workflow, goal, **world.arguments())
+        search = prepare(world.workflow, **world.arguments()).search
+        picks = search.best(goal)
+        assert search.key(picks, goal) == min(search.key(one, goal) for one in search.evaluations)
+        objective = goal.objectives[0]
+        sign = -1 if objective == "quality" else 1
+        assert sign * made.predicted[objective].value <= search.value(picks, objective) + 1e-9
