@@ -97,6 +97,11 @@ def taken(free: list[float], start: float, wall_s: float, cores: int, instances:
     wide = min(cores, len(free))
     if not wide:
         return start, start + wall_s
+    width = wide * instances
+    if width <= len(free) and free[width - 1] <= start:
+        free[:width] = [start + wall_s] * width
+        free.sort()
+        return start, start + wall_s
     most = min(instances, len(free) // wide)
     done, begun = math.inf, 0.0
     for n in range(most):

@@ -211,7 +211,7 @@ def test_the_same_question_has_the_same_answer(world, goal):
     assert answer() == answer()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=3), st.sampled_from(["latency", "energy", "quality"]))
 def test_no_instance_exceeds_a_worker_and_no_step_the_cluster(cores, objective):
     world = video_world(cluster=cluster_of(*cores, memory_gb=2.0))
