@@ -33,6 +33,7 @@ from murakkab_jupyter.core.events import (
     WorkerChanged,
 )
 from murakkab_jupyter.planner.plan import Plan
+from murakkab_jupyter.runtime.known import known_beforehand
 from murakkab_jupyter.session import Session
 from murakkab_jupyter.workflow.goal import Goal
 from tests.cluster.hosts import Place
@@ -176,6 +177,12 @@ gist <- summarise {letters} in 12 words
 LETTERS = ["The bridge was built in May. It cost four million.", "Bread is baked hot. Dough rests for hours."]
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What earlier runs made is looked for to the end, however slow the machine."""
+    monkeypatch.setitem(known_beforehand.__kwdefaults__, "patience_s", 120.0)
+
+
 def by_another(plan: Plan, agent: str) -> Plan:
     """A plan with another agent for its step `gist`: what a planner chooses that a run has taught otherwise."""
     step = plan.steps["gist"]
@@ -184,7 +191,9 @@ def by_another(plan: Plan, agent: str) -> Plan:
     )
 
 
-def test_a_plan_by_other_agents_gives_way_to_that_of_a_run_that_made_everything(session: Session) -> None:
+def test_a_plan_by_other_agents_gives_way_to_that_of_a_run_that_made_everything(
+    session: Session, patient: None
+) -> None:
     declaration = session.declare(GIST, {"letters": LETTERS})
     made = session.plan(declaration)
     other = by_another(
@@ -217,7 +226,7 @@ def test_a_plan_by_other_agents_gives_way_to_that_of_a_run_that_made_everything(
 
 
 def test_a_run_in_a_terminal_that_reuses_makes_nothing_anew_whatever_was_learnt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], patient: None
 ) -> None:
     from murakkab_jupyter.cli import main
 
