@@ -107,7 +107,9 @@ def execute(words: Sequence[str], bench: Workbench) -> int:
             return serve(request, bench)
         case name if name in ON_FILE or request.options.get("python"):
             one = declared(request, bench)
-            return show_outcome(bench.do(replace(request, words=(one.name,)), FACE), target)
+            return show_outcome(
+                bench.do(replace(request, words=(one.name, *request.words[1:])), FACE), target
+            )
     return show_outcome(bench.do(request, FACE), target)
 
 

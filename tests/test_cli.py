@@ -272,6 +272,15 @@ def test_a_workflow_as_python(place, capsys):
     assert "{texts}" in code
 
 
+def test_a_workflow_as_a_python_file(place, capsys, tmp_path):
+    file = tmp_path / "sums.py"
+    assert main(["export", "sums.murakkab", str(file), "--python", *INPUTS]) == 0
+    assert f"Wrote {file}" in capsys.readouterr().out
+    compile(file.read_text(encoding="utf-8"), "exported", "exec")
+    assert main(["export", "sums.murakkab", str(tmp_path / "none" / "sums.py"), "--python", *INPUTS]) == 2
+    assert "sums.py cannot be written" in capsys.readouterr().err
+
+
 def test_inputs_that_are_repeated_become_a_list():
     assert read_inputs(["videos=a=b.mp4", "videos=c.mp4", "question=why?"]) == {
         "videos": ["a=b.mp4", "c.mp4"],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from murakkab_jupyter.core.errors import JournalError, LanguageError, UsageError
 from murakkab_jupyter.verbs import answers, engines, profiles
 from murakkab_jupyter.verbs.cells import placed
-from murakkab_jupyter.verbs.export import Kept, python_code, restored, write_run
+from murakkab_jupyter.verbs.export import Kept, python_code, restored, write_code, write_run
 from murakkab_jupyter.verbs.outcome import Outcome
 from murakkab_jupyter.verbs.table import Face, Request, help_text
 
@@ -323,14 +323,19 @@ class Workbench:
 
     def _export(self, request: Request) -> Outcome:
         if request.options.get("python"):
-            one = self.find(request.word)
-            return Outcome("code", python_code(one.declaration))
+            files = [word for word in request.words if Path(word).suffix == ".py"]
+            names = [word for word in request.words if word not in files]
+            code = python_code(self.find(names[0] if names else None).declaration)
+            if not files:
+                return Outcome("code", code)
+            written = [str(write_code(code, Path(file).expanduser())) for file in files]
+            return Outcome("message", f"Wrote {', '.join(written)}.", written)
         files = [word for word in request.words if Path(word).suffix]
         ids = [word for word in request.words if not Path(word).suffix]
         if not files:
             msg = "export needs a file to write."
             raise UsageError(
-                msg, hint="Name one: out.json, out.parquet, out.csv or out.srt; or say --python."
+                msg, hint="Name one: out.json, out.parquet, out.csv or out.srt; or --python out.py."
             )
         kept = self.kept(request, ids[0] if ids else None)
         written = [str(path) for file in files for path in write_run(kept, Path(file).expanduser())]

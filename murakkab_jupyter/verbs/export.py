@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from murakkab_jupyter.workflow.declaration import Declaration
     from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["Kept", "python_code", "restored", "write_run"]
+__all__ = ["Kept", "python_code", "restored", "write_code", "write_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,22 @@ def write_run(kept: Kept, path: Path) -> list[Path]:
             case ".srt":
                 return write_subtitles(kept, path)
             case other:
-                msg = f"Nothing is exported as {other}."
+                msg = f"Nothing is exported as {other}{', but with --python' if other == '.py' else ''}."
                 raise UsageError(msg, hint="Name a file that ends in .json, .parquet, .csv or .srt.")
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror or error}."
         raise UsageError(msg, hint="Name another file.") from None
     return [path]
+
+
+def write_code(code: str, path: Path) -> Path:
+    """Write a workflow's Python to a file; returns its path."""
+    try:
+        path.write_text(code, encoding="utf-8")
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror or error}."
+        raise UsageError(msg, hint="Name another file.") from None
+    return path
 
 
 def write_subtitles(kept: Kept, path: Path) -> list[Path]:

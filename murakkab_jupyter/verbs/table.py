@@ -201,7 +201,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("cluster", "the workers a plan may use", "", ("cluster", "cores", "json"), most_words=0),
     Verb(
         "export",
-        "write a run to .json .parquet .csv .srt files, or a workflow as Python",
+        "write a run to .json .parquet .csv .srt files, or a workflow as Python (.py)",
         "[RUN] FILE…",
         ("python", "input"),
         most_words=20,

@@ -320,6 +320,13 @@ def test_braces_and_dollars_in_a_body_are_left_alone(loaded):
     assert loaded.run("%murakkab export kept --python").text.count("$HOME") == 1
 
 
+def test_a_workflow_is_written_as_a_python_file(loaded, tmp_path):
+    file = tmp_path / "loudly.py"
+    assert str(file) in loaded.run(f"%murakkab export loudly {file} --python").text
+    assert "session.declare" in file.read_text(encoding="utf-8")
+    assert "--python" in loaded.run(f"%murakkab export loudly {file}").error[1]
+
+
 def test_another_cell_adds_steps_and_takes_over_those_of_its_names_with_a_notice(loaded):
     loaded.run("%%murakkab grown\nloud <- shout {words} @python:shout\nagain <- shout {loud} @python:shout\n")
     reply = loaded.run("%%murakkab grown\nmore <- shout {loud} @python:shout\n")

@@ -105,6 +105,11 @@ def test_a_generator_is_refused_for_a_function_too_which_takes_a_table_whole(lib
     assert not workflow.variables[0].level
 
 
+def test_an_empty_dict_is_no_value(library):
+    with pytest.raises(LanguageError, match="`labels` is an empty dict, and there are no labels"):
+        declare("k <- classify {q} into {labels}", library=library, values={"q": "late", "labels": {}})
+
+
 def test_a_run_is_no_data_and_its_outputs_are_named(library):
     class Run:
         __module__ = "murakkab_jupyter.run"

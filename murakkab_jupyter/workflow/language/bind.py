@@ -327,6 +327,9 @@ class Binder:
             ):
                 msg = f"`{name}` is a list, which is gone through one by one; {key} are one text, or a dict."
                 raise place.error(msg, f'Write {name} = ", ".join({name}) before this cell.')
+            if whole and isinstance(value, Mapping) and not value:
+                msg = f"`{name}` is an empty dict, and there are no {key} in it."
+                raise place.error(msg, f'Write {name} = "one, another" before this cell.')
             if whole and isinstance(value, int | float):
                 msg = f"`{name}` is {value!r}; {key} are one text, or a dict."
                 raise place.error(msg, f'Write {name} = "one, another" before this cell.')
