@@ -299,7 +299,7 @@ def test_a_resumed_run_does_without_files_that_are_gone_and_takes_what_it_lacked
     assert "a.txt" in message
     assert list(again.outputs["loud"].values()) == ["A", "B", "C", "D"]
     assert again.outputs["both"] == "A B C D"
-    assert asked.read_text().removeprefix(before) == "C"  # what was done was not asked again
+    assert set(asked.read_text().removeprefix(before)) == {"C"}  # what was done was not asked again
 
 
 def test_a_goal_nobody_can_meet_names_the_limit_and_the_nearest_plan(session: Session) -> None:
