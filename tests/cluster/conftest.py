@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.hosts import Place
+if TYPE_CHECKING:
+    from tests.cluster.hosts import Place
 
 
 @pytest.fixture
 def place() -> Iterator[Place]:
+    # Dask is imported by the tests, not before pytest listens to logs: what it silences would be deaf then, too.
+    from tests.cluster.hosts import Place
+
     made = Place()
     yield made
     made.close()
