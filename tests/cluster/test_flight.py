@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from murakkab_jupyter.cluster.flight import Flight, Landed, Orders
+from murakkab_jupyter.runtime.messages import InstanceId
 
 ERROR = RuntimeError("GET http://me:pa55@host/v1?api_key=abc123 failed")
 
@@ -16,11 +17,12 @@ def orders() -> tuple[Any, list[Landed]]:
     made: Any = object.__new__(Orders)
     landed: list[Landed] = []
     made._over, made.report, made._noted = False, landed.append, set()
+    made.cluster = SimpleNamespace(paused=frozenset())
     return made, landed
 
 
 def flight() -> Flight:
-    batch: Any = SimpleNamespace(step="a", task=1)
+    batch: Any = SimpleNamespace(step="a", task=1, instance=InstanceId("a", 0, "tcp://east"))
     step: Any = None
     return Flight(batch, step, ())
 
