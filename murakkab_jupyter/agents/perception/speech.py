@@ -150,7 +150,7 @@ class SpeechAgent(Agent):
             return [Transcript(note=SILENT)] * len(stretch.spans)
         heard, language = self.hear(samples, stretch)
         moved = [
-            (later(segment, stretch.start_s), tuple(later(word, stretch.start_s) for word in spoken))
+            (later(segment, stretch), tuple(later(word, stretch) for word in spoken))
             for segment, spoken in heard
         ]
         made = []
@@ -164,8 +164,10 @@ class SpeechAgent(Agent):
         """What is said in 16 kHz samples, times from their start, and in which language."""
 
 
-def later(segment: Segment, by_s: float) -> Segment:
-    return Segment(segment.start_s + by_s, segment.end_s + by_s, segment.text)
+def later(segment: Segment, stretch: Stretch) -> Segment:
+    """A segment with times of its source; Whisper rounds some up to beyond the end of the sound."""
+    start_s = min(segment.start_s + stretch.start_s, stretch.end_s)
+    return Segment(start_s, min(segment.end_s + stretch.start_s, stretch.end_s), segment.text)
 
 
 class MoonshineAgent(SpeechAgent):
@@ -353,7 +355,7 @@ MOONSHINE_TINY = AgentSpec(
 
 WHISPER_BASE = AgentSpec(
     name="whisper-base",
-    version="1+1.0.0",
+    version="2+1.0.0",
     capability="speech-to-text",
     summary="Whisper base: speech recognition in many languages, nearly without errors on clear speech.",
     factory="murakkab_jupyter.agents.perception.speech:WhisperBase",

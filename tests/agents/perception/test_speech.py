@@ -386,3 +386,16 @@ def test_overlapping_lines_with_nothing_in_common_stay_whole_and_a_line_that_onl
     assert lines_of(
         (0.0, 5.0, "The storm came."), (4.7, 5.2, "storm came"), (5.1, 8.0, "Nobody was hurt.")
     ) == [(0.0, "The storm came."), (5.1, "Nobody was hurt.")]
+
+
+def test_speech_that_is_said_to_end_after_the_sound_is_kept(sine_audio):
+    class Rounding(CountingAgent):
+        """Hears one line, without times of words, that ends a second after the sound."""
+
+        def hear(self, samples, stretch):
+            return [(Segment(0.0, samples.size / RATE + 1.0, "It is baked."), ())], "en"
+
+    audio = probe(sine_audio, "audio")
+    (made,) = call(Rounding(), audio)
+    assert made.text == "It is baked."
+    assert made.segments[0].end_s == audio.duration_s
