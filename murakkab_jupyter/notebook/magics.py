@@ -177,6 +177,7 @@ class MurakkabMagics(Magics):
         if line.split() in (["--help"], ["-h"], ["help"]):
             put(show(Outcome("help", help_text("magic"))))
             return None
+        self.bench.unready = True  # until it is declared
         options = header_options(text)
         wanted = bool(options.get("run") or options.get("background"))
         check_target(options.get("json"))

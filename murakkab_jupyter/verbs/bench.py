@@ -68,6 +68,8 @@ class Workbench:
         self.cells: dict[str, Mapping[str, Cell]] = {}
         """The cells of each workflow, by their identity."""
         self.latest: str | None = None
+        self.unready = False
+        """Whether the cell that was run last could not be declared (yet)."""
         self.run: Run | None = None
         """The latest run of this bench."""
         self.reuses = False
@@ -147,11 +149,16 @@ class Workbench:
         self.cells[next(iter(cells.values())).name or ""] = cells
         self.declared[one.name] = one
         self.latest = one.name
+        self.unready = False
         return one
 
     def find(self, name: str | None) -> Declared:
         """A declared workflow by name, by default the latest; raises `UsageError`."""
         if name is None:
+            if self.unready and self.latest is not None:
+                # To take an earlier one instead would run what nobody looks at.
+                msg = "The cell that was run last declares no workflow, and no other is taken in its place."
+                raise UsageError(msg, hint=f"Mend it and run it again, or name what is meant: {self.latest}.")
             if self.latest is None:
                 msg = "No workflow has been declared yet."
                 raise UsageError(msg, hint="Write a %%murakkab cell and run it first.")

@@ -125,6 +125,18 @@ def test_the_plan_comes_first_and_nothing_runs(loaded):
     assert "No runs yet" in loaded.run("%murakkab history").text
 
 
+def test_after_a_cell_that_declares_nothing_no_other_is_run_in_its_place(loaded):
+    for cell in ("loud <- shout {wrds} @python:shout", "loud <- shout {nothing_yet} @python:shout"):
+        loaded.run(f"%%murakkab later\n{cell}\n")
+        error = loaded.run("%murakkab run").error
+        assert error[0] == "UsageError"
+        assert "name what is meant: loudly" in error[1]
+    assert "No runs yet" in loaded.run("%murakkab history").text
+    assert loaded.run("%murakkab plan loudly").error is None
+    loaded.run("%%murakkab loudly --minimize latency\nloud <- shout {words} @python:shout\n")
+    assert loaded.run("%murakkab plan").error is None
+
+
 def test_a_run_shows_progress_then_results_and_bill_in_one_place(loaded):
     reply = loaded.run("%murakkab run")
     assert reply.error is None
