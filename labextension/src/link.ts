@@ -16,6 +16,8 @@ const TRIES = 2;
 const BUSY_MS = 3500;
 const MOMENT_MS = 500;
 const HEARD_MS = 900;
+/** What is sent to a kernel in these states is lost, or an error. */
+const GONE: Kernel.Status[] = ['restarting', 'autorestarting', 'terminating', 'dead'];
 
 /** Why the panel shows something, or nothing. */
 export type Situation =
@@ -28,6 +30,7 @@ export type Situation =
   | 'not-python'
   | 'not-loaded'
   | 'other-version'
+  | 'cut-off'
   | 'live';
 
 /**
@@ -56,10 +59,15 @@ export class KernelLink {
   private unheard = 0;
   /** What messages of executions have said since this kernel was met; null before the first. */
   private executing: boolean | null = null;
+  /** Whether this kernel has said what it is: one that runs a cell says that when the cell has ended. */
+  private informed = false;
+  /** Whether it was met some time ago and has not even said that. */
+  private late = false;
   private readonly _changed = new Signal<this, void>(this);
 
   panel: NotebookPanel | null = null;
-  situation: Situation = 'no-notebook';
+  /** What was last known of the kernel itself. */
+  private known: Situation = 'no-notebook';
   state: PanelState | null = null;
   /** When the state came. */
   heard: Date | null = null;
@@ -75,12 +83,22 @@ export class KernelLink {
     return this._changed;
   }
 
-  /**
-   * Whether the kernel runs a cell now. Its status alone does not tell: what is answered beside a cell, in a subshell,
-   * makes it idle.
-   */
+  /** Whether the kernel runs a cell now, or has said nothing for so long that it may. */
   get busy(): boolean {
+    return this.executes || this.late;
+  }
+
+  /**
+   * Whether the kernel is known to run a cell. Its status alone does not tell: what is answered beside a cell, in a
+   * subshell, makes it idle.
+   */
+  private get executes(): boolean {
     return this.executing ?? this.kernel?.status === 'busy';
+  }
+
+  /** Why there is something to show, or nothing; what a kernel that cannot be reached now has said is old. */
+  get situation(): Situation {
+    return this.known === 'live' && this.kernel?.connectionStatus !== 'connected' ? 'cut-off' : this.known;
   }
 
   /** Whether the notebook in front is known to be in another language. */
@@ -121,9 +139,9 @@ export class KernelLink {
     if (!this.comm && this.kernel) {
       this.ask(true);
     }
-    await this.until(() => this.situation !== 'asking' && this.situation !== 'starting', this.busy ? BUSY_MS : PATIENCE_MS + 1000);
+    await this.until(() => this.situation !== 'asking' && this.situation !== 'starting', this.executes ? BUSY_MS : PATIENCE_MS + 1000);
     if (free) {
-      await this.until(() => !this.busy, MOMENT_MS);
+      await this.until(() => !this.executes, MOMENT_MS);
     }
   }
 
@@ -193,10 +211,22 @@ export class KernelLink {
   private use(kernel: Kernel.IKernelConnection | null): void {
     this.drop();
     this.kernel?.iopubMessage.disconnect(this.onMessage, this);
+    this.kernel?.connectionStatusChanged.disconnect(this.onConnection, this);
     this.kernel = kernel;
     this.executing = null;
     this.unheard = 0;
+    this.informed = false;
+    this.late = false;
+    const introduced = (): void => this.introduced(kernel);
+    kernel?.info.then(introduced, introduced);
+    window.setTimeout(() => {
+      if (kernel && kernel === this.kernel && !this.informed) {
+        this.late = true;
+        this._changed.emit();
+      }
+    }, PATIENCE_MS);
     kernel?.iopubMessage.connect(this.onMessage, this);
+    kernel?.connectionStatusChanged.connect(this.onConnection, this);
     if (!this.session) {
       this.set('no-notebook');
     } else if (!kernel) {
@@ -206,6 +236,22 @@ export class KernelLink {
     } else {
       this.ask();
     }
+  }
+
+  private introduced(kernel: Kernel.IKernelConnection | null): void {
+    if (kernel === this.kernel) {
+      this.informed = true;
+      this.late = false;
+      this._changed.emit();
+    }
+  }
+
+  /** The way to the kernel was lost, or is there again: what was said meanwhile may be lost, so it is asked. */
+  private onConnection(_: unknown, status: Kernel.ConnectionStatus): void {
+    if (status === 'connected' && this.known === 'live') {
+      this.comm?.send({ ask: 'state' });
+    }
+    this._changed.emit();
   }
 
   private onMessage(_: unknown, message: KernelMessage.IIOPubMessage): void {
@@ -224,7 +270,7 @@ export class KernelLink {
           this.askAgain();
         } else if (!this.comm) {
           this.ask();
-        } else if (this.situation !== 'live') {
+        } else if (this.known !== 'live') {
           this.again = true; // it has been asked, and will answer
         }
       }
@@ -283,7 +329,8 @@ export class KernelLink {
       if (this.comm !== comm || this.situation !== 'asking') {
         return;
       }
-      if (this.kernel?.status === 'idle') {
+      // A status of idle alone tells little: what another page is answered beside a cell makes the kernel idle too.
+      if (this.kernel?.status === 'idle' && this.informed && !this.executes) {
         this.unheard += 1;
         if (this.unheard >= TRIES) {
           this.set(this.foreign ? 'not-python' : 'silent');
@@ -307,7 +354,7 @@ export class KernelLink {
     this.state = null;
     this.heard = null;
     if (comm && !comm.isDisposed) {
-      const hears = this.kernel && !this.kernel.isDisposed && this.kernel.connectionStatus === 'connected' && this.kernel.status !== 'restarting';
+      const hears = this.kernel && !this.kernel.isDisposed && this.kernel.connectionStatus === 'connected' && !GONE.includes(this.kernel.status);
       if (hears && this.told) {
         comm.send({ bye: true });
       } else {
@@ -317,7 +364,7 @@ export class KernelLink {
   }
 
   private set(situation: Situation): void {
-    this.situation = situation;
+    this.known = situation;
     this._changed.emit();
   }
 }

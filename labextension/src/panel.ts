@@ -51,6 +51,11 @@ function things(count: number, one: string): string {
   return `${count} ${one}${count === 1 ? '' : 's'}`;
 }
 
+/** A number of things, as the views write it. */
+function count(things: number): string {
+  return things.toLocaleString('en-US');
+}
+
 function quiet(words: string): HTMLElement {
   return el('p', { class: 'jp-murakkab-quiet' }, words);
 }
@@ -110,7 +115,7 @@ function energy(state: PanelState): HTMLElement {
   );
 }
 
-function runItem(run: PanelRun, actions: Actions, reason: string, why: (words: string) => void): HTMLElement {
+function runItem(run: PanelRun, actions: Actions, reason: string, stop: string, why: (words: string) => void): HTMLElement {
   const ended = run.steps.filter(step => step.total !== null && step.ended >= step.total).length;
   const running = run.status === 'running';
   const share = run.steps.length ? run.steps.reduce((sum, step) => sum + step.share, 0) / run.steps.length : 0;
@@ -129,7 +134,7 @@ function runItem(run: PanelRun, actions: Actions, reason: string, why: (words: s
       running
         ? offer(
             { class: 'jp-murakkab-button', 'aria-label': `Stop ${run.name}`, 'data-key': `stop-${run.id}` },
-            run.stopping ? 'It is being stopped; what is finished is kept.' : '',
+            run.stopping ? 'It is being stopped; what is finished is kept.' : stop,
             () => actions.stop(run.id),
             why,
             'Stop'
@@ -155,7 +160,7 @@ function runItem(run: PanelRun, actions: Actions, reason: string, why: (words: s
         { class: 'jp-murakkab-steps' },
         ...run.steps.map(step => {
           const done = step.total !== null && step.ended >= step.total;
-          const icon = done ? (step.failed ? '▲' : '●') : step.busy ? '◐' : running ? '○' : '■';
+          const icon = done ? (step.failed ? '▲' : '●') : running && (step.busy || step.ended > 0) ? '◐' : running ? '○' : '■';
           return el(
             'li',
             {},
@@ -164,7 +169,7 @@ function runItem(run: PanelRun, actions: Actions, reason: string, why: (words: s
             el(
               'span',
               {},
-              `${step.ended}${step.total !== null ? ` of ${step.total}` : ''}${step.failed ? `, ${step.failed} failed` : ''}`
+              `${count(step.ended)}${step.total !== null ? ` of ${count(step.total)}` : ''}${step.failed ? `, ${count(step.failed)} failed` : ''}`
             )
           );
         })
@@ -344,7 +349,7 @@ export class MurakkabPanel extends Widget {
       section(
         'Runs',
         state.runs.length
-          ? el('ul', {}, ...state.runs.map(run => runItem(run, this.actions, obstacle('resume', situation, state, busy), why)))
+          ? el('ul', {}, ...state.runs.map(run => runItem(run, this.actions, obstacle('resume', situation, state, busy), obstacle('stop', situation, state, busy), why)))
           : quiet('None yet. %murakkab run starts one.')
       ),
       section(

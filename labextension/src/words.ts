@@ -21,7 +21,7 @@ export function situationWords(situation: Situation, busy: boolean): string {
     case 'no-kernel':
       return 'This notebook has no kernel. Choose one, and run a cell.';
     case 'starting':
-      return 'The kernel is starting.';
+      return busy ? 'The kernel has not answered yet: it is starting, or busy with a cell.' : 'The kernel is starting.';
     case 'dead':
       return 'The kernel has died. Restart it; %murakkab resume goes on with the run.';
     case 'asking':
@@ -36,6 +36,8 @@ export function situationWords(situation: Situation, busy: boolean): string {
       return 'This kernel has not loaded Murakkab.';
     case 'other-version':
       return 'The kernel has another version of Murakkab than this extension. Update both, and restart the kernel.';
+    case 'cut-off':
+      return 'The connection to the kernel is lost, and is tried again. Runs go on meanwhile; what is shown here is what was last heard.';
     case 'live':
       return busy ? 'The kernel is busy; figures are pushed while it runs.' : 'Connected.';
   }

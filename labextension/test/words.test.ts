@@ -73,3 +73,15 @@ test('the line that takes a plan names its workflow, in whatever script it is wr
   assert.equal(takeCode('this workflow', 1), '%murakkab frontier --take 1');
   assert.equal(takeCode('a\nimport os', 1), '%murakkab frontier --take 1');
 });
+
+test('a connection that is lost is told, and offers nothing', () => {
+  assert.match(situationWords('cut-off', true), /connection.*lost.*Runs go on/);
+  for (const [verb] of VERBS) {
+    assert.match(obstacle(verb, 'cut-off', state([]), false), /connection.*lost/);
+  }
+});
+
+test('a kernel that is late may be busy with the cell of another page', () => {
+  assert.equal(situationWords('starting', false), 'The kernel is starting.');
+  assert.match(situationWords('starting', true), /has not answered yet.*busy with a cell/);
+});
