@@ -74,6 +74,8 @@ class Load:
         Of these core-seconds and CPU-seconds, what loading takes: once, however many items come.
     calls, instances
         Calls, and instances that share them.
+    ways_s
+        What the calls of an instance take beside themselves, one after another; 0 where nobody measured them.
     """
 
     wall_s: float
@@ -86,6 +88,7 @@ class Load:
     load_cpu_s: float = 0.0
     calls: int = 0
     instances: int = 1
+    ways_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,8 @@ def load_of(
         load_cpu_s=used * load_cpu_s,
         calls=calls,
         instances=used,
+        # Calls that nobody measured may be long: then large batches would keep the first results, and a stop would lose much.
+        ways_s=0.0 if call.guess else math.ceil(calls / used) * float(getattr(profiles, "dispatch_s", 0.0)),
     )
 
 
@@ -342,14 +347,16 @@ def thin(modes: Sequence[Mode], most: int, keep: Collection[Mode] = ()) -> list[
 def undominated(modes: Sequence[tuple[Mode, Load]]) -> list[Mode]:
     """Modes of one agent and one set of options that no other beats in time, first result, GPU energy, and cores, CPU and GPUs held.
 
-    Beaten by less than `SAME` (and `SAME_S`) counts: no profile is that exact, and a search among equals is long.
+    What calls take beside themselves counts: where they are short, batches win by it. Beaten by less than `SAME` (and `SAME_S`)
+    counts: no profile is that exact, and a search among equals is long.
     """
 
     def figures(entry: tuple[Mode, Load]) -> tuple[float, ...]:
         mode, load = entry
         one = mode.configuration
         held = max(one.cores, one.held_cores) * one.instances
-        return (load.wall_s, load.first_s, load.core_s, load.cpu_s, float(held), load.gpu_j, float(one.gpus))
+        wall_s = load.wall_s + load.ways_s
+        return (wall_s, load.first_s, load.core_s, load.cpu_s, float(held), load.gpu_j, float(one.gpus))
 
     rows = sorted(((figures(entry), entry[0]) for entry in modes), key=lambda row: row[0])
     kept: list[tuple[tuple[float, ...], Mode]] = []

@@ -98,6 +98,31 @@ def test_dominated_modes_are_dropped():
     assert [(one.cores, one.batch, one.instances) for one in modes] == [(1, 1, 1)]
 
 
+def test_short_calls_are_batched_where_each_takes_its_way():
+    world = world_of({"hear": ["data"]}, [Made("a", "hear", 0.001, max_batch=16)])
+    step = replace(world.workflow.step("hear"), at=("data", "scenes"))
+
+    def batches(profiles):
+        found = candidates(
+            step,
+            library=world.library,
+            profiles=profiles,
+            cluster=world.cluster,
+            items=1000.0,
+            work=1.0,
+            groups=2.0,
+            speed=1.0,
+        )
+        return {mode.configuration.batch for mode in found.modes if mode.configuration.instances == 1}
+
+    assert batches(world.profiles) == {1}
+    world.profiles.dispatch_s = 0.012
+    assert {1, 16} <= batches(world.profiles)
+    known = world.profiles.call
+    world.profiles.call = lambda *told, **more: replace(known(*told, **more), guess="a guess")
+    assert batches(world.profiles) == {1}  # it may be long
+
+
 def test_a_step_that_no_agent_serves_says_what_to_do():
     with pytest.raises(InfeasibleError, match="none is known here") as caught:
         modes_of([])
