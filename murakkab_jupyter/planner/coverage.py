@@ -145,6 +145,49 @@ class Frontier(Sequence[Plan]):
     def __len__(self) -> int:
         return len(self.plans)
 
+    def outdoes(self, chosen: Plan) -> tuple[int, Objective, float, float] | None:
+        """The point that serves the goal of a chosen plan better than it does: a frontier is a wider search, and may find one.
+
+        Parameters
+        ----------
+        chosen
+            A plan of the same workflow, by the same profiles.
+
+        Returns
+        -------
+        tuple or None
+            The point's number (from 1), the first objective, and its predicted value there and in the chosen plan; None where no
+            point is better by more than 1 % while its quality, and what the goal limits, are no worse than the chosen plan's.
+        """
+        goal = chosen.goal
+        first = goal.objectives[0]
+        if chosen.taken or goal.arrivals_per_s is not None:
+            return None  # the person's own choice; or another question than the frontier's
+        limited = {"latency": goal.deadline_s, "cost": goal.budget_usd, "energy": goal.max_energy_j}
+        kept = [key for key, limit in limited.items() if limit is not None and key != first]
+        kept += [] if first == "quality" else ["quality"]
+
+        def value(plan: Plan, key: str) -> float | None:
+            """The less the better; None where it is unknown."""
+            figure = plan.predicted.get(key)
+            if figure is None or figure.value is None:
+                return None
+            return -figure.value if key == "quality" else figure.value
+
+        def serves(plan: Plan) -> bool:
+            ours, theirs = value(plan, first), value(chosen, first)
+            if ours is None or theirs is None or not ours < theirs - abs(theirs) * SAME:
+                return False
+            pairs = [(value(plan, key), value(chosen, key)) for key in kept]
+            return all(a is not None and b is not None and a <= b + abs(b) * 1e-9 for a, b in pairs)
+
+        better = [number for number, plan in enumerate(self.plans, start=1) if serves(plan)]
+        if not better:
+            return None
+        found = min(better, key=lambda number: (value(self.plans[number - 1], first), number))
+        there, here = value(self.plans[found - 1], first) or 0.0, value(chosen, first) or 0.0
+        return found, first, abs(there), abs(here)
+
     def each(self, change: Callable[[Plan], Plan]) -> Frontier:
         """The same with every plan changed; what is then no longer predicted is no longer compared."""
         plans = tuple(change(plan) for plan in self.plans)

@@ -712,6 +712,29 @@ def test_a_frontier_shows_what_it_covers_and_what_to_know_of_all_its_plans():
     assert "Coverage" not in frontier_view([one, one]).text
 
 
+def test_a_frontier_says_which_of_its_plans_serves_the_goal_better_than_the_chosen_one():
+    one = samples.plan()
+    first = one.goal.objectives[0]
+    assert first != "quality"
+
+    def with_figures(plan, **values):
+        told = {key: replace(plan.predicted[key], value=value) for key, value in values.items()}
+        return replace(plan, predicted={**plan.predicted, **told})
+
+    chosen = with_figures(one, **{first: 20.0, "quality": 0.8})
+    better = with_figures(one, **{first: 15.0, "quality": 0.8})
+    worse = with_figures(one, **{first: 12.0, "quality": 0.7})
+    coverage = Coverage(9, 9, 0, (), (), points=2, shown=2)
+    found = Frontier((worse, better), coverage)
+    assert found.outdoes(chosen) == (2, first, 15.0, 20.0)
+    assert "Plan 2 serves the goal better than the chosen one" in frontier_view(found, chosen=chosen).text
+    limited = replace(chosen, goal=replace(one.goal, deadline_s=60.0))
+    late = with_figures(better, latency=2 * one.predicted["latency"].value)
+    for plans, plan in (((worse,), chosen), ((late,), limited), ((better,), replace(chosen, taken="plan 1"))):
+        assert Frontier(plans, coverage).outdoes(plan) is None
+        assert "serves the goal better" not in frontier_view(Frontier(plans, coverage), chosen=plan).text
+
+
 def test_a_plan_shows_what_is_proven_what_more_would_save_and_the_prior_that_matters_most():
     plan = replace(
         samples.plan(),

@@ -143,7 +143,7 @@ def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: s
         "columns": [[key, title] for key, title in COLUMNS],
         "same": f"The same in every plan: {', '.join(same)}." if same and len(plans) > 1 else "",
         "coverage": plans.coverage.words if isinstance(plans, Frontier) else "",
-        "cautions": list(plans.cautions) if isinstance(plans, Frontier) else [],
+        "cautions": cautions(plans, chosen) if isinstance(plans, Frontier) else [],
         "note": " · ".join(
             one
             for one in (
@@ -155,6 +155,20 @@ def frontier_sheet(plans: Sequence[Plan], *, chosen: Plan | None = None, name: s
     }
     checked: dict[str, Any] = cleaned(sheet)
     return checked
+
+
+def cautions(plans: Frontier, chosen: Plan | None) -> list[str]:
+    """What to know before all else, and a point that serves the chosen plan's goal better."""
+    outdone = None if chosen is None else plans.outdoes(chosen)
+    if outdone is None:
+        return list(plans.cautions)
+    number, first, there, here = outdone
+    unit = UNITS[first]
+    told = (
+        f"Plan {number} serves the goal better than the chosen one: {first} {amount(there, unit)}, not {amount(here, unit)}, "
+        "and nothing that the goal asks for is worse. The frontier looks at more plans than a goal does."
+    )
+    return [*plans.cautions, told]
 
 
 def choice(step: str, plan: Plan, plans: Sequence[Plan]) -> list[str]:
