@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,12 @@ def unread(declaration: Declaration) -> Iterator[str]:
             shown = ", ".join(Path(str(one)).name for one in bad[:3])
             more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
             yield f"{name}: {len(bad)} of {len(sources)} cannot be read and will fail, the others go on: {shown}{more}."
+
+
+def changed_since(declaration: Declaration, before: Mapping[str, Collection[str]]) -> list[str]:
+    """Paths of the media of a declaration that have another hash now than some result had of them."""
+    media = {one.path: one.sha256 for one in find_media(declaration.readable())}
+    return sorted(path for path, digest in media.items() if set(before.get(path, ())) - {digest})
 
 
 def alone(workflow: Workflow) -> Iterator[str]:
@@ -576,7 +582,7 @@ class Session:
         Raises
         ------
         JournalError
-            There is no such run, or nothing to resume.
+            There is no such run, or nothing to resume, or a file that some of it was made from is another now.
         """
         record = self.journal.find(run_id) if run_id else self.journal.latest_unfinished()
         if record is None:
@@ -596,6 +602,12 @@ class Session:
                 f"session.resume({record.run_id!r}, values={{{absent[0]!r}: {absent[0]}}}).",
             )
         declaration = self.declare(record.text, given, lost=True)
+        if replaced := changed_since(declaration, self.journal.media(record.run_id)):
+            shown = ", ".join(replaced[:3]) + (f" and {len(replaced) - 3} more" if len(replaced) > 3 else "")
+            msg = f"Run {record.run_id} was made in part from files that were changed since: {shown}."
+            raise JournalError(
+                msg, hint="Run the workflow again instead: what was made from other files is taken from this run."
+            )
         chosen = Plan.from_json(record.plan)
         cluster = self.connect()
         self.journal.claim(record.run_id)

@@ -302,6 +302,35 @@ def test_a_resumed_run_does_without_files_that_are_gone_and_takes_what_it_lacked
     assert set(asked.read_text().removeprefix(before)) == {"C"}  # what was done was not asked again
 
 
+def test_a_run_is_not_resumed_over_a_file_that_was_replaced_by_another_of_its_size(
+    session: Session, tmp_path: Path
+) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    ready = tmp_path / "ready"
+
+    def check(text: str) -> str:
+        if text[0] == "B" and not ready.exists():
+            msg = "not yet"
+            raise ValueError(msg)
+        return text
+
+    given = {"letters": str(tmp_path / "*.txt"), "check": check, "joined": joined}
+    run = session.run(session.declare(KEPT, given), reuse=False)
+    assert run.status == "partial"
+    ready.touch()
+    replaced = tmp_path / "a.txt"
+    before = replaced.stat()
+    replaced.write_text("Z is here.")
+    os.utime(replaced, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(JournalError, match=r"changed since: \S*a\.txt\.") as caught:
+        session.resume(run.id, values={"check": check, "joined": joined})
+    assert "again" in str(caught.value.hint)
+    replaced.write_text("A is here.")
+    again = session.resume(run.id, values={"check": check, "joined": joined})
+    assert again.outputs["both"] == "A is here. B is here."
+
+
 def test_a_goal_nobody_can_meet_names_the_limit_and_the_nearest_plan(session: Session) -> None:
     declaration = session.declare(CELL, values("x"))
     with pytest.raises(InfeasibleError) as caught:

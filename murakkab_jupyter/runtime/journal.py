@@ -247,6 +247,18 @@ class Journal:
                     counts[step, ancestry] = children
                 yield step, ancestry, value
 
+    def media(self, run_id: str) -> dict[str, set[str]]:
+        """For each file that kept items of a run were made from, by path, the hashes it had then (SHA-256, in hex)."""
+        with self.database.told() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT media FROM items WHERE run_id = ? AND status = 'ok'", (run_id,)
+            ).fetchall()
+        found: dict[str, set[str]] = {}
+        for (text,) in rows:
+            for path, digest in json.loads(text).items():
+                found.setdefault(path, set()).add(digest)
+        return found
+
     # --- events -----------------------------------------------------------------------------------------------
 
     def save_event(self, run_id: str, event: Event) -> None:

@@ -123,7 +123,7 @@ class JournalRecorder:
             elif inputs is not None:
                 key = self._key(step, configuration, inputs)
         paths: dict[str, str] = {}
-        if key is not None and inputs is not None:
+        if inputs is not None:
             seen = sources_in((inputs.values, inputs.origins, value))
             paths = {path: self._paths[path] for path in seen if path in self._paths}
         row = (

@@ -368,7 +368,7 @@ WHISPER_BASE = AgentSpec(
 
 WHISPER_LARGE_V3_TURBO = AgentSpec(
     name="whisper-large-v3-turbo",
-    version="1+main",
+    version="2+main",
     capability="speech-to-text",
     summary="Whisper large-v3-turbo: the strongest open recogniser of speech that a CPU can bear; from the hub.",
     factory="murakkab_jupyter.agents.perception.speech:WhisperLargeV3Turbo",
