@@ -606,7 +606,8 @@ class Session:
             shown = ", ".join(replaced[:3]) + (f" and {len(replaced) - 3} more" if len(replaced) > 3 else "")
             msg = f"Run {record.run_id} was made in part from files that were changed since: {shown}."
             raise JournalError(
-                msg, hint="Run the workflow again instead: what was made from other files is taken from this run."
+                msg,
+                hint="Run the workflow again instead: what was made from other files is taken from this run.",
             )
         chosen = Plan.from_json(record.plan)
         cluster = self.connect()

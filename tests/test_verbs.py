@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -21,6 +23,7 @@ from murakkab_jupyter.verbs import (
     verb_named,
     write_json,
 )
+from murakkab_jupyter.verbs.export import Kept, write_run
 from murakkab_jupyter.workflow.goal import Goal
 
 
@@ -150,8 +153,16 @@ def test_json_goes_to_a_file_or_comes_back(tmp_path):
     assert json.loads(write_json({"a": "é"}, "-")) == {"a": "é"}
     assert write_json([1], str(tmp_path / "out.json")) is None
     assert json.loads((tmp_path / "out.json").read_text()) == [1]
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(UsageError, match="cannot be written") as caught:
         write_json([1], str(tmp_path / "none" / "out.json"))
+    assert "--json" in str(caught.value.hint)
+
+
+def test_an_export_that_cannot_be_written_asks_for_another_file_by_no_option(tmp_path):
+    made = Kept(cast("Any", None), cast("Any", None), cast("Any", SimpleNamespace(report=dict)))
+    with pytest.raises(UsageError, match="cannot be written") as caught:
+        write_run(made, tmp_path / "none" / "out.json")
+    assert caught.value.hint == "Name another file."
 
 
 def test_json_for_a_screen_holds_nothing_that_steers_it_and_means_the_same(tmp_path):

@@ -48,7 +48,7 @@ export interface PanelRun {
   eta: number | null;
   energy: Figure | null;
   planned: Figure | null;
-  steps: { name: string; ended: number; failed: number; total: number | null; share: number; busy: boolean }[];
+  steps: { name: string; ended: number; failed: number; skipped: number; total: number | null; share: number; busy: boolean }[];
 }
 
 export interface PanelWorker {
@@ -147,6 +147,7 @@ export function readState(data: unknown): PanelState | null {
             name: text(s.name, '?'),
             ended: count(s.ended),
             failed: count(s.failed),
+            skipped: count(s.skipped),
             total: amountOf(s.total),
             share: Math.min(1, Math.max(0, count(s.share))),
             busy: s.busy === true

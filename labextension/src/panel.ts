@@ -9,7 +9,7 @@ import type { Figure } from './figures';
 import { figure, origin, size, spoken, time } from './figures';
 import type { KernelLink } from './link';
 import type { Verb } from './words';
-import { ICONS, VERBS, obstacle, schedulerWords, situationWords } from './words';
+import { ICONS, VERBS, obstacle, schedulerWords, situationWords, stepIcon, stepWords } from './words';
 
 export const icon = new LabIcon({
   name: 'murakkab:icon',
@@ -49,11 +49,6 @@ function section(title: string, ...children: (HTMLElement | null)[]): HTMLElemen
 
 function things(count: number, one: string): string {
   return `${count} ${one}${count === 1 ? '' : 's'}`;
-}
-
-/** A number of things, as the views write it. */
-function count(things: number): string {
-  return things.toLocaleString('en-US');
 }
 
 function quiet(words: string): HTMLElement {
@@ -158,23 +153,17 @@ function runItem(run: PanelRun, actions: Actions, reason: string, stop: string, 
       el(
         'ul',
         { class: 'jp-murakkab-steps' },
-        ...run.steps.map(step => {
-          const done = step.total !== null && step.ended >= step.total;
-          const icon = done ? (step.failed ? '▲' : '●') : running && (step.busy || step.ended > 0) ? '◐' : running ? '○' : '■';
-          return el(
+        ...run.steps.map(step =>
+          el(
             'li',
             {},
-            el('span', { 'aria-hidden': 'true' }, icon),
+            el('span', { 'aria-hidden': 'true' }, stepIcon(step, running)),
             el('span', { class: 'jp-murakkab-grow', title: step.name }, step.name),
-            el(
-              'span',
-              {},
-              `${count(step.ended)}${step.total !== null ? ` of ${count(step.total)}` : ''}${step.failed ? `, ${count(step.failed)} failed` : ''}`
-            )
-          );
-        })
+            el('span', {}, stepWords(step))
+          )
+        )
       ),
-      run.message ? el('p', { class: 'jp-murakkab-small' }, run.message) : null
+      run.message ? el('p', { class: 'jp-murakkab-small jp-murakkab-message', title: run.message }, run.message) : null
     )
   );
 }

@@ -1,6 +1,6 @@
 /** What the panel says of its connection, and what can be done about it. */
 
-import type { PanelState } from './data';
+import type { PanelRun, PanelState } from './data';
 import type { Situation } from './link';
 import { isName } from './tokens';
 
@@ -12,6 +12,32 @@ export const ICONS: Record<string, string> = {
   failed: '✕',
   stopped: '■'
 };
+
+type PanelStep = PanelRun['steps'][number];
+
+/** How a step stands, as a sign: the one that the view of the run has. */
+export function stepIcon(step: PanelStep, running: boolean): string {
+  if (step.total !== null && step.ended >= step.total) {
+    return step.failed || step.skipped ? '▲' : '●';
+  }
+  if (!running) {
+    return '■';
+  }
+  return step.busy || step.ended > 0 ? '◐' : '○';
+}
+
+/** A number of things, as the views write it. */
+function count(things: number): string {
+  return things.toLocaleString('en-US');
+}
+
+/** How far a step is, in numbers of items. */
+export function stepWords(step: PanelStep): string {
+  const of = step.total !== null ? ` of ${count(step.total)}` : '';
+  const failed = step.failed ? `, ${count(step.failed)} failed` : '';
+  const skipped = step.skipped ? `, ${count(step.skipped)} skipped` : '';
+  return `${count(step.ended)}${of}${failed}${skipped}`;
+}
 
 /** One sentence, for each situation. */
 export function situationWords(situation: Situation, busy: boolean): string {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { PanelState } from '../src/data';
 import { readState } from '../src/data';
-import { VERBS, obstacle, schedulerWords, situationWords, takeCode } from '../src/words';
+import { VERBS, obstacle, schedulerWords, situationWords, stepIcon, stepWords, takeCode } from '../src/words';
 
 const flow = { name: 'news', steps: 2, goal: '', planned: true, latest: true };
 
@@ -84,4 +84,15 @@ test('a connection that is lost is told, and offers nothing', () => {
 test('a kernel that is late may be busy with the cell of another page', () => {
   assert.equal(situationWords('starting', false), 'The kernel is starting.');
   assert.match(situationWords('starting', true), /has not answered yet.*busy with a cell/);
+});
+
+test('a step with failed or skipped items has the sign that the view of the run gives it', () => {
+  const step = { name: 's', ended: 3, failed: 0, skipped: 0, total: 3, share: 1, busy: false };
+  assert.equal(stepIcon(step, true), '●');
+  assert.equal(stepIcon({ ...step, failed: 1 }, true), '▲');
+  assert.equal(stepIcon({ ...step, skipped: 1 }, false), '▲');
+  assert.equal(stepIcon({ ...step, ended: 2, skipped: 1 }, true), '◐');
+  assert.equal(stepIcon({ ...step, ended: 0 }, true), '○');
+  assert.equal(stepIcon({ ...step, ended: 0 }, false), '■');
+  assert.equal(stepWords({ ...step, total: 4, skipped: 2 }), '3 of 4, 2 skipped');
 });

@@ -85,6 +85,8 @@ class Option:
     check
         Says, when a pin states it, what is wrong with a value (a whole sentence, without the value), or "".
         A value that is refused is shown nowhere.
+    least
+        The least number that a pin may state, of what there must be some of (words, sentences).
     """
 
     name: str
@@ -95,6 +97,7 @@ class Option:
     help: str = ""
     required: bool = False
     check: Callable[[Any], str] | None = None
+    least: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

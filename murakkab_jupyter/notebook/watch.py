@@ -110,6 +110,7 @@ class Watch:
                     "name": name,
                     "ended": one.ended,
                     "failed": one.failed,
+                    "skipped": one.skipped,
                     "total": one.total,
                     "share": one.share,
                     "busy": one.busy,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Kept", "python_code", "restored", "write_code", "write_run"]
 
+ANOTHER = "Name another file."
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -64,7 +66,7 @@ def write_run(kept: Kept, path: Path) -> list[Path]:
                     raise UsageError(
                         msg, hint="Resume it with --json FILE, or export .parquet, .csv or .srt."
                     )
-                write_json(kept.run.report(), str(path))
+                write_json(kept.run.report(), str(path), hint=ANOTHER)
             case ".parquet":
                 export.to_parquet(kept.workflow, kept.store, path)
             case ".csv":
@@ -76,7 +78,7 @@ def write_run(kept: Kept, path: Path) -> list[Path]:
                 raise UsageError(msg, hint="Name a file that ends in .json, .parquet, .csv or .srt.")
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror or error}."
-        raise UsageError(msg, hint="Name another file.") from None
+        raise UsageError(msg, hint=ANOTHER) from None
     return [path]
 
 
@@ -86,7 +88,7 @@ def write_code(code: str, path: Path) -> Path:
         path.write_text(code, encoding="utf-8")
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror or error}."
-        raise UsageError(msg, hint="Name another file.") from None
+        raise UsageError(msg, hint=ANOTHER) from None
     return path
 
 

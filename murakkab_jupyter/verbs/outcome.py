@@ -53,15 +53,16 @@ def check_target(target: str | None) -> None:
     raise unwritable(target, why)
 
 
-def unwritable(target: str, why: str) -> UsageError:
+FOR_JSON = "Give --json another file, or - to print it."
+
+
+def unwritable(target: str, why: str, hint: str = FOR_JSON) -> UsageError:
     """The error of a target that takes nothing."""
-    return UsageError(
-        f"{target} cannot be written: {why}.", hint="Give --json another file, or - to print it."
-    )
+    return UsageError(f"{target} cannot be written: {why}.", hint=hint)
 
 
-def write_json(data: Any, target: str) -> str | None:
-    """Write JSON to a file; for `-` the text comes back instead. Raises `UsageError` when it cannot be written.
+def write_json(data: Any, target: str, *, hint: str = FOR_JSON) -> str | None:
+    """Write JSON to a file; for `-` the text comes back instead. Raises `UsageError`, with this hint, when it cannot be written.
 
     What comes back is for a screen: characters that could steer one are escapes, which any reader of JSON takes back.
     """
@@ -79,5 +80,5 @@ def write_json(data: Any, target: str) -> str | None:
     try:
         Path(target).expanduser().write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise unwritable(target, error.strerror or str(error)) from None
+        raise unwritable(target, error.strerror or str(error), hint) from None
     return None

@@ -248,6 +248,7 @@ def test_a_function_may_take_the_prompt(bound):
         ("x <- answer {q} @question-answering", "needs", "pin it"),
         ("t <- transcribe {videos}\nx <- detect the objects in {t}", "takes frame or image, and {t} is transcript", "Refer to"),
         ("t <- transcribe {videos}\nx <- write {t} @object-detection", "takes frame, image, and {t} is transcript", "picture"),
+        ("x <- read {pic}\ny <- split {pic} into scenes", "takes video, and {pic} is image", "ffmpeg"),
         ("x <- take 0 frames from {videos}", "`count` is 0", "more than 0"),
         ("x <- transcribe {videos}\n  A prompt.", "takes no prompt", "text-generation"),
         ("x <- summarise {x}", "refers to itself", "differs"),

@@ -51,7 +51,7 @@ PASSAGES = 4
 """How many passages a very small model is given to answer from, and how many are evidence where the answer names none."""
 
 
-LENGTH = Option("max_tokens", int, 200, help="Most tokens to write.")
+LENGTH = Option("max_tokens", int, 200, help="Most tokens to write.", least=1)
 TEMPERATURE = Option("temperature", float, 0.0, help="0 always writes the same.")
 STANDING = Option(
     "grounded",
@@ -66,29 +66,27 @@ TASKS: dict[str, Task] = {
         "-summary",
         "Summarises",
         (
-            Option("max_tokens", int, 96, help=LENGTH.help),
-            Option("words", int, 0, help="Most words of the summary; 0 leaves it to max_tokens."),
+            replace(LENGTH, default=96),
+            Option("words", int, 0, help="Most words of the summary; 0 leaves it to max_tokens.", least=0),
             STANDING,
         ),
     ),
     "question-answering": Task(
         "-qa",
         "Answers",
-        (Option("max_tokens", int, 64, help=LENGTH.help), PATHS, STANDING),
+        (replace(LENGTH, default=64), PATHS, STANDING),
         ("wordllama",),
         550_000_000,
     ),
-    "classification": Task(
-        "-label", "Classifies", (LABELS, Option("max_tokens", int, 32, help=LENGTH.help), PATHS)
-    ),
-    "extraction": Task("-extract", "Extracts", (FIELDS, Option("max_tokens", int, 256, help=LENGTH.help))),
+    "classification": Task("-label", "Classifies", (LABELS, replace(LENGTH, default=32), PATHS)),
+    "extraction": Task("-extract", "Extracts", (FIELDS, replace(LENGTH, default=256))),
     "translation": Task(
         "-translate",
         "Translates",
         (
             Option("language", str, "", help="The language to translate into."),
             Option("source", str, "", help="The language to translate from; found out when left out."),
-            Option("max_tokens", int, 0, help="Most tokens of each part; by its length when 0."),
+            Option("max_tokens", int, 0, help="Most tokens of each part; by its length when 0.", least=0),
         ),
     ),
 }

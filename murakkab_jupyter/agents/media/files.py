@@ -19,7 +19,7 @@ from murakkab_jupyter.agents.media.container import (
     sound_stream,
     video_stream,
 )
-from murakkab_jupyter.agents.media.pictures import open_image, pixels_of, read_frame, thumbnail
+from murakkab_jupyter.agents.media.pictures import is_animated, open_image, pixels_of, read_frame, thumbnail
 from murakkab_jupyter.agents.media.reading import docx_text, html_text, pdf_text
 from murakkab_jupyter.agents.media.sound import RATE, read_audio
 from murakkab_jupyter.core.errors import InputError, UsageError
@@ -59,6 +59,9 @@ UNREAD: dict[str, str] = {
 """Kinds of files that people have and that are not read, and what to do with one."""
 PLAIN = frozenset({".eml", ".ipynb"})
 """Those of them that are plain text all the same, and read where one is named."""
+
+ANIMATED = frozenset({".gif", ".webp", ".png"})
+"""Images that may hold several pictures, shown one after the other."""
 
 HTML = frozenset({".html", ".htm", ".xhtml"})
 DECLARED = re.compile(
@@ -104,7 +107,7 @@ Tell = Callable[[str, str], None]
 def probe(
     path: str | Path, kind: str, tell: Tell = lambda what, file: None
 ) -> Video | Audio | Image | Document:
-    """Look into a file that should be of a kind; `tell` hears what is doubtful about a document that was read.
+    """Look into a file that should be of a kind; `tell` hears what is doubtful about a document or an image that was read.
 
     Raises
     ------
@@ -124,13 +127,15 @@ def probe(
         case "audio":
             return probe_audio(media)
         case "image":
-            return probe_image(media)
+            return probe_image(media, tell)
     return probe_document(media, tell)
 
 
-def probe_image(media: Media) -> Image:
+def probe_image(media: Media, tell: Tell) -> Image:
     try:
         image = open_image(media.local())
+        if Path(media.path).suffix.lower() in ANIMATED and is_animated(media.local()):
+            tell("animated, and taken as one image (for a video of it: ffmpeg -i x.gif x.mp4)", media.path)
     except InputError as error:
         if what := unread(media.path):
             error.hint = f"{Path(media.path).suffix.lower()} is not read here: {what}."

@@ -17,7 +17,16 @@ from murakkab_jupyter.agents.media.container import decoded, open_container, ori
 from murakkab_jupyter.core.errors import AgentError, InputError
 from murakkab_jupyter.core.kinds import Frame, Image
 
-__all__ = ["MAX_MEGAPIXELS", "Pixels", "jpeg", "open_image", "pixels_of", "read_frame", "thumbnail"]
+__all__ = [
+    "MAX_MEGAPIXELS",
+    "Pixels",
+    "is_animated",
+    "jpeg",
+    "open_image",
+    "pixels_of",
+    "read_frame",
+    "thumbnail",
+]
 
 Pixels = npt.NDArray[np.uint8]
 """Height x width x 3, RGB."""
@@ -212,6 +221,12 @@ def open_image(path: Path) -> Any:
     ) as error:
         msg = f"{path} cannot be read as an image."
         raise InputError(msg, hint="It may be damaged, cut short, or no image.") from error
+
+
+def is_animated(path: Path) -> bool:
+    """Whether an image that can be read holds several pictures."""
+    with pillow().open(path) as image:
+        return bool(getattr(image, "is_animated", False))
 
 
 def read_frame(picture: Frame | Image) -> Pixels:

@@ -50,7 +50,7 @@ TIMEOUT = Option("timeout", float, DEADLINE_S, help="Seconds that an answer may 
 
 
 CHAT: frozenset[Ability] = frozenset({"chat"})
-SEEING_TASK = (Option("max_tokens", int, 160, help="Most tokens to write."), *SEEING)
+SEEING_TASK = (Option("max_tokens", int, 160, help="Most tokens to write.", least=1), *SEEING)
 SEEING_AGENTS: Mapping[str, tuple[str, str, type[Writer]]] = {
     "visual-description": ("-eyes", "Says what pictures show", Describer),
     "visual-question-answering": ("-eyes-qa", "Answers from pictures", Witness),

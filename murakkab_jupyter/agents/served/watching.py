@@ -31,9 +31,9 @@ PICTURES = 8
 SMALLEST_SIDE = 64
 FENCE = re.compile(r"\A\s*```\w*\s*")
 
-SIDE_OPTION = Option("side", int, SIDE, help="Pixels of a picture's longer side, at most.")
+SIDE_OPTION = Option("side", int, SIDE, help="Pixels of a picture's longer side, at most.", least=1)
 PICTURES_OPTION = Option(
-    "pictures", int, PICTURES, help="Pictures of one item, at most; of more, some at even distances."
+    "pictures", int, PICTURES, help="Pictures of one item, at most; of more, some at even distances.", least=1
 )
 SEEING = (SIDE_OPTION, PICTURES_OPTION)
 

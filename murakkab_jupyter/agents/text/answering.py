@@ -343,7 +343,7 @@ def register(library: Library) -> None:
         capability="question-answering",
         summary="Answers with the sentences nearest to the question (WordLlama and shared words), word for word.",
         factory="murakkab_jupyter.agents.text.answering:WordLlamaAnswer",
-        options=(Option("sentences", int, 2, help="How many sentences an answer has at most."),),
+        options=(Option("sentences", int, 2, help="How many sentences an answer has at most.", least=1),),
         needs=Needs(modules=("wordllama",), memory_bytes=150_000_000),
         max_batch=32,
     )

@@ -160,7 +160,7 @@ class FixedChunks(SectionChunks):
                 return
 
 
-WORDS = Option("words", int, DEFAULT_WORDS, help="Most words of a passage.")
+WORDS = Option("words", int, DEFAULT_WORDS, help="Most words of a passage.", least=1)
 
 
 def register(library: Library) -> None:

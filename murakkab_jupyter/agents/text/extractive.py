@@ -175,7 +175,7 @@ class ExtractiveText(Extractive):
         return " ".join(lines)
 
 
-WORDS = Option("words", int, 80, help="How many words of the material to keep at most.")
+WORDS = Option("words", int, 80, help="How many words of the material to keep at most.", least=1)
 
 
 def register(library: Library) -> None:

@@ -16,7 +16,7 @@ from murakkab_jupyter.core.kinds import Passage, text_of
 __all__ = ["Encoding", "MiniLMEmbedding", "MiniLMSearch", "WordLlamaEmbedding", "WordLlamaSearch", "register"]
 
 VERSION = "1"
-TOP_K = Option("top_k", int, 5, help="How many passages to find at most.")
+TOP_K = Option("top_k", int, 5, help="How many passages to find at most.", least=1)
 
 
 class Encoding(Agent):

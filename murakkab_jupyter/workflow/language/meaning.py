@@ -337,11 +337,15 @@ def told(sort: Sort) -> str:
     return f"{'a list of ' if sort.many else ''}{' or '.join(sort.likely[:2])}"
 
 
+MOVING = " An animated image is taken as one image: make a video of it, ffmpeg -i x.gif x.mp4"
+
+
 def kind_words(port: Port, name: str, sorts: Sorts, capability: Capability) -> tuple[str, str]:
+    moving = "video" in port.kinds and "image" in sorts[name].likely
     return (
         f"`{port.name}` of {capability.name} takes {' or '.join(sorted(port.kinds))}, "
         f"and {{{name}}} is {told(sorts[name])}.",
-        f"Refer to something that is {' or '.join(sorted(port.kinds))}.",
+        f"Refer to something that is {' or '.join(sorted(port.kinds))}.{MOVING if moving else ''}",
     )
 
 

@@ -104,6 +104,11 @@ def read(key: KeyNode, text: str, options: Sequence[Option]) -> Any:
                 msg,
                 f"Give a number more than 0, for example {key.name}={example(option)}",
             )
+        if option.least is not None and value < option.least:
+            msg = f"`{key.name}` cannot be {text[:60]}."
+            raise key.value_place.error(
+                msg, f"Give {option.least} or more, for example {key.name}={example(option)}"
+            )
         problem = option.check(value) if option.check is not None else ""
         if problem:
             raise unseen(key.value_place).error(problem, option.help)

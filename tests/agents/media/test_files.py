@@ -433,6 +433,23 @@ def test_times_that_jump_by_hours_are_a_fault_that_fills_no_memory(clips):
     assert not read_audio(audio, 50_000.0, 50_002.0).any()
 
 
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_an_animated_image_is_taken_as_one_and_told(clips, suffix):
+    from PIL import Image as Pillow
+
+    moving, still = clips / f"moving.{suffix}", clips / f"still.{suffix}"
+    first, second = (Pillow.new("RGB", (32, 24), colour) for colour in ("red", "blue"))
+    first.save(moving, save_all=True, append_images=[second], duration=100)
+    first.save(still)
+    told = []
+    for path in (moving, still):
+        image = probe(path, "image", lambda what, file: told.append((what, file)))
+        assert (image.width, image.height) == (32, 24)
+    [(what, file)] = told
+    assert "ffmpeg" in what
+    assert Path(file) == moving.resolve()
+
+
 def test_silence_between_two_pieces_of_sound_keeps_its_length(clips):
     samples = read_audio(probe(pieces_of_sound(clips / "gap.mkv", 0.0, 2.0), "audio"))
     loud = np.flatnonzero(np.abs(samples) > 0.05)

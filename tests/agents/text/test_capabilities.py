@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.language.chat import CUT, shorten
+from murakkab_jupyter.agents.library import default_library
 from murakkab_jupyter.agents.text.extractive import ExtractiveSummary, ExtractiveText, pick
 from murakkab_jupyter.agents.text.sentences import central, clean, coverage, split, unwrapped
+from murakkab_jupyter.core.errors import LanguageError
 from murakkab_jupyter.core.kinds import Box, Boxes, Segment, Transcript
+from murakkab_jupyter.workflow.language import declare
 
 
 def boxes(*labels: str) -> Boxes:
@@ -153,3 +158,23 @@ def test_lines_that_were_broken_at_a_width_are_joined_and_others_are_not():
         "- floor",
         "   x = 1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("step", "wrong", "least"),
+    [
+        ("summarise {notes} @extractive-summary", "words=-3", 1),
+        ("summarise {notes} @extractive-summary", "words=0", 1),
+        ("summarise {notes} @summarisation", "words=0", 1),
+        ("summarise {notes} @smollm2-summary", "words=-1", 0),
+        ("summarise {notes} @smollm2-summary", "max_tokens=0", 1),
+        ("answer {question} from {notes} @extractive-qa", "sentences=0", 1),
+    ],
+)
+def test_a_pin_states_no_count_of_nothing(step, wrong, least):
+    values = {"notes": "The pier is old.", "question": "What is old?"}
+    with pytest.raises(LanguageError, match=re.escape(f"cannot be {wrong.partition('=')[2]}")) as caught:
+        declare(f"a <- {step} {wrong}\n", library=default_library(), values=values)
+    assert caught.value.column == len(f"a <- {step} {wrong.partition('=')[0]}=") + 1
+    assert str(caught.value.hint).startswith(f"Give {least} or more")
+    declare(f"a <- {step} {wrong.partition('=')[0]}={least}\n", library=default_library(), values=values)
