@@ -221,6 +221,11 @@ def test_a_plan_for_another_cluster_is_made_there_and_an_error_leaves_the_workfl
         cell = "%%murakkab loud\nsaid <- shout {words} @python:shout"
         one = bench.declare(cell, {"words": ["a"], "shout": shout}, session=laptop)
         here = bench.plan(one)
+        view, said = bench.do(parse_request(["cluster"], "magic"), "magic").data
+        assert view == laptop.view, "that of the latest workflow, not of this host"
+        assert said == "laptop, where loud is declared"
+        _, said = bench.do(parse_request(["cluster", "--cluster", "cpu-server"], "magic"), "magic").data
+        assert said == "cpu-server"
         moved = bench.do(parse_request(["plan", "--cluster", "cpu-server"], "magic"), "magic")
         assert one.session is bench.session("cpu-server")
         there, _ = moved.data

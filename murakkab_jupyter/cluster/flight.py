@@ -129,6 +129,33 @@ def work_of(capability: Capability, batch: Iterable[Inputs], options: Mapping[st
     return total
 
 
+def unsendable(step: Step, inputs: Inputs) -> str:
+    """Why an item's inputs cannot be sent to a worker: whose value of which type; empty where they can."""
+    for port, value in inputs.values.items():
+        try:
+            cloudpickle.dumps(value)
+        except Exception as error:  # noqa: BLE001 - a user's class may raise anything
+            kind = innermost(value)
+            sources = [f"{{{one.source}}}" for one in step.inputs if one.port == port]
+            of = f"of {' or '.join(sources)}" if sources else f"for {port}"
+            return (
+                f"A value {of}, of type {kind}, cannot be sent to where step {step.name} runs ({type(error).__name__}: {error}). "
+                "Give or return data instead (texts, numbers, lists, arrays, a file's path), and open files, locks and "
+                "connections inside the function that uses them."
+            )
+    return ""
+
+
+def innermost(value: Any) -> str:
+    """The type of what cannot be pickled: that of a list's or tuple's item where it is one of them."""
+    for one in value if isinstance(value, list | tuple) else ():
+        try:
+            cloudpickle.dumps(one)
+        except Exception:  # noqa: BLE001 - as above
+            return innermost(one)
+    return type(value).__name__
+
+
 class Orders:
     """What one drive asks of the workers, and who of them answers.
 
@@ -231,7 +258,19 @@ class Orders:
         if flight.cancelled or self._over:
             return
         recipe, spec = self.recipe(flight.step, batch.configuration)
-        packed = bytes(cloudpickle.dumps(tuple(ready)))
+        try:
+            packed = bytes(cloudpickle.dumps(tuple(ready)))
+        except Exception:
+            # To try it elsewhere, or again, helps none of these; the others go.
+            unsent = {one.ancestry: why for one in ready if (why := unsendable(flight.step, one))}
+            ready = [one for one in ready if one.ancestry not in unsent]
+            bad |= unsent
+            if not unsent:
+                raise
+            if not ready:
+                self.report(Landed(flight, None, bad))
+                return
+            packed = bytes(cloudpickle.dumps(tuple(ready)))
         flight.future = self.client.submit(
             run_batch,
             self.run,

@@ -43,6 +43,7 @@ from murakkab_jupyter.verbs import (
     Workbench,
     check_target,
     draft,
+    functions_in,
     header_options,
     help_text,
     is_description,
@@ -188,7 +189,7 @@ class MurakkabMagics(Magics):
             return None
         values, missing = self.scope.values_for(whole)
         if missing and not wanted and not self.slips(missing, whole):
-            self.say_missing(missing)
+            self.say_missing(missing, whole)
             return None
         if missing:
             # The language says which name is wrong, where it stands, and what may have been meant.
@@ -251,8 +252,17 @@ class MurakkabMagics(Magics):
         one.plan = None
         return one
 
-    def say_missing(self, missing: list[str]) -> None:
+    def say_missing(self, missing: list[str], text: str) -> None:
         """What the cell still needs before it can be planned."""
+        if undefined := [name for name in missing if name in functions_in(text)]:
+            one = undefined[0]
+            put(
+                message_view(
+                    f"Not planned yet: the notebook has no function {one}. "
+                    f"Define it in a cell above, def {one}(…): …, and run this cell again."
+                )
+            )
+            return
         listed = ", ".join(missing)
         put(
             message_view(
@@ -262,8 +272,14 @@ class MurakkabMagics(Magics):
         )
 
     def slips(self, missing: list[str], text: str) -> bool:
-        """Whether a missing name looks like a slip of the pen: a step, or a name with a value, is close to it."""
+        """Whether a missing name looks like a slip of the pen: a step, or a name with a value, is close to it.
+
+        A builtin of Python that is pinned is one too: no value of its own is to come.
+        """
         known = [*self.scope.named(), *steps_in(text)]
+        pinned = functions_in(text)
+        if any(name in pinned and hasattr(builtins, name) for name in missing):
+            return True
         return any(difflib.get_close_matches(name, known, n=1, cutoff=0.8) for name in missing)
 
     # --- a line ---------------------------------------------------------------------------------------------------

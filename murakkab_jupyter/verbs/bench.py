@@ -258,15 +258,24 @@ class Workbench:
             case "engine":
                 return engines.engine(self.session_of(request), request, self.starting, keep=face == "cli")
             case "cluster":
-                session = self.session_of(request)
-                view: ClusterView = session.view
-                return Outcome(
-                    "cluster", (view, request.options.get("cluster") or ""), answers.cluster_json(view)
-                )
+                return self._cluster(request)
             case "export":
                 return self._export(request)
         msg = f"{request.verb.name} is followed by its face."
         raise UsageError(msg)
+
+    def _cluster(self, request: Request) -> Outcome:
+        """The cluster that is named, else that of the latest workflow: plans and runs of it are made there."""
+        said = request.options.get("cluster") or ""
+        latest = self.declared.get(self.latest or "")
+        if latest is None or {"cluster", "cores"} & request.options.keys():
+            session = self.session_of(request)
+        else:
+            session = latest.session
+            if session.address is not None:
+                said = f"{session.address}, where {latest.name} is declared"
+        view: ClusterView = session.view
+        return Outcome("cluster", (view, said), answers.cluster_json(view))
 
     def _planned(self, one: Declared, request: Request) -> Plan:
         goal = request.goal(one.declaration.workflow.goal)

@@ -20,7 +20,7 @@ from murakkab_jupyter.cluster.drive import STOP_S
 from murakkab_jupyter.cluster.host import instances
 from murakkab_jupyter.core.ancestry import child
 from murakkab_jupyter.core.errors import JournalError
-from murakkab_jupyter.core.events import BatchStarted, Event, ItemFailed, Usage
+from murakkab_jupyter.core.events import BatchRetried, BatchStarted, Event, ItemFailed, Usage
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.recorder import MISSING, Item, MemoryRecorder
 from murakkab_jupyter.workflow.model import Step
@@ -168,6 +168,25 @@ def test_a_value_that_cannot_leave_its_process_is_named(cluster: Cluster) -> Non
     error = only_failure(ran).error
     assert "what agent locked returned cannot leave its process" in error
     assert "lock" in error.split("(")[1]
+    assert "of type lock" in error
+
+
+def test_a_value_that_cannot_be_sent_fails_at_once_and_alone_and_says_whose_it_is(cluster: Cluster) -> None:
+    values = ["A", [threading.Lock()], "B"]
+    ran = Run(cluster, one_step(), {"said": setting("odd")}, {"items": values}).go()
+    error = only_failure(ran).error
+    assert error.startswith(
+        "A value of {items}, of type lock, cannot be sent to where step said runs (TypeError: cannot pickle"
+    )
+    assert "inside the function" in error
+    assert list(ran.store.outputs("said").values()) == ["a", "b"]
+    assert not ran.of(BatchRetried)
+
+
+def test_a_batch_of_which_nothing_can_be_sent_fails_at_once(cluster: Cluster) -> None:
+    ran = Run(cluster, one_step(), {"said": setting("odd")}, {"items": [threading.Lock()]}).go()
+    assert "A value of {items}, of type lock, cannot be sent" in only_failure(ran).error
+    assert not ran.of(BatchRetried)
 
 
 def test_an_item_that_its_agent_gives_up_on_fails_with_the_agents_words(cluster: Cluster) -> None:

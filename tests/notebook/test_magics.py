@@ -78,6 +78,16 @@ def test_a_cell_without_values_says_what_is_missing_and_is_no_error(loaded):
     assert "nothing_yet has no value" in reply.text
 
 
+def test_a_pinned_function_that_is_not_there_is_asked_for_and_a_builtin_is_to_be_wrapped(loaded):
+    reply = loaded.run("%%murakkab later\nsize <- measure {words} @python:tally_up\n")
+    assert reply.error is None
+    assert "the notebook has no function tally_up" in reply.text
+    error = loaded.run("%%murakkab later\nsize <- measure {words} @python:len\n").error
+    assert error[0] == "LanguageError"
+    assert "`len` is a builtin of Python" in error[1]
+    assert "def my_len(text): return len(text)" in error[1]
+
+
 def test_a_cell_to_be_run_without_values_is_an_error_that_points(loaded):
     reply = loaded.run("%%murakkab later --run\nloud <- shout {nothing_yet} @python:shout\n")
     name, message, traceback = reply.error

@@ -233,6 +233,7 @@ def test_a_function_may_take_the_prompt(bound):
         ("x <- do it @shout", "no agent or capability", "@python:shout"),
         ("x <- do it @python:shuot", "not defined", "shout"),
         ("x <- do it @python:question", "is no function", "shout"),
+        ("x <- do it @python:sum", "`sum` is a builtin of Python, not a function of the notebook", "def my_sum(text): return sum(text)"),
         ("x <- do it @python:shout loud=3", "no option `loud`", "keyword-only"),
         ("x <- do it @python:len loud=3", "no option `loud`", "keyword-only"),
         ("x <- write a poem @tester-text pahts=3", "no option `pahts`", "paths"),

@@ -498,6 +498,22 @@ def test_a_model_that_says_that_nothing_is_missing_misses_nothing(library):
     assert "summarise {words}" in ask("Sum up the calls.", chat, library=library, values=CALLS).text
 
 
+def test_a_model_that_repeats_what_the_example_misses_misses_nothing_unless_the_job_asks_for_it(library):
+    chat = FakeChat({**GOOD, "missing": ["knitting"]})
+    assert "summarise {words}" in ask("Sum up the calls.", chat, library=library, values=CALLS).text
+    assert "knitting" in json.dumps(chat.lead), "this is what the example misses"
+    lacks = {**GOOD, "missing": ["knitting"]}
+    with pytest.raises(UsageError, match="Nobody offers knitting"):
+        ask("Sum up the calls and knit a scarf.", FakeChat(lacks, lacks), library=library, values=CALLS)
+
+
+def test_no_example_misses_what_a_job_may_need(library):
+    chat = FakeChat(GOOD)
+    ask("Sum up the calls.", chat, library=library, values=CALLS)
+    answers = [json.loads(one["content"]) for one in chat.lead if one["role"] == "assistant"]
+    assert [one for answer in answers for one in answer["missing"]] == ["knitting"]
+
+
 def test_a_model_that_cannot_be_asked_is_an_error(library):
     with pytest.raises(UsageError, match="could not be asked: gone"):
         ask("Sum up the calls.", FakeChat(Failed("gone")), library=library, values=CALLS)

@@ -26,7 +26,7 @@ from murakkab_jupyter.agents.served.refusals import UNPAID, after_s, distrusted,
 from murakkab_jupyter.cluster.engines.limits import limits_of
 from murakkab_jupyter.core.errors import AgentError, ClusterError
 
-__all__ = ["Answer", "Found", "KeyWantedError", "Server", "probe_server"]
+__all__ = ["Answer", "Found", "KeyWantedError", "NoModelError", "Server", "probe_server"]
 
 QUICK_S = 5.0
 ANSWER_S = 120.0
@@ -68,6 +68,10 @@ SAMPLE = re.compile(
 
 class KeyWantedError(ClusterError):
     """A server that takes no call without a key, or not with this one."""
+
+
+class NoModelError(ClusterError):
+    """A server that does not have the model which is asked for; the hint says what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,7 +438,7 @@ def probe_server(
     names = tuple(str(one["id"]) for one in listed)
     if model and model not in names:
         msg = f"{server.url} has no model {model[:80]!r}."
-        raise ClusterError(msg, hint=f"It has {some_of(names, model)}.")
+        raise NoModelError(msg, hint=f"It has {some_of(names, model)}.")
     # An adapter names the model it adapts as its parent.
     bare = [str(one["id"]) for one in listed if one.get("parent") in (None, "", one["id"])]
     vectors = ""

@@ -14,7 +14,7 @@ from typing import get_args
 
 from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint, name_problem
 from murakkab_jupyter.cluster.connect import Cluster
-from murakkab_jupyter.cluster.engines.ask import KeyWantedError, Server, probe_server
+from murakkab_jupyter.cluster.engines.ask import KeyWantedError, NoModelError, Server, probe_server
 from murakkab_jupyter.cluster.engines.book import Book
 from murakkab_jupyter.cluster.engines.entry import Entry, at, check_name
 from murakkab_jupyter.cluster.engines.health import ailments
@@ -206,8 +206,10 @@ class Attached:
             self.book.add(replace(entry, endpoint=endpoint, found=replace(found, endpoint=endpoint)))
         except UsageError as error:  # its name has been taken since
             self.book.put(replace(entry, problem=error.message))
-        except (AgentError, ClusterError) as error:  # it is down, or wants another key
+        except (AgentError, ClusterError) as error:  # it is down, serves another model, or wants another key
             advice = f" {was.key_advice}" if isinstance(error, KeyWantedError) else ""
+            if isinstance(error, NoModelError):
+                advice = f" {error.hint}"
             down = replace(entry, problem=f"{error.message}{advice}")
             try:
                 self.book.add(down)  # so that plans say why they do without it

@@ -52,9 +52,11 @@ class Entry:
 
     @property
     def state(self) -> str:
-        """`attached`, `unreachable`, `not started`, or how the started one is."""
+        """`attached`, `unreachable`, `not usable` (it answers, and not as it should), `not started`, or how the started one is."""
         if self.config is None:
-            return "unreachable" if self.problem else "attached"
+            if not self.problem:
+                return "attached"
+            return "unreachable" if "cannot be reached" in self.problem else "not usable"
         return "not started" if self.status is None else self.status.state
 
 

@@ -244,8 +244,21 @@ def pack(agent: str, values: tuple[Any, ...]) -> bytes:
     try:
         return bytes(cloudpickle.dumps(values))
     except Exception as error:
-        msg = f"what agent {agent} returned cannot leave its process ({type(error).__name__}: {error})"
+        msg = (
+            f"what agent {agent} returned cannot leave its process ({type(error).__name__}: {error}): "
+            f"return data (texts, numbers, lists, arrays, a file's path), not what is of type {odd_type(values)}"
+        )
         raise TypeError(msg) from error
+
+
+def odd_type(values: tuple[Any, ...]) -> str:
+    """The type of the first value that cannot be pickled."""
+    for value in values:
+        try:
+            cloudpickle.dumps(value)
+        except Exception:  # noqa: BLE001 - a user's class may raise anything
+            return type(value).__name__
+    return "tuple"
 
 
 def as_load(usage: Usage) -> Usage:

@@ -42,9 +42,11 @@ LEAD = """You turn the description of a job into steps. Each step uses one capab
 inputs of the job, or results of other steps. Use as few steps as do the job. "say" tells a step what is special about it: a \
 language, labels, fields, what to write. What the job needs and no capability of the list can do goes into "missing", by a \
 short name; it is mostly empty. Reply as JSON."""
+EXAMPLE_LACK, EXAMPLE_VERB = "knitting", "knit"
+"""What the example misses: no job is likely to ask for it, so that a model that repeats it is found out."""
 EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     (
-        "Job: Sort the posts into praise and blame, and read the result aloud.\nInputs: posts (text)",
+        f"Job: Sort the posts into praise and blame, and {EXAMPLE_VERB} a scarf for the winner.\nInputs: posts (text)",
         {
             "steps": [
                 {
@@ -54,7 +56,7 @@ EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
                     "say": "praise, blame",
                 }
             ],
-            "missing": ["speech-synthesis"],
+            "missing": [EXAMPLE_LACK],
         },
     ),
     (
@@ -233,7 +235,8 @@ def bound(
         raise MisfitError(msg, hint="Reply with the JSON object only, and keep it short.")
     missing = record.get("missing")
     for one in missing if isinstance(missing, list) else ():
-        if (wanted := slug(str(one))) not in NOTHING:
+        wanted = slug(str(one))
+        if wanted not in NOTHING and not repeated(wanted, description):
             raise missed(wanted, capabilities, inputs)
     if not stated:
         msg = "There are no steps."
@@ -251,6 +254,11 @@ def bound(
         goal=goal,
         notes=notes,
     )
+
+
+def repeated(wanted: str, description: str) -> bool:
+    """Whether a model only repeats what the example misses, of which the description says nothing."""
+    return wanted == EXAMPLE_LACK and EXAMPLE_VERB not in description.lower()
 
 
 def missed(wanted: str, capabilities: Mapping[str, Capability], inputs: Given) -> MisfitError:

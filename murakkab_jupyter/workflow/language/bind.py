@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import heapq
 import inspect
 import re
@@ -32,6 +33,7 @@ UNNAMED = "workflow"
 MOST_TRIED = 200
 UNSAID = re.compile(r"[\s,]+per\s+(?P<level>[^\W\d]\w*)\.?\s*(?:\s#.*)?\Z")
 """The end of a sentence that names a level, but without the comma or with a comment behind."""
+DEFINE = "Define it first, in the notebook or in Python (a terminal has no functions): def {}(…): …"
 VALUE = "{name} = … (in a terminal: --input {name}=…)"
 """In a longer cell, the forms that an error suggests are not checked for their levels."""
 
@@ -254,15 +256,7 @@ class Binder:
         if pin.function is not None:
             functions = [name for name, value in self.values.items() if callable(value)]
             if not callable(self.values.get(pin.function)):
-                what = "is no function" if pin.function in self.values else "is not defined"
-                msg = f"`{pin.function}` {what}."
-                raise pin.place.error(
-                    msg,
-                    suggestion(pin.function, functions)
-                    if functions
-                    else f"Define it first, in the notebook or in Python (a terminal has no functions): "
-                    f"def {pin.function}(…): …",
-                )
+                raise pin.place.error(*self.no_function(pin.function, functions))
             if PYTHON not in capabilities:
                 msg = "Python functions cannot be steps here: this library has no capability `python`."
                 raise pin.place.error(
@@ -280,6 +274,17 @@ class Binder:
             hint = f"For a Python function write @python:{pin.target}"
         msg = f"There is no agent or capability `{pin.target[:60]}`."
         raise pin.place.error(msg, hint)
+
+    def no_function(self, name: str, functions: Sequence[str]) -> tuple[str, str]:
+        """What is wrong with the name of a function that is pinned, and what helps."""
+        hint = suggestion(name, functions) if functions else DEFINE.format(name)
+        if name in self.values:
+            return f"`{name}` is no function.", hint
+        if callable(getattr(builtins, name, None)):
+            msg = f"`{name}` is a builtin of Python, not a function of the notebook."
+            own = f"my_{name.lower()}"
+            return msg, f"Wrap it and pin @python:{own}, with def {own}(text): return {name}(text)"
+        return f"`{name}` is not defined: no function of the notebook has this name.", hint
 
     def narrow(self, node: StepNode, meaning: Meaning) -> None:
         """A variable's kind is decided by all ports that take it together."""

@@ -454,6 +454,24 @@ def test_what_is_no_longer_well_is_said_and_what_is_only_busy_is_well(roster, lo
         (view,) = roster.views()
     assert said in view.problem
     assert bool(view.problem) == bool(said)
+    assert roster.find("mine").state == ("not usable" if said else "attached"), "it is there"
+
+
+def test_a_server_that_serves_another_model_is_not_called_unreachable_and_what_it_has_is_said(
+    roster, looking, tmp_path
+) -> None:
+    with fake_server() as fake:
+        roster.attach(fake.url, name="mine", keep=True)
+        fake.models = [{"id": "another"}]
+        roster.recall()
+        entry = roster.find("mine")
+        assert (entry.state, "now it has another" in entry.problem) == ("not usable", True)
+        fresh = Library()
+        register_text(fresh)
+        later = Roster(fresh, unconnected, lambda: None, kept=tmp_path / "engines.json").find("mine")
+    assert later.state == "not usable"
+    assert "has no model" in later.problem
+    assert "It has another" in later.problem
 
 
 def test_plans_say_what_they_do_without_also_of_a_kept_server_that_was_never_there(
