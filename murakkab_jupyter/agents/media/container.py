@@ -7,19 +7,38 @@ picture of one file stay together whatever their own first timestamps are.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.core.errors import AgentError, InputError
 
-__all__ = ["decoded", "open_container", "origin_s", "real_end_s", "sound_stream", "video_stream"]
+__all__ = [
+    "begins_anew",
+    "decoded",
+    "open_container",
+    "origin_s",
+    "real_end_s",
+    "sound_stream",
+    "video_stream",
+]
 
 TAIL_S = 1.0
 """A file whose last packet lies further than this before its stated end is measured packet by packet."""
 
 GUESSING = frozenset({"mp3", "aac", "ac3", "eac3", "amr", "dts", "mpegvideo", "m4v", "h264", "hevc"})
 """Formats without a table of contents: their length is guessed from the rate of their beginning, so it is counted instead."""
+
+CLOCKED = frozenset({"mpegts", "mpeg"})
+"""Formats without one clock for the file: two joined end to end are a file, whose times begin anew where they meet."""
+
+SAMPLES = 64
+"""Places of such a file at which its clock is looked at: what is joined on and is shorter than one part is not found."""
+
+BACK_S = 1.0
+"""Times that go back by more than this (s) are another clock's."""
 
 
 def pyav() -> Any:
@@ -147,3 +166,38 @@ def last_packet_end_s(container: Any, stream: Any, near_s: float | None) -> floa
     if last is None and near_s is None and together_s > 0.0:
         return together_s
     return last
+
+
+def begins_anew(container: Any, stream: Any) -> bool:
+    """Whether the times of a stream go back somewhere in its file, by a look at a few places of it."""
+    if container.format.name not in CLOCKED:
+        return False
+    path = Path(container.name)
+    part = path.stat().st_size // SAMPLES
+    with open_container(path) as again:
+        own = again.streams[stream.index]
+        first = [next(times_from(again, own, part * place), None) for place in range(SAMPLES)]
+        known = [(place, time_s) for place, time_s in enumerate(first) if time_s is not None]
+        return any(
+            later_s < time_s - BACK_S and goes_back(times_from(again, own, part * place))
+            for (place, time_s), (_, later_s) in itertools.pairwise(known)
+        )
+
+
+def times_from(container: Any, stream: Any, offset: int) -> Iterator[float]:
+    """Times (s) of a stream's packets, as they are decoded, from a byte of the file on; none where it cannot be sought in."""
+    with contextlib.suppress(pyav().error.FFmpegError, OSError):
+        container.seek(offset, unsupported_byte_offset=True)
+        for packet in container.demux(stream):
+            if packet.dts is not None and not packet.is_corrupt:
+                yield float(packet.dts * packet.time_base)
+
+
+def goes_back(times: Iterator[float]) -> bool:
+    """Whether a time is earlier than one before it."""
+    most = -math.inf
+    for time_s in times:
+        if time_s < most - BACK_S:
+            return True
+        most = max(most, time_s)
+    return False

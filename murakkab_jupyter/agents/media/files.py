@@ -13,6 +13,7 @@ from pathlib import Path
 
 from murakkab_jupyter.agents.media.container import (
     TAIL_S,
+    begins_anew,
     decoded,
     open_container,
     real_end_s,
@@ -154,6 +155,8 @@ def probe_video(media: Media) -> Video:
         if frame is None:
             msg = f"No picture can be decoded from {media.path}."
             raise InputError(msg, hint="The file is damaged or cut short. Does it play elsewhere?")
+        if begins_anew(container, stream):
+            raise two_clocks(media, "-vf setpts=N/FR/TB -af asetpts=N/SR/TB")
         height, width = pixels_of(frame).shape[:2]
         fps = float(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
         sound = sound_stream(container)
@@ -174,8 +177,18 @@ def probe_audio(media: Media) -> Audio:
         if frame is None:
             msg = f"No sound can be decoded from {media.path}."
             raise InputError(msg, hint="The file is damaged or cut short. Does it play elsewhere?")
+        if begins_anew(container, stream):
+            raise two_clocks(media, "-af asetpts=N/SR/TB")
         least_s = frame.samples / frame.sample_rate
         return Audio(media, max(real_end_s(container, stream), least_s))
+
+
+def two_clocks(media: Media, filters: str) -> InputError:
+    """What to do with a file in which two times are alike: of two pictures only one can be found by its time."""
+    return InputError(
+        f"The times of {media.path} begin anew inside it, as in files that were joined end to end.",
+        hint=f"Number them anew: ffmpeg -i FILE {filters} MENDED.mkv",
+    )
 
 
 def probe_document(media: Media, tell: Tell) -> Document:

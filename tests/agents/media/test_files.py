@@ -450,6 +450,23 @@ def test_an_animated_image_is_taken_as_one_and_told(clips, suffix):
     assert Path(file) == moving.resolve()
 
 
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_streams_joined_end_to_end_whose_times_begin_anew_are_told_and_whole_ones_are_not(
+    clips, make_video, kind
+):
+    halves = [
+        make_video(f"half_{kind}_{name}.ts", scene_pictures(*colours, each=20), sound=tone(4.0))
+        for name, colours in (("one", (RED, GREEN)), ("two", (BLUE, RED)))
+    ]
+    for half in halves:
+        assert probe(half, kind).duration_s == pytest.approx(4.0, abs=0.3)
+    joined = clips / f"joined_{kind}.ts"
+    joined.write_bytes(b"".join(half.read_bytes() for half in halves))
+    with pytest.raises(InputError, match=f"{joined.name} begin anew") as caught:
+        probe(joined, kind)
+    assert "ffmpeg -i FILE" in str(caught.value.hint)
+
+
 def test_silence_between_two_pieces_of_sound_keeps_its_length(clips):
     samples = read_audio(probe(pieces_of_sound(clips / "gap.mkv", 0.0, 2.0), "audio"))
     loud = np.flatnonzero(np.abs(samples) > 0.05)
