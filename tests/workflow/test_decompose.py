@@ -86,11 +86,33 @@ def test_without_values_nouns_say_what_there_is_and_what_is_open_is_said(library
         ("Take a frame of each race and detect the horses.", {"videos": "video"}),
         ("Translate the diaries into French.", {"texts": "text"}),
         ("Describe the pictures of the flat.", {"pictures": "image"}),
+        ("Transcribe the tapes and summarise the documents.", {"recordings": "audio"}),
+        ("Extract the text from the scans and translate it.", {"scans": "image"}),
     ],
 )
 def test_what_is_called_by_no_known_name_is_of_a_kind_that_the_tasks_need(library, said, inputs):
     assert inputs_for(said, known(library)) == inputs
     assert set(decompose(said, library=library).wants) == set(inputs)
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("Classify the emails about camera problems into hardware, software and other.", "emails"),
+        ("Summarise the reviews of the film.", "reviews"),
+        ("Summarise the text about the film.", "text"),
+        ("Translate the comments under the video into German.", "comments"),
+        ("Sort the texts about cameras by language.", "texts"),
+        ('Answer "what went wrong?" from the notes about the video call.', "notes"),
+        ("Classify the messages by whether they mention a photo.", "messages"),
+        ("Classify these comments about a podcast into positive and negative.", "comments"),
+    ],
+)
+def test_texts_about_a_film_or_photo_are_read_as_the_texts_they_are(library, said, read):
+    assert inputs_for(said, known(library)) == {read: "text"}
+    steps = lines(decompose(said, library=library))
+    assert f"{{{read}}}" in " ".join(steps)
+    assert not any("speech" in step or "frames" in step for step in steps)
 
 
 def test_nothing_that_is_asked_for_by_name_is_lost_for_want_of_an_input(library):

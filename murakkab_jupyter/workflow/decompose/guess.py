@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.workflow.decompose.draft import guessed_inputs, nouns_in
-from murakkab_jupyter.workflow.decompose.hear import can_be, hear
+from murakkab_jupyter.workflow.decompose.hear import Heard, can_be, hear
 
 __all__ = ["EVERY_KIND", "inputs_for"]
 
@@ -22,6 +23,8 @@ TELLING = frozenset(
     {"speech-to-text", "scene-detection", "frame-extraction", "object-detection", "ocr", "visual-description"}
 )
 """Tasks that tell the kind of what they are done with: texts are read, whatever they come from."""
+WRITTEN = re.compile(r"\btext\s+(?:in|on|from)\b", re.IGNORECASE)
+"""Text that is no input of its own: "the text in the photos"."""
 
 
 def inputs_for(description: str, capabilities: Mapping[str, Capability]) -> dict[str, str]:
@@ -34,15 +37,28 @@ def inputs_for(description: str, capabilities: Mapping[str, Capability]) -> dict
     """
     named = nouns_in(description)
     heard = hear(description, EVERY_KIND, capabilities)
-    telling = [one.capability for one in heard if one.capability in TELLING and one.how == "cue"]
+    telling = [
+        one.capability
+        for one in heard
+        if one.capability in TELLING and one.how == "cue" and not of_texts(one, heard)
+    ]
 
     def done(kind: str) -> int:
         return sum(can_be(task, {kind}) for task in telling)
 
     media = {name: kind for name, kind in named.items() if kind != "text"}
-    # "The text in the photos" names both; what is called by no name ("the tapes") is what the tasks need.
+    if not telling and not (media and WRITTEN.search(description)):
+        return guessed_inputs(description)  # "the reviews of the film" are what is read
+    # What is called by no name ("the tapes") is what the tasks need.
     there = media or guessed_inputs(description)
     if not any(done(kind) for kind in there.values()):
         there = {**there, **{name: kind for name, kind in EVERY_KIND.items() if kind not in there.values()}}
     name = max(there, key=lambda one: done(there[one]))
     return {name: there[name]}
+
+
+def of_texts(one: Heard, heard: Sequence[Heard]) -> bool:
+    """Whether speech is only what texts do as well: "sort the messages by whether they mention it"."""
+    others = any(other.number == one.number and other.capability not in TELLING for other in heard)
+    first = next(iter(nouns_in(one.clause).values()), "")
+    return one.capability == "speech-to-text" and first == "text" and others
