@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -375,10 +375,14 @@ def test_where_an_agent_loads_nowhere_each_item_fails_for_that_reason(place: Pla
     assert all("no module named picky" in one.error and "died" not in one.error for one in failed)
 
 
-def until_there(gate: Path) -> None:
+def others_work(gate: Path) -> Callable[[], None]:
     """Work of somebody else's, which ends when a file is there."""
-    while not gate.exists():
-        time.sleep(0.02)
+
+    def until_there() -> None:  # sent by value: workers need not find these tests where Python looks
+        while not gate.exists():
+            time.sleep(0.02)
+
+    return until_there
 
 
 def test_a_call_that_waits_for_others_work_is_told(place: Place, tmp_path: Path) -> None:
@@ -392,7 +396,7 @@ def test_a_call_that_waits_for_others_work_is_told(place: Place, tmp_path: Path)
     place.worker("east")
     with connect(place.address) as cluster:
         cluster.view()
-        held = cluster.client.submit(until_there, gate, resources={"cores": 1}, pure=False)
+        held = cluster.client.submit(others_work(gate), resources={"cores": 1}, pure=False)
         wait_for(lambda: any(cluster.client.processing().values()))
         ran = Run(
             cluster,
@@ -416,7 +420,7 @@ def test_a_plan_does_not_wait_again_for_a_busy_worker_to_be_measured(
     place.scheduler()
     place.worker("east")
     with connect(place.address) as cluster:
-        held = cluster.client.submit(until_there, gate, pure=False)
+        held = cluster.client.submit(others_work(gate), pure=False)
         wait_for(lambda: any(cluster.client.processing().values()))
         (worker,) = cluster.view().workers
         assert worker.speed.source == "prior"
