@@ -108,5 +108,10 @@ export function obstacle(verb: Verb, situation: Situation, state: PanelState | n
   if (verb === 'resume') {
     return running ? 'A run is going on.' : '';
   }
-  return cell || state.workflows.length ? '' : 'There is no workflow yet: run a %%murakkab cell.';
+  if (cell || state.workflows.some(one => one.latest)) {
+    return '';
+  }
+  return state.workflows.length
+    ? 'The cell that was run last declares no workflow: mend it and run it again.'
+    : 'There is no workflow yet: run a %%murakkab cell.';
 }

@@ -53,6 +53,12 @@ test('a cell of ours in front needs no workflow that is declared already', () =>
   assert.match(obstacle('run', 'live', none, true, true), /A cell is running/);
 });
 
+test('after a cell that declares nothing no other workflow is run in its place', () => {
+  const old = state([], [{ ...flow, latest: false }]);
+  assert.match(obstacle('run', 'live', old, false), /declares no workflow/);
+  assert.equal(obstacle('run', 'live', old, false, true), '');
+});
+
 test('a scheduler is told by its host, not by its port', () => {
   assert.equal(schedulerWords('tcp://127.0.0.1:40123'), 'on this host');
   assert.equal(schedulerWords('tls://[::1]:8786'), 'on this host');

@@ -269,7 +269,7 @@ class Link:
                     "steps": len(one.declaration.workflow.steps),
                     "goal": str(one.declaration.workflow.goal),
                     "planned": one.plan is not None,
-                    "latest": name == self._bench.latest,
+                    "latest": name == self._bench.latest and not self._bench.unready,
                 }
                 for name, one in list(self._bench.declared.items())
             ],

@@ -37,6 +37,7 @@ from murakkab_jupyter.notebook.views.tables import message_view
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.verbs import (
+    VERBS,
     Declared,
     Outcome,
     Request,
@@ -63,6 +64,9 @@ __all__ = ["MurakkabMagics", "load"]
 
 
 PARTIAL = ("show", "error")
+HELP = ("--help", "-h", "help")
+UNDECLARED = "declares no workflow, and no other is taken in its place: mend it and run it again."
+DRAFTED = "was a description: run the cell with its steps, which stands below it."
 """What may be done where some items of a run failed."""
 
 
@@ -160,6 +164,10 @@ class MurakkabMagics(Magics):
         `%murakkab help` explains them all, `%murakkab help VERB` one.
         """
         try:
+            word = next(iter(line.split()), "")
+            # A verb with two percent signs is a slip of the pen: nothing was to be declared.
+            if cell is not None and word not in {*HELP, *(verb.name for verb in VERBS)}:
+                self.bench.unready = UNDECLARED
             line = filled(line, self.space)
             if cell is not None:
                 return self.declare(line, cell)
@@ -175,10 +183,9 @@ class MurakkabMagics(Magics):
     def declare(self, line: str, cell: str) -> Run | None:
         """Read a cell, show its plan or what is missing, and run it when it says so."""
         text = f"%%murakkab {line}".rstrip() + "\n" + cell.rstrip("\n")
-        if line.split() in (["--help"], ["-h"], ["help"]):
+        if line.strip() in HELP:
             put(show(Outcome("help", help_text("magic"))))
             return None
-        self.bench.unready = True  # until it is declared
         options = header_options(text)
         wanted = bool(options.get("run") or options.get("background"))
         check_target(options.get("json"))
@@ -186,6 +193,7 @@ class MurakkabMagics(Magics):
         whole, _, _ = self.bench.joined(text, cell_id)
         if is_description(whole):
             self.draft(text, options)
+            self.bench.unready = DRAFTED
             return None
         values, missing = self.scope.values_for(whole)
         if missing and not wanted and not self.slips(missing, whole):
@@ -508,6 +516,10 @@ def not_empty(lines: list[str]) -> list[str]:
     return lines
 
 
+# Not asked while a cell is being typed: its first line would look finished.
+vars(not_empty)["has_side_effects"] = True
+
+
 def under_way(run: Run) -> Bundle:
     """A run that goes on, in one line: its own view follows it."""
     return message_view(
@@ -547,6 +559,4 @@ def load(shell: InteractiveShell) -> None:
         put(message_view(mistake))
     transformers = shell.input_transformer_manager.cleanup_transforms
     if not_empty not in transformers:
-        transformers.insert(
-            max(0, len(transformers) - 1), not_empty
-        )  # before IPython reads cell magics, which it does last
+        transformers.append(not_empty)  # after prompts are taken off, before cell magics are read

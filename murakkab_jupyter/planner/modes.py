@@ -75,7 +75,8 @@ class Load:
     calls, instances
         Calls, and instances that share them.
     ways_s
-        What the calls of an instance take beside themselves, one after another; 0 where nobody measured them.
+        What the calls of an instance take beside themselves, one after another, as far as it counts beside them; 0 where nobody
+        measured them.
     """
 
     wall_s: float
@@ -182,8 +183,11 @@ def load_of(
         load_cpu_s=used * load_cpu_s,
         calls=calls,
         instances=used,
-        # Calls that nobody measured may be long: then large batches would keep the first results, and a stop would lose much.
-        ways_s=0.0 if call.guess else math.ceil(calls / used) * float(getattr(profiles, "dispatch_s", 0.0)),
+        # Of long calls, and of calls that nobody measured, large batches would keep the first results for nothing, and a stop would lose much.
+        ways_s=0.0
+        if call.guess
+        else math.ceil(calls / used)
+        * max(0.0, float(getattr(profiles, "dispatch_s", 0.0)) - SAME * call.seconds.value),
     )
 
 
@@ -358,7 +362,10 @@ def undominated(modes: Sequence[tuple[Mode, Load]]) -> list[Mode]:
         wall_s = load.wall_s + load.ways_s
         return (wall_s, load.first_s, load.core_s, load.cpu_s, float(held), load.gpu_j, float(one.gpus))
 
-    rows = sorted(((figures(entry), entry[0]) for entry in modes), key=lambda row: row[0])
+    # Of equal times the one with the sooner first result comes first; what summing in another order may change is no difference.
+    rows = sorted(
+        ((figures(entry), entry[0]) for entry in modes), key=lambda row: (float(f"{row[0][0]:.9g}"), *row[0])
+    )
     kept: list[tuple[tuple[float, ...], Mode]] = []
     for row, mode in rows:
         if not any(

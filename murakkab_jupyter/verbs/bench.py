@@ -68,8 +68,8 @@ class Workbench:
         self.cells: dict[str, Mapping[str, Cell]] = {}
         """The cells of each workflow, by their identity."""
         self.latest: str | None = None
-        self.unready = False
-        """Whether the cell that was run last could not be declared (yet)."""
+        self.unready = ""
+        """Why the cell that was run last declares nothing (yet), and what to do; empty where it does."""
         self.run: Run | None = None
         """The latest run of this bench."""
         self.reuses = False
@@ -149,7 +149,7 @@ class Workbench:
         self.cells[next(iter(cells.values())).name or ""] = cells
         self.declared[one.name] = one
         self.latest = one.name
-        self.unready = False
+        self.unready = ""
         return one
 
     def find(self, name: str | None) -> Declared:
@@ -157,8 +157,8 @@ class Workbench:
         if name is None:
             if self.unready and self.latest is not None:
                 # To take an earlier one instead would run what nobody looks at.
-                msg = "The cell that was run last declares no workflow, and no other is taken in its place."
-                raise UsageError(msg, hint=f"Mend it and run it again, or name what is meant: {self.latest}.")
+                msg = f"The cell that was run last {self.unready}"
+                raise UsageError(msg, hint=f"Or name what is meant: {self.latest}.")
             if self.latest is None:
                 msg = "No workflow has been declared yet."
                 raise UsageError(msg, hint="Write a %%murakkab cell and run it first.")

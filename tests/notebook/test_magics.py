@@ -136,15 +136,37 @@ def test_the_plan_comes_first_and_nothing_runs(loaded):
 
 
 def test_after_a_cell_that_declares_nothing_no_other_is_run_in_its_place(loaded):
-    for cell in ("loud <- shout {wrds} @python:shout", "loud <- shout {nothing_yet} @python:shout"):
-        loaded.run(f"%%murakkab later\n{cell}\n")
+    cells = (
+        "later\nloud <- shout {wrds} @python:shout",
+        "later\nloud <- shout {nothing_yet} @python:shout",
+        "later --minimize {gaol}\nloud <- shout {words} @python:shout",
+    )
+    for cell in cells:
+        loaded.run(f"%%murakkab {cell}\n")
         error = loaded.run("%murakkab run").error
         assert error[0] == "UsageError"
+        assert "mend it and run it again" in error[1]
         assert "name what is meant: loudly" in error[1]
+        assert loaded.run("%murakkab plan loudly").error is None
+        # Help, and a verb that was meant for a line, declare nothing and take nothing back.
+        loaded.run("%%murakkab loudly --minimize latency\nloud <- shout {words} @python:shout\n")
+        loaded.run("%%murakkab --help\n\n")
+        assert loaded.run("%%murakkab run\nloud <- shout {words} @python:shout\n").error[0] == "UsageError"
+        assert loaded.run("%murakkab plan").error is None
     assert "No runs yet" in loaded.run("%murakkab history").text
-    assert loaded.run("%murakkab plan loudly").error is None
+
+
+def test_after_a_description_the_cell_with_its_steps_is_asked_for(loaded):
+    loaded.run("letters = ['The bridge is closed.']")
+    assert loaded.run("%%murakkab\nSummarise the letters.\n").error is None
+    assert "run the cell with its steps" in loaded.run("%murakkab run").error[1]
     loaded.run("%%murakkab loudly --minimize latency\nloud <- shout {words} @python:shout\n")
     assert loaded.run("%murakkab plan").error is None
+
+
+def test_a_cell_is_not_complete_after_its_first_line(loaded):
+    code = "get_ipython().check_complete('%%murakkab news')[0]"
+    assert loaded.run(f"assert {code} == 'incomplete', {code}").error is None
 
 
 def test_a_run_shows_progress_then_results_and_bill_in_one_place(loaded):

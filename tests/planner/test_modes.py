@@ -123,6 +123,24 @@ def test_short_calls_are_batched_where_each_takes_its_way():
     assert batches(world.profiles) == {1}  # it may be long
 
 
+@pytest.mark.parametrize(("seconds", "most"), [(0.5, 16), (1.5, 1), (60.0, 1)])
+def test_calls_are_not_batched_further_where_their_ways_count_for_nothing(seconds, most):
+    world = world_of({"hear": ["data"]}, [Made("a", "hear", seconds, max_batch=256)])
+    world.profiles.dispatch_s = 0.012
+    step = replace(world.workflow.step("hear"), at=("data", "scenes"))
+    found = candidates(
+        step,
+        library=world.library,
+        profiles=world.profiles,
+        cluster=world.cluster,
+        items=500.0,
+        work=1.0,
+        groups=2.0,
+        speed=1.0,
+    )
+    assert max(mode.configuration.batch for mode in found.modes) <= most
+
+
 def test_a_step_that_no_agent_serves_says_what_to_do():
     with pytest.raises(InfeasibleError, match="none is known here") as caught:
         modes_of([])

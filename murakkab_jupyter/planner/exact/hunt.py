@@ -374,7 +374,7 @@ class Hunt:
                 raise Impossible(proof)
 
     def asked_anew(self) -> str:
-        """Where the solver alone says that there is no plan, ask it in another formulation: `forms` if it says so again, else `solver`.
+        """Where the solver alone says that there is no plan, ask it in another way: `forms` if it says so again, else `solver`.
 
         It keeps a plan that turns up; then what was said was wrong.
         """
@@ -382,11 +382,12 @@ class Hunt:
         timed = self.limits.latency is not None
         if self.clock.over or seconds < 4 * self.size * BUILDING_S:
             return "solver"
-        # Where starts do not matter there is one formulation only: then without the solver's own simplifications.
+        # Where starts do not matter, or modes have no choice, both formulations are one: then without the solver's own simplifications.
         other = "own" if cpsat.FORM == "variable" else "variable"
         model = cpsat.Model(self.table, self.limits, timed=timed, form=other)
+        alike = not (timed and model.has_choices)
         outcome = model.minimise(
-            None, seconds, stop=self.clock.stop, params=None if timed else {"cp_model_presolve": False}
+            None, seconds, stop=self.clock.stop, params={"cp_model_presolve": False} if alike else None
         )
         self.clock.halted = self.clock.halted or outcome.stopped
         if outcome.picks is not None:

@@ -73,7 +73,7 @@ class Infeasible(InfeasibleError):  # noqa: N818 - the name of the low-level doo
     proof
         What it rests on that there is no schedule, in the words of `Solution.proof`: `bound` (plain arithmetic, or the linear
         relaxation), `search` (our own), `two` (the solver, confirmed by our own search), `forms` (the solver, asked in two
-        formulations) or `solver` (its certificate alone).
+        ways: in another formulation, or where there is only one without its own simplifications) or `solver` (its certificate alone).
     """
 
     def __init__(

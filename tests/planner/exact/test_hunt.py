@@ -778,6 +778,25 @@ def test_where_only_sums_contradict_each_other_the_solver_is_asked_without_its_s
     )
 
 
+def test_where_modes_have_no_choice_the_solver_is_asked_without_its_simplifications(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Both formulations are the same model there."""
+    real = cpsat.Model.minimise
+    asked: list[object] = []
+
+    def heard(self: cpsat.Model, *args: object, **options: object) -> cpsat.Outcome:
+        asked.append(options.get("params"))
+        return real(self, *args, **options)
+
+    monkeypatch.setattr(cpsat.Model, "minimise", heard)
+    hunting = claimed(
+        Problem([Activity(f"a{i}", [Mode(3, {"cores": 2})]) for i in range(4)], {"cores": 3}, deadline_s=11.0)
+    )
+    assert hunting.asked_anew() == "forms"
+    assert asked == [{"cp_model_presolve": False}]
+
+
 def test_infeasible_says_what_it_rests_on(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(Infeasible) as caught:
         solve(replace(LIAR, deadline_s=1.0), time_limit_s=60.0)
