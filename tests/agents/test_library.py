@@ -9,6 +9,9 @@ import pytest
 from murakkab_jupyter.agents.agent import AgentSpec, Needs
 from murakkab_jupyter.agents.capability import Capability, Port
 from murakkab_jupyter.agents.library import GROUP, Library
+from murakkab_jupyter.agents.media.pictures import READING
+from murakkab_jupyter.agents.served.endpoint import Endpoint
+from murakkab_jupyter.agents.served.serving import specs_of
 from murakkab_jupyter.core.errors import AgentError, UsageError
 
 TRANSLATION = Capability("translation", "Translate a text.", (Port("text", frozenset({"text"})),), "text")
@@ -100,3 +103,22 @@ def test_what_is_missing_here_is_said():
     found = library.availability(spec)
     assert not found.ready
     assert len(found.missing) == 2
+
+
+def test_every_agent_that_looks_at_pictures_carries_the_version_of_their_reading():
+    library = Library()
+    library.load_entry_points()
+    served = specs_of(Endpoint("http://localhost:1/v1", "m", abilities=frozenset({"images"})), "m", 60.0)
+    seeing = [
+        spec
+        for spec in (*library.agents(), *served)
+        if any(
+            port.kinds & {"frame", "image"}
+            for port in library.capability(spec.capability).ports
+            if not port.optional
+        )
+    ]
+    assert {"rapidocr", "tesseract", "clip-vit-b32", "tags-and-text", "openai-eyes", "m-eyes-qa"} <= {
+        spec.name for spec in seeing
+    }
+    assert [spec.name for spec in seeing if READING not in spec.version] == []

@@ -122,8 +122,11 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
             continue
 
 
-def real_end_s(container: Any, stream: Any) -> float:
-    """Where a stream's last packet really ends (s): what a file that was cut short, or has no index, says of itself is not believed."""
+def real_end_s(container: Any, stream: Any, longest_gap_s: float | None = None) -> float:
+    """Where a stream's last packet really ends (s): what a file that was cut short, or has no index, says of itself is not believed.
+
+    With `longest_gap_s` every packet is looked at, and one that begins later than that after all before it is not believed either.
+    """
     begin = origin_s(container)
     stated = 0.0
     if stream.duration and stream.time_base:
@@ -131,17 +134,21 @@ def real_end_s(container: Any, stream: Any) -> float:
         stated = first - begin + float(stream.duration * stream.time_base)
     elif container.duration:
         stated = float(container.duration) / 1e6
-    if stated > 0.0 and not GUESSING & set(container.format.name.split(",")):
+    if stated > 0.0 and longest_gap_s is None and not GUESSING & set(container.format.name.split(",")):
         found = last_packet_end_s(container, stream, stated)
         if found is not None and found >= stated - max(TAIL_S, 0.02 * stated):
             return max(stated, 0.0)
     # Opened anew, since not every file can be gone back in.
     with open_container(Path(container.name)) as again:
-        whole = last_packet_end_s(again, again.streams[stream.index], None)
+        whole = last_packet_end_s(again, again.streams[stream.index], None, longest_gap_s)
+    if whole is None and longest_gap_s is not None:
+        return 0.0
     return whole if whole is not None else stated
 
 
-def last_packet_end_s(container: Any, stream: Any, near_s: float | None) -> float | None:
+def last_packet_end_s(
+    container: Any, stream: Any, near_s: float | None, longest_gap_s: float | None = None
+) -> float | None:
     """End of the last packet (s), looked for from shortly before `near_s`, or in all packets of a file just opened.
 
     A raw stream, whose packets have no times, is as long as they last together: pictures as many as the stream's rate has in a second.
@@ -159,9 +166,16 @@ def last_packet_end_s(container: Any, stream: Any, near_s: float | None) -> floa
             if packet.size == 0 or packet.is_corrupt:
                 continue
             length_s = float((packet.duration or 0) * packet.time_base)
+            begins_s = None if packet.pts is None else float(packet.pts * packet.time_base) - begin
+            if (
+                begins_s is not None
+                and longest_gap_s is not None
+                and begins_s - (last or 0.0) > longest_gap_s
+            ):
+                continue  # a stray one, or another clock's
             together_s += each_s or length_s
-            if packet.pts is not None:
-                end = float(packet.pts * packet.time_base) - begin + length_s
+            if begins_s is not None:
+                end = begins_s + length_s
                 last = end if last is None else max(last, end)
     if last is None and near_s is None and together_s > 0.0:
         return together_s

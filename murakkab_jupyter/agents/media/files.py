@@ -22,7 +22,7 @@ from murakkab_jupyter.agents.media.container import (
 )
 from murakkab_jupyter.agents.media.pictures import is_animated, open_image, pixels_of, read_frame, thumbnail
 from murakkab_jupyter.agents.media.reading import docx_text, html_text, pdf_text
-from murakkab_jupyter.agents.media.sound import RATE, read_audio
+from murakkab_jupyter.agents.media.sound import LONGEST_GAP_S, RATE, read_audio
 from murakkab_jupyter.core.errors import InputError, UsageError
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
 from murakkab_jupyter.core.media import Media
@@ -162,7 +162,10 @@ def probe_video(media: Media) -> Video:
         sound = sound_stream(container)
         # A single picture has no length of its own: it is shown for one frame's time.
         duration_s = max(real_end_s(container, stream), 1.0 / fps)
-        if sound is not None and (heard_s := real_end_s(container, sound)) > duration_s + TAIL_S:
+        heard_s = real_end_s(container, sound) if sound is not None else 0.0
+        if heard_s > duration_s + LONGEST_GAP_S:
+            heard_s = real_end_s(container, sound, LONGEST_GAP_S)
+        if heard_s > duration_s + TAIL_S:
             duration_s = heard_s  # the last picture stays while somebody speaks on: a talk with one slide
         return Video(media, duration_s, width, height, fps, sound is not None)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from murakkab_jupyter.core.kinds import Frame, Image
 
 __all__ = [
     "MAX_MEGAPIXELS",
+    "READING",
     "Pixels",
     "is_animated",
     "jpeg",
@@ -31,14 +34,18 @@ __all__ = [
 Pixels = npt.NDArray[np.uint8]
 """Height x width x 3, RGB."""
 
+READING = "pictures2"
+"""Raised when `read_frame` gives other pixels: part of the version of every agent that looks at pictures, so that nothing
+that was made of the former ones is reused. 2: streams without an index, images of fractions."""
+
 MAX_MEGAPIXELS = 200.0
 """A larger image is refused: it would unpack to more than half a gigabyte."""
 
 FORWARD_S = 3.0
 """Decode on instead of seeking when the wanted time lies no further ahead than this."""
 
-BACK_S = 10.0
-"""Where seeking landed too late, it is tried again so much (s) earlier."""
+BACKS_S = (0.0, 10.0, 40.0, 160.0)
+"""Where seeking landed too late (behind the key frame that is needed), it is tried again so much (s) earlier."""
 
 EPSILON_S = 1e-3
 """Times are compared with this tolerance: timestamps are fractions, times are floats."""
@@ -92,8 +99,10 @@ class VideoReader:
     def at(self, time_s: float) -> Pixels:
         """The picture shown at a time: the last one that begins no later (the first or last one at the ends)."""
         found = self._ahead(time_s) and self._reach(time_s)
-        for back_s in (0.0, BACK_S):
-            found = found or (self._seek(time_s - back_s) and self._reach(time_s))
+        for earlier_s, back_s in itertools.pairwise((-math.inf, *BACKS_S)):
+            if found or earlier_s >= time_s:
+                break  # the last try was from the beginning
+            found = self._seek(time_s - back_s) and self._reach(time_s)
         if not found:
             self._open()
             self._reach(time_s)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Needs, Option
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.media.pictures import Pixels, pillow, read_frame
+from murakkab_jupyter.agents.media.pictures import READING, Pixels, pillow, read_frame
 from murakkab_jupyter.agents.perception.coco import COCO_90
 from murakkab_jupyter.agents.weights.resolver import resolve
 from murakkab_jupyter.core.errors import AgentError, MurakkabError
@@ -220,7 +220,7 @@ def checked_template(value: Any) -> str:
 
 CLIP_VIT_B32 = AgentSpec(
     name="clip-vit-b32",
-    version="1+d15189d",
+    version=f"1+d15189d+{READING}",
     capability="object-detection",
     summary="CLIP ViT-B/32: tags whole pictures with the best fitting of any labels you name; from the hub.",
     factory="murakkab_jupyter.agents.perception.clip:ClipTagger",

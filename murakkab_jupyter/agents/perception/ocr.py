@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Needs, Option
-from murakkab_jupyter.agents.media.pictures import Pixels, read_frame
+from murakkab_jupyter.agents.media.pictures import READING, Pixels, read_frame
 from murakkab_jupyter.core.errors import AgentError, MurakkabError
 
 __all__ = ["RAPIDOCR", "TESSERACT", "OcrAgent", "RapidOcrAgent", "TesseractAgent", "words_of_tsv"]
@@ -125,7 +125,7 @@ def words_of_tsv(text: str, least: float) -> list[str]:
 
 RAPIDOCR = AgentSpec(
     name="rapidocr",
-    version="1+3.10.0",
+    version=f"1+3.10.0+{READING}",
     capability="ocr",
     summary="RapidOCR with PP-OCRv6: reads captions, slides and screens well, at a price.",
     factory="murakkab_jupyter.agents.perception.ocr:RapidOcrAgent",
@@ -137,7 +137,7 @@ RAPIDOCR = AgentSpec(
 
 TESSERACT = AgentSpec(
     name="tesseract",
-    version="1",
+    version=f"1+{READING}",
     capability="ocr",
     summary="Tesseract, where the program is installed: quick, good on slides, poor on small captions.",
     factory="murakkab_jupyter.agents.perception.ocr:TesseractAgent",

@@ -10,7 +10,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Needs, Option
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.media.pictures import read_frame
+from murakkab_jupyter.agents.media.pictures import READING, read_frame
 from murakkab_jupyter.agents.perception.ocr import RAPIDOCR, RapidOcrAgent
 from murakkab_jupyter.agents.perception.vision import LEAST_SCORE, SSD_NEEDS, SsdDetector
 from murakkab_jupyter.agents.served.watching import PICTURES_OPTION, Shown, shown_in
@@ -22,7 +22,7 @@ from murakkab_jupyter.core.kinds import Answer, Boxes, Origin, text_of
 
 __all__ = ["TagsAndTextAnswer", "TagsAndTextDescription", "register"]
 
-VERSION = "1"
+VERSION = f"1+{READING}"
 NOTHING = "Nothing is recognised."
 
 

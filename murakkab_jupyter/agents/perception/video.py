@@ -109,7 +109,7 @@ MIN_SCENE = Option("min_scene_s", float, 1.0, help="no scene is shorter (s)")
 
 CONTENT_SCENES = AgentSpec(
     name="content-scenes",
-    version="1",
+    version="2",
     capability="scene-detection",
     summary="Cuts where the colours of the picture change abruptly (PySceneDetect); decodes the whole video.",
     factory="murakkab_jupyter.agents.media.scenes:ContentScenes",

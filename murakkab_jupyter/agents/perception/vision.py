@@ -8,7 +8,7 @@ from typing import Any
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Needs, Option
 from murakkab_jupyter.agents.capability import Capability, Port, Yield
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.media.pictures import Pixels, read_frame
+from murakkab_jupyter.agents.media.pictures import READING, Pixels, read_frame
 from murakkab_jupyter.agents.perception.coco import COCO_90
 from murakkab_jupyter.agents.perception.ocr import RAPIDOCR, TESSERACT
 from murakkab_jupyter.agents.weights.resolver import resolve
@@ -131,7 +131,7 @@ SSD_NEEDS = Needs(modules=("cv2", "av", "PIL"), weights=("ssd-mobilenet-v2",), m
 
 SSD_MOBILENET_V2 = AgentSpec(
     name="ssd-mobilenet-v2",
-    version="1+0.4.4",
+    version=f"1+0.4.4+{READING}",
     capability="object-detection",
     summary="SSD-MobileNet-v2 on 300 x 300 pixels: 80 everyday classes (COCO).",
     factory="murakkab_jupyter.agents.perception.vision:SsdDetector",
@@ -143,7 +143,7 @@ SSD_MOBILENET_V2 = AgentSpec(
 
 SSD_MOBILENET_V2_SMALL = AgentSpec(
     name="ssd-mobilenet-v2-192",
-    version="1+0.4.4",
+    version=f"1+0.4.4+{READING}",
     capability="object-detection",
     summary="SSD-MobileNet-v2 on 192 x 192 pixels: half the work; more things are mistaken, and counted wrongly in crowds.",
     factory="murakkab_jupyter.agents.perception.vision:SmallSsdDetector",

@@ -10,6 +10,7 @@ from murakkab_jupyter.agents.agent import Agent, AgentSpec, Needs, Option
 from murakkab_jupyter.agents.language.chat import TOO_LONG, Chat
 from murakkab_jupyter.agents.language.writing import TASKS, Writer, writer_of
 from murakkab_jupyter.agents.library import Library, default_library
+from murakkab_jupyter.agents.media.pictures import READING
 from murakkab_jupyter.agents.served.calls import DEADLINE_S
 from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint, name_problem, url_problem
 from murakkab_jupyter.agents.served.openai import IN_FLIGHT, OpenAIChat
@@ -21,6 +22,7 @@ from murakkab_jupyter.core.errors import AgentError, UsageError
 __all__ = ["EndpointWriter", "in_flight", "register", "register_endpoint", "register_openai"]
 
 VERSION = "3"
+SEEING_VERSION = f"{VERSION}+{READING}"
 MOST_IN_FLIGHT = 64
 """In flight where the server does not say how many it works on at once."""
 BATCHES = 4
@@ -138,11 +140,11 @@ def specs_of(endpoint: Endpoint, called: str, timeout_s: float) -> list[AgentSpe
 
     def spec(
         capability: str, suffix: str, summary: str, factory: Callable[[], Agent], task: tuple[Option, ...],
-        modules: tuple[str, ...] = (), asked: Endpoint = endpoint,
+        modules: tuple[str, ...] = (), asked: Endpoint = endpoint, version: str = VERSION,
     ) -> AgentSpec:  # fmt: skip
         return AgentSpec(
             name=f"{called}{suffix}",
-            version=f"{VERSION}-{asked.model or asked.url}",
+            version=f"{version}-{asked.model or asked.url}",
             capability=capability,
             summary=f"{summary} with {asked.model or 'the model'} at {asked.url}.",
             factory=factory,
@@ -162,7 +164,15 @@ def specs_of(endpoint: Endpoint, called: str, timeout_s: float) -> list[AgentSpe
         ]
     if "images" in endpoint.abilities:
         made += [
-            spec(name, suffix, summary, EndpointWriter(name, endpoint), SEEING_TASK, ("PIL", "av"))
+            spec(
+                name,
+                suffix,
+                summary,
+                EndpointWriter(name, endpoint),
+                SEEING_TASK,
+                ("PIL", "av"),
+                version=SEEING_VERSION,
+            )
             for name, (suffix, summary, _) in SEEING_AGENTS.items()
         ]
     if "embeddings" in endpoint.abilities:
@@ -264,7 +274,7 @@ def register(library: Library) -> None:
         library.add_agent(
             AgentSpec(
                 name=f"openai{suffix}",
-                version=VERSION,
+                version=SEEING_VERSION if capability in SEEING_AGENTS else VERSION,
                 capability=capability,
                 summary=f"{summary} with a served model that the step pins: url=URL model=NAME (OpenAI API).",
                 factory=EndpointWriter(capability),

@@ -1,6 +1,7 @@
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -519,6 +520,24 @@ def one_key_frame(make_video) -> Path:
     return make_video("recording.ts", pictures, gop=1000, sound=tone(4.0))
 
 
+@pytest.mark.parametrize("apart_s", [15, 30])
+def test_pictures_between_key_frames_far_apart_are_found_without_beginning_anew(
+    make_video, monkeypatch, apart_s
+):
+    from murakkab_jupyter.agents.media.pictures import VideoReader
+
+    pictures = scene_pictures(RED, GREEN, BLUE, GREEN, RED, each=12)
+    path = make_video(f"far-{apart_s}.ts", pictures, fps=1, gop=apart_s)
+    reader = VideoReader(path)
+    opened = []
+    open_anew = reader._open
+    monkeypatch.setattr(reader, "_open", lambda: (opened.append(True), open_anew()))
+    for time_s, colour in ((56.5, RED), (44.5, GREEN), (34.5, BLUE), (22.5, GREEN), (57.5, RED)):
+        assert near(reader.at(time_s)[20, 20], colour), time_s
+    assert not opened
+    reader.close()
+
+
 def bare(recording: Path, path: Path) -> Path:
     """The H.264 of a recording, as cameras write it: packets without times."""
     import av
@@ -606,6 +625,46 @@ def test_a_video_lasts_as_long_as_somebody_speaks_over_its_last_picture(make_vid
     assert video.duration_s == pytest.approx(6.0, abs=0.2)
     assert read_audio(video, 4.0, 5.0).size == RATE
     assert near(read_frame(Frame(video, 5.0))[20, 20], BLUE)
+
+
+@pytest.fixture
+def stray(clips) -> Callable[..., Path]:
+    """`stray(*starts)`: 2 s of pictures with half a second of a tone at each of these times (s)."""
+    import av
+
+    def make(*starts: float) -> Path:
+        path = clips / "stray.mkv"
+        with av.open(str(path), "w") as container:
+            film = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+            film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+            voice = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
+            for index, picture in enumerate(scene_pictures(BLUE, each=20)):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts = index
+                container.mux(film.encode(frame))
+            container.mux(film.encode(None))
+            for start_s in starts:
+                sound = (tone(0.5) * 32767).astype(np.int16).reshape(1, -1)
+                frame = av.AudioFrame.from_ndarray(sound, format="s16", layout="mono")
+                frame.sample_rate, frame.pts = RATE, round(start_s * RATE)
+                container.mux(voice.encode(frame))
+            container.mux(voice.encode(None))
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("starts", "length_s"),
+    [
+        ((0.0, 90_000.0), 2.0),  # a packet from nowhere
+        ((90_000.0,), 2.0),
+        ((0.0, 5.0, 90_000.0), 5.5),  # the last picture stays, but not for a day
+        ((0.0, 9_000.0, 18_000.0), 18_000.5),  # a long day's talk with one picture
+    ],
+)
+def test_a_stray_packet_of_sound_makes_no_video_longer(stray, starts, length_s):
+    assert probe(stray(*starts), "video").duration_s == pytest.approx(length_s, abs=0.2)
 
 
 # --- images that are rare -----------------------------------------------------------------------------------------
