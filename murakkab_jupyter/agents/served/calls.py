@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -210,7 +209,7 @@ class Caller:
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
                 # A proxy of the environment never stands between a host and itself; certificates are trusted as of others.
                 trust_env=not self.endpoint.loopback,
-                verify=ssl.create_default_context() if self.endpoint.url.startswith("https:") else True,
+                verify=httpx2.create_ssl_context() if self.endpoint.url.startswith("https:") else True,
             )
         return self._client
 

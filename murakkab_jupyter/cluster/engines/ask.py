@@ -26,7 +26,7 @@ from murakkab_jupyter.agents.served.refusals import UNPAID, after_s, distrusted,
 from murakkab_jupyter.cluster.engines.limits import limits_of
 from murakkab_jupyter.core.errors import AgentError, ClusterError
 
-__all__ = ["Answer", "Found", "KeyWantedError", "NoModelError", "Server", "probe_server"]
+__all__ = ["PATIENT_S", "Answer", "Found", "KeyWantedError", "NoModelError", "Server", "probe_server"]
 
 QUICK_S = 5.0
 ANSWER_S = 120.0
@@ -42,7 +42,7 @@ FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 5.0
 """Between tries, whatever the server says."""
 PATIENT_S = 20.0
-"""How long a list of models may take whoever attaches: some servers start when they are asked."""
+"""How long a list of models may take whoever attaches, all tries together: some servers start when they are asked."""
 LEEWAY_S = 0.5
 """What a socket may take beyond its own timeout to say so."""
 ROOM = 64
@@ -98,12 +98,12 @@ class Server:
     key
         Sent as a bearer token; shown nowhere.
     patient
-        Whether to ask again what may pass: it is busy, or hung up.
+        Whether to ask again what may pass: it is busy, or hung up. May be changed.
     """
 
     def __init__(self, url: str, key: str = "", *, patient: bool = False) -> None:
         self.url = checked_url(url)
-        self._tries = TRIES if patient else 1
+        self.patient = patient
         self._streams = False
         """Whether it answers in a stream only."""
         self.root = self.url.removesuffix("/v1")
@@ -118,13 +118,19 @@ class Server:
         return f"Server({self.url!r})"
 
     def ask(self, url: str, body: object | None = None, *, timeout_s: float = QUICK_S) -> Answer:
-        """One request; what goes wrong is part of the answer. Each try ends within `timeout_s` however slowly a server drips."""
-        for number in range(1, self._tries + 1):
-            answer = self._within(url, body, timeout_s)
-            if not answer.passing or number == self._tries:
+        """One request; what goes wrong is part of the answer. All tries end within `timeout_s` however slowly a server drips."""
+        ends_s = time.monotonic() + timeout_s
+        answer = self._within(url, body, timeout_s)
+        for number in range(TRIES - 1 if self.patient else 0):
+            if not answer.passing:
                 break
-            wait_s = FIRST_WAIT_S * 2 ** (number - 1) if answer.after_s is None else answer.after_s
-            time.sleep(min(LONGEST_WAIT_S, wait_s))
+            wait_s = FIRST_WAIT_S * 2**number if answer.after_s is None else answer.after_s
+            wait_s = min(LONGEST_WAIT_S, wait_s)
+            # A try that has no time would only hide what was said.
+            if time.monotonic() + wait_s + QUICK_S > ends_s:
+                break
+            time.sleep(wait_s)
+            answer = self._within(url, body, ends_s - time.monotonic())
         return answer
 
     def _within(self, url: str, body: object | None, timeout_s: float) -> Answer:
@@ -136,7 +142,7 @@ class Server:
         try:
             return came.get(timeout=timeout_s + LEEWAY_S)
         except queue.Empty:
-            return Answer(0, problem=f"cannot be reached (no whole answer within {timeout_s:g} s)")
+            return Answer(0, problem=f"cannot be reached (no whole answer within {timeout_s:.3g} s)")
 
     def _ask(self, url: str, body: object | None, timeout_s: float) -> Answer:
         # Some services turn Python's own name away before they look at anything else.
@@ -179,7 +185,7 @@ class Server:
 
     def models(self, named: str = "") -> tuple[Mapping[str, Any], ...]:
         """The models it lists, or the one that is named where it lists none; raises `ClusterError` that says what it is."""
-        answer = self.ask(f"{self.url}/models", timeout_s=QUICK_S if self._tries == 1 else PATIENT_S)
+        answer = self.ask(f"{self.url}/models", timeout_s=PATIENT_S if self.patient else QUICK_S)
         if answer.status in (401, 403):
             msg = f"{self.url} wants a key, or another one ({answer.problem})."
             raise KeyWantedError(
@@ -473,6 +479,7 @@ def probe_server(
                 hint = "It takes no more requests now: wait, or look at the limits of your account, and attach it again."
             raise ClusterError(msg, hint=hint)
         abilities = {ability}
+        server.patient = False  # what follows may be missing
         if ability == "chat":
             abilities |= server.more(chosen, came, vectors=vectors)
     row = next(one for one in listed if one["id"] == chosen)

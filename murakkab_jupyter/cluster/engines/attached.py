@@ -14,7 +14,7 @@ from typing import get_args
 
 from murakkab_jupyter.agents.served.endpoint import Ability, Endpoint, name_problem
 from murakkab_jupyter.cluster.connect import Cluster
-from murakkab_jupyter.cluster.engines.ask import KeyWantedError, NoModelError, Server, probe_server
+from murakkab_jupyter.cluster.engines.ask import PATIENT_S, KeyWantedError, NoModelError, Server, probe_server
 from murakkab_jupyter.cluster.engines.book import Book
 from murakkab_jupyter.cluster.engines.entry import Entry, at, check_name
 from murakkab_jupyter.cluster.engines.health import ailments
@@ -75,7 +75,8 @@ class Attached:
         wanted = Endpoint(url, model, key_env, key_over_http=key_over_http)
         wanted.check_key()
         if not wanted.url.endswith("/v1"):
-            first = Server(wanted.url, wanted.key()).ask(f"{wanted.url}/models")
+            looking = Server(wanted.url, wanted.key(), patient=True)
+            first = looking.ask(f"{wanted.url}/models", timeout_s=PATIENT_S)
             # Some answer every path with a page, or with an error of status 200.
             lists = isinstance(first.body, list) or (isinstance(first.body, dict) and "data" in first.body)
             other = first.status == 200 and not lists

@@ -32,14 +32,17 @@ def last_words(log: Path, lines: int) -> str:
     inside = ""
     for line in last_lines(log, READ).splitlines():
         bare = PREFIX.sub("", line)
-        begins = next((one for one in ("Traceback (most recent call last)", "usage:") if one in bare), "")
+        begins = next(
+            (one for one in ("Traceback (most recent call last)", "usage:") if bare.startswith(one)), ""
+        )
         # A trace and a usage go on for as long as lines are indented.
         if begins or (inside and (not bare.strip() or bare.startswith(" "))):
             inside = begins or inside
             continue
         inside = ""
         kept.append(bare.rstrip())
-    raised = list(dict.fromkeys(line for line in kept if RAISED.match(line)))[-MOST_REASONS:]
+    raised = list(dict.fromkeys(line for line in kept if RAISED.match(line)))
+    raised = raised[:1] + raised[1:][1 - MOST_REASONS :]  # the first is the cause of the others
     first = [line for line in raised if line not in kept[-lines:]]
     while first and (more := [line for line in raised if line not in kept[-(lines - len(first)) :]]) != first:
         first = more

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import ssl
 import time
 
+import httpx2
 import numpy as np
 import pytest
 
@@ -183,3 +186,19 @@ def test_readings() -> None:
     assert count_in("x", "n") == 0
     assert vector_of([1, 2.5]) == [1.0, 2.5]
     assert plain("a\x1b[0m\n b", 4) == "a [0"
+
+
+def test_certificates_are_trusted_as_the_library_of_the_calls_does_where_there_are_any(monkeypatch) -> None:
+    made: list[ssl.SSLContext] = []
+    own = httpx2.create_ssl_context
+
+    def create() -> ssl.SSLContext:
+        made.append(own())
+        return made[-1]
+
+    monkeypatch.setattr(httpx2, "create_ssl_context", create)
+    for url, contexts in (("http://127.0.0.1:9/v1", 0), ("https://localhost:9/v1", 1)):
+        caller = Caller(Endpoint(url, "fake-model"))
+        assert caller.client is caller.client
+        assert len(made) == contexts
+        asyncio.run(caller.close())

@@ -5,16 +5,18 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from murakkab_jupyter.agents.language.chat import Request
 from murakkab_jupyter.agents.served.endpoint import Endpoint
 from murakkab_jupyter.agents.served.openai import OpenAIChat
-from murakkab_jupyter.cluster.engines.ask import TRIES, Server, probe_server, put_together
+from murakkab_jupyter.cluster.engines.ask import TRIES, Answer, Server, probe_server, put_together
 from murakkab_jupyter.cluster.engines.health import ailment
 from murakkab_jupyter.core.errors import AgentError, ClusterError
-from tests.agents.served.fake_openai import FakeServer, Handler, answers, error, fake_server
+from tests.agents.served.fake_openai import FakeServer, Handler, answers, error, fake_server, whole
 from tests.cluster.engines.parts import serving
 
 KEY = "sk-secret-of-the-test-0123456789"
@@ -138,7 +140,8 @@ def test_a_redirect_is_not_followed_and_says_where_it_leads() -> None:
 def waits(monkeypatch) -> list[float]:
     """How long was waited between tries, without the waiting."""
     made: list[float] = []
-    monkeypatch.setattr("murakkab_jupyter.cluster.engines.ask.time.sleep", made.append)
+    clock = SimpleNamespace(sleep=made.append, monotonic=time.monotonic)
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.ask.time", clock)
     return made
 
 
@@ -175,6 +178,42 @@ def test_what_passes_is_asked_again_by_whoever_attaches_and_once_by_whoever_only
         fake.script = [hangs_up]
         assert "cannot be reached" in Server(fake.url).chat("fake-model", "Hi").problem
         assert len(waits) == 3
+
+
+def test_what_else_a_server_may_say_is_asked_for_once_whatever_it_answers(waits) -> None:
+    with fake_server() as fake:
+        away = answers(503, {"error": "no such path"}, Retry_After="30")
+        fake.script = [answers(200, whole("x")), away, away]  # no picture, no vector
+        fake.models_step = lambda handler, body: (
+            handler.answer(200, {"data": fake.models})
+            if handler.path == "/v1/models"
+            else away(handler, body)
+        )
+        assert probe_server(fake.url).endpoint.abilities == {"chat"}
+        assert len(fake.asked) == 3
+    assert not waits
+
+
+def test_all_tries_together_have_one_time(monkeypatch) -> None:
+    now_s = [0.0]
+    clock = SimpleNamespace(
+        sleep=lambda wait_s: now_s.append(now_s[-1] + wait_s), monotonic=lambda: now_s[-1]
+    )
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.ask.time", clock)
+    given: list[float] = []
+
+    def slow(server: Server, url: str, body: object, timeout_s: float) -> Answer:
+        given.append(timeout_s)
+        now_s.append(now_s[-1] + 60.0)
+        return Answer(504, problem="answers 504: gateway timeout", passing=True)
+
+    monkeypatch.setattr(Server, "_within", slow)
+    server = Server("http://127.0.0.1:9/v1", patient=True)
+    assert server.chat("m", "Hi").status == 504
+    assert given == [120.0, 59.5]
+    # Nor is a try begun that has no time to be answered.
+    assert server.ask(f"{server.url}/models", timeout_s=64.0).status == 504
+    assert given[2:] == [64.0]
 
 
 def streams_only(fake: FakeServer) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -29,7 +30,7 @@ from murakkab_jupyter.cluster.engines.fleet import Fleet
 from murakkab_jupyter.cluster.engines.roster import Roster
 from murakkab_jupyter.cluster.engines.status import EngineStatus
 from murakkab_jupyter.core.errors import AgentError, ClusterError, UsageError
-from tests.agents.served.fake_openai import answers, error, fake_server, never
+from tests.agents.served.fake_openai import Handler, answers, error, fake_server, never
 from tests.cluster.engines.parts import config, serving
 
 KEY = "sk-secret-of-the-test-0123456789"
@@ -77,6 +78,26 @@ def test_an_address_without_v1_is_found_with_it_where_every_path_has_a_page(rost
             200, {"data": fake.models} if handler.path == "/v1/models" else b"<html></html>"
         )
         assert roster.attach(fake.url.removesuffix("/v1"), name="mine").endpoint.url == fake.url
+
+
+def test_an_address_without_v1_is_found_with_it_where_the_server_is_starting(roster, monkeypatch) -> None:
+    waits: list[float] = []
+    clock = SimpleNamespace(sleep=waits.append, monotonic=time.monotonic)
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.ask.time", clock)
+    with fake_server() as fake:
+        starting = [error(503, "starting")]
+
+        def answer(handler: Handler, body: dict[str, object]) -> None:
+            if starting:
+                starting.pop()(handler, body)
+            elif handler.path == "/v1/models":
+                handler.answer(200, {"data": fake.models})
+            else:
+                handler.answer(404, {"error": "no such page"})
+
+        fake.models_step = answer
+        assert roster.attach(fake.url.removesuffix("/v1")).endpoint.url == fake.url
+    assert waits == [0.5]
 
 
 def test_the_same_model_on_another_server_is_another_engine(roster) -> None:

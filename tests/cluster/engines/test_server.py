@@ -18,6 +18,7 @@ import pytest
 
 from murakkab_jupyter.cluster.engines.ask import Server
 from murakkab_jupyter.cluster.engines.config import EngineConfig
+from murakkab_jupyter.cluster.engines.counters import use_of
 from murakkab_jupyter.cluster.engines.server import Engine
 from murakkab_jupyter.core.errors import ClusterError
 from tests.cluster.engines.parts import config, family, gone
@@ -123,8 +124,8 @@ def test_a_stop_does_not_wait_for_a_server_that_accepts_and_never_answers(start,
     port = engine._port
     wait_for(lambda: asked(port))
     engine.stop(wait=False)
-    # Sooner than what it was asked is given up: after 5 s, of a picture after 30.
-    wait_for(lambda: gone(processes), 4.5 if how == "mute" else 20)
+    # Sooner than what it was asked is given up: after 60 s, of a picture after 30.
+    wait_for(lambda: gone(processes), 25)
     wait_for(lambda: engine.state == "stopped")
     assert engine.status().error == ""
 
@@ -197,13 +198,22 @@ def test_one_that_is_asked_by_its_address_alone_is_not_idle(start, metrics) -> N
         return engine.idle_s < before
 
     assert not used()
+    server, looks = Server(engine.endpoint.url), []
+
+    def working() -> bool:
+        found = use_of(server.metrics() or {})
+        return found is not None and found.now > 0
+
     with ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(Server(engine.endpoint.url).chat, "stand-in", "Hello there")
-        wait_for(used)  # it has come
-        assert used()  # and no counter moves between them
-        ended = answer.done()  # on a slow machine that look may have seen its end
-        assert not answer.result(60).problem
-    assert ended or used()
+        answer = threads.submit(server.chat, "stand-in", "Hello there")
+        while not answer.done():
+            before, seen = working(), used()
+            looks.append(seen)
+            if before and working():  # no counter moved meanwhile
+                assert seen
+        assert not answer.result().problem
+    # Where a machine is so slow that none saw it at work, one saw that counters had moved.
+    assert any([*looks, used()])
     assert not used()
 
 

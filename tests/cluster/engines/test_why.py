@@ -60,3 +60,16 @@ def test_a_plain_log_is_its_last_lines_and_none_is_empty(tmp_path) -> None:
     assert last_words(tmp_path / "none", 3) == ""
     log.write_text("KeyError: 'a'\n" + "\n".join(f"line {n}" for n in range(50)))
     assert last_words(log, 2) == "KeyError: 'a'\nline 49"
+
+
+def test_of_many_that_were_raised_the_first_and_the_latest_are_told(tmp_path) -> None:
+    log = tmp_path / "log"
+    raised = [f"ValueError: number {n}" for n in range(6)]
+    log.write_text("\n".join((*raised, *(f"line {n}" for n in range(50)))))
+    assert last_words(log, 4).splitlines() == [raised[0], raised[4], raised[5], "line 49"]
+
+
+def test_a_line_that_only_speaks_of_usage_is_told(tmp_path) -> None:
+    log = tmp_path / "log"
+    log.write_text("CUDA out of memory, usage: 79 of 80 GiB\n  by this process: 78 GiB\n")
+    assert last_words(log, 5) == "CUDA out of memory, usage: 79 of 80 GiB\n  by this process: 78 GiB"
