@@ -214,8 +214,16 @@ def stored(declaration: Declaration, library: Library) -> ValueStore:
     return store
 
 
-def made_before(declaration: Declaration, plan: Plan, journal: Journal, library: Library) -> Known:
+def made_before(
+    declaration: Declaration,
+    plan: Plan,
+    journal: Journal,
+    library: Library,
+    *,
+    patience_s: float | None = None,
+) -> Known:
     """What of a plan earlier runs have made already; raises `JournalError` where the journal cannot be read."""
+    patience = {} if patience_s is None else {"patience_s": patience_s}
     configurations = {name: step.configuration for name, step in plan.steps.items()}
     roots: dict[str, list[Ancestry]] = {name: [] for name in declaration.roots.values}
     for name, ancestry, _ in declaration.items():
@@ -230,6 +238,7 @@ def made_before(declaration: Declaration, plan: Plan, journal: Journal, library:
         Begin({name: tuple(keys) for name, keys in roots.items()}, (anywhere,)),
         stored(declaration, library),
         journal.recorder("", library=library, media=find_media(declaration.readable())),
+        **patience,
     )
 
 

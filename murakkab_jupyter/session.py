@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.agents.functions.python import PYTHON, function_agent
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.core.ancestry import Ancestry
@@ -26,8 +28,8 @@ from murakkab_jupyter.planner.expect import count_notes
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.pipeline import Replay, sampled
-from murakkab_jupyter.planner.plan import Configuration, Plan
-from murakkab_jupyter.planner.solve import make_plan
+from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, StepPlan
+from murakkab_jupyter.planner.solve import Maker, make_plan
 from murakkab_jupyter.planner.unmeasured import predictable
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.described import find_cluster
@@ -35,7 +37,7 @@ from murakkab_jupyter.profiles.hardware import beyond_host, host_cores, local_wo
 from murakkab_jupyter.profiles.offers import Offers, offers
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.runtime.journal import Journal, default_path
-from murakkab_jupyter.runtime.known import Known, still_whole
+from murakkab_jupyter.runtime.known import Known, still_whole, unread_before
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.workflow.declaration import Declaration, saved_values
@@ -57,6 +59,9 @@ __all__ = ["Declaration", "Session"]
 
 LONG_CONTEXT = 4096
 """Tokens for the list of capabilities, a description and its steps."""
+
+MOST_ITEMS = 5000
+"""Of so many items every one is looked for in the journal before a plan: about a second."""
 
 
 def unread(declaration: Declaration) -> Iterator[str]:
@@ -80,6 +85,44 @@ def alone(workflow: Workflow) -> Iterator[str]:
     for step in workflow.steps:
         if not step.inputs and step.capability != PYTHON.name:
             yield f"{step.name} refers to nothing, so it is made from its own words alone. To read something, put its name into braces."
+
+
+def maker_of(step: StepPlan) -> Maker:
+    """Whose results a step of a plan makes."""
+    return step.configuration.agent, step.configuration.options
+
+
+def beside(step: StepPlan, other: StepPlan) -> Alternative | None:
+    """The runner-up of a step that keeps its agent because of what is made, where the planner would choose another or had one beside."""
+    if maker_of(step) != maker_of(other):
+        chosen = words_of(other, step)
+        return Alternative(
+            other.configuration, f"{chosen} is what the planner would choose now, were nothing made yet."
+        )
+    if step.runner_up is None and other.runner_up is not None:
+        chosen = other.runner_up.configuration.agent
+        return Alternative(
+            other.runner_up.configuration, f"{chosen} was not looked at, as what is made stays."
+        )
+    return step.runner_up
+
+
+def words_of(step: StepPlan, other: StepPlan) -> str:
+    """The agent of a step, with the options that tell it from another where the agent is the same."""
+    one, last = step.configuration, other.configuration
+    if one.agent != last.agent:
+        return one.agent
+    before = dict(last.options)
+    return " ".join(
+        [one.agent, *(f"{key}={value}" for key, value in one.options if before.get(key) != value)]
+    )
+
+
+def quality_of(plan: Plan, names: Sequence[str]) -> float | None:
+    """The product of the qualities of some steps; None where one of them is not known."""
+    known = [plan.steps[name].predicted.get("quality") for name in names]
+    values = [one.value for one in known if one is not None and one.value is not None]
+    return math.prod(values) if len(values) == len(names) else None
 
 
 class Session:
@@ -302,16 +345,20 @@ class Session:
 
     def plan(self, declaration: Declaration, goal: Goal | None = None) -> Plan:
         """Choose a configuration for every step; raises `InfeasibleError` when no plan meets the goal."""
+        return self._plan(declaration, goal or declaration.workflow.goal)
+
+    def _plan(self, declaration: Declaration, goal: Goal, made_by: Mapping[str, Maker] | None = None) -> Plan:
         view = self.view_for(declaration)
         made = make_plan(
             declaration.workflow,
-            goal or declaration.workflow.goal,
+            goal,
             roots=declaration.readable(),
             library=self.library,
             profiles=self.profiles,
             cluster=view,
             evaluate=self.evaluator(declaration, view),
             replay=self.replay(declaration, view),
+            made_by=made_by,
         )
         made = with_starts(made, view)
         if not view.described:
@@ -376,56 +423,76 @@ class Session:
         found = self._known(declaration, plan)
         return "" if found is None else str(found)
 
-    def _known(self, declaration: Declaration, plan: Plan) -> Known | None:
+    def _known(
+        self, declaration: Declaration, plan: Plan, *, patience_s: float | None = None
+    ) -> Known | None:
         """What of a plan earlier runs have made already; None where that cannot be said."""
         path = default_path() if self._journal_path is None else Path(self._journal_path).expanduser()
         if self._described is not None or not path.exists():
             return None
         try:
-            return made_before(declaration, plan, self.journal, self.library)
+            return made_before(declaration, plan, self.journal, self.library, patience_s=patience_s)
         except JournalError:
             return None  # said when something is to be kept
 
     def as_made(self, declaration: Declaration, plan: Plan) -> Plan:
-        """A plan, or that of the latest run of this workflow for this goal, where that run has made everything and the plan would not find it.
+        """A plan, or one of now by the agents of the latest run of this workflow, where that run has made everything and is as good an answer.
 
-        What a run taught often speaks for other agents the next time; they would do again what is done.
+        What a run taught often speaks for other agents the next time; they would do again what is done. Its agents stay
+        where the goal is the same, the agents of both plans were to be had then and are now, the quality of what they make
+        is not less, and floors and limits are kept as figures are now. Of runs of more than `MOST_ITEMS` items nothing
+        stays, as every one is looked for.
         """
-        found = self._known(declaration, plan)
-        if found is None or found.complete:
+        path = default_path() if self._journal_path is None else Path(self._journal_path).expanduser()
+        if self._described is not None or not path.exists():
             return plan
-        text = declaration.workflow.text
         try:
-            record = next((one for one in self.journal.runs() if one.text == text), None)
+            record = self.journal.latest_of(declaration.workflow.text)
             if record is None or record.status not in ("done", "partial"):
+                return plan
+            if max(record.items, sum(1 for _ in declaration.items())) > MOST_ITEMS:
                 return plan
             last = Plan.from_json(record.plan)
         except (MurakkabError, KeyError, TypeError, ValueError):
             return plan  # kept by another version
-        offered = {spec.name for spec in self.library.agents()}
-        hosts = [None if one.reserves is None else one.reserves.hosts for one in (last, plan)]
-        if (
-            last.taken
-            or last.goal != plan.goal
-            or last.steps.keys() != plan.steps.keys()
-            or hosts[0] != hosts[1]
-            or any(one.configuration.agent not in offered for one in last.steps.values())
-        ):
+        if last.taken or last.goal != plan.goal or last.steps.keys() != plan.steps.keys():
             return plan
-        found = self._known(declaration, last)
-        if found is None or not found.complete:
+        before = {name: maker_of(one) for name, one in last.steps.items()}
+        others = [name for name, one in plan.steps.items() if maker_of(one) != before[name]]
+        agents = {one.configuration.agent for one in (*plan.steps.values(), *last.steps.values())}
+        if not others or not agents <= {*last.considered} & {*plan.considered}:
             return plan
-        others = [
-            f"{name} by {one.configuration.agent}"
-            for name, one in plan.steps.items()
-            if one.configuration.agent != last.steps[name].configuration.agent
-        ]
-        what = f" ({', '.join(others)})" if others else ""
-        note = (
-            f"This is the plan of run {record.run_id}, whose results are all there. What was measured since speaks for another"
-            f"{what}, which would make them anew; a run that makes everything anew takes that one."
+        if not self._all_made(declaration, last) or self._all_made(declaration, plan):
+            return plan
+        try:
+            again = self._plan(declaration, plan.goal, before)
+        except MurakkabError:
+            return plan  # they do not keep the goal any more
+        was, now = (quality_of(one, others) for one in (again, plan))
+        if was is None or now is None or was < now * (1 - 1e-9) or not {*again.cautions} <= {*plan.cautions}:
+            return plan
+        chosen = ", ".join(f"{name} by {words_of(plan.steps[name], last.steps[name])}" for name in others)
+        note = f"Run {record.run_id} has made everything already, so its agents stay; without it the planner would now choose {chosen}."
+        steps = {
+            name: replace(one, runner_up=beside(one, plan.steps[name])) for name, one in again.steps.items()
+        }
+        # It was chosen among the plans of these agents alone: nothing is proven of the others.
+        return replace(
+            again,
+            steps=steps,
+            notes=(note, *again.notes),
+            binding=None,
+            bound=None,
+            gap=None,
+            proof=None,
+            trades=(),
+            priors=(),
         )
-        return replace(last, notes=(note, *last.notes), cautions=plan.cautions)
+
+    def _all_made(self, declaration: Declaration, plan: Plan) -> bool:
+        """Whether nothing of a plan is left to be made, however long it takes to see."""
+        found = self._known(declaration, plan, patience_s=math.inf)
+        return found is not None and found.complete
 
     # --- measure ----------------------------------------------------------------------------------------------
 
@@ -613,7 +680,16 @@ class Session:
         cluster = self.connect()
         self.journal.claim(record.run_id)
         # What failed is tried again, and with it what was made of a list that lacked it; what else is done is final.
-        finished = still_whole(declaration.workflow, list(self.journal.finished(record.run_id)))
+        lost = unread_before(self.journal.events(record.run_id), declaration.roots.values)
+        kept = list(self.journal.finished(record.run_id))
+        finished = still_whole(declaration.workflow, kept, lost - declaration.roots.bad.keys())
+        whole = {(name, ancestry) for name, ancestry, _ in finished}
+        stale = [
+            (name, key)
+            for name, key, value in kept
+            if (name, key) not in whole and not isinstance(value, Failed)
+        ]
+        self.journal.forget(record.run_id, stale)
         return self._execute(
             record.run_id,
             declaration,

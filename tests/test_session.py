@@ -32,9 +32,10 @@ from murakkab_jupyter.core.events import (
     RunStarted,
     WorkerChanged,
 )
-from murakkab_jupyter.planner.plan import Plan
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.planner.plan import Configuration, Plan, StepPlan
 from murakkab_jupyter.runtime.known import known_beforehand
-from murakkab_jupyter.session import Session
+from murakkab_jupyter.session import Session, words_of
 from murakkab_jupyter.workflow.goal import Goal
 from tests.cluster.hosts import Place
 
@@ -183,6 +184,9 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(known_beforehand.__kwdefaults__, "patience_s", 120.0)
 
 
+SUMMARIES = ("lead-summary", "extractive-summary")
+
+
 def by_another(plan: Plan, agent: str) -> Plan:
     """A plan with another agent for its step `gist`: what a planner chooses that a run has taught otherwise."""
     step = plan.steps["gist"]
@@ -191,38 +195,114 @@ def by_another(plan: Plan, agent: str) -> Plan:
     )
 
 
-def test_a_plan_by_other_agents_gives_way_to_that_of_a_run_that_made_everything(
-    session: Session, patient: None
+def as_learnt(session: Session, monkeypatch: pytest.MonkeyPatch, quality: float = 0.67) -> None:
+    """Let all agents be as good as one another, so that nothing but their times tells them apart."""
+    alike = Figure(quality, "1", source="prior")
+    monkeypatch.setattr(session.profiles, "quality", lambda agent, options: alike)
+
+
+def test_the_agents_of_a_run_that_made_everything_stay_where_they_are_as_good(
+    session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    as_learnt(session, monkeypatch)
     declaration = session.declare(GIST, {"letters": LETTERS})
-    made = session.plan(declaration)
-    other = by_another(
-        made,
-        next(
-            name
-            for name in ("lead-summary", "extractive-summary")
-            if name != made.steps["gist"].configuration.agent
-        ),
-    )
-    assert session.as_made(declaration, other) is other  # nothing is made yet
-    first = session.run(declaration, made)
+    plan = session.plan(declaration)
+    chosen = plan.steps["gist"].configuration.agent
+    other = next(name for name in SUMMARIES if name != chosen)
+    assert set(SUMMARIES) <= set(plan.considered)
+    assert Plan.from_json(plan.to_json()) == plan
+    assert session.as_made(declaration, plan) is plan  # nothing is made yet
+    first = session.run(declaration, by_another(plan, other))
 
-    taken = session.as_made(declaration, other)
-    assert taken.steps["gist"].configuration == made.steps["gist"].configuration
-    assert first.id in taken.notes[0]
-    assert f"gist by {other.steps['gist'].configuration.agent}" in taken.notes[0]
-    second = session.run(declaration, taken)
-    assert sum(e.reused for e in second.events if isinstance(e, BatchEnded)) == 2
-    assert list(second.outputs["gist"].values()) == list(first.outputs["gist"].values())
+    # Looked at without haste: neither the clock nor a busy machine decides.
+    monkeypatch.setitem(known_beforehand.__kwdefaults__, "patience_s", -1.0)
+    run = first
+    for _ in range(3):
+        taken = session.as_made(declaration, plan)
+        assert taken.steps["gist"].configuration.agent == other
+        said = [note for note in taken.notes if "has made everything already" in note]
+        assert said == [taken.notes[0]]
+        assert run.id in said[0]
+        assert f"would now choose gist by {chosen}." in said[0]
+        assert "whole space" not in session.explain(taken)
+        assert (taken.proof, taken.bound, taken.gap, taken.binding, taken.trades, taken.priors) == (
+            None,
+            None,
+            None,
+            None,
+            (),
+            (),
+        )
+        assert taken.steps["gist"].runner_up is not None
+        assert f"{chosen} is what the planner would choose now" in session.explain(taken)
+        run = session.run(declaration, taken)
+        assert sum(e.reused for e in run.events if isinstance(e, BatchEnded)) == 2
+        assert list(run.outputs["gist"].values()) == list(first.outputs["gist"].values())
 
-    assert session.as_made(declaration, made) is made
-    elsewhere = replace(other, goal=Goal(objectives=("energy",)))
+    elsewhere = replace(plan, goal=Goal(objectives=("energy",)))
     assert session.as_made(declaration, elsewhere) is elsewhere  # another goal is another question
     longer = session.declare(GIST, {"letters": [*LETTERS, "Something new was written. Nobody read it."]})
-    assert session.as_made(longer, other) is other  # there is something to be made
-    by_hand = replace(first.plan, taken="plan 2 of the frontier")
-    session.run(declaration, by_hand)
-    assert session.as_made(declaration, other) is other  # the goal did not choose that one
+    assert session.as_made(longer, plan) is plan  # there is something to be made
+    monkeypatch.setattr("murakkab_jupyter.session.MOST_ITEMS", 1)
+    assert session.as_made(declaration, plan) is plan  # too many to look for
+    monkeypatch.undo()
+
+
+def test_figures_of_agents_that_stay_are_those_of_now(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_learnt(session, monkeypatch)
+    cell = GIST.replace("12", "13")
+    declaration = session.declare(cell, {"letters": LETTERS})
+    plan = session.plan(declaration)
+    other = next(name for name in SUMMARIES if name != plan.steps["gist"].configuration.agent)
+    old = by_another(plan, other)
+    old = replace(
+        old, predicted={**old.predicted, "latency": Figure(12345.0, "s", source="prior")}, notes=("Old.",)
+    )
+    session.run(declaration, old)
+    taken = session.as_made(declaration, plan)
+    assert taken.steps["gist"].configuration.agent == other
+    assert taken.predicted["latency"].value != 12345.0
+    assert "Old." not in taken.notes
+
+
+def test_the_agents_of_a_run_give_way_to_better_ones_to_new_ones_and_where_limits_are_broken(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = GIST.replace("--minimize latency", "--maximize quality").replace("12", "14")
+    declaration = session.declare(cell, {"letters": LETTERS})
+    plan = session.plan(declaration)
+    other = "lead-summary"
+    assert plan.steps["gist"].configuration.agent != other
+    session.run(declaration, by_another(plan, other))
+    assert session.as_made(declaration, plan) is plan  # it is better
+
+    as_learnt(session, monkeypatch)
+    cell = GIST.replace("12", "15")
+    declaration = session.declare(cell, {"letters": LETTERS})
+    plan = session.plan(declaration)
+    chosen = plan.steps["gist"].configuration.agent
+    other = next(name for name in SUMMARIES if name != chosen)
+    old = by_another(plan, other)
+    session.run(declaration, replace(old, considered=(other,)))
+    assert session.as_made(declaration, plan) is plan  # what it chooses was not to be had then
+
+    soon = Goal(("latency",), deadline_s=1e-9)
+    session.run(declaration, replace(old, goal=soon))
+    limited = replace(plan, goal=soon)
+    assert session.as_made(declaration, limited) is limited  # not in time by figures of now
+
+    session.run(declaration, replace(old, taken="plan 2 of the frontier"))
+    assert session.as_made(declaration, plan) is plan  # the goal did not choose that one
+
+
+def test_what_the_planner_would_choose_is_named_where_options_alone_differ() -> None:
+    def step(agent: str, **options: object) -> StepPlan:
+        return StepPlan(Configuration(agent, tuple(sorted(options.items()))), 1, {})
+
+    assert words_of(step("a", paths=3, top=1), step("a", paths=1, top=1)) == "a paths=3"
+    assert words_of(step("b", paths=3), step("a", paths=1)) == "b"
 
 
 def test_a_run_in_a_terminal_that_reuses_makes_nothing_anew_whatever_was_learnt(
@@ -300,6 +380,45 @@ def test_a_resumed_run_does_without_files_that_are_gone_and_takes_what_it_lacked
     assert list(again.outputs["loud"].values()) == ["A", "B", "C", "D"]
     assert again.outputs["both"] == "A B C D"
     assert set(asked.read_text().removeprefix(before)) == {"C"}  # what was done was not asked again
+
+
+DIRECT = """%%murakkab direct
+both <- joined {letters}, per all @python:joined
+one <- check {letters} @python:check
+alls <- joined {one}, per all @python:joined
+"""
+
+
+def test_a_resumed_run_takes_a_file_that_can_be_read_now_into_its_lists_and_keeps_them_so(
+    session: Session, tmp_path: Path
+) -> None:
+    for name in "ac":
+        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    damaged = tmp_path / "b.txt"
+    damaged.write_bytes(bytes(range(256)) * 4)
+
+    def initial(text: object) -> str:
+        return str(getattr(text, "text", text))[0]
+
+    def joined(texts: list[object]) -> str:
+        return " ".join(str(getattr(text, "text", text))[0] for text in texts)
+
+    functions = {"check": initial, "joined": joined}
+    given = {"letters": str(tmp_path / "*.txt"), **functions}
+    run = session.run(session.declare(DIRECT, given), reuse=False)
+    assert run.status == "partial"
+    assert (run.outputs["both"], run.outputs["alls"]) == ("A C", "A C")
+
+    still = session.resume(run.id, values=functions)  # nothing to be had by making them anew
+    assert (still.status, still.outputs["both"]) == ("partial", "A C")
+    assert not any(isinstance(event, BatchEnded) for event in still.events)
+
+    damaged.write_text("B is here.")
+    again = session.resume(run.id, values=functions)
+    assert again.status == "done"
+    assert (again.outputs["both"], again.outputs["alls"]) == ("A B C", "A B C")
+    kept = {name: value for name, ancestry, value in session.journal.finished(run.id) if not ancestry}
+    assert kept == {"both": "A B C", "alls": "A B C"}
 
 
 def test_a_run_is_not_resumed_over_a_file_that_was_replaced_by_another_of_its_size(
@@ -485,7 +604,7 @@ def test_arrivals_are_simulated_on_a_described_cluster(tmp_path: Path) -> None:
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from murakkab_jupyter.session import Session
+from murakkab_jupyter.session import Session, words_of
 
 def shout(word):
     return word.upper()

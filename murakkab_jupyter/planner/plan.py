@@ -286,6 +286,8 @@ class Plan:
         What it is best in and gives up among the plans of a frontier; None for a plan that is in none.
     taken
         Which plan of a frontier it is, in words, where a person took it; empty for the one that its goal chose.
+    considered
+        Agents that it was chosen among, of all steps, sorted.
     """
 
     workflow: str
@@ -307,6 +309,7 @@ class Plan:
     rate: Rate | None = None
     taken: str = ""
     standing: Standing | None = None
+    considered: tuple[str, ...] = ()
 
     @property
     def chosen_by(self) -> str:
@@ -324,6 +327,7 @@ class Plan:
             "workflow": self.workflow,
             "goal": self.goal.to_json(),
             "taken": self.taken,
+            "considered": list(self.considered),
             "regime": self.regime,
             "binding": self.binding,
             "bound": self.bound,
@@ -388,6 +392,7 @@ class Plan:
             margins={str(name): float(share) for name, share in data.get("margins", {}).items()},
             taken=str(data.get("taken", "")),
             rate=None if data.get("rate") is None else Rate.from_json(data["rate"]),
+            considered=tuple(str(name) for name in data.get("considered", ())),
             standing=None if data.get("standing") is None else Standing.from_json(data["standing"]),
             transfer=None if data.get("transfer") is None else Transfer.from_json(data["transfer"]),
             # Plans of earlier versions reserved whole hosts.

@@ -33,7 +33,7 @@ from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["Problem", "make_plan", "plan_of", "prepare"]
+__all__ = ["Maker", "Problem", "make_plan", "plan_of", "prepare"]
 
 HEAVY_CALLS = 150.0
 """A workflow of many calls takes longer to simulate: beyond this many, fewer evaluations are asked for."""
@@ -43,6 +43,15 @@ FIELDS: Mapping[str, str] = {
     "budget": "budget_usd",
     "max-energy": "max_energy_j",
 }
+
+
+Maker = tuple[str, tuple[tuple[str, Any], ...]]
+"""What results depend on, their inputs aside: an agent and its options."""
+
+
+def maker(mode: Mode) -> Maker:
+    """Whose results a mode makes."""
+    return mode.configuration.agent, mode.configuration.options
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ def prepare(
     evaluate: Evaluator,
     effort: int | None = None,
     arriving: bool = False,
+    made_by: Mapping[str, Maker] | None = None,
 ) -> Problem:
     """List the modes of every step and set up the search; raises `InfeasibleError` for a step nobody can do."""
     means = means_of(workflow, roots, library)
@@ -90,6 +100,16 @@ def prepare(
     }
     modes = {name: some.modes for name, some in found.items()}
     judge = Judge(modes)
+    if made_by is not None:
+        # Floors are still of what everybody can reach.
+        modes = {
+            name: tuple(one for one in some if maker(one) == made_by[name]) for name, some in modes.items()
+        }
+        if lacking := [name for name, some in modes.items() if not some]:
+            msg = f"Nothing here makes {', '.join(lacking)} as it was made before."
+            raise InfeasibleError(
+                msg, binding=f"step {lacking[0]}", hint="Plan without what was made before."
+            )
     estimator = Estimator(
         workflow,
         modes,
@@ -121,6 +141,7 @@ def make_plan(
     effort: int | None = None,
     proof_s: float = EFFORT,
     replay: Replay | None = None,
+    made_by: Mapping[str, Maker] | None = None,
 ) -> Plan:
     """Choose a configuration for every step.
 
@@ -140,6 +161,9 @@ def make_plan(
         Deterministic seconds that OR-tools may spend on each step of the proof.
     replay
         Predicts the same of other values: what a plan for inputs that keep arriving is made with.
+    made_by
+        For each step the agent and options that it is to have, everything else still to be chosen; None for any. What such
+        a plan says of being the best is of those alone.
 
     Returns
     -------
@@ -166,6 +190,7 @@ def make_plan(
             evaluate=evaluate,
             effort=max(8, int(ARRIVALS_EFFORT / arrivals.burden)) if effort is None else effort,
             arriving=bool(arrivals.variable),
+            made_by=made_by,
         )
         return keeping_up(ready, goal, Steady(ready.search, arrivals, replay))
     problem = prepare(
@@ -176,6 +201,7 @@ def make_plan(
         cluster=cluster,
         evaluate=evaluate,
         effort=effort,
+        made_by=made_by,
     )
     search = problem.search
 
@@ -401,6 +427,9 @@ def plan_of(problem: Problem, picks: Picks, goal: Goal, *, alternatives: bool = 
             if (note := risk_note(result.totals, goal, name, limit, described=described)) is not None
         ),
         transfer=result.transfer,
+        considered=tuple(
+            sorted({mode.configuration.agent for some in problem.found.values() for mode in some.modes})
+        ),
         notes=(
             *paced_note(problem, picks, result),
             *unstated_note(result.totals.get("energy"), problem.estimator.cluster, search.reserved(picks)),

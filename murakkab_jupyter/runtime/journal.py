@@ -22,7 +22,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.agents.library import Library, default_library
-from murakkab_jupyter.core.ancestry import Ancestry, ancestry_from_json
+from murakkab_jupyter.core.ancestry import Ancestry, ancestry_from_json, ancestry_to_json
 from murakkab_jupyter.core.errors import JournalError
 from murakkab_jupyter.core.events import Event, event_from_json
 from murakkab_jupyter.core.media import Media
@@ -161,6 +161,15 @@ class Journal:
             row = connection.execute(f"{SELECT_RUNS} WHERE run_id = ?", (run_id,)).fetchone()
         return None if row is None else self._record(row)
 
+    def latest_of(self, text: str) -> RunRecord | None:
+        """The latest run of a cell, or None."""
+        with self.database.told() as connection:
+            row = connection.execute(
+                f"{SELECT_RUNS} WHERE text = ? ORDER BY started DESC, runs.rowid DESC LIMIT 1",
+                (writable(without_secrets(text)),),
+            ).fetchone()
+        return None if row is None else self._record(row)
+
     def latest_unfinished(self) -> RunRecord | None:
         """The latest run to go on with, or None: stopped, killed or failed, not one that is under way.
 
@@ -246,6 +255,15 @@ class Journal:
                 if children is not None:
                     counts[step, ancestry] = children
                 yield step, ancestry, value
+
+    def forget(self, run_id: str, items: Iterable[tuple[str, Ancestry]]) -> None:
+        """Let items of a run be made, and kept, again: what was kept is final else, also when it is resumed."""
+        rows = [(run_id, step, compact(ancestry_to_json(ancestry))) for step, ancestry in items]
+        with self.database.writing() as connection:
+            connection.executemany(
+                "UPDATE items SET status = 'unkept', reuse_key = NULL WHERE run_id = ? AND step = ? AND ancestry = ?",
+                rows,
+            )
 
     def media(self, run_id: str) -> dict[str, set[str]]:
         """For each file that kept items of a run were made from, by path, the hashes it had then (SHA-256, in hex)."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.core.ancestry import Ancestry
+from murakkab_jupyter.core.events import Event, ItemFailed, RunStarted
 from murakkab_jupyter.runtime.loop import RunLoop
 from murakkab_jupyter.runtime.messages import (
     Batch,
@@ -35,7 +36,7 @@ from murakkab_jupyter.runtime.steps import upstream_of
 from murakkab_jupyter.runtime.values import ValueStore
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["Known", "known_beforehand", "still_whole"]
+__all__ = ["Known", "known_beforehand", "still_whole", "unread_before"]
 
 PATIENCE_S = 0.5
 """A look at very many items ends after so long; what was not looked at is not spoken of."""
@@ -139,7 +140,9 @@ def known_beforehand(
 
 
 def still_whole(
-    workflow: Workflow, kept: Sequence[tuple[str, Ancestry, Any]]
+    workflow: Workflow,
+    kept: Sequence[tuple[str, Ancestry, Any]],
+    found: Collection[tuple[str, Ancestry]] = (),
 ) -> list[tuple[str, Ancestry, Any]]:
     """What of an earlier run's items stays when its failed ones are tried again: not these, nor what was made of a list that lacked them.
 
@@ -149,21 +152,44 @@ def still_whole(
         The run's.
     kept
         `(step, ancestry, value)`, the value of a failed item `Failed`.
+    found
+        Values of variables, `(variable, ancestry)`, that could not be read then and can be now.
     """
     lacking = {step.name: Absent() for step in workflow.steps}
     upstream = upstream_of(workflow)
     items: dict[str, list[int]] = {}
     for index, (name, _, _) in enumerate(kept):
         items.setdefault(name, []).append(index)
+    # What was made of such a value itself was made while it could be read; lists that it belongs to may lack it.
+    lists: dict[str, set[Ancestry]] = {}
+    for name, key in found:
+        lists.setdefault(name, set()).update(key[:size] for size in range(len(key)))
+    sources = {step.name: {one.source for one in step.inputs} for step in workflow.steps}
     left: set[int] = set()
     for step in workflow.steps:  # in topological order
+        read = sources[step.name].union(*(sources[name] for name in upstream[step.name]))
         for index in items.get(step.name, ()):
             _, key, value = kept[index]
-            if isinstance(value, Failed) or any(lacking[name].touches(key) for name in upstream[step.name]):
+            if (
+                isinstance(value, Failed)
+                or any(lacking[name].touches(key) for name in upstream[step.name])
+                or any(key in lists[name] for name in read & lists.keys())
+            ):
                 lacking[step.name].add(key)
             else:
                 left.add(index)
     return [one for index, one in enumerate(kept) if index in left]
+
+
+def unread_before(events: Iterable[Event], variables: Collection[str]) -> set[tuple[str, Ancestry]]:
+    """Values of variables, `(variable, ancestry)`, that the latest part of a run could not read."""
+    found: set[tuple[str, Ancestry]] = set()
+    for event in events:
+        if isinstance(event, RunStarted):
+            found.clear()
+        elif isinstance(event, ItemFailed) and event.step in variables:
+            found.add((event.step, event.ancestry))
+    return found
 
 
 class Absent:

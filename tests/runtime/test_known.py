@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from murakkab_jupyter.runtime.known import Absent, Known
+from murakkab_jupyter.core.events import ItemFailed, RunStarted
+from murakkab_jupyter.runtime.known import Absent, Known, unread_before
 from murakkab_jupyter.session import Session
 
 CELL = """\
@@ -76,3 +77,18 @@ def test_what_is_absent_touches_what_is_made_from_it():
     assert absent.touches((("videos", 1), ("scenes", 2), ("frames", 0)))
     assert not absent.touches((("videos", 0),))
     assert not absent.touches((("videos", 1), ("scenes", 1)))
+
+
+def test_what_a_run_could_not_read_is_that_of_its_latest_part():
+    def lost(name, place):
+        return ItemFailed(0.0, name, ((name, place),), "damaged")
+
+    events = [
+        RunStarted(0.0, "a"),
+        lost("letters", 1),
+        RunStarted(0.0, "a"),
+        lost("letters", 2),
+        lost("gist", 0),
+    ]
+    assert unread_before(events, {"letters"}) == {("letters", (("letters", 2),))}
+    assert unread_before(events[:2], {"letters"}) == {("letters", (("letters", 1),))}
