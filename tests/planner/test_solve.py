@@ -511,3 +511,17 @@ def test_no_items_at_all_still_make_a_plan():
     world.roots = {"data": []}
     plan = plan_for(world, Goal(("energy",)))
     assert all(step.items == 0 for step in plan.steps.values())
+
+
+def test_a_plan_by_given_agents_keeps_to_them_and_to_the_floor_of_everybody():
+    world = video_world()
+    free = plan_for(world, Goal(("latency",), 0.1))
+    given = {name: (one.configuration.agent, one.configuration.options) for name, one in free.steps.items()}
+    given["objects"] = ("see-fast", given["objects"][1])
+    held = plan_for(world, Goal(("latency",), 0.1), made_by=given)
+    assert {n: (s.configuration.agent, s.configuration.options) for n, s in held.steps.items()} == given
+    assert held.considered == free.considered == tuple(sorted(one.name for one in AGENTS))
+    with pytest.raises(InfeasibleError, match="No plan has quality basic"):
+        plan_for(world, Goal(("latency",), "basic"), made_by=given)
+    with pytest.raises(InfeasibleError, match="Nothing here makes objects as it was made before"):
+        plan_for(world, Goal(("latency",), 0.1), made_by={**given, "objects": ("see-gone", ())})

@@ -551,3 +551,22 @@ def test_failed_items_are_final_in_their_run(path: Path) -> None:
         begin(journal)
         record(journal, "one", Failed("cannot hear"), 0)
         assert list(journal.finished("one")) == [("heard", at(0), Failed("cannot hear"))]
+
+
+def test_the_latest_run_of_a_cell_is_found_and_what_it_kept_can_be_made_again(path: Path) -> None:
+    with Journal(path) as journal:
+        for run_id in ("one", "two"):
+            begin(journal, run_id, text="a <- b")
+        begin(journal, "three", text="c <- d")
+        assert journal.latest_of("nothing") is None
+        latest = journal.latest_of("a <- b")
+        assert latest is not None
+        assert latest.run_id == "two"
+        record(journal, "two", "old", 0)
+        record(journal, "two", "new", 0)  # what is kept is final
+        ((step, ancestry, value),) = journal.finished("two")
+        assert value == "old"
+        journal.forget("two", [(step, ancestry)])
+        assert list(journal.finished("two")) == []
+        record(journal, "two", "new", 0)
+        assert [one[2] for one in journal.finished("two")] == ["new"]
