@@ -94,6 +94,32 @@ def test_what_no_text_can_be_read_from_is_refused_where_it_stands(library, value
     assert hint in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (pd.DataFrame({"text": TEXTS}), "is a table, and texts are needed"),
+        (b"late", "is bytes, and a text is needed"),
+        (set(TEXTS), "is a set, which has no order"),
+    ],
+    ids=["table", "bytes", "set"],
+)
+@pytest.mark.parametrize(
+    "sentence", ["summarise {reviews}", "write a reply to {reviews}", "do it for {reviews} @text-generation"]
+)
+def test_what_writes_from_anything_refuses_them_too(library, sentence, value, message):
+    with pytest.raises(LanguageError, match=re.escape(message)):
+        declare(f"s <- {sentence}", library=library, values={"reviews": value})
+
+
+def test_a_set_of_labels_is_told_to_become_one_text(library):
+    values = {"reviews": TEXTS, "labels": {"praise", "complaint"}}
+    with pytest.raises(LanguageError, match="is a set") as caught:
+        declare("s <- classify {reviews} into {labels}", library=library, values=values)
+    assert 'Write labels = ", ".join(sorted(labels)) before this cell.' in str(caught.value)
+    values["labels"] = ", ".join(sorted(values["labels"]))
+    assert declare("s <- classify {reviews} into {labels}", library=library, values=values).steps
+
+
 def test_a_generator_is_refused_for_a_function_too_which_takes_a_table_whole(library):
     def shape(table: object) -> str:
         return str(table)

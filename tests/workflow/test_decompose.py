@@ -19,6 +19,7 @@ from murakkab_jupyter.workflow.decompose.draft import given
 from murakkab_jupyter.workflow.decompose.form import reachable, results, sources
 from murakkab_jupyter.workflow.decompose.guess import inputs_for
 from murakkab_jupyter.workflow.decompose.match import found, stems
+from murakkab_jupyter.workflow.decompose.refuse import foreign
 from murakkab_jupyter.workflow.decompose.say import asks, fields_in, labels_in, language_in, written_out
 from murakkab_jupyter.workflow.decompose.words import known
 from murakkab_jupyter.workflow.language import declare
@@ -172,6 +173,14 @@ def test_another_language_is_refused_with_who_reads_it(library, said):
     assert "English" not in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["Classify tickets, summarise replies", "Extract names, dates, amounts", "Summarise naïve reviews"],
+)
+def test_a_verb_that_asks_is_english_without_any_small_word(said):
+    assert not foreign(said)
+
+
 def test_words_that_say_nothing_are_no_reason_for_a_step(library):
     with pytest.raises(UsageError, match="Nothing in this description"):
         decompose("Polish each shoe and charge their owner.", library=library)
@@ -212,6 +221,8 @@ def test_a_text_step_keeps_the_words_and_escapes_the_signs_of_the_language(libra
     assert "@@sam" in lines(draft)[0]
     assert "{{this}}" in lines(draft)[0]
     assert written_out("Then write <- a note.") == "write < - a note"
+    draft = decompose("Write a reply to each letter # be kind", library=library)
+    assert lines(draft)[0].startswith("text <- write a reply to each letter be kind from")
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,26 @@ def wrong(library, cell) -> str:
 
 
 @pytest.mark.parametrize(
-    "quoted", ['"money, repair"', "'money, repair'", "“money, repair”", "„money, repair“", "«money, repair»"]
+    "quoted",
+    [
+        '"money, repair"',
+        "'money, repair'",
+        "“money, repair”",
+        "„money, repair“",
+        "«money, repair»",
+        "‘money, repair’",  # noqa: RUF001 - as word processors quote
+        "”money, repair”",
+        "»money, repair«",
+    ],
 )
 def test_words_in_any_quotes_are_labels(library, quoted):
     (step,) = steps(library, f"a <- classify {{letters}} into {quoted}")
     assert (step.capability, dict(step.options)) == ("classification", {"labels": "money, repair"})
+
+
+def test_an_apostrophe_in_single_quotes_closes_nothing(library):
+    (step,) = steps(library, "a <- classify {letters} into ‘tenant’s wish, landlord’s duty’")  # noqa: RUF001 - as word processors quote
+    assert dict(step.options) == {"labels": "tenant’s wish, landlord’s duty"}  # noqa: RUF001 - as word processors quote
 
 
 def test_an_apostrophe_is_no_quote(library):
@@ -33,7 +48,25 @@ def test_an_apostrophe_is_no_quote(library):
     assert step.capability == "text-generation"
 
 
-@pytest.mark.parametrize(("said", "words"), [("twenty", 20), ("fifty", 50), ("twelve", 12), ("60", 60)])
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("twenty", 20),
+        ("fifty", 50),
+        ("twelve", 12),
+        ("60", 60),
+        ("fourteen", 14),
+        ("nineteen", 19),
+        ("ninety", 90),
+        ("twenty-five", 25),
+        ("sixty two", 62),
+        ("a hundred", 100),
+        ("one hundred", 100),
+        ("two hundred", 200),
+        ("Two Hundred and Fifty", 250),
+        ("a hundred and five", 105),
+    ],
+)
 def test_a_length_may_be_a_word(library, said, words):
     (step,) = steps(library, f"a <- summarise {{letters}} in {said} words")
     assert dict(step.options) == {"words": words}
@@ -48,6 +81,20 @@ def test_a_level_without_its_comma_or_with_a_comment_behind_is_told(library, end
     assert "Write a <- summarise {letters}, per all" in said
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "a <- summarise {letters}, per all\nb <- write from {a} one line per letter",
+        "b <- count the words of {letters} per all @python:shorten",
+        "b <- write from {q} one line per letter about {q}\na <- summarise {letters}",
+    ],
+)
+def test_a_sentence_may_end_in_a_level_at_which_its_step_could_not_run(library, cell):
+    values = {**VALUES, "shorten": str.strip}
+    (step,) = (one for one in declare(cell, library=library, values=values).steps if one.name == "b")
+    assert step.at == (("letters",) if step.capability == "python" else ())
+
+
 @pytest.mark.parametrize("ending", [" per letter", ", per letter", " and say the price per room"])
 def test_what_changes_nothing_or_names_no_level_is_left_alone(library, ending):
     (step,) = steps(library, f"a <- summarise {{letters}}{ending}")
@@ -57,6 +104,8 @@ def test_what_changes_nothing_or_names_no_level_is_left_alone(library, ending):
 def test_a_question_in_quotes_is_told_to_become_a_variable(library):
     said = wrong(library, 'c <- answer "how much is it?" from {letters}')
     assert 'question = "how much is it?", and write c <- answer {question} from {letters}' in said
+    said = wrong(library, 'c <- answer “is it "big"?” from {letters}')
+    assert r'question = "is it \"big\"?", and write c <- answer {question} from {letters}' in said
 
 
 @pytest.mark.parametrize(
@@ -64,6 +113,12 @@ def test_a_question_in_quotes_is_told_to_become_a_variable(library):
     [
         ("a <- classify {letters} into money, repair", '"money, repair"'),
         ("a <- extract amount, date from {letters}", '"amount, date"'),
+        ('a <- classify {letters} into "money", "repair"', '"money, repair"'),
+        ("a <- classify {letters} by 'money' or 'repair'", '"money, repair"'),
+        ("a <- classify {letters} as money or repair", '"money, repair"'),
+        ("a <- classify {letters} into money, follow-up, repair # x", '"money, follow-up, repair"'),
+        ('a <- extract "amount" and the date from {letters}', '"amount, date"'),
+        ("a <- classify {letters} into terms and conditions, money", '"terms and conditions, money"'),
     ],
 )
 def test_labels_and_fields_without_quotes_are_shown_with_them(library, cell, quoted):
@@ -75,6 +130,33 @@ def test_a_comment_behind_a_step_is_told_where_it_belongs(library):
     assert 'A comment stands on a line of its own. Write a <- classify {letters} into "money, repair"' in said
     said = wrong(library, "a <- summarise {letters} @extractive-summary # short")
     assert "A comment stands on a line of its own" in said
+
+
+@pytest.mark.parametrize(
+    "behind",
+    ["# x, per all", "# one for all, per letter", "# short", "#", "# as {q} asks", "#  what they want"],
+)
+@pytest.mark.parametrize("sentence", ["summarise {letters}", "write a reply to {letters}"])
+def test_a_comment_is_no_part_of_a_sentence_and_its_end_no_level(library, sentence, behind):
+    said = wrong(library, f"a <- {sentence} {behind}")
+    assert "This comment would be a part of the sentence" in said
+    assert f"A comment stands on a line of its own. Write a <- {sentence}\n" in f"{said}\n"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "a <- write the # of rooms in {letters}",
+        "a <- write which is # 1 of {letters}, per all",
+        "a <- write the #  of rooms, and letter # {q}, from {letters}",
+        "a <- write a post with #rent about {letters}",
+        "a <- count # what is asked of {letters} @python:shorten",
+        'a <- classify {letters} into "money # rent, repair"',
+        "# why\na <- summarise {letters}\n# and what",
+    ],
+)
+def test_a_number_sign_and_a_comment_on_its_own_line_are_left_alone(library, cell):
+    assert declare(cell, library=library, values={**VALUES, "shorten": str.strip}).steps
 
 
 def pair(first: str, second: str) -> str:

@@ -9,6 +9,7 @@ from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.agents.text.sentences import STOP
 from murakkab_jupyter.agents.text.vectors import Encoder
 from murakkab_jupyter.core.errors import LanguageError, UsageError
+from murakkab_jupyter.workflow.decompose.clauses import VERBS
 from murakkab_jupyter.workflow.decompose.guess import EVERY_KIND
 from murakkab_jupyter.workflow.decompose.hear import Heard, hear, task_of
 from murakkab_jupyter.workflow.language.meaning import WORDLESS
@@ -82,12 +83,14 @@ def unknown(
 
 
 def foreign(description: str) -> bool:
-    """Whether a description does not look like English: hardly any of the small words that every sentence has.
+    """Whether a description does not look like English: no verb that asks, and hardly any of the small words that every sentence has.
 
-    >>> foreign("Fasse die Briefe zusammen, bitte."), foreign("Mow the lawn by noon.")
-    (True, False)
+    >>> foreign("Fasse die Briefe zusammen, bitte."), foreign("Mow the lawn by noon."), foreign("Extract names, dates")
+    (True, False, False)
     """
     words = re.findall(r"[^\W\d_]+", description.lower())
+    if any(word in VERBS for word in words):
+        return False
     small = sum(word in STOP for word in words)
     return (not description.isascii() and not small) or (len(words) > FEW_WORDS and small * RARE < len(words))
 

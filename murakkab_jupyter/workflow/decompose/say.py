@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from murakkab_jupyter.workflow.decompose.clauses import INDIRECT, INTERROGATIVE
+from murakkab_jupyter.workflow.language.bind import COMMENT
 
 __all__ = ["asks", "fields_in", "labels_in", "language_in", "quoted", "target_language", "written_out"]
 
@@ -268,7 +269,7 @@ def quoted(text: str) -> str:
 
 
 def written_out(clause: str) -> str:
-    """A stretch as the sentence of a step that writes: signs of the language doubled, no full stop."""
-    bare = LEAD.sub("", clause.strip().rstrip(".!?;:, "))
+    """A stretch as the sentence of a step that writes: signs of the language doubled, no full stop, no sign of a comment."""
+    bare = COMMENT.sub("", LEAD.sub("", clause.strip().rstrip(".!?;:, ")))
     bare = bare[:1].lower() + bare[1:]
     return bare.replace("{", "{{").replace("}", "}}").replace("@", "@@").replace("<-", "< -")

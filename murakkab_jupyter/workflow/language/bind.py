@@ -13,7 +13,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.capability import Capability, Port
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.core.ancestry import Level
+from murakkab_jupyter.core.ancestry import Level, is_prefix
 from murakkab_jupyter.core.errors import LanguageError, UsageError
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.format import format_workflow
@@ -21,16 +21,19 @@ from murakkab_jupyter.workflow.language.levels import Reference, level_named, le
 from murakkab_jupyter.workflow.language.meaning import PYTHON, Meaning, meaning_of
 from murakkab_jupyter.workflow.language.options import WordError, parse_goal_options
 from murakkab_jupyter.workflow.language.parse import parse
+from murakkab_jupyter.workflow.language.pattern import QUOTED
 from murakkab_jupyter.workflow.language.settings import pinned_options, stated_problem
 from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, Sort, as_listed, sort_of, why_no_data
 from murakkab_jupyter.workflow.language.suggest import listed, near, suggestion
 from murakkab_jupyter.workflow.language.syntax import Cell, Place, Ref, StepNode
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
 
-__all__ = ["bind", "declare"]
+__all__ = ["COMMENT", "bind", "declare"]
 
 UNNAMED = "workflow"
 MOST_TRIED = 200
+COMMENT = re.compile(r"\s(?P<comment>#)(?=\s|\Z)(?!\s+(?:of\b|\d|\{))")
+"""Where a comment behind a step begins, as it is written in Python; "the # of rooms" and "chapter # 2" are none."""
 UNSAID = re.compile(r"[\s,]+per\s+(?P<level>[^\W\d]\w*)\.?\s*(?:\s#.*)?\Z")
 """The end of a sentence that names a level, but without the comma or with a comment behind."""
 DEFINE = "Define it first, in the notebook or in Python (a terminal has no functions): def {}(…): …"
@@ -293,7 +296,8 @@ class Binder:
             port = meaning.capability.port(port_name)
             if name in self.nodes or port is None:
                 continue
-            if wrong := why_no_data(name, self.values.get(name), port):
+            reads = meaning.capability.name != PYTHON and self.library.is_builtin(meaning.capability.name)
+            if wrong := why_no_data(name, self.values.get(name), port, reads=reads):
                 raise places[name].error(*wrong)
             sort = self.sorts[name].narrowed(port)
             if sort is None:
@@ -381,10 +385,24 @@ class Binder:
             msg = f"`{node.pin.function}` cannot be called with what this step refers to: {why}."
             raise node.pin.place.error(msg, f"The step refers to {given}; the function takes {takes}.")
 
+    def check_comment(self, node: StepNode) -> None:
+        """What a comment behind a step says would be asked for, and its end could be a level; a function reads no sentence."""
+        found = COMMENT.search(re.sub(QUOTED, lambda words: "_" * len(words[0]), node.sentence))
+        if found is None or (node.pin and node.pin.function):
+            return
+        begin = node.sentence_place.column + found.start("comment")
+        place = replace(node.sentence_place, column=begin, width=len(node.sentence) - found.start("comment"))
+        said = node.sentence[: found.start()].rstrip()
+        msg = "This comment would be a part of the sentence."
+        raise place.error(msg, f"A comment stands on a line of its own. Write {node.name} <- {said}")
+
     def check_comma(self, node: StepNode, at: Level) -> None:
-        """A sentence that ends in a level without the comma would be made elsewhere than it says."""
+        """A sentence that ends in a level without the comma would be made elsewhere than it says.
+
+        Only where the step could run there: else "one line per note" is what it asks for. A function reads no sentence.
+        """
         found = UNSAID.search(node.sentence)
-        if found is None:
+        if found is None or (node.pin and node.pin.function):
             return
         begin = node.sentence_place.column + found.start("level")
         place = replace(node.sentence_place, column=begin, width=len(found["level"]))
@@ -392,7 +410,8 @@ class Binder:
             meant = level_named(found["level"], self.openers, place)
         except LanguageError:
             return
-        if meant != at:
+        around = any(is_prefix(meant, self.levels[ref.name]) for ref in node.all_refs())
+        if meant != at and around:
             said = node.sentence[: found.start()].rstrip(" ,")
             msg = f"`per {found['level']}` is a level only after a comma, as the last words of a sentence."
             raise place.error(msg, f"Write {node.name} <- {said}, per {found['level']}")
@@ -433,6 +452,7 @@ class Binder:
         else:
             at = level_of_step(refs, node.sentence_place)
             self.check_comma(node, at)
+        self.check_comment(node)
         inputs = tuple(
             Input(ref.name, port, reach(ref, at), ref.name in in_body)
             for (port, _), ref in zip(bound, refs, strict=True)

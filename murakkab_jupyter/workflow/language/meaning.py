@@ -9,6 +9,7 @@ an error suggests.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ SHOWN_FORMS = 8
 MOST_QUOTED = 20
 """Words that are tried in quotes, to find out what a sentence was meant to be."""
 SAID_NAME = "words in quotes"
-QUOTES = "\"'“”„«» "
+QUOTES = re.compile(r"[\"“”„«»]|(?<!\w)['‘’]|['’](?!\w)")  # noqa: RUF001 - quotes as word processors make them
 TRIED_FORMS = 24
 MOST_STEPS = 20_000
 
@@ -458,7 +459,9 @@ def said_otherwise(node: StepNode, sorts: Sorts, capabilities: Sequence[Capabili
         ports = [port for _, fit in best for port, one in fit.bound if one.name == SAID_NAME]
         if ports:
             written = text.replace(token.text, f"{{{ports[0]}}}", 1)
-            return f'Put the words in quotes into a variable, {ports[0]} = "{token.text[1:-1]}", and write {node.name} <- {written}'
+            value = json.dumps(token.text[1:-1], ensure_ascii=False)
+            return f"Put the words in quotes into a variable, {ports[0]} = {value}, and write {node.name} <- {written}"
+    tokens = tokens[: signs[0]] if head and signs else tokens
     for begin in range(len(tokens)):
         for end in range(begin + 1, min(len(tokens), begin + MOST_QUOTED) + 1):
             if any(token.ref is not None for token in tokens[begin:end]):
@@ -467,9 +470,32 @@ def said_otherwise(node: StepNode, sorts: Sorts, capabilities: Sequence[Capabili
             if best_pattern([one for one in capabilities if any(s.quoted for s in one.slots)], trial, sorts)[
                 0
             ]:
-                words = re.sub(r"\s+([,;:.])", r"\1", " ".join(token.text for token in tokens[begin:end]))
-                return f'Put it in quotes: "{words.strip(QUOTES)}"'
+                quoted = f'"{enumerated(written_as(node, tokens, begin, end))}"'
+                return f"Put it in quotes: {quoted}" if quoted not in text else ""
     return ""
+
+
+def written_as(node: StepNode, tokens: Sequence[Token], begin: int, end: int) -> str:
+    """The tokens from `begin` to `end`, which hold no reference, as they stand in the sentence."""
+    behind = sum(token.ref is not None for token in tokens[:begin])
+    texts = [""]
+    for part in node.parts:
+        if isinstance(part, Ref):
+            texts.append("")
+        else:
+            texts[-1] = part.text
+    return texts[behind][tokens[begin].start : tokens[end - 1].start + len(tokens[end - 1].text)]
+
+
+def enumerated(words: str) -> str:
+    """Things that are named in words as a list that a slot takes, without quotes, articles and the last "and" or "or".
+
+    >>> enumerated("'praise', 'complaint' or the “rest”")
+    'praise, complaint, rest'
+    """
+    bare = QUOTES.sub("", words).strip(" ,;:.")
+    bare = re.sub(r"(?:\s*,)?\s+(?:and|or)\s+(?=[^,]*\Z)", ", ", bare)
+    return re.sub(r"(\A|,\s*)(?:an?|the)\s+", r"\1", bare)
 
 
 def slips_of(node: StepNode, capabilities: Iterable[Capability]) -> list[str]:

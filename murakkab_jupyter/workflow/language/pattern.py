@@ -35,14 +35,28 @@ NUMBERS = {
             "ten",
             "eleven",
             "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
         ]
     )
-} | {"fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100}
-QUOTED = r"""(?<!\w)'[^']*'(?!\w)|"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»"""
+} | {
+    word: 10 * value
+    for value, word in enumerate(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred"], 2
+    )
+}
+QUOTED = r"""(?<!\w)'[^']*'(?!\w)|(?<!\w)‘(?:[^‘’]|’(?=\w))*’(?!\w)|"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|(?<!\w)”[^”]*”|«[^«»]*»|»[^«»]*«"""  # noqa: RUF001 - quotes as word processors make them
 """Words in quotes, straight ones or those that a word processor makes of them."""
 TOKEN = re.compile(rf"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)|{QUOTED}|[\w']+|[^\w\s]")
 PIECE = re.compile(r"\{(\w+)(\.\.\.)?\}|<(\w+)>|(\.\.\.)|([()\[\]|])|([^\s(){}\[\]|<>]+)")
 PLURAL = re.compile(r"\((\w+)\|\1s\)")
+LONGEST_NUMBER = 5
+"""Words of a number: two hundred and twenty five."""
 DROPPED = frozenset({"-", "\u2010", "\u2013", "\u2014"})
 
 
@@ -73,7 +87,43 @@ def words_of(text: str) -> list[Token]:
         word = piece[0].casefold()
         if word not in ARTICLES and word not in DROPPED:
             found.append(Token(word, piece[0], start=piece.start()))
-    return found
+    return numbers_joined(found, text)
+
+
+def numbers_joined(tokens: Sequence[Token], text: str) -> list[Token]:
+    """Tokens with the words of one number as one: "two hundred and fifty" is 250, "twenty five" is 25."""
+    joined: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        value, end = number_at([token.word for token in tokens[at : at + LONGEST_NUMBER]])
+        if end > 1:
+            first, last = tokens[at], tokens[at + end - 1]
+            written = text[first.start : last.start + len(last.text)]
+            joined.append(Token(str(value), written, start=first.start))
+        else:
+            joined.append(tokens[at])
+        at += max(1, end)
+    return joined
+
+
+def number_at(words: Sequence[str]) -> tuple[int, int]:
+    """The number that some words begin with, and how many of them say it (0: none)."""
+    value, end = below_hundred(words)
+    if words[end : end + 1] == ["hundred"]:
+        value, end = 100 * (value if end else 1), end + 1
+        more = end + (words[end : end + 1] == ["and"])
+        rest, length = below_hundred(words[more:])
+        if length:
+            value, end = value + rest, more + length
+    return value, end
+
+
+def below_hundred(words: Sequence[str]) -> tuple[int, int]:
+    value = NUMBERS.get(words[0], 100) if words else 100
+    if value >= 100:
+        return 0, 0
+    unit = NUMBERS.get(words[1], 0) if len(words) > 1 else 0
+    return (value + unit, 2) if value >= 20 and 0 < unit < 10 else (value, 1)
 
 
 def tokens_of(parts: Sequence[Text | Ref]) -> list[Token]:
@@ -233,7 +283,7 @@ def slot_value(slot: Slot, token: Token) -> Any:
     if token.word in NUMBERS:
         return slot.type(NUMBERS[token.word])
     try:
-        return slot.type(text)
+        return slot.type(token.word)
     except (ValueError, OverflowError):
         return None
 

@@ -210,8 +210,20 @@ def is_left_out(item: object) -> bool:
     return isinstance(item, float) and item != item
 
 
-def why_no_data(name: str, value: object, port: Port | None) -> tuple[str, str] | None:
+def why_no_data(
+    name: str, value: object, port: Port | None, *, reads: bool = False
+) -> tuple[str, str] | None:
     """What is wrong with a value that no port could take or send to a worker, or that a port of texts would read as something else.
+
+    Parameters
+    ----------
+    name, value
+        The variable.
+    port
+        What takes it; None before that is known.
+    reads
+        Whether the step reads words even through a port of any kind, as a built-in capability does; a function
+        or another's agent takes a table whole.
 
     Returns
     -------
@@ -229,7 +241,8 @@ def why_no_data(name: str, value: object, port: Port | None) -> tuple[str, str] 
             f"`{name}` is a run, not data.",
             f'Take what a step made: x = {name}.outputs["STEP"], and write {{x}}.',
         )
-    if port is None or "any" in port.kinds or not port.kinds & {"text", "document"}:
+    whole = port is not None and "any" in port.kinds
+    if port is None or (whole and not reads) or not port.kinds & {"text", "document", "any"}:
         return None
     if is_of(value, {"pandas": ("DataFrame",), "polars": ("DataFrame", "LazyFrame")}):
         columns = [one for one in map(str, getattr(value, "columns", ())) if '"' not in one]
@@ -244,7 +257,10 @@ def why_no_data(name: str, value: object, port: Port | None) -> tuple[str, str] 
             f'Write {name} = {name}.decode("utf-8") before this cell.',
         )
     if isinstance(value, set | frozenset):
-        return f"`{name}` is a set, which has no order.", f"Write {name} = sorted({name}) before this cell."
+        ordered = f'", ".join(sorted({name}))' if port.stated else f"sorted({name})"
+        return f"`{name}` is a set, which has no order.", f"Write {name} = {ordered} before this cell."
+    if whole:
+        return None
     sort = sort_of(value)
     if sort.kinds == ("any",) and not sort.many:
         return (
