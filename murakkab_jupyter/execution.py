@@ -132,7 +132,7 @@ class Execution:
 
         started = time.monotonic()
         try:
-            for notice in cluster.notices:
+            for notice in (*cluster.notices, *cluster.unused):
                 notify(notice)
             recorder = self.recorder(notify)
             power = run.cluster.workers[0].power if run.cluster.workers else HostPower()

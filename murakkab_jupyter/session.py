@@ -376,9 +376,11 @@ class Session:
         only = {spec.name: spec.only for spec in self.library.agents() if spec.only}
         agents = {name: step.configuration.agent for name, step in plan.steps.items()}
         limits = tuple(f"{name}: {agent} {only[agent]}" for name, agent in agents.items() if agent in only)
+        real = None if self._described is not None else self._cluster
         return replace(
             plan,
             notes=(
+                *(() if real is None else real.wants),
                 *plan.notes,
                 *declaration.roots.notes,
                 *unread(declaration),

@@ -81,6 +81,10 @@ class Cluster:
         self._asked: dict[str, tuple[str, Future]] = {}
         self._refused: dict[str, str] = {}
         self._silence = Silence()
+        self._asked_s: float | None = None
+        """Since when the scheduler owes an answer."""
+        self._about: dict[str, str] = {}
+        """The worker that each notice of one is about."""
         self._silent: set[str] = set()
         self._aside: set[str] = set()
         self._paused: set[str] = set()
@@ -109,6 +113,17 @@ class Cluster:
     def refused(self) -> Mapping[str, str]:
         """Why each worker that joined is not used, by address."""
         return dict(self._refused)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """For each worker that is there now and is not used, a sentence that says why."""
+        return tuple(f"A worker is not used. {why}" for _, why in sorted(self.refused.items()))
+
+    @property
+    def wants(self) -> tuple[str, ...]:
+        """What a plan for it should say: workers that are not used, and that nothing begins while all of them are paused."""
+        paused = bool(self._probes) and self._probes.keys() <= self._paused
+        return (*self.unused, *((_ALL_PAUSED,) if paused else ()))
 
     @property
     def aside(self) -> frozenset[str]:
@@ -151,6 +166,15 @@ class Cluster:
         except (OSError, KeyError) as error:
             msg = f"The scheduler at {self.address} does not answer: {error}."
             raise ClusterError(msg, hint=_GONE) from error
+
+    def _present(self) -> dict[str, float]:
+        """The same; while the scheduler answers nothing it hears of nobody, and that is no worker's silence."""
+        if self._asked_s is None:
+            self._asked_s = time.monotonic()
+        seen = self.present()
+        self._silence.excuse(time.monotonic() - self._asked_s)
+        self._asked_s = None
+        return seen
 
     async def _identity(self) -> Any:
         return await asyncio.wait_for(self.client.scheduler.identity(n_workers=-1), PRESENT_S)
@@ -207,7 +231,7 @@ class Cluster:
     def roll(self) -> None:
         """Look who is there, probe who is new; raises `ClusterError` when the scheduler is gone. `RollCall` tells what changed."""
         with self._lock:
-            seen = self.present()
+            seen = self._present()
             alone = not (self._probes.keys() & (seen.keys() - self._silent))
             silent = self._silence.look(seen, time.monotonic(), alone=alone)
             # Where nobody else is there to do their work, it is waited for.
@@ -220,6 +244,7 @@ class Cluster:
             present = seen.keys() - silent
             for gone in self._refused.keys() - present:
                 del self._refused[gone]
+            self._untell([notice for notice, address in self._about.items() if address not in seen])
             for address, found in self._probe(present - self._probes.keys() - self._refused.keys()).items():
                 if isinstance(found, ClusterError):
                     self._refused[address] = str(found)
@@ -230,18 +255,19 @@ class Cluster:
     def admit(self, timeout_s: float = WORKERS_S) -> None:
         """Wait for the first worker and probe all there are; raises `ClusterError` when none fits.
 
-        Those that do not fit, where others do, are left out and told of.
+        Those that do not fit, where others do, are left out; `refused` says why.
         """
         deadline = time.monotonic() + timeout_s
-        try:
-            self.client.wait_for_workers(1, timeout=timeout_s)
-        except TimeoutError:
-            msg = f"The scheduler at {self.address} has no workers (waited {timeout_s:.0f} s)."
-            raise ClusterError(msg, hint=_START_WORKERS) from None
+        # Not Dask's `wait_for_workers`: it does not count those that are paused, and waits for a silent scheduler for ever.
+        while not self.present():
+            if time.monotonic() > deadline:
+                msg = f"The scheduler at {self.address} has no workers (waited {timeout_s:.0f} s)."
+                raise ClusterError(msg, hint=_START_WORKERS)
+            time.sleep(LOOK_S)
         refused = unfit(self._reported())
         while not self._probes:
             with self._lock:
-                seen = self.present()
+                seen = self._present()
                 present = seen.keys() - self._silence.look(seen, time.monotonic())
                 for address, found in self._probe(present - refused.keys()).items():
                     if isinstance(found, ClusterError):
@@ -259,7 +285,6 @@ class Cluster:
             time.sleep(LOOK_S)
         for address, error in refused.items():
             self._refused[address] = str(error)
-            self._tell(f"A worker is not used. {error}")
 
     @contextlib.contextmanager
     def on_change(self, act: Callable[[], None]) -> Iterator[None]:
@@ -315,6 +340,7 @@ class Cluster:
         for address, answer in answers.items():
             if not isinstance(answer, OSError):
                 self._silence.heed(address)
+                self._untell([_UNANSWERED.format(address)])
             match answer:
                 case Probe():
                     try:
@@ -326,9 +352,7 @@ class Cluster:
                     found[address] = missing_package(address, answer)
                 case TimeoutError():
                     self._silence.mute(address, time.monotonic())
-                    self._tell(
-                        f"Worker {address} does not answer (suspended, or its network drops what is sent): it is used once it does."
-                    )
+                    self._tell(address, _UNANSWERED.format(address))
                 case OSError():
                     pass  # it went away while it was asked: the next look knows
                 case _ if str(answer).startswith(("ModuleNotFoundError", "ImportError", "AttributeError")):
@@ -339,20 +363,30 @@ class Cluster:
                     found[address] = ClusterError(msg, hint="Look at its log, and start it again.")
         return found
 
-    def _tell(self, notice: str) -> None:
+    def _tell(self, address: str, notice: str) -> None:
         if notice not in self.notices:
             self.notices.append(notice)
+        self._about[notice] = address
+
+    def _untell(self, notices: Sequence[str]) -> None:
+        """What was so of a worker that answers now, or left, is not said again."""
+        for notice in notices:
+            self._about.pop(notice, None)
+            if notice in self.notices:
+                self.notices.remove(notice)
 
     def _note(self, found: Probe) -> None:
         if found.cache_error:
             self._tell(
+                found.address,
                 f"Worker {found.address} cannot keep media that are sent to it ({found.cache_error}): "
-                "set MURAKKAB_CACHE there to a folder it may write to, or use shared storage."
+                "set MURAKKAB_CACHE there to a folder it may write to, or use shared storage.",
             )
         if found.threads < found.cores:
             self._tell(
+                found.address,
                 f"Worker {found.address} declares {found.cores} cores but runs {found.threads} tasks at once: "
-                f"start it with --nthreads {found.cores}."
+                f"start it with --nthreads {found.cores}.",
             )
 
     def view_of(self, found: Probe) -> WorkerView:
@@ -401,6 +435,12 @@ class Cluster:
 _START_WORKERS = (
     "Start some: dask worker ADDRESS --nworkers 1 --nthreads CORES --resources cores=CORES "
     "(with murakkab-jupyter installed)."
+)
+_UNANSWERED = (
+    "Worker {} does not answer (suspended, or its network drops what is sent): it is used once it does."
+)
+_ALL_PAUSED = (
+    "Dask has paused every worker, as a rule since their memory is nearly full: calls begin when one goes on."
 )
 _SILENT = "Look whether its process is suspended or overloaded, and at the network between; finished items are kept."
 _GONE = "Finished items are kept: start the scheduler again, then resume the run."

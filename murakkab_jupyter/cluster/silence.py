@@ -64,6 +64,10 @@ class Silence:
             name for name, (_, since_s) in self._heard.items() if now_s - since_s > self.patience_s
         }
 
+    def excuse(self, seconds: float) -> None:
+        """For so long the scheduler itself stood still and could hear of nobody: that counts as nobody's silence."""
+        self._heard = {name: (seen, since_s + seconds) for name, (seen, since_s) in self._heard.items()}
+
     def mute(self, name: str, now_s: float) -> None:
         """A worker did not answer a question: it is silent until something is heard of it.
 

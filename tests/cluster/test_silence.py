@@ -29,6 +29,7 @@ from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.events import BatchEnded, Event, Notice, WorkerChanged
 from murakkab_jupyter.core.figure import unknown
 from murakkab_jupyter.core.hosts import HostPower
+from murakkab_jupyter.session import Session
 from tests.cluster.hosts import Place
 from tests.cluster.parts import Run, one_step, setting, wait_for, wait_for_workers
 
@@ -108,6 +109,65 @@ def test_a_worker_that_cannot_be_reached_is_not_asked_at_every_look_and_told_of_
     assert len(asked) == 2
     (told,) = cluster.notices
     assert "does not answer" in told
+
+
+def test_what_was_so_of_a_worker_that_answers_now_or_left_is_not_told_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer: Any = TimeoutError()
+    monkeypatch.setattr(connecting, "ask_all", lambda *_, workers, **__: dict.fromkeys(workers, answer))
+    cluster = Cluster(SimpleNamespace(subscribe_topic=lambda *_: None))
+    cluster.notices.append("NO TLS")
+    heard_s, here = itertools.count(1.0), {"tcp://east"}
+    monkeypatch.setattr(cluster, "present", lambda: dict.fromkeys(here, next(heard_s)))
+    cluster.roll()
+    assert len(cluster.notices) == 2
+    answer = ValueError("strange")
+    cluster.roll()
+    assert cluster.notices == ["NO TLS"]
+    (told,) = cluster.unused
+    assert told.startswith("A worker is not used. Worker tcp://east cannot be used: ValueError: strange.")
+    here.clear()
+    cluster.roll()
+    assert cluster.unused == ()
+    here.add("tcp://west")
+    answer = TimeoutError()
+    cluster.roll()
+    assert "tcp://west does not answer" in cluster.notices[1]
+    here.clear()
+    cluster.roll()
+    assert cluster.notices == ["NO TLS"]
+
+
+def test_while_the_scheduler_stands_still_no_worker_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, heard_s, waits_s = [0.0], [1.0], [0.0]
+    monkeypatch.setattr(connecting, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(connecting, "ask_all", lambda *_, **__: {})
+    cluster = Cluster(SimpleNamespace(subscribe_topic=lambda *_: None))
+    cluster._probes = {"tcp://east": SimpleNamespace(), "tcp://west": SimpleNamespace()}
+
+    def present() -> dict[str, float]:
+        now_s[0] += min(waits_s[0], 30.0)
+        if waits_s[0] > 30.0:
+            raise SchedulerSilentError("The scheduler does not answer.")
+        return {"tcp://east": 1.0, "tcp://west": heard_s[0]}
+
+    monkeypatch.setattr(cluster, "present", present)
+    cluster.roll()
+    now_s[0], waits_s[0] = 5.0, 29.0  # it stood still, and answers before it reads what the workers sent
+    cluster.roll()
+    assert (cluster.aside, cluster.waited) == (frozenset(), frozenset())
+    waits_s[0] = 600.0
+    for _ in range(20):
+        with pytest.raises(SchedulerSilentError):
+            cluster.roll()
+        now_s[0] += 2.0
+    waits_s[0], heard_s[0] = 0.0, 2.0  # one is heard of first
+    cluster.roll()
+    assert (cluster.aside, cluster.waited) == (frozenset(), frozenset())
+    now_s[0], heard_s[0] = now_s[0] + 21.0, 3.0
+    cluster.roll()
+    assert cluster.aside == {"tcp://east"}  # which really is silent
 
 
 def test_two_looks_that_wait_for_one_measurement_at_once_both_go_on() -> None:
@@ -369,6 +429,84 @@ def test_a_scheduler_that_is_suspended_in_mid_run_is_waited_for_and_that_is_said
     told = [n.message for n in ran.of(Notice) if "scheduler" in n.message]
     assert told
     assert all("It is waited for." in one for one in told)
+
+
+def test_a_scheduler_that_is_suspended_while_its_workers_are_looked_for_is_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.scheduler()
+    place.worker("east")
+    (scheduler, _) = place.processes
+    with connect(place.address) as cluster:
+        monkeypatch.setattr(connecting, "PRESENT_S", 1.0)
+        os.kill(scheduler.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(SchedulerSilentError, match="does not answer"):
+                cluster.admit()
+        finally:
+            os.kill(scheduler.pid, signal.SIGCONT)
+
+
+def test_a_cluster_whose_only_worker_is_paused_is_connected_to_and_a_plan_says_so(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(connecting, "SURVEY_S", 1.0)  # it begins nothing
+    place.scheduler()
+    # Dask's own watch over memory would let it go on at once.
+    place.worker("east", env={"DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "False"})
+
+    def pause(dask_worker: Worker) -> None:
+        dask_worker.status = Status.paused
+
+    def paused() -> bool:
+        cluster.roll()
+        return bool(cluster.paused)
+
+    with connect(place.address) as cluster:
+        assert cluster.wants == ()
+        cluster.client.run(pause)
+        wait_for(paused)
+    with Session(
+        cluster=place.address, journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite"
+    ) as session:
+        declaration = session.declare(
+            "short <- summarise {texts} @extractive-summary", {"texts": ["The moon pulls the sea."]}
+        )
+        plan = session.plan(declaration)
+    assert [one for one in plan.notes if one.startswith("Dask has paused every worker")]
+
+
+def test_a_plan_and_each_run_name_a_worker_that_is_not_used_and_none_that_left(
+    place: Place, tmp_path: Path
+) -> None:
+    place.scheduler()
+    place.worker("east")
+    with Session(
+        cluster=place.address, journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite"
+    ) as session:
+
+        def told() -> list[int]:
+            plan = session.plan(declaration)
+            run = session.run(declaration, plan)
+            assert run.status == "done"
+            return [sum("less than one core" in one for one in said) for said in (plan.notes, run.notices)]
+
+        declaration = session.declare(
+            "short <- summarise {texts} @extractive-summary", {"texts": ["The moon pulls the sea."]}
+        )
+        assert told() == [0, 0]
+        misfit = place.worker("west", "--resources", "cores=0.5", declared=False)
+        cluster = session.connect()
+
+        def refused() -> bool:
+            cluster.roll()
+            return bool(cluster.refused)
+
+        wait_for(refused, 120.0)
+        assert told() == [1, 1]
+        misfit.kill()
+        wait_for(lambda: not refused())
+        assert told() == [0, 0]
 
 
 @pytest.mark.parametrize("when", ["before", "in mid-run"])
