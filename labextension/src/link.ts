@@ -59,6 +59,8 @@ export class KernelLink {
   private unheard = 0;
   /** What messages of executions have said since this kernel was met; null before the first. */
   private executing: boolean | null = null;
+  /** The process behind the kernel, by the session that it writes under; null before its first message. */
+  private process: string | null = null;
   /** Whether this kernel has said what it is: one that runs a cell says that when the cell has ended. */
   private informed = false;
   /** Whether it was met some time ago and has not even said that. */
@@ -197,6 +199,7 @@ export class KernelLink {
   private onStatus(_: unknown, status: Kernel.Status): void {
     if (status === 'restarting' || status === 'autorestarting' || status === 'dead') {
       this.executing = null;
+      this.process = null;
       this.unheard = 0;
       this.drop();
       this.set(status === 'dead' ? 'dead' : 'starting');
@@ -214,6 +217,7 @@ export class KernelLink {
     this.kernel?.connectionStatusChanged.disconnect(this.onConnection, this);
     this.kernel = kernel;
     this.executing = null;
+    this.process = null;
     this.unheard = 0;
     this.informed = false;
     this.late = false;
@@ -256,9 +260,23 @@ export class KernelLink {
 
   private onMessage(_: unknown, message: KernelMessage.IIOPubMessage): void {
     const parent = message.parent_header as Partial<KernelMessage.IHeader>;
+    if (message.header.msg_type === 'status' && parent.msg_type && message.header.session !== parent.session) {
+      const before = this.process;
+      this.process = message.header.session;
+      if (before !== null && before !== this.process) {
+        this.replaced();
+      }
+    }
     if (message.header.msg_type === 'execute_input') {
       const { code } = message.content as KernelMessage.IExecuteInputMsg['content'];
       this.ours = this.ours || code.includes('murakkab');
+    } else if (message.header.msg_type === 'status' && parent.msg_type === 'kernel_info_request') {
+      const { execution_state } = message.content as KernelMessage.IStatusMsg['content'];
+      if (execution_state === 'idle' && parent.session === this.kernel?.clientId && this.executing) {
+        // What JupyterLab asks after each connection is answered between cells: the end of one was not heard.
+        this.executing = false;
+        this._changed.emit();
+      }
     } else if (message.header.msg_type === 'status' && parent.msg_type === 'execute_request') {
       const { execution_state } = message.content as KernelMessage.IStatusMsg['content'];
       this.executing = execution_state === 'busy';
@@ -275,6 +293,24 @@ export class KernelLink {
         }
       }
     }
+  }
+
+  /** Another page has restarted the kernel: it keeps its id, and knows nothing of what answered before. */
+  private replaced(): void {
+    this.executing = null;
+    this.unheard = 0;
+    if (!this.heard) {
+      return; // what is being opened may reach the new process
+    }
+    const { kernel } = this;
+    this.drop(true);
+    this.set('asking');
+    // A comm that is made at once would be given the subshell of the one that goes, which the new process lacks too.
+    window.setTimeout(() => {
+      if (kernel === this.kernel && this.known === 'asking') {
+        this.ask();
+      }
+    }, 0);
   }
 
   private ask(sure = false): void {
@@ -347,15 +383,17 @@ export class KernelLink {
   /**
    * Let the comm go. The kernel is asked to close it: closed from here, its subshell would end before the kernel has
    * heard of it, and asyncio would complain ("Task was destroyed but it is pending!") in the output of some cell.
+   *
+   * @param lost Whether the kernel knows nothing of it: then there is nobody to close it.
    */
-  private drop(): void {
+  private drop(lost = false): void {
     const comm = this.comm;
     this.comm = null;
     this.state = null;
     this.heard = null;
     if (comm && !comm.isDisposed) {
       const hears = this.kernel && !this.kernel.isDisposed && this.kernel.connectionStatus === 'connected' && !GONE.includes(this.kernel.status);
-      if (hears && this.told) {
+      if (hears && this.told && !lost) {
         comm.send({ bye: true });
       } else {
         comm.dispose();
