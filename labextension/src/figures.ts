@@ -22,6 +22,17 @@ export function isFigure(one: unknown): one is Figure {
   return (value === null || Number.isFinite(value)) && typeof unit === 'string';
 }
 
+/** So many decimals, halves away from 0, in groups of thousands: as the kernel does, and unlike `toLocaleString`, from the exact value. */
+function fixed(value: number, decimals: number): string {
+  const [whole = '', ...rest] = value.toFixed(decimals).split('.');
+  return [whole.replace(/\B(?=(\d{3})+$)/g, ','), ...rest].join('.');
+}
+
+/** Halves are rounded away from 0. */
+function whole(value: number): number {
+  return Number(value.toFixed(0));
+}
+
 /** Three significant digits, without exponents where they can be read. */
 export function short(value: number): string {
   const size = Math.abs(value);
@@ -29,7 +40,7 @@ export function short(value: number): string {
     return '0';
   }
   if (size >= 100) {
-    return Math.round(value).toLocaleString('en-US');
+    return fixed(value, 0);
   }
   if (size >= 10) {
     return value.toFixed(1);
@@ -52,12 +63,12 @@ function scaled(value: number, steps: [string, number][], base: string): string 
 export function time(seconds: number): string {
   const two = (n: number): string => String(n).padStart(2, '0');
   if (seconds >= 3600) {
-    const minutes = Math.round(seconds / 60);
+    const minutes = whole(seconds / 60);
     return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
   }
   if (seconds >= 99.95) {
-    const whole = Math.round(seconds);
-    return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+    const rounded = whole(seconds);
+    return `${Math.floor(rounded / 60)} min ${two(rounded % 60)} s`;
   }
   if (seconds > 0 && seconds < 0.01) {
     return `${short(seconds * 1000)} ms`;
@@ -70,18 +81,19 @@ export function spoken(seconds: number): string {
   if (seconds < 9.95) {
     return `${seconds.toFixed(1)} s`;
   }
-  return seconds < 99.5 ? `${Math.round(seconds)} s` : time(seconds);
+  return seconds < 99.5 ? `${whole(seconds)} s` : time(seconds);
 }
 
 function money(value: number): string {
+  const sign = value < 0 ? '-' : '';
   if (value === 0) {
     return '$0';
   }
   if (Math.abs(value) >= 0.01) {
-    return `$${value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+    return `${sign}$${fixed(Math.abs(value), 2)}`;
   }
   if (Math.abs(value) >= 0.0001) {
-    return `$${value.toFixed(5).replace(/0+$/, '')}`;
+    return `${sign}$${Math.abs(value).toFixed(5).replace(/0+$/, '')}`;
   }
   if (Math.abs(value) < 0.005e-9) {
     return '< 0.01 n$';
@@ -99,7 +111,7 @@ export function size(bytes: number): string {
 
 /** A number with its unit. */
 export function amount(value: number | null | undefined, unit: string): string {
-  if (value === null || value === undefined) {
+  if (value === null || value === undefined || !Number.isFinite(value)) {
     return 'unknown';
   }
   switch (unit) {
@@ -114,7 +126,7 @@ export function amount(value: number | null | undefined, unit: string): string {
     case 'USD':
       return money(value);
     case '1':
-      return value.toFixed(2);
+      return fixed(value, 2);
   }
   return `${short(value)} ${unit}`;
 }

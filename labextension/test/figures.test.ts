@@ -28,5 +28,5 @@ test('the origin names source, note and method', () => {
 });
 
 test('a time that changes is not told more closely than one can read', () => {
-  assert.deepEqual([0.04, 9.94, 9.96, 69.4, 125].map(spoken), ['0.0 s', '9.9 s', '10 s', '69 s', '2 min 05 s']);
+  assert.deepEqual([0.04, 0.25, 9.94, 9.96, 10.5, 69.4, 125].map(spoken), ['0.0 s', '0.3 s', '9.9 s', '10 s', '11 s', '69 s', '2 min 05 s']);
 });

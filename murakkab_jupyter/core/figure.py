@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Literal
 
-__all__ = ["Figure", "Method", "Source", "money", "per_time", "total", "unknown", "weakest"]
+__all__ = ["Figure", "Method", "Source", "fixed", "money", "per_time", "total", "unknown", "weakest"]
 
 Source = Literal["measured", "published", "prior"]
 """`measured` on this host, `published` (cited), or `prior`: a guess, or a measurement made elsewhere."""
@@ -23,19 +24,39 @@ def weakest(sources: Iterable[Source]) -> Source:
     return min(sources, key=_STRENGTH.__getitem__, default="prior")
 
 
+_EXACT = Context(prec=400)
+"""Digits for the whole part of any float, and then some."""
+
+
+def fixed(value: float, decimals: int = 0) -> str:
+    """A finite number with so many decimals and commas between thousands; halves go away from 0.
+
+    As people round, and JavaScript's `toFixed`: the panel says the same figures. Python's own formats take
+    halves to the even digit.
+    """
+    least = Decimal(1).scaleb(-decimals)
+    return f"{Decimal(value).quantize(least, rounding=ROUND_HALF_UP, context=_EXACT):,f}"
+
+
 def money(value: float) -> str:
-    """Dollars for people: `$1.50`, `$0.0005`; below that millionths and billionths of one: `19 µ$`, `73 n$`."""
+    """Dollars for people: `$1.50`, `$0.0005`; below that millionths and billionths of one: `19 µ$`, `73 n$`.
+
+    What is no number is `unknown`.
+    """
+    if not math.isfinite(value):
+        return "unknown"
     if value == 0:
         return "$0"
+    sign = "-" if value < 0 else ""
     if abs(value) >= 0.01:
-        return f"${value:,.2f}"
+        return f"{sign}${fixed(abs(value), 2)}"
     if abs(value) >= 0.0001:
-        return f"${value:.5f}".rstrip("0")
+        return f"{sign}${fixed(abs(value), 5)}".rstrip("0")
     unit, size = ("µ$", 1e-6) if abs(value) >= 0.9995e-6 else ("n$", 1e-9)
     if abs(value) < 0.005e-9:
         return "< 0.01 n$"
     many = value / size
-    return f"{many:.{0 if abs(many) >= 99.95 else 1 if abs(many) >= 9.995 else 2}f} {unit}"
+    return f"{fixed(many, 0 if abs(many) >= 99.95 else 1 if abs(many) >= 9.995 else 2)} {unit}"
 
 
 def per_time(per_s: float) -> str:

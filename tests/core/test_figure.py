@@ -135,6 +135,15 @@ def test_the_order_of_a_sum_does_not_count(parts: list[Figure], random: Any) -> 
         (7.3e-8, "73.0 n$"),
         (2.6e-10, "0.26 n$"),
         (1e-12, "< 0.01 n$"),
+        (12.25e-6, "12.3 µ$"),  # half a digit: up
+        (0.125, "$0.13"),
+        (1.005, "$1.00"),  # a little less than half, as a float
+        (1e18, "$1,000,000,000,000,000,000.00"),
+        (-1.5, "-$1.50"),
+        (-0.0005, "-$0.0005"),
+        (-1e-7, "-100 n$"),
+        (math.nan, "unknown"),
+        (-math.inf, "unknown"),
     ],
 )
 def test_money_is_written_in_one_way(value, words):
@@ -142,5 +151,5 @@ def test_money_is_written_in_one_way(value, words):
     from murakkab_jupyter.workflow.goal import Goal
 
     assert money(value) == in_reasons(value, "USD") == words
-    if 0 < value < 1:
+    if 0 < value < 0.1:
         assert f"budget {words}" in str(Goal(budget_usd=value))

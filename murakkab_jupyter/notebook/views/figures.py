@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
 
-from murakkab_jupyter.core.figure import Figure, money
+from murakkab_jupyter.core.figure import Figure, fixed, money
 from murakkab_jupyter.notebook.views.html import Html, tag
 
 __all__ = [
@@ -31,7 +33,7 @@ LEGEND = {
 
 def amount(value: float | None, unit: str) -> str:
     """A number with its unit, short and readable."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return "unknown"
     match unit:
         case "s":
@@ -45,7 +47,7 @@ def amount(value: float | None, unit: str) -> str:
         case "USD":
             return money(value)
         case "1":
-            return f"{value:.2f}"
+            return fixed(value, 2)
     return f"{short(value)} {unit}"
 
 
@@ -55,12 +57,16 @@ def short(value: float) -> str:
     if size == 0:
         return "0"
     if size >= 100:
-        return f"{value:,.0f}"
+        return fixed(value)
     if size >= 10:
-        return f"{value:.1f}"
+        return fixed(value, 1)
     if size >= 0.1:
-        return f"{value:.2f}"
-    return f"{value:.2g}"
+        return fixed(value, 2)
+    exact = Decimal(value)
+    two = exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), rounding=ROUND_HALF_UP)
+    if abs(two) >= Decimal("1e-6"):
+        return f"{two.normalize():f}"
+    return repr(float(two)).replace("e-0", "e-")
 
 
 def scaled(value: float, steps: tuple[tuple[str, float], ...], base: str) -> str:
@@ -73,13 +79,17 @@ def scaled(value: float, steps: tuple[tuple[str, float], ...], base: str) -> str
     return f"{short(value / size)} {unit}"
 
 
+def whole(value: float) -> int:
+    return int(Decimal(value).to_integral_value(ROUND_HALF_UP))
+
+
 def time_text(seconds: float) -> str:
     """`0.42 s`, `12.3 s`, `2 min 05 s`, `1 h 20 min`."""
     if seconds >= 3600:
-        hours, rest = divmod(round(seconds / 60), 60)
+        hours, rest = divmod(whole(seconds / 60), 60)
         return f"{hours} h {rest:02d} min"
     if seconds >= 99.95:
-        minutes, rest = divmod(round(seconds), 60)
+        minutes, rest = divmod(whole(seconds), 60)
         return f"{minutes} min {rest:02d} s"
     if 0 < seconds < 0.01:
         return f"{short(seconds * 1000)} ms"

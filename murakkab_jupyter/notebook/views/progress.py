@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from murakkab_jupyter.core.figure import fixed
 from murakkab_jupyter.notebook.views.figures import time_text
 from murakkab_jupyter.notebook.views.html import shorten
 from murakkab_jupyter.planner.plan import Plan
@@ -93,8 +94,8 @@ class Moment:
 def spoken(seconds: float) -> str:
     """A time that changes while one looks: tenths below ten seconds, else whole seconds."""
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 99.5 else time_text(seconds)
+        return f"{fixed(seconds, 1)} s"
+    return f"{fixed(seconds)} s" if seconds < 99.5 else time_text(seconds)
 
 
 def steps_done(steps: Mapping[str, StepMoment]) -> int:

@@ -39,7 +39,7 @@ GOAL_OPTIONS: Mapping[str, tuple[str, str]] = {
     "maximize": ("quality", "plan for the best answers; combines with --minimize in the order given"),
     "quality": ("best|good|fair|basic|FLOAT", "floor: a share of what the agents here can reach, or 0..1"),
     "deadline": ("DURATION", "longest time for the whole run: 90s, 2min, 1.5h"),
-    "budget": ("MONEY", "most money for the whole run, in dollars: 0.05usd, $0.05, 0.05"),
+    "budget": ("MONEY", "most money for the whole run, in dollars: 0.05usd, $0.05, 12µ$, 73n$"),
     "max-energy": ("ENERGY", "most energy for the whole run: 500J, 2kJ, 1Wh"),
     "arrivals": (
         "RATE",
@@ -63,7 +63,7 @@ OTHER_OPTIONS: Mapping[str, Form] = {
 }
 """Options that are no part of a goal, and how many values they take."""
 
-NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\W\d]*)\Z")
+NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\W\d]*\$?)\Z")
 LONGEST_NUMBER = 40
 SECONDS = {
     "": 1.0,
@@ -74,6 +74,8 @@ SECONDS = {
     **dict.fromkeys(("d", "day", "days"), 86400.0),
 }
 DOLLARS = {"": 1.0, "usd": 1.0, **dict.fromkeys(("cent", "cents"), 0.01)}
+SMALL_DOLLARS = {"µ$".casefold(): 1e-6, "n$": 1e-9}
+"""As small costs are shown; `casefold` makes one letter of the two signs for micro."""
 JOULES = {"": 1.0, "j": 1.0, "kj": 1e3, "mj": 1e6, "wh": 3600.0, "kwh": 3.6e6}
 
 
@@ -105,8 +107,10 @@ def parse_seconds(text: str, option: str = "deadline") -> float:
 
 
 def parse_money(text: str, option: str = "budget") -> float:
-    """`0.05usd`, `$0.05`, `0.05`: dollars."""
-    return amount(text.strip().removeprefix("$"), DOLLARS, option, "0.05usd")
+    """`0.05usd`, `$0.05`, `0.05`: dollars; `12µ$`, `73n$`: millionths and billionths of one."""
+    number = text.strip().removeprefix("$")
+    units = DOLLARS if number != text.strip() else {**DOLLARS, **SMALL_DOLLARS}
+    return amount(number, units, option, "0.05usd")
 
 
 def parse_energy(text: str, option: str = "max-energy") -> float:
