@@ -281,6 +281,14 @@ def test_a_workflow_as_a_python_file(place, capsys, tmp_path):
     assert "sums.py cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["out.txt", "out"])
+def test_python_is_written_to_no_file_of_another_kind(place, capsys, name):
+    assert main(["export", "sums.murakkab", name, "--python", *INPUTS]) == 2
+    said = capsys.readouterr()
+    assert f"ends in .py, not to '{name}'" in said.err
+    assert "import" not in said.out
+
+
 def test_inputs_that_are_repeated_become_a_list():
     assert read_inputs(["videos=a=b.mp4", "videos=c.mp4", "question=why?"]) == {
         "videos": ["a=b.mp4", "c.mp4"],

@@ -340,7 +340,11 @@ class Workbench:
     def _export(self, request: Request) -> Outcome:
         if request.options.get("python"):
             files = [word for word in request.words if Path(word).suffix == ".py"]
-            names = [word for word in request.words if word not in files]
+            names = [word for word in request.words if not Path(word).suffix]
+            other = next((word for word in request.words if word not in (*files, *names[:1])), None)
+            if other is not None:
+                msg = f"Python is written to a file that ends in .py, not to {other[:60]!r}."
+                raise UsageError(msg, hint="Name one: export --python out.py.")
             code = python_code(self.find(names[0] if names else None).declaration)
             if not files:
                 return Outcome("code", code)

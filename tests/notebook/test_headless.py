@@ -71,6 +71,7 @@ PARTLY = [
 def test_a_run_that_lacks_items_ends_nbconvert_with_a_failure_where_that_is_asked_for(
     notebook, monkeypatch, said, code
 ):
+    monkeypatch.delenv("MURAKKAB_PARTIAL", raising=False)
     if said is not None:
         monkeypatch.setenv("MURAKKAB_PARTIAL", said)
     made = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL})

@@ -369,6 +369,7 @@ def test_a_workflow_is_written_as_a_python_file(loaded, tmp_path):
     assert str(file) in loaded.run(f"%murakkab export loudly {file} --python").text
     assert "session.declare" in file.read_text(encoding="utf-8")
     assert "--python" in loaded.run(f"%murakkab export loudly {file}").error[1]
+    assert "ends in .py" in loaded.run("%murakkab export --python out.txt").error[1]
 
 
 def test_another_cell_adds_steps_and_takes_over_those_of_its_names_with_a_notice(loaded):
