@@ -364,7 +364,8 @@ def undominated(modes: Sequence[tuple[Mode, Load]]) -> list[Mode]:
 
     # Of equal times the one with the sooner first result comes first; what summing in another order may change is no difference.
     rows = sorted(
-        ((figures(entry), entry[0]) for entry in modes), key=lambda row: (float(f"{row[0][0]:.9g}"), *row[0])
+        ((figures(entry), entry[0]) for entry in modes),
+        key=lambda row: (float(f"{row[0][0]:.9g}"), *row[0][1:]),
     )
     kept: list[tuple[tuple[float, ...], Mode]] = []
     for row, mode in rows:

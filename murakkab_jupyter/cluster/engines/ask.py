@@ -277,7 +277,10 @@ class Server:
         if len(models) != 2 or len(named) != 1:
             return None
         (other,) = (one for one in models if one not in named)
-        if not self.embeds(named[0]) or not chatted(self.chat(other, "Hi")):
+        patient, self.patient = self.patient, False  # of vectors it is asked once
+        vectors = self.embeds(named[0])
+        self.patient = patient
+        if not vectors or not chatted(self.chat(other, "Hi")):
             return None
         return other, named[0]
 

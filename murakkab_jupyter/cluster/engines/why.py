@@ -29,17 +29,16 @@ def last_words(log: Path, lines: int) -> str:
         So many are given at most.
     """
     kept: list[str] = []
-    inside = ""
+    inside = False
     for line in last_lines(log, READ).splitlines():
         bare = PREFIX.sub("", line)
-        begins = next(
-            (one for one in ("Traceback (most recent call last)", "usage:") if bare.startswith(one)), ""
-        )
+        # What logs write before a traceback differs; a line may well speak of usage.
+        begins = "Traceback (most recent call last)" in bare or bare.startswith("usage:")
         # A trace and a usage go on for as long as lines are indented.
         if begins or (inside and (not bare.strip() or bare.startswith(" "))):
-            inside = begins or inside
+            inside = True
             continue
-        inside = ""
+        inside = False
         kept.append(bare.rstrip())
     raised = list(dict.fromkeys(line for line in kept if RAISED.match(line)))
     raised = raised[:1] + raised[1:][1 - MOST_REASONS :]  # the first is the cause of the others

@@ -73,3 +73,11 @@ def test_a_line_that_only_speaks_of_usage_is_told(tmp_path) -> None:
     log = tmp_path / "log"
     log.write_text("CUDA out of memory, usage: 79 of 80 GiB\n  by this process: 78 GiB\n")
     assert last_words(log, 5) == "CUDA out of memory, usage: 79 of 80 GiB\n  by this process: 78 GiB"
+
+
+def test_frames_are_left_out_whatever_stands_before_the_traceback(tmp_path) -> None:
+    log = tmp_path / "log"
+    log.write_text(
+        "\n".join(["loading", "ERROR:    Traceback (most recent call last):", *FRAMES, "ValueError: no room"])
+    )
+    assert last_words(log, 8).splitlines() == ["loading", "ValueError: no room"]
