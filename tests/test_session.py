@@ -604,7 +604,7 @@ def test_arrivals_are_simulated_on_a_described_cluster(tmp_path: Path) -> None:
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from murakkab_jupyter.session import Session, words_of
+from murakkab_jupyter.session import Session
 
 def shout(word):
     return word.upper()

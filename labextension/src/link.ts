@@ -276,22 +276,30 @@ export class KernelLink {
         // What JupyterLab asks after each connection is answered between cells: the end of one was not heard.
         this.executing = false;
         this._changed.emit();
+        this.ended();
       }
     } else if (message.header.msg_type === 'status' && parent.msg_type === 'execute_request') {
       const { execution_state } = message.content as KernelMessage.IStatusMsg['content'];
       this.executing = execution_state === 'busy';
       this._changed.emit();
-      if (!this.executing && this.ours) {
-        // A cell that names us has run: the kernel may answer now.
-        this.ours = false;
-        if (this.unheard >= TRIES) {
-          this.askAgain();
-        } else if (!this.comm) {
-          this.ask();
-        } else if (this.known !== 'live') {
-          this.again = true; // it has been asked, and will answer
-        }
+      if (!this.executing) {
+        this.ended();
       }
+    }
+  }
+
+  /** A cell has ended; after one that names us the kernel may answer now. */
+  private ended(): void {
+    if (!this.ours) {
+      return;
+    }
+    this.ours = false;
+    if (this.unheard >= TRIES) {
+      this.askAgain();
+    } else if (!this.comm) {
+      this.ask();
+    } else if (this.known !== 'live') {
+      this.again = true; // it has been asked, and will answer
     }
   }
 
@@ -299,7 +307,7 @@ export class KernelLink {
   private replaced(): void {
     this.executing = null;
     this.unheard = 0;
-    if (!this.heard) {
+    if (!this.heard && this.known !== 'silent' && this.known !== 'not-python') {
       return; // what is being opened may reach the new process
     }
     const { kernel } = this;

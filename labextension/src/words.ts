@@ -108,10 +108,6 @@ export function obstacle(verb: Verb, situation: Situation, state: PanelState | n
   if (verb === 'resume') {
     return running ? 'A run is going on.' : '';
   }
-  if (cell || state.workflows.some(one => one.latest)) {
-    return '';
-  }
-  return state.workflows.length
-    ? 'The cell that was run last declares no workflow: mend it and run it again.'
-    : 'There is no workflow yet: run a %%murakkab cell.';
+  // After a cell that declared nothing the kernel refuses a line without a name, and says why; one with a name it takes.
+  return cell || state.workflows.length ? '' : 'There is no workflow yet: run a %%murakkab cell.';
 }

@@ -57,6 +57,10 @@ class FakeKernel {
       content: { execution_state: state }
     });
   }
+  /** The kernel begins with a cell. */
+  takes(code: string): void {
+    this.iopubMessage.emit({ header: { msg_type: 'execute_input' }, parent_header: {}, content: { code } });
+  }
   /** What JupyterLab asks after each connection is answered. */
   introduces(process: string): void {
     this.says('busy', 'kernel_info_request', process);
@@ -67,10 +71,22 @@ class FakeKernel {
 /** What waits its turn is done, the timers of 0 ms too; the patience of the link does not end. */
 const turn = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 5));
 
-/** A page that has met a kernel and heard its state. */
-async function met(): Promise<{ kernel: FakeKernel; link: KernelLink; comm: FakeComm; session: { statusChanged: Signal<object, string> } }> {
-  // The timers of patience must not keep node from ending.
-  const window = { setTimeout: (done: () => void, ms: number) => setTimeout(done, ms).unref(), clearTimeout };
+interface Page {
+  kernel: FakeKernel;
+  link: KernelLink;
+  comm: FakeComm;
+  session: { statusChanged: Signal<object, string> };
+  /** Let the patience of the link end, which by itself it does not. */
+  wait: () => Promise<void>;
+}
+
+/** A page that has asked a kernel, which says what it is and nothing more. */
+async function asked(): Promise<Page> {
+  let held: (() => void)[] = [];
+  const window = {
+    setTimeout: (done: () => void, ms: number) => (ms ? held.push(done) : setTimeout(done, ms)),
+    clearTimeout: () => undefined
+  };
   Object.assign(globalThis, { window });
   const kernel = new FakeKernel();
   const context = { session: { kernel }, isReady: true };
@@ -86,9 +102,21 @@ async function met(): Promise<{ kernel: FakeKernel; link: KernelLink; comm: Fake
   const [comm] = kernel.comms;
   assert.ok(comm?.opened);
   kernel.introduces('first');
-  comm.tell();
-  assert.equal(link.situation, 'live');
-  return { kernel, link, comm, session: sessionContext };
+  const wait = async (): Promise<void> => {
+    const due = held;
+    held = [];
+    due.forEach(done => done());
+    await turn();
+  };
+  return { kernel, link, comm, session: sessionContext, wait };
+}
+
+/** A page that has met a kernel and heard its state. */
+async function met(): Promise<Page> {
+  const page = await asked();
+  page.comm.tell();
+  assert.equal(page.link.situation, 'live');
+  return page;
 }
 
 test('a connection that comes back to the same process keeps what was heard and asks for what was missed', async () => {
@@ -170,4 +198,40 @@ test('a cell that ran in a process that is gone does not run on', async () => {
   kernel.connection('connected');
   kernel.introduces('second');
   assert.equal(link.busy, false);
+});
+
+test('a kernel that does not answer is asked anew when another page has restarted it', async () => {
+  const { kernel, link, wait } = await asked();
+  await wait();
+  assert.equal(link.situation, 'asking');
+  await wait();
+  assert.equal(link.situation, 'silent');
+  assert.equal(kernel.comms.length, 2);
+  kernel.says('busy', 'kernel_info_request', 'second', 'another page');
+  kernel.says('idle', 'kernel_info_request', 'second', 'another page');
+  await turn();
+  assert.equal(link.situation, 'asking');
+  const [, silent, third] = kernel.comms;
+  // The new process knows nothing of what the old one was asked.
+  assert.deepEqual(silent?.sent, []);
+  assert.ok(silent?.isDisposed);
+  assert.ok(third?.opened);
+  third.tell();
+  assert.equal(link.situation, 'live');
+});
+
+test('after a cell that loads us and whose end was lost the kernel is asked', async () => {
+  const { kernel, link, comm } = await asked();
+  comm.onClose({});
+  assert.equal(link.situation, 'not-loaded');
+  kernel.says('busy', 'execute_request', 'first');
+  kernel.takes('%load_ext murakkab_jupyter');
+  kernel.connection('connecting');
+  kernel.connection('connected');
+  assert.equal(kernel.comms.length, 1);
+  kernel.introduces('first');
+  await turn();
+  assert.ok(kernel.comms[1]?.opened);
+  kernel.comms[1]?.tell();
+  assert.equal(link.situation, 'live');
 });

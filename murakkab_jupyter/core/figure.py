@@ -35,7 +35,7 @@ def fixed(value: float, decimals: int = 0) -> str:
     halves to the even digit.
     """
     least = Decimal(1).scaleb(-decimals)
-    return f"{Decimal(value).quantize(least, rounding=ROUND_HALF_UP, context=_EXACT):,f}"
+    return f"{Decimal(float(value)).quantize(least, rounding=ROUND_HALF_UP, context=_EXACT):,f}"
 
 
 def money(value: float) -> str:

@@ -44,7 +44,6 @@ from murakkab_jupyter.verbs import (
     Workbench,
     check_target,
     draft,
-    functions_in,
     header_options,
     help_text,
     is_description,
@@ -54,6 +53,7 @@ from murakkab_jupyter.verbs import (
     write_json,
 )
 from murakkab_jupyter.workflow.inputs import unchanged
+from murakkab_jupyter.workflow.language import functions_in
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -64,10 +64,10 @@ __all__ = ["MurakkabMagics", "load"]
 
 
 PARTIAL = ("show", "error")
+"""What may be done where some items of a run failed."""
 HELP = ("--help", "-h", "help")
 UNDECLARED = "declares no workflow, and no other is taken in its place: mend it and run it again."
 DRAFTED = "was a description: run the cell with its steps, which stands below it."
-"""What may be done where some items of a run failed."""
 
 
 def partial_said() -> str:

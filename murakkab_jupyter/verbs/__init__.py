@@ -5,7 +5,7 @@ A `Workbench` holds what has been declared in a session and does what a verb ask
 """
 
 from murakkab_jupyter.verbs.bench import Declared, Workbench
-from murakkab_jupyter.verbs.cells import functions_in, header_options, names_in, refuse_unused, steps_in
+from murakkab_jupyter.verbs.cells import header_options, names_in, refuse_unused, steps_in
 from murakkab_jupyter.verbs.drafting import draft, is_description, meant, needs
 from murakkab_jupyter.verbs.outcome import Outcome, check_target, write_json
 from murakkab_jupyter.verbs.table import (
@@ -32,7 +32,6 @@ __all__ = [
     "Workbench",
     "check_target",
     "draft",
-    "functions_in",
     "header_options",
     "help_text",
     "is_description",

@@ -9,7 +9,7 @@ from typing import Any
 from murakkab_jupyter.core.errors import LanguageError, UsageError
 from murakkab_jupyter.verbs.table import VERBS
 
-__all__ = ["functions_in", "header_options", "names_in", "placed", "refuse_unused", "steps_in"]
+__all__ = ["header_options", "names_in", "placed", "refuse_unused", "steps_in"]
 
 STEP_NAME = re.compile(r"([^\W\d]\w*)[ \t]*<-")
 
@@ -28,14 +28,6 @@ def names_in(text: str) -> list[str]:
         if step.pin is not None and step.pin.function is not None:
             found.setdefault(step.pin.function)
     return list(found)
-
-
-def functions_in(text: str) -> set[str]:
-    """Functions that a cell pins, by the names in `@python:NAME`."""
-    from murakkab_jupyter.workflow.language import parse
-
-    pins = [step.pin for step in parse(text).steps]
-    return {pin.function for pin in pins if pin is not None and pin.function is not None}
 
 
 def refuse_unused(given: Iterable[str], text: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html as entities
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from murakkab_jupyter.core.figure import Figure, unknown
@@ -17,7 +19,7 @@ from murakkab_jupyter.notebook import views as rooms
 from murakkab_jupyter.notebook.show import profile_view
 from murakkab_jupyter.notebook.views.answer import answer_view
 from murakkab_jupyter.notebook.views.bill import bill_json, bill_view
-from murakkab_jupyter.notebook.views.figures import amount, band, figure_text, timecode
+from murakkab_jupyter.notebook.views.figures import amount, band, figure_text, short, time_text, timecode
 from murakkab_jupyter.notebook.views.frontier import frontier_sheet, frontier_view, ticks
 from murakkab_jupyter.notebook.views.html import STYLE, Bundle, clean, once, shorten, tag, text_table
 from murakkab_jupyter.notebook.views.plan import plan_view
@@ -607,6 +609,31 @@ def test_a_run_that_is_late_is_not_said_to_be_nearly_over():
 )
 def test_amounts_are_short_and_have_units(value, unit, words):
     assert amount(value, unit) == words
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64, int])
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (2, "J", "2.00 J"),
+        (200, "s", "3 min 20 s"),
+        (3, "USD", "$3.00"),
+        (0, "1", "0.00"),
+        (2, "tokens", "2.00 tokens"),
+    ],
+)
+def test_amounts_may_be_numbers_of_numpy(kind, value, unit, words):
+    assert amount(kind(value), unit) == words
+
+
+def test_small_amounts_may_be_numbers_of_numpy():
+    assert amount(np.float32(0.03125), "tokens") == "0.031 tokens"
+    assert "budget 10.0 µ$" in str(Goal(("latency",), budget_usd=np.float32(1e-5)))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_unknown(value):
+    assert short(value) == time_text(value) == amount(value, "s") == "unknown"
 
 
 def test_a_figure_is_marked_by_its_source_and_unknown_is_a_word():

@@ -101,6 +101,8 @@ def test_the_caller_says_which_other_options_there_are():
         ("--budget free", 1, "cannot be", "0.05usd"),
         ("--budget $12µ$", 1, "cannot be", "0.05usd"),
         ("--budget 5k$", 1, "cannot be", "0.05usd"),
+        ("--budget 5N$", 1, "cannot be", "0.05usd"),
+        ("--budget 12\N{GREEK CAPITAL LETTER MU}$", 1, "cannot be", "0.05usd"),
         ("--deadline 5$", 1, "cannot be", "2min"),
         ("--max-energy 5W", 1, "cannot be", "500J"),
         ("--run=yes", 0, "takes no value", "--run"),

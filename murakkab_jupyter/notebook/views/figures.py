@@ -53,6 +53,8 @@ def amount(value: float | None, unit: str) -> str:
 
 def short(value: float) -> str:
     """Three significant digits, without exponents where they can be read."""
+    if not math.isfinite(value):
+        return "unknown"
     size = abs(value)
     if size == 0:
         return "0"
@@ -62,7 +64,7 @@ def short(value: float) -> str:
         return fixed(value, 1)
     if size >= 0.1:
         return fixed(value, 2)
-    exact = Decimal(value)
+    exact = Decimal(float(value))
     two = exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), rounding=ROUND_HALF_UP)
     if abs(two) >= Decimal("1e-6"):
         return f"{two.normalize():f}"
@@ -80,11 +82,13 @@ def scaled(value: float, steps: tuple[tuple[str, float], ...], base: str) -> str
 
 
 def whole(value: float) -> int:
-    return int(Decimal(value).to_integral_value(ROUND_HALF_UP))
+    return int(Decimal(float(value)).to_integral_value(ROUND_HALF_UP))
 
 
 def time_text(seconds: float) -> str:
     """`0.42 s`, `12.3 s`, `2 min 05 s`, `1 h 20 min`."""
+    if not math.isfinite(seconds):
+        return "unknown"
     if seconds >= 3600:
         hours, rest = divmod(whole(seconds / 60), 60)
         return f"{hours} h {rest:02d} min"

@@ -74,8 +74,8 @@ SECONDS = {
     **dict.fromkeys(("d", "day", "days"), 86400.0),
 }
 DOLLARS = {"": 1.0, "usd": 1.0, **dict.fromkeys(("cent", "cents"), 0.01)}
-SMALL_DOLLARS = {"µ$".casefold(): 1e-6, "n$": 1e-9}
-"""As small costs are shown; `casefold` makes one letter of the two signs for micro."""
+SMALL_DOLLARS = {"\N{MICRO SIGN}$": 1e-6, "\N{GREEK SMALL LETTER MU}$": 1e-6, "n$": 1e-9}
+"""As small costs are shown; in small letters alone, as prefixes of SI are."""
 JOULES = {"": 1.0, "j": 1.0, "kj": 1e3, "mj": 1e6, "wh": 3600.0, "kwh": 3.6e6}
 
 
@@ -90,7 +90,8 @@ class WordError(UsageError):
 def amount(text: str, units: Mapping[str, float], option: str, example: str) -> float:
     """A number with its unit, finite and more than 0."""
     found = NUMBER.match(text.strip()) if len(text) <= LONGEST_NUMBER else None
-    unit = found[2].casefold() if found else ""
+    unit = found[2] if found else ""
+    unit = unit if unit.endswith("$") else unit.casefold()
     if found is None or unit not in units:
         msg = f"--{option} cannot be {text[:LONGEST_NUMBER]!r}."
         raise UsageError(msg, hint=f"Write, for example, --{option} {example}")
