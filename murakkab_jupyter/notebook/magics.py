@@ -68,6 +68,9 @@ PARTIAL = ("show", "error")
 HELP = ("--help", "-h", "help")
 UNDECLARED = "declares no workflow, and no other is taken in its place: mend it and run it again."
 DRAFTED = "was a description: run the cell with its steps, which stands below it."
+DRAFTED_HERE = "was a description: run a cell with the steps that were shown for it."
+"""In a terminal, where no cell is put below."""
+LACKING = "still lacks {}: set it, and run the cell again."
 
 
 def partial_said() -> str:
@@ -193,7 +196,7 @@ class MurakkabMagics(Magics):
         whole, _, _ = self.bench.joined(text, cell_id)
         if is_description(whole):
             self.draft(text, options)
-            self.bench.unready = DRAFTED
+            self.bench.unready = DRAFTED_HERE if getattr(self.shell, "kernel", None) is None else DRAFTED
             return None
         values, missing = self.scope.values_for(whole)
         if missing and not wanted and not self.slips(missing, whole):
@@ -262,7 +265,11 @@ class MurakkabMagics(Magics):
 
     def say_missing(self, missing: list[str], text: str) -> None:
         """What the cell still needs before it can be planned."""
-        if undefined := [name for name in missing if name in functions_in(text)]:
+        undefined = [name for name in missing if name in functions_in(text)]
+        self.bench.unready = LACKING.format(
+            f"the function {undefined[0]}" if undefined else f"a value of {missing[0]}"
+        )
+        if undefined:
             one = undefined[0]
             put(
                 message_view(

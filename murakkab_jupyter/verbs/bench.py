@@ -155,10 +155,10 @@ class Workbench:
     def find(self, name: str | None) -> Declared:
         """A declared workflow by name, by default the latest; raises `UsageError`."""
         if name is None:
-            if self.unready and self.latest is not None:
+            if self.unready:
                 # To take an earlier one instead would run what nobody looks at.
                 msg = f"The cell that was run last {self.unready}"
-                raise UsageError(msg, hint=f"Or name what is meant: {self.latest}.")
+                raise UsageError(msg, hint=f"Or name what is meant: {self.latest}." if self.latest else None)
             if self.latest is None:
                 msg = "No workflow has been declared yet."
                 raise UsageError(msg, hint="Write a %%murakkab cell and run it first.")

@@ -137,15 +137,16 @@ def test_the_plan_comes_first_and_nothing_runs(loaded):
 
 def test_after_a_cell_that_declares_nothing_no_other_is_run_in_its_place(loaded):
     cells = (
-        "later\nloud <- shout {wrds} @python:shout",
-        "later\nloud <- shout {nothing_yet} @python:shout",
-        "later --minimize {gaol}\nloud <- shout {words} @python:shout",
+        ("later\nloud <- shout {wrds} @python:shout", "mend it and run it again"),
+        ("later\nloud <- shout {nothing_yet} @python:shout", "lacks a value of nothing_yet: set it"),
+        ("later\nloud <- shout {words} @python:cry", "lacks the function cry: set it"),
+        ("later --minimize {gaol}\nloud <- shout {words} @python:shout", "mend it and run it again"),
     )
-    for cell in cells:
+    for cell, said in cells:
         loaded.run(f"%%murakkab {cell}\n")
         error = loaded.run("%murakkab run").error
         assert error[0] == "UsageError"
-        assert "mend it and run it again" in error[1]
+        assert said in error[1]
         assert "name what is meant: loudly" in error[1]
         assert loaded.run("%murakkab plan loudly").error is None
         # Help, and a verb that was meant for a line, declare nothing and take nothing back.

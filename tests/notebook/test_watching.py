@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from murakkab_jupyter.core.errors import AgentError, JournalError
+from murakkab_jupyter.core.errors import AgentError, JournalError, UsageError
 from murakkab_jupyter.notebook import magics as magic
 from murakkab_jupyter.notebook import show
 from murakkab_jupyter.notebook.live import StoppedError
@@ -170,3 +170,37 @@ def test_there_is_nothing_to_say_where_nothing_is_left_to_resume(magics, shown, 
         magics.do("resume")
     assert shown == []
     session.close()
+
+
+def refusal(magics) -> str:
+    with pytest.raises(UsageError) as caught:
+        magics.murakkab("run")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "said"), [(None, "the steps that were shown"), (object(), "stands below")]
+)
+def test_after_a_first_description_its_steps_are_asked_for_where_they_stand(
+    magics, shown, monkeypatch, kernel, said
+):
+    magics.shell.kernel = kernel
+    assert "No workflow has been declared yet" in refusal(magics)
+    monkeypatch.setattr(magics, "cell_id", lambda: None)
+    monkeypatch.setattr(magics, "draft", lambda text, options: None)
+    magics.murakkab("", "Summarise the letters.\n")
+    assert said in refusal(magics)
+    assert "name what is meant" not in refusal(magics)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("short <- summarise {letters}", "still lacks a value of letters: set it"),
+        ("short <- abridge {letters} @python:abridge", "still lacks the function abridge: set it"),
+    ],
+)
+def test_after_a_first_cell_that_lacks_something_that_is_asked_for(magics, shown, cell, said):
+    magics.murakkab("news", cell + "\n")
+    assert "Not planned yet" in shown[-1]["text/plain"]
+    assert said in refusal(magics)
