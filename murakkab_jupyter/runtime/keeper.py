@@ -123,7 +123,8 @@ class JournalRecorder:
             elif inputs is not None:
                 key = self._key(step, configuration, inputs)
         paths: dict[str, str] = {}
-        if inputs is not None:
+        # Of what is not kept nothing is asked again, and it may be anything: a cycle of the user's own objects.
+        if status == "ok" and inputs is not None:
             seen = sources_in((inputs.values, inputs.origins, value))
             paths = {path: self._paths[path] for path in seen if path in self._paths}
         row = (

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,18 @@ def test_a_value_without_a_codec_is_not_kept_counted_and_told_once_a_step(journa
         "Values of scenes have no codec",
     ]
     assert kept(journal) == {("heard", at(1)): "x"}
+
+
+def test_a_value_without_a_codec_that_refers_to_itself_or_lacks_a_field_ends_no_run(
+    journal: Journal,
+) -> None:
+    node, unset = make_dataclass("Tree", ["parent"]), make_dataclass("Unset", ["name"])
+    loop, empty = node(None), unset.__new__(unset)
+    loop.parent = loop
+    recorder = begin(journal)
+    recorder.record(HEARD, settings(), [(at(0), inputs(), loop), (at(1), inputs(), empty)], None)
+    assert recorder.unkept == {"heard": 2}
+    assert kept(journal) == {}
 
 
 def test_what_lies_under_an_opener_that_is_not_kept_is_left_out(journal: Journal) -> None:
