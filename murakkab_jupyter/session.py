@@ -38,6 +38,7 @@ from murakkab_jupyter.profiles.offers import Offers, offers
 from murakkab_jupyter.run import Run
 from murakkab_jupyter.runtime.journal import Journal, default_path
 from murakkab_jupyter.runtime.known import Known, still_whole, unread_before
+from murakkab_jupyter.runtime.records import kept_as
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.workflow.declaration import Declaration, saved_values
@@ -78,6 +79,12 @@ def changed_since(declaration: Declaration, before: Mapping[str, Collection[str]
     """Paths of the media of a declaration that have another hash now than some result had of them."""
     media = {one.path: one.sha256 for one in find_media(declaration.readable())}
     return sorted(path for path, digest in media.items() if set(before.get(path, ())) - {digest})
+
+
+def others_now(declaration: Declaration, before: Mapping[str, Any], names: Collection[str]) -> list[str]:
+    """Which of some variables hold other items, or the same in another order, than the journal kept of a run."""
+    now = saved_values(declaration)
+    return [name for name in before if name in names and not kept_as(now.get(name, []), before[name])]
 
 
 def alone(workflow: Workflow) -> Iterator[str]:
@@ -646,12 +653,13 @@ class Session:
         run_id
             Which run; by default the latest that was stopped, was killed or failed, else the latest that lacks items.
         values
-            Values that the journal cannot hold (functions), or new ones.
+            Values that the journal cannot hold (functions). What it holds may be given too, and must be the same items.
 
         Raises
         ------
         JournalError
-            There is no such run, or nothing to resume, or a file that some of it was made from is another now.
+            There is no such run, or nothing to resume, or a variable holds other items now, or a file that some of it
+            was made from is another now.
         """
         record = self.journal.find(run_id) if run_id else self.journal.latest_unfinished()
         if record is None:
@@ -671,6 +679,11 @@ class Session:
                 f"session.resume({record.run_id!r}, values={{{absent[0]!r}: {absent[0]}}}).",
             )
         declaration = self.declare(record.text, given, lost=True)
+        if others := others_now(declaration, record.values, (values or {}).keys()):
+            msg = f"Run {record.run_id} was begun with other values of {', '.join(others)}, and goes on with the same."
+            raise JournalError(
+                msg, hint="Run the workflow again instead: what still fits is taken from this run."
+            )
         if replaced := changed_since(declaration, self.journal.media(record.run_id)):
             shown = ", ".join(replaced[:3]) + (f" and {len(replaced) - 3} more" if len(replaced) > 3 else "")
             msg = f"Run {record.run_id} was made in part from files that were changed since: {shown}."

@@ -450,6 +450,49 @@ def test_a_run_is_not_resumed_over_a_file_that_was_replaced_by_another_of_its_si
     assert again.outputs["both"] == "A is here. B is here."
 
 
+def test_a_run_goes_on_with_the_items_it_was_begun_with_and_refuses_others(
+    session: Session, tmp_path: Path
+) -> None:
+    for name in "ac":
+        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    ready = tmp_path / "ready"
+
+    def check(text: object) -> str:
+        first = str(getattr(text, "text", text))[0]
+        if first == "A" and not ready.exists():
+            msg = "not yet"
+            raise ValueError(msg)
+        return first
+
+    cell = (
+        "%%murakkab c\none <- check {letters} @python:check\nboth <- joined {one}, per all @python:joined\n"
+    )
+    functions = {"check": check, "joined": joined}
+    given = {"letters": str(tmp_path / "*.txt"), **functions}
+    run = session.run(session.declare(cell, given), reuse=False)
+    assert (run.status, run.outputs["both"]) == ("partial", "C")
+    ready.touch()
+
+    came = tmp_path / "b.txt"
+    came.write_text("B is here.")
+    with pytest.raises(JournalError, match="other values of letters") as caught:
+        session.resume(run.id, values=given)
+    assert "again" in str(caught.value.hint)
+    with pytest.raises(JournalError, match="other values of letters"):
+        session.resume(run.id, values={**given, "letters": [str(tmp_path / f"{one}.txt") for one in "ca"]})
+    came.unlink()
+    (tmp_path / "a.txt").rename(tmp_path / "away")
+    with pytest.raises(JournalError, match="other values of letters"):
+        session.resume(run.id, values=given)
+    (tmp_path / "away").rename(tmp_path / "a.txt")
+    record = session.journal.find(run.id)
+    assert record is not None
+    assert record.status == "partial"  # nothing was begun
+
+    again = session.resume(run.id, values=given)
+    assert (again.status, again.outputs["both"]) == ("done", "A C")
+
+
 def test_a_goal_nobody_can_meet_names_the_limit_and_the_nearest_plan(session: Session) -> None:
     declaration = session.declare(CELL, values("x"))
     with pytest.raises(InfeasibleError) as caught:

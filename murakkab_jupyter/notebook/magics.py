@@ -36,6 +36,7 @@ from murakkab_jupyter.notebook.views.run import run_view
 from murakkab_jupyter.notebook.views.tables import message_view
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.run import Run
+from murakkab_jupyter.runtime.records import kept_as
 from murakkab_jupyter.verbs import (
     VERBS,
     Declared,
@@ -54,6 +55,7 @@ from murakkab_jupyter.verbs import (
 )
 from murakkab_jupyter.workflow.inputs import unchanged
 from murakkab_jupyter.workflow.language import functions_in
+from murakkab_jupyter.workflow.language.sorts import as_listed
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -415,6 +417,14 @@ class MurakkabMagics(Magics):
         run_id = request.word
         record = session.journal.find(run_id) if run_id else session.journal.latest_unfinished()
         values = {} if record is None else self.scope.values_for(record.text)[0]
+        if record is not None:
+            # The run goes on with the items that it was begun with, though a glob may mean other files by now; what the
+            # journal does not hold of them (functions, keys) is the kernel's.
+            values = {
+                name: value
+                for name, value in values.items()
+                if not record.values.get(name) or kept_as(as_listed(value), record.values[name])
+            }
         if record is not None and run_id is None:
             put(message_view(picked(record)))
             run_id = record.run_id  # that one, whatever ends in the meantime

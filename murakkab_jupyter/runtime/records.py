@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from murakkab_jupyter.core.redact import redacted
 
-__all__ = ["Pruned", "RunRecord", "default_path", "is_alive", "owner", "without_secrets"]
+__all__ = ["Pruned", "RunRecord", "default_path", "is_alive", "kept_as", "owner", "without_secrets"]
 
 SECRET = re.compile(
     r"(^|[_-])(api[_-]?key|secret|password|passwd|authorization|token|credentials?)$", re.IGNORECASE
@@ -37,6 +38,14 @@ def without_secrets(data: Any) -> Any:
         case str():
             return redacted(data)
     return data
+
+
+def kept_as(value: Any, kept: Any) -> bool:
+    """Whether the journal would write a value down as one that it holds: the same JSON, secrets and tuples apart."""
+    try:
+        return json.dumps(without_secrets(value), default=str) == json.dumps(kept)
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)

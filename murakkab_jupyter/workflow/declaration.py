@@ -81,11 +81,10 @@ def saved_values(declaration: Declaration) -> dict[str, Any]:
         given = declaration.values[variable.name]
         if variable.kind in MEDIA_KINDS:
             sources = declaration.roots.sources[variable.name]
-            saved[variable.name] = [
-                os.fspath(Path(source).absolute())
-                for source in sources
-                if isinstance(source, str | os.PathLike)
-            ]
+            paths = [source for source in sources if isinstance(source, str | os.PathLike)]
+            # A list without some of its items would have the others at other places.
+            if len(paths) == len(sources):
+                saved[variable.name] = [os.fspath(Path(path).absolute()) for path in paths]
         elif is_json(listed := as_listed(given)):
             saved[variable.name] = listed
     return saved

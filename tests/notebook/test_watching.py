@@ -162,6 +162,27 @@ def test_resuming_without_a_name_says_first_which_run_it_goes_on_with(magics, sh
     assert len(shown) == 1, "who names a run knows which it is"
 
 
+def test_a_run_goes_on_with_what_it_was_begun_with_and_takes_of_the_kernel_what_no_journal_holds(
+    magics, tmp_path
+):
+    asked = []
+
+    def resume(_, *, values, **__):
+        asked.append(values)
+        raise JournalError("no more of it")
+
+    address = "http://me:hush@host/x"
+    told = {"films": ["/x/a.mp4"], "key": "http://***@host/x", "words": [["a", 1]], "other": 1}
+    left = record(text="a <- up {films} {key} {words} {other} {shapes} @python:up", values=told)
+    session = SimpleNamespace(journal=SimpleNamespace(find=lambda _: left), resume=resume, close=lambda: None)
+    magics.bench._sessions[None, None] = session
+    own = {"key": address, "words": [("a", 1)], "shapes": [object()], "up": str.upper}
+    magics.space.update(own, films=str(tmp_path / "*.mp4"), other=2)
+    with pytest.raises(JournalError, match="no more of it"):
+        magics.do("resume r7")
+    assert asked == [own]
+
+
 def test_there_is_nothing_to_say_where_nothing_is_left_to_resume(magics, shown, tmp_path):
     session = Session(journal=tmp_path / "j.sqlite", profiles=tmp_path / "p.sqlite")
     magics.bench = Workbench()
