@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import threading
@@ -36,7 +37,7 @@ from murakkab_jupyter.profiles.described import find_cluster
 from murakkab_jupyter.profiles.hardware import beyond_host, host_cores, local_worker_view
 from murakkab_jupyter.profiles.offers import Offers, offers
 from murakkab_jupyter.run import Run
-from murakkab_jupyter.runtime.journal import Journal, default_path
+from murakkab_jupyter.runtime.journal import Journal, RunRecord, default_path
 from murakkab_jupyter.runtime.known import Known, still_whole, unread_before
 from murakkab_jupyter.runtime.records import kept_as
 from murakkab_jupyter.simulate.driver import simulate
@@ -634,9 +635,8 @@ class Session:
             values=saved_values(declaration),
             plan={**chosen.to_json(), "reuse": reuse},
         )
-        return self._execute(
-            run_id, declaration, chosen, cluster, (), background=background, on_event=on_event, reuse=reuse
-        )
+        execution = self._execution(run_id, declaration, chosen, cluster, (), reuse=reuse)
+        return self._begin(execution, background=background, on_event=on_event)
 
     def resume(
         self,
@@ -693,7 +693,20 @@ class Session:
             )
         chosen = Plan.from_json(record.plan)
         cluster = self.connect()
-        self.journal.claim(record.run_id)
+        record = self.journal.claim(record.run_id)
+        try:
+            execution, stale = self._rest_of(record, declaration, chosen, cluster)
+            self.journal.forget(record.run_id, stale)
+        except BaseException:
+            with contextlib.suppress(JournalError):
+                self.journal.release(record)
+            raise
+        return self._begin(execution, background=background, on_event=on_event)
+
+    def _rest_of(
+        self, record: RunRecord, declaration: Declaration, plan: Plan, cluster: Cluster
+    ) -> tuple[Execution, list[tuple[str, Ancestry]]]:
+        """A run that goes on, about to begin, and those of its kept items that are to be made again."""
         # What failed is tried again, and with it what was made of a list that lacked it; what else is done is final.
         lost = unread_before(self.journal.events(record.run_id), declaration.roots.values)
         kept = list(self.journal.finished(record.run_id))
@@ -704,19 +717,10 @@ class Session:
             for name, key, value in kept
             if (name, key) not in whole and not isinstance(value, Failed)
         ]
-        self.journal.forget(record.run_id, stale)
-        return self._execute(
-            record.run_id,
-            declaration,
-            chosen,
-            cluster,
-            finished,
-            background=background,
-            on_event=on_event,
-            reuse=bool(record.plan.get("reuse", True)),
-        )
+        reuse = bool(record.plan.get("reuse", True))
+        return self._execution(record.run_id, declaration, plan, cluster, finished, reuse=reuse), stale
 
-    def _execute(
+    def _execution(
         self,
         run_id: str,
         declaration: Declaration,
@@ -724,11 +728,9 @@ class Session:
         cluster: Cluster,
         finished: Sequence[tuple[str, Ancestry, Any]],
         *,
-        background: bool,
-        on_event: Callable[[Event], None] | None,
-        reuse: bool = True,
-    ) -> Run:
-        execution = Execution.of(
+        reuse: bool,
+    ) -> Execution:
+        return Execution.of(
             run_id,
             declaration,
             plan,
@@ -740,12 +742,16 @@ class Session:
             profiles=self.profiles,
             reuse=reuse,
         )
+
+    def _begin(
+        self, execution: Execution, *, background: bool, on_event: Callable[[Event], None] | None
+    ) -> Run:
         run = execution.run
         if on_event is not None:
             run.listen(on_event)
-        self.runs[run_id] = run
+        self.runs[run.id] = run
         if background:
-            threading.Thread(target=execution.carry_out, name=f"murakkab-run-{run_id}", daemon=True).start()
+            threading.Thread(target=execution.carry_out, name=f"murakkab-run-{run.id}", daemon=True).start()
             return run
         execution.carry_out()
         if run.error is not None:

@@ -450,6 +450,38 @@ def test_a_run_is_not_resumed_over_a_file_that_was_replaced_by_another_of_its_si
     assert again.outputs["both"] == "A is here. B is here."
 
 
+def test_a_run_that_cannot_go_on_is_left_as_it_was(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ac":
+        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    damaged = tmp_path / "b.txt"
+    damaged.write_bytes(bytes(range(256)) * 4)
+
+    def joined(texts: list[object]) -> str:
+        return " ".join(str(getattr(text, "text", text))[0] for text in texts)
+
+    cell = "both <- joined {letters}, per all @python:joined\n"
+    given = {"letters": str(tmp_path / "*.txt"), "joined": joined}
+    run = session.run(session.declare(cell, given), reuse=False)
+    assert run.outputs["both"] == "A C"
+    damaged.write_text("B is here.")
+    before, kept = session.journal.find(run.id), list(session.journal.finished(run.id))
+
+    def nobody(*_: object, **__: object) -> None:
+        msg = "no workers"
+        raise UsageError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("murakkab_jupyter.session.Execution.of", nobody)
+        with pytest.raises(UsageError, match="no workers"):
+            session.resume(run.id, values={"joined": joined})
+    assert session.journal.find(run.id) == before
+    assert session.journal.latest_unfinished() == before
+    assert list(session.journal.finished(run.id)) == kept
+    assert session.resume(run.id, values={"joined": joined}).outputs["both"] == "A B C"
+
+
 def test_a_run_goes_on_with_the_items_it_was_begun_with_and_refuses_others(
     session: Session, tmp_path: Path
 ) -> None:

@@ -140,6 +140,16 @@ class Journal:
             )
         return record
 
+    def release(self, record: RunRecord) -> None:
+        """Let go of a claimed run that did not begin: it is again as `claim` found it, one that was killed included."""
+        if record.alive:
+            return
+        with self.database.writing() as connection:
+            connection.execute(
+                "UPDATE runs SET status = ?, message = ?, ended = ?, host = ?, pid_started = 0 WHERE run_id = ?",
+                (record.status, record.message, record.ended, record.host, record.run_id),
+            )
+
     def end_run(self, run_id: str, status: str, message: str = "") -> None:
         """Write down how a run ended."""
         self.pages.flush()

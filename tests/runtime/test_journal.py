@@ -147,6 +147,11 @@ def test_a_killed_run_is_found_and_can_be_claimed(path: Path) -> None:
         found = journal.latest_unfinished()
         assert found is not None
         assert (found.run_id, found.status, found.alive) == ("one", "running", False)
+        claimed = journal.claim("one")
+        assert claimed == found
+        assert journal.latest_unfinished() is None
+        journal.release(claimed)
+        assert journal.latest_unfinished() == found
         assert journal.claim("one").run_id == "one"
         assert list(journal.finished("one")) == [("heard", at(0), "survives")]
         with pytest.raises(JournalError, match="no run"):
