@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -42,7 +43,7 @@ from murakkab_jupyter.runtime.known import Known, still_whole, unread_before
 from murakkab_jupyter.runtime.records import kept_as
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
-from murakkab_jupyter.workflow.declaration import Declaration, saved_values
+from murakkab_jupyter.workflow.declaration import Declaration, hashes_of, saved_values
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.inputs import gather
 from murakkab_jupyter.workflow.language import declare, functions_in
@@ -76,10 +77,35 @@ def unread(declaration: Declaration) -> Iterator[str]:
             yield f"{name}: {len(bad)} of {len(sources)} cannot be read and will fail, the others go on: {shown}{more}."
 
 
-def changed_since(declaration: Declaration, before: Mapping[str, Collection[str]]) -> list[str]:
-    """Paths of the media of a declaration that have another hash now than some result had of them."""
+def changed_since(
+    declaration: Declaration,
+    before: Mapping[str, Collection[str]],
+    begun: Mapping[str, Sequence[str | None]],
+) -> list[str]:
+    """Paths of the media of a declaration that have another hash now than some result had of them.
+
+    Parameters
+    ----------
+    before
+        By path, the hashes that results were made from.
+    begun
+        As `hashes_of` had them when the run began: a path that leads to another file now (a link) is told by its place.
+    """
     media = {one.path: one.sha256 for one in find_media(declaration.readable())}
-    return sorted(path for path, digest in media.items() if set(before.get(path, ())) - {digest})
+    found = {path for path, digest in media.items() if set(before.get(path, ())) - {digest}}
+    used = {digest for digests in before.values() for digest in digests}
+    for name, hashes in hashes_of(declaration).items():
+        for source, was, now in zip(
+            declaration.roots.sources[name], begun.get(name, ()), hashes, strict=False
+        ):
+            replaced = was in used and now not in (None, was)
+            if (
+                replaced
+                and isinstance(source, str | os.PathLike)
+                and str(Path(source).resolve()) not in found
+            ):
+                found.add(os.fspath(source))
+    return sorted(found)
 
 
 def others_now(declaration: Declaration, before: Mapping[str, Any], names: Collection[str]) -> list[str]:
@@ -633,7 +659,7 @@ class Session:
             name=declaration.workflow.name,
             text=declaration.workflow.text,
             values=saved_values(declaration),
-            plan={**chosen.to_json(), "reuse": reuse},
+            plan={**chosen.to_json(), "reuse": reuse, "media": hashes_of(declaration)},
         )
         execution = self._execution(run_id, declaration, chosen, cluster, (), reuse=reuse)
         return self._begin(execution, background=background, on_event=on_event)
@@ -684,7 +710,8 @@ class Session:
             raise JournalError(
                 msg, hint="Run the workflow again instead: what still fits is taken from this run."
             )
-        if replaced := changed_since(declaration, self.journal.media(record.run_id)):
+        begun = record.plan.get("media") or {}
+        if replaced := changed_since(declaration, self.journal.media(record.run_id), begun):
             shown = ", ".join(replaced[:3]) + (f" and {len(replaced) - 3} more" if len(replaced) > 3 else "")
             msg = f"Run {record.run_id} was made in part from files that were changed since: {shown}."
             raise JournalError(

@@ -445,9 +445,46 @@ def test_a_run_is_not_resumed_over_a_file_that_was_replaced_by_another_of_its_si
     with pytest.raises(JournalError, match=r"changed since: \S*a\.txt\.") as caught:
         session.resume(run.id, values={"check": check, "joined": joined})
     assert "again" in str(caught.value.hint)
-    replaced.write_text("A is here.")
+    replaced.unlink()
+    (tmp_path / "elsewhere").mkdir()
+    for word in "AZ":
+        (tmp_path / "elsewhere" / f"{word}.txt").write_text(f"{word} is here.")
+    replaced.symlink_to(tmp_path / "elsewhere" / "Z.txt")
+    with pytest.raises(JournalError, match=r"changed since: \S*/a\.txt\."):
+        session.resume(run.id, values={"check": check, "joined": joined})
+    replaced.unlink()
+    replaced.symlink_to(tmp_path / "elsewhere" / "A.txt")
     again = session.resume(run.id, values={"check": check, "joined": joined})
     assert again.outputs["both"] == "A is here. B is here."
+
+
+def test_a_file_of_which_nothing_was_made_may_be_another_when_its_run_goes_on(
+    session: Session, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in "abz":
+        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    link = tmp_path / "in" / "b.txt"
+    (tmp_path / "in" / "a.txt").symlink_to(tmp_path / "a.txt")
+    link.symlink_to(tmp_path / "b.txt")
+
+    def check(text: object) -> str:
+        words = str(getattr(text, "text", text))
+        if words[0] == "B":
+            msg = "never"
+            raise ValueError(msg)
+        return words
+
+    cell = (
+        "%%murakkab c\none <- check {letters} @python:check\nboth <- joined {one}, per all @python:joined\n"
+    )
+    functions = {"check": check, "joined": joined}
+    run = session.run(session.declare(cell, {"letters": str(tmp_path / "in" / "*.txt"), **functions}))
+    assert (run.status, run.outputs["both"]) == ("partial", "A is here.")
+    link.unlink()
+    link.symlink_to(tmp_path / "z.txt")
+    again = session.resume(run.id, values=functions)
+    assert (again.status, again.outputs["both"]) == ("done", "A is here. Z is here.")
 
 
 def test_a_run_that_cannot_go_on_is_left_as_it_was(

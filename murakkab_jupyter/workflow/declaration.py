@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.core.ancestry import ROOT, Ancestry
+from murakkab_jupyter.core.media import find_media
 from murakkab_jupyter.workflow.inputs import Roots, alike
 from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, as_listed
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["Declaration", "saved_values"]
+__all__ = ["Declaration", "hashes_of", "saved_values"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,18 @@ def saved_values(declaration: Declaration) -> dict[str, Any]:
         elif is_json(listed := as_listed(given)):
             saved[variable.name] = listed
     return saved
+
+
+def hashes_of(declaration: Declaration) -> dict[str, list[str | None]]:
+    """For each variable of media, the hash of each of its items (SHA-256, in hex); None for one that cannot be read."""
+    media: dict[str, list[str | None]] = {
+        one.name: [] for one in declaration.workflow.variables if one.kind in MEDIA_KINDS
+    }
+    for name, ancestry, value in declaration.items():
+        if name in media:
+            found = None if (name, ancestry) in declaration.roots.bad else next(find_media(value), None)
+            media[name].append(None if found is None else found.sha256)
+    return media
 
 
 def is_json(value: Any) -> bool:
