@@ -253,8 +253,11 @@ class Session:
         *,
         goal: Goal | None = None,
         lost: bool = False,
+        earlier: bool = False,
     ) -> Declaration:
         """Bind a cell to values; with `lost`, a file of a list that is gone fails alone, as one that cannot be read.
+
+        With `earlier`, the cell ran before, and a sentence that looks like a slip stands.
 
         Raises
         ------
@@ -270,7 +273,7 @@ class Session:
         self.engines.recall()
         self._offer()
         try:
-            workflow = declare(text, library=self.library, values=given, goal=goal)
+            workflow = declare(text, library=self.library, values=given, goal=goal, earlier=earlier)
         except LanguageError as error:
             # What is down offers no agents, so a pin of it looks like a name that nobody has.
             error.hint = self.engines.why_missing(error.message) or error.hint
@@ -704,7 +707,7 @@ class Session:
                 hint=f"Define it in a notebook and say %murakkab resume {record.run_id} there, or in Python "
                 f"session.resume({record.run_id!r}, values={{{absent[0]!r}: {absent[0]}}}).",
             )
-        declaration = self.declare(record.text, given, lost=True)
+        declaration = self.declare(record.text, given, lost=True, earlier=True)
         if others := others_now(declaration, record.values, (values or {}).keys()):
             msg = f"Run {record.run_id} was begun with other values of {', '.join(others)}, and goes on with the same."
             raise JournalError(

@@ -562,6 +562,21 @@ def test_a_run_goes_on_with_the_items_it_was_begun_with_and_refuses_others(
     assert (again.status, again.outputs["both"]) == ("done", "A C")
 
 
+def test_a_run_of_an_earlier_version_is_resumed_and_exported_whatever_its_words(session: Session) -> None:
+    from murakkab_jupyter.verbs.export import restored
+
+    cell = "%%murakkab old --minimize latency\na <- summarise {letters} # short"
+    letters = {"letters": ["The rent is 900 EUR. It is due in May.", float("nan")]}
+    with pytest.raises(LanguageError, match="This comment"):
+        session.declare(cell, letters)
+    declaration = session.declare(cell, letters, earlier=True)
+    run = session.run(declaration, session.plan(declaration))
+    assert run.status == "partial"
+    assert session.resume(run.id).wait().status == "partial"
+    kept = restored(session, session.journal.find(run.id))
+    assert kept.store.get("a", (("letters", 0),))
+
+
 def test_a_goal_nobody_can_meet_names_the_limit_and_the_nearest_plan(session: Session) -> None:
     declaration = session.declare(CELL, values("x"))
     with pytest.raises(InfeasibleError) as caught:

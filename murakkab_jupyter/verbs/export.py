@@ -37,7 +37,7 @@ def restored(session: Session, record: Any) -> Kept:
     from murakkab_jupyter.workflow.language import functions_in
 
     absent = {name: unavailable for name in functions_in(record.text) if name not in record.values}
-    declaration = session.declare(record.text, {**record.values, **absent})
+    declaration = session.declare(record.text, {**record.values, **absent}, earlier=True)
     store = ValueStore(declaration.workflow, session.library)
     for name, ancestry, value in declaration.items():
         if (name, ancestry) not in declaration.roots.bad:

@@ -82,16 +82,55 @@ class Thing:
         (map(str, TEXTS), "is a map, which gives its items only once", "list(reviews)"),
         (pd.DataFrame({"text": TEXTS}), "is a table, and texts are needed", 'reviews["text"]'),
         (b"late", "is bytes, and a text is needed", 'reviews.decode("utf-8")'),
+        (memoryview(b"late"), "is a memoryview, and a text is needed", 'bytes(reviews).decode("utf-8")'),
+        (
+            [b"late", bytearray(b"broken")],
+            "is a list of bytes",
+            'bytes(one).decode("utf-8") for one in reviews',
+        ),
+        ([pd.DataFrame({"text": TEXTS})] * 2, "is a list of tables", 'for text in one["column"]'),
         (set(TEXTS), "is a set, which has no order", "sorted(reviews)"),
         (Thing(), "is a Thing, and a text is needed", "reviews = [str(x)"),
     ],
-    ids=["generator", "map", "table", "bytes", "set", "object"],
+    ids=[
+        "generator",
+        "map",
+        "table",
+        "bytes",
+        "memoryview",
+        "list of bytes",
+        "list of tables",
+        "set",
+        "object",
+    ],
 )
 def test_what_no_text_can_be_read_from_is_refused_where_it_stands(library, value, message, hint):
     with pytest.raises(LanguageError, match=re.escape(message)) as caught:
         declare(CELL, library=library, values={"reviews": value})
     assert "line 1, column 19" in str(caught.value)
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"\x89PNG\r\n\x1a\n...",
+        memoryview(b"\xff\xd8\xff\xe0..."),
+        [b"GIF89a...", b"RIFF....WEBPVP8 "],
+    ],
+    ids=["PNG", "JPEG", "list"],
+)
+def test_a_picture_given_as_bytes_is_not_told_to_be_decoded_as_text(library, value):
+    with pytest.raises(LanguageError) as caught:
+        declare("a <- write a caption for {x}", library=library, values={"x": value})
+    assert "decode" not in str(caught.value)
+    told = "seen <- describe {x} @visual-description pictures={x}"
+    assert told in str(caught.value)
+    declare(f"{told}\na <- write a caption for {{seen}}", library=library, values={"x": value})
+
+
+def test_a_list_of_which_one_is_bytes_is_no_list_of_bytes(library):
+    declare("a <- write a reply to {x}", library=library, values={"x": ["It came late.", b"broken"]})
 
 
 @pytest.mark.parametrize(

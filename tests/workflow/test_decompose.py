@@ -89,6 +89,9 @@ def test_without_values_nouns_say_what_there_is_and_what_is_open_is_said(library
         ("Describe the pictures of the flat.", {"pictures": "image"}),
         ("Transcribe the tapes and summarise the documents.", {"recordings": "audio"}),
         ("Extract the text from the scans and translate it.", {"scans": "image"}),
+        ("Summarise the messages in the voice recordings.", {"recordings": "audio"}),
+        ("Summarise the comments spoken in the video.", {"video": "video"}),
+        ("Summarise the text of the video.", {"video": "video"}),
     ],
 )
 def test_what_is_called_by_no_known_name_is_of_a_kind_that_the_tasks_need(library, said, inputs):
@@ -102,6 +105,8 @@ def test_what_is_called_by_no_known_name_is_of_a_kind_that_the_tasks_need(librar
         ("Classify the emails about camera problems into hardware, software and other.", "emails"),
         ("Summarise the reviews of the film.", "reviews"),
         ("Summarise the text about the film.", "text"),
+        ("Summarise the comments on the video.", "comments"),
+        ("Summarise the comments in the video reviews.", "comments"),
         ("Translate the comments under the video into German.", "comments"),
         ("Sort the texts about cameras by language.", "texts"),
         ('Answer "what went wrong?" from the notes about the video call.', "notes"),
@@ -175,10 +180,37 @@ def test_another_language_is_refused_with_who_reads_it(library, said):
 
 @pytest.mark.parametrize(
     "said",
-    ["Classify tickets, summarise replies", "Extract names, dates, amounts", "Summarise naïve reviews"],
+    [
+        "Classify tickets, summarise replies",
+        "Extract names, dates, amounts",
+        "Summarise naïve reviews",
+        "Summarise le Carré novels, list characters",
+        'Classify tickets into "der, das, und, ein"',
+    ],
 )
 def test_a_verb_that_asks_is_english_without_any_small_word(said):
     assert not foreign(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Compare les factures et note les écarts entre elles.",
+        "Transcribe los audios y resume las cartas, por favor.",
+        "Erstelle eine Analyse der Briefe und eine Liste der Namen.",
+        "Analyse die Briefe und fasse sie kurz zusammen.",
+        "Resume los correos y compare los precios.",
+    ],
+)
+def test_a_verb_alone_makes_no_english_of_another_language(said):
+    assert foreign(said)
+
+
+def test_a_draft_of_another_language_says_that_it_was_read_as_english(library):
+    draft = decompose("Transcribe los audios y resume las cartas, por favor.", library=library)
+    assert any("does not look like English" in note for note in draft.notes)
+    draft = decompose("Transcribe the talks and summarise the letters.", library=library)
+    assert not any("English" in note for note in draft.notes)
 
 
 def test_words_that_say_nothing_are_no_reason_for_a_step(library):

@@ -10,13 +10,13 @@ from murakkab_jupyter.workflow.language import declare
 VALUES = {"letters": ["The rent is 900 EUR.", "The boiler is broken."], "q": "How high is the rent?"}
 
 
-def steps(library, cell):
-    return declare(cell, library=library, values=VALUES).steps
+def steps(library, cell, **values):
+    return declare(cell, library=library, values={**VALUES, **values}).steps
 
 
-def wrong(library, cell) -> str:
+def wrong(library, cell, **values) -> str:
     with pytest.raises(LanguageError) as caught:
-        steps(library, cell)
+        steps(library, cell, **values)
     return str(caught.value)
 
 
@@ -119,10 +119,49 @@ def test_a_question_in_quotes_is_told_to_become_a_variable(library):
         ("a <- classify {letters} into money, follow-up, repair # x", '"money, follow-up, repair"'),
         ('a <- extract "amount" and the date from {letters}', '"amount, date"'),
         ("a <- classify {letters} into terms and conditions, money", '"terms and conditions, money"'),
+        ("a <- classify {letters} into A, B or C", '"A, B, C"'),
+        ("a <- classify {letters} into the good, the bad and the ugly", '"good, bad, ugly"'),
+        ("a <- classify {letters} as {{x}} or y", '"{{x}}, y"'),
+        ("a <- classify {letters} as x@@y or z", '"x@@y, z"'),
     ],
 )
 def test_labels_and_fields_without_quotes_are_shown_with_them(library, cell, quoted):
     assert f"Put it in quotes: {quoted}" in wrong(library, cell)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["by whether it is about rent or not", "into either good or bad", "into yes/no", "as good vs bad"],
+)
+def test_labels_that_nobody_can_tell_from_other_words_are_not_guessed(library, asked):
+    assert "Put it in quotes" not in wrong(library, f"a <- classify {{letters}} {asked}")
+
+
+def test_signs_of_the_language_in_a_quoted_question_are_plain_in_the_variable(library):
+    said = wrong(library, 'c <- answer "what is {{x}} @@ home?" from {letters}')
+    assert 'question = "what is {x} @ home?", and write c <- answer {question} from {letters}' in said
+
+
+def test_what_an_error_says_to_write_has_no_comment_behind_it(library):
+    said = wrong(library, 'a <- answer "what is it?" from {letters} # why')
+    assert "write a <- answer {question} from {letters}" in said
+    assert "{letters} # why" not in said.rpartition("^")[2]
+    said = wrong(library, "a <- describe {pic} # hm", pic="a.png").rpartition("^")[2]
+    assert "a <- describe {pic} @visual-description pictures={pic}" in said
+    steps(library, "a <- describe {pic} @visual-description pictures={pic}", pic="a.png")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "a <- write a reply to {letters} # short, per all",
+        "a <- summarise {letters} per all",
+        "a <- write a reply to {letters} per all # be kind",
+    ],
+)
+def test_a_cell_that_ran_before_is_not_refused_for_its_words(library, cell):
+    wrong(library, cell)
+    assert declare(cell, library=library, values=VALUES, earlier=True).steps
 
 
 def test_a_comment_behind_a_step_is_told_where_it_belongs(library):
@@ -134,7 +173,7 @@ def test_a_comment_behind_a_step_is_told_where_it_belongs(library):
 
 @pytest.mark.parametrize(
     "behind",
-    ["# x, per all", "# one for all, per letter", "# short", "#", "# as {q} asks", "#  what they want"],
+    ["# x, per all", "# one for all, per letter", "# short", "#", "#  what they want"],
 )
 @pytest.mark.parametrize("sentence", ["summarise {letters}", "write a reply to {letters}"])
 def test_a_comment_is_no_part_of_a_sentence_and_its_end_no_level(library, sentence, behind):
@@ -150,6 +189,11 @@ def test_a_comment_is_no_part_of_a_sentence_and_its_end_no_level(library, senten
         "a <- write which is # 1 of {letters}, per all",
         "a <- write the #  of rooms, and letter # {q}, from {letters}",
         "a <- write a post with #rent about {letters}",
+        "a <- write notes in markdown with # for headings about {letters}",
+        "a <- write notes about {letters} in markdown with # for headings",
+        "a <- write a list of the # rooms in {letters}",
+        "a <- write C # code for {letters}",
+        "a <- write a reply to {letters} # as {q} asks",
         "a <- count # what is asked of {letters} @python:shorten",
         'a <- classify {letters} into "money # rent, repair"',
         "# why\na <- summarise {letters}\n# and what",

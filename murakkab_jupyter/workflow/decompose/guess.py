@@ -25,6 +25,12 @@ TELLING = frozenset(
 """Tasks that tell the kind of what they are done with: texts are read, whatever they come from."""
 WRITTEN = re.compile(r"\btext\s+(?:in|on|from)\b", re.IGNORECASE)
 """Text that is no input of its own: "the text in the photos"."""
+SAID = re.compile(
+    r"\b(?:(?:text|words)\s+(?:\w+\s+)?(?:in|on|from|of)|(?:messages|comments)\s+(?:\w+\s+)?in)\s+(?P<where>(?:\w+\s+){0,2}\w+)",
+    re.IGNORECASE,
+)
+"""Such as "the messages in the voice recordings"; comments *on* a video are texts of their own."""
+SEEN = frozenset({"video", "audio", "image"})
 
 
 def inputs_for(description: str, capabilities: Mapping[str, Capability]) -> dict[str, str]:
@@ -47,7 +53,7 @@ def inputs_for(description: str, capabilities: Mapping[str, Capability]) -> dict
         return sum(can_be(task, {kind}) for task in telling)
 
     media = {name: kind for name, kind in named.items() if kind != "text"}
-    if not telling and not (media and WRITTEN.search(description)):
+    if not telling and not (media and (WRITTEN.search(description) or held_in_media(description))):
         return guessed_inputs(description)  # "the reviews of the film" are what is read
     # What is called by no name ("the tapes") is what the tasks need.
     there = media or guessed_inputs(description)
@@ -55,6 +61,25 @@ def inputs_for(description: str, capabilities: Mapping[str, Capability]) -> dict
         there = {**there, **{name: kind for name, kind in EVERY_KIND.items() if kind not in there.values()}}
     name = max(there, key=lambda one: done(there[one]))
     return {name: there[name]}
+
+
+def held_in_media(description: str) -> bool:
+    """Whether texts are what is said or seen in media: "the comments spoken in the video", not "… in the video reviews".
+
+    >>> held_in_media("Summarise the comments spoken in the video."), held_in_media("Sort the comments on the video.")
+    (True, False)
+    """
+    for found in SAID.finditer(description):
+        behind = re.findall(r"\w+", description[found.start("where") :])[:4]
+        kinds = [next(iter(nouns_in(word).values()), "") for word in behind]
+        first = next((at for at, kind in enumerate(kinds[:3]) if kind), None)
+        if first is None:
+            continue
+        while first + 1 < len(kinds) and kinds[first + 1]:
+            first += 1  # the last of nouns in a row says what they are
+        if kinds[first] in SEEN:
+            return True
+    return False
 
 
 def of_texts(one: Heard, heard: Sequence[Heard]) -> bool:

@@ -13,16 +13,24 @@ from murakkab_jupyter.workflow.decompose.clauses import VERBS
 from murakkab_jupyter.workflow.decompose.guess import EVERY_KIND
 from murakkab_jupyter.workflow.decompose.hear import Heard, hear, task_of
 from murakkab_jupyter.workflow.language.meaning import WORDLESS
-from murakkab_jupyter.workflow.language.pattern import example
+from murakkab_jupyter.workflow.language.pattern import QUOTED, example
 from murakkab_jupyter.workflow.language.suggest import listed
 
-__all__ = ["misfit", "nearest", "refusal", "unknown"]
+__all__ = ["foreign", "misfit", "nearest", "refusal", "unknown"]
 
 SHOWN = 4
 FEW_WORDS = 3
 """So few may do without a small word: "Mow lawns"."""
 RARE = 8
 """At least one word of so many is a small one in English."""
+ELSEWHERE = frozenset(
+    """der das den dem des und oder eine einen einer ein ist mit für von zu zum zur auf aus bei sie
+    les le la une du aux et ou dans pour avec entre
+    el los las y del por para una het een voor uit il gli lo che di""".split()  # noqa: SIM905 - a list of words reads better as one
+)
+"""Small words of German, French, Spanish, Dutch and Italian that are none of English."""
+OFTEN = 4
+"""At least one word of so many is such a one."""
 
 
 def nearest(words: str, capabilities: Mapping[str, Capability], encoder: Encoder | None) -> list[str]:
@@ -88,10 +96,13 @@ def foreign(description: str) -> bool:
     >>> foreign("Fasse die Briefe zusammen, bitte."), foreign("Mow the lawn by noon."), foreign("Extract names, dates")
     (True, False, False)
     """
-    words = re.findall(r"[^\W\d_]+", description.lower())
+    words = re.findall(r"[^\W\d_]+", re.sub(QUOTED, " ", description.lower()))
+    small = sum(word in STOP for word in words)
+    other = sum(word in ELSEWHERE for word in words)
+    if other > max(1, small) and other * OFTEN >= len(words):
+        return True
     if any(word in VERBS for word in words):
         return False
-    small = sum(word in STOP for word in words)
     return (not description.isascii() and not small) or (len(words) > FEW_WORDS and small * RARE < len(words))
 
 

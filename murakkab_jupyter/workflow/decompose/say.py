@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from murakkab_jupyter.workflow.decompose.clauses import INDIRECT, INTERROGATIVE
-from murakkab_jupyter.workflow.language.bind import COMMENT
+from murakkab_jupyter.workflow.language.meaning import COMMENT
 
 __all__ = ["asks", "fields_in", "labels_in", "language_in", "quoted", "target_language", "written_out"]
 

@@ -18,7 +18,7 @@ from murakkab_jupyter.workflow.decompose.hear import NEAR, Heard, hear
 from murakkab_jupyter.workflow.decompose.judge import judged
 from murakkab_jupyter.workflow.decompose.learnt import Learnt, learnt
 from murakkab_jupyter.workflow.decompose.match import cue_words
-from murakkab_jupyter.workflow.decompose.refuse import misfit, refusal, unknown
+from murakkab_jupyter.workflow.decompose.refuse import foreign, misfit, refusal, unknown
 from murakkab_jupyter.workflow.decompose.spelling import corrected, replaced
 from murakkab_jupyter.workflow.decompose.wire import Wiring, wire
 from murakkab_jupyter.workflow.goal import Goal
@@ -123,6 +123,11 @@ def decompose(
     readings = [one for one in readings if one[1].steps]
     if not readings:
         raise unknown(read, capabilities, by_meaning, inputs.media)
+    assumed = [f"“{word}” was read as “{meant}”." for word, meant in slips.items()]
+    if foreign(description):
+        assumed.append(
+            "This does not look like English, and was read as if it were: --writer AGENT has one read yours."
+        )
     for said, made, notes in readings:
         try:
             return written(
@@ -133,7 +138,7 @@ def decompose(
                 wants=made.wants,
                 name=name,
                 goal=goal,
-                notes=notes + [f"“{word}” was read as “{meant}”." for word, meant in slips.items()],
+                notes=notes + assumed,
             )
         except LanguageError as error:
             wrong = misfit(said, error)

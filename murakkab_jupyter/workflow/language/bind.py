@@ -18,22 +18,19 @@ from murakkab_jupyter.core.errors import LanguageError, UsageError
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.format import format_workflow
 from murakkab_jupyter.workflow.language.levels import Reference, level_named, level_of_step, reach
-from murakkab_jupyter.workflow.language.meaning import PYTHON, Meaning, meaning_of
+from murakkab_jupyter.workflow.language.meaning import PYTHON, Meaning, comment_in, meaning_of
 from murakkab_jupyter.workflow.language.options import WordError, parse_goal_options
 from murakkab_jupyter.workflow.language.parse import parse
-from murakkab_jupyter.workflow.language.pattern import QUOTED
 from murakkab_jupyter.workflow.language.settings import pinned_options, stated_problem
 from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, Sort, as_listed, sort_of, why_no_data
 from murakkab_jupyter.workflow.language.suggest import listed, near, suggestion
 from murakkab_jupyter.workflow.language.syntax import Cell, Place, Ref, StepNode
 from murakkab_jupyter.workflow.model import Input, Step, Variable, Workflow
 
-__all__ = ["COMMENT", "bind", "declare"]
+__all__ = ["bind", "declare"]
 
 UNNAMED = "workflow"
 MOST_TRIED = 200
-COMMENT = re.compile(r"\s(?P<comment>#)(?=\s|\Z)(?!\s+(?:of\b|\d|\{))")
-"""Where a comment behind a step begins, as it is written in Python; "the # of rooms" and "chapter # 2" are none."""
 UNSAID = re.compile(r"[\s,]+per\s+(?P<level>[^\W\d]\w*)\.?\s*(?:\s#.*)?\Z")
 """The end of a sentence that names a level, but without the comma or with a comment behind."""
 DEFINE = "Define it first, in the notebook or in Python (a terminal has no functions): def {}(…): …"
@@ -42,7 +39,12 @@ VALUE = "{name} = … (in a terminal: --input {name}=…)"
 
 
 def declare(
-    text: str | bytes, *, library: Library, values: Mapping[str, object], goal: Goal | None = None
+    text: str | bytes,
+    *,
+    library: Library,
+    values: Mapping[str, object],
+    goal: Goal | None = None,
+    earlier: bool = False,
 ) -> Workflow:
     """Parse and bind a cell.
 
@@ -56,6 +58,8 @@ def declare(
         Python variables (or command-line inputs) by name; more than the cell refers to is fine.
     goal
         Replaces the goal that the header says.
+    earlier
+        Whether the cell ran before: then a sentence stands, though it looks like a slip (a comment, a level without a comma).
 
     Returns
     -------
@@ -67,24 +71,27 @@ def declare(
     LanguageError
         With the place, what was expected and what to type.
     """
-    workflow = bind(parse(text), library=library, values=values)
+    workflow = bind(parse(text), library=library, values=values, earlier=earlier)
     if goal is None or goal == workflow.goal:
         return workflow
     changed = replace(workflow, goal=goal)
     return replace(changed, text=format_workflow(changed))
 
 
-def bind(cell: Cell, *, library: Library, values: Mapping[str, object]) -> Workflow:
+def bind(cell: Cell, *, library: Library, values: Mapping[str, object], earlier: bool = False) -> Workflow:
     """Bind a parsed cell to a library and to Python variables; see `declare`."""
     if not cell.steps:
         raise no_steps(cell)
     goal = goal_of(cell)
     nodes = ordered(cell.steps)
-    binder = Binder(library, values, {node.name: node for node in nodes})
+    binder = Binder(library, values, {node.name: node for node in nodes}, earlier)
     for node in nodes:
         binder.understand(node)
     variables = binder.variables()
-    steps = [binder.place(node) for node in nodes]
+    steps = []
+    for node in nodes:
+        steps.append(binder.place(node))
+        binder.check_comment(node)
     return Workflow(cell.name or UNNAMED, cell.description, variables, tuple(steps), goal, cell.text)
 
 
@@ -173,6 +180,7 @@ class Binder:
     library: Library
     values: Mapping[str, object]
     nodes: Mapping[str, StepNode]
+    earlier: bool = False
     sorts: dict[str, Sort] = field(default_factory=dict)
     meanings: dict[str, Meaning] = field(default_factory=dict)
     agents: dict[str, str | None] = field(default_factory=dict)
@@ -315,6 +323,8 @@ class Binder:
 
     def check_said(self, node: StepNode, meaning: Meaning) -> None:
         """What a sentence or a variable says (labels, fields) is as right as in a pin; a pin's own is checked as it is read."""
+        if self.earlier:
+            return
         for key, value in meaning.slots.items():
             if problem := stated_problem(meaning.capability, key, value, self.library):
                 raise node.sentence_place.error(*problem)
@@ -387,12 +397,15 @@ class Binder:
 
     def check_comment(self, node: StepNode) -> None:
         """What a comment behind a step says would be asked for, and its end could be a level; a function reads no sentence."""
-        found = COMMENT.search(re.sub(QUOTED, lambda words: "_" * len(words[0]), node.sentence))
-        if found is None or (node.pin and node.pin.function):
+        begin = comment_in(node)
+        if begin is None or self.earlier or (node.pin and node.pin.function):
             return
-        begin = node.sentence_place.column + found.start("comment")
-        place = replace(node.sentence_place, column=begin, width=len(node.sentence) - found.start("comment"))
-        said = node.sentence[: found.start()].rstrip()
+        place = replace(
+            node.sentence_place,
+            column=node.sentence_place.column + begin,
+            width=len(node.sentence) - begin,
+        )
+        said = node.sentence[:begin].rstrip()
         msg = "This comment would be a part of the sentence."
         raise place.error(msg, f"A comment stands on a line of its own. Write {node.name} <- {said}")
 
@@ -402,7 +415,7 @@ class Binder:
         Only where the step could run there: else "one line per note" is what it asks for. A function reads no sentence.
         """
         found = UNSAID.search(node.sentence)
-        if found is None or (node.pin and node.pin.function):
+        if found is None or self.earlier or (node.pin and node.pin.function):
             return
         begin = node.sentence_place.column + found.start("level")
         place = replace(node.sentence_place, column=begin, width=len(found["level"]))
@@ -452,7 +465,6 @@ class Binder:
         else:
             at = level_of_step(refs, node.sentence_place)
             self.check_comma(node, at)
-        self.check_comment(node)
         inputs = tuple(
             Input(ref.name, port, reach(ref, at), ref.name in in_body)
             for (port, _), ref in zip(bound, refs, strict=True)

@@ -12,7 +12,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from murakkab_jupyter.agents.capability import Capability, Port
@@ -24,7 +24,18 @@ from murakkab_jupyter.workflow.language.sorts import Sort
 from murakkab_jupyter.workflow.language.suggest import listed
 from murakkab_jupyter.workflow.language.syntax import KeyNode, Place, Ref, StepNode
 
-__all__ = ["PYTHON", "WORDLESS", "Meaning", "assignments", "best_pattern", "forms", "meaning_of", "overlap"]
+__all__ = [
+    "COMMENT",
+    "PYTHON",
+    "WORDLESS",
+    "Meaning",
+    "assignments",
+    "best_pattern",
+    "comment_in",
+    "forms",
+    "meaning_of",
+    "overlap",
+]
 
 PYTHON = "python"
 """Name of the capability of functions, which is reached by pins only."""
@@ -35,6 +46,12 @@ WORDLESS = frozenset({"video", "audio", "image", "scene", "frame", "vector"})
 SHOWN = frozenset({"video", "audio", "image", "frame", "vector"})
 """Kinds that a text capability would only see the name of: a sentence never means that, a pin may."""
 
+COMMENT = re.compile(
+    r"(?<!\b(?:as|by|in|of|or))(?<!\b(?:the|and|for|use))(?<!\bwith)(?<!\busing)(?<!\ba)"
+    r"\s(?P<comment>#)(?=\s|\Z)(?!\s+(?:of\b|\d|\{))",
+    re.IGNORECASE,
+)
+"""Where a comment behind a step begins, as it is written in Python; "the # of rooms", "chapter # 2" and "with # for headings" are none."""
 LONGEST_FORM = 400
 """Of a longer line, a form shows the pin only."""
 SHOWN_FORMS = 8
@@ -42,6 +59,11 @@ MOST_QUOTED = 20
 """Words that are tried in quotes, to find out what a sentence was meant to be."""
 SAID_NAME = "words in quotes"
 QUOTES = re.compile(r"[\"“”„«»]|(?<!\w)['‘’]|['’](?!\w)")  # noqa: RUF001 - quotes as word processors make them
+UNLISTED = re.compile(
+    r"\A\W*(?:whether|if|how|what|which|who)\b|\bor not\W*\Z|\b(?:either|vs)\b|\w/\w", re.IGNORECASE
+)
+"""Words of which nobody knows which labels are meant."""
+ARTICLE = re.compile(r"\b(?:an?|the)\s*\Z", re.IGNORECASE)
 TRIED_FORMS = 24
 MOST_STEPS = 20_000
 
@@ -330,6 +352,14 @@ def pinned_port(
     return ref.name
 
 
+def comment_in(node: StepNode) -> int | None:
+    """Where a comment begins in a step's sentence: a sign in quotes, or before a reference, is a part of it."""
+    bare = re.sub(QUOTED, lambda words: "_" * len(words[0]), node.sentence)
+    last = node.refs[-1].place.column - node.sentence_place.column if node.refs else 0
+    found = COMMENT.search(bare, max(0, last))
+    return found.start("comment") if found else None
+
+
 # --- errors --------------------------------------------------------------------------------------------------
 
 
@@ -447,8 +477,12 @@ def said_otherwise(node: StepNode, sorts: Sorts, capabilities: Sequence[Capabili
     tokens = tokens_of(node.parts)
     head = re.match(r"(.*?\S)\s+#\s", text)
     signs = [n for n, token in enumerate(tokens) if token.text == "#"]
+    if signs and any(token.ref is not None for token in tokens[signs[0] :]):
+        head = None  # a sign before a reference begins no comment
     if head and signs and best_pattern(capabilities, tokens[: signs[0]], sorts)[0]:
         return f"A comment stands on a line of its own. Write {node.name} <- {head[1]}"
+    if head and signs:
+        text, tokens = head[1], tokens[: signs[0]]
     place = node.sentence_place
     for n, token in enumerate(tokens):
         if not re.fullmatch(QUOTED, token.text):
@@ -458,10 +492,9 @@ def said_otherwise(node: StepNode, sorts: Sorts, capabilities: Sequence[Capabili
         best, _ = best_pattern(capabilities, trial, {**sorts, SAID_NAME: Sort(("text",))})
         ports = [port for _, fit in best for port, one in fit.bound if one.name == SAID_NAME]
         if ports:
-            written = text.replace(token.text, f"{{{ports[0]}}}", 1)
+            written = text.replace(typed(token.text), f"{{{ports[0]}}}", 1)
             value = json.dumps(token.text[1:-1], ensure_ascii=False)
             return f"Put the words in quotes into a variable, {ports[0]} = {value}, and write {node.name} <- {written}"
-    tokens = tokens[: signs[0]] if head and signs else tokens
     for begin in range(len(tokens)):
         for end in range(begin + 1, min(len(tokens), begin + MOST_QUOTED) + 1):
             if any(token.ref is not None for token in tokens[begin:end]):
@@ -470,7 +503,10 @@ def said_otherwise(node: StepNode, sorts: Sorts, capabilities: Sequence[Capabili
             if best_pattern([one for one in capabilities if any(s.quoted for s in one.slots)], trial, sorts)[
                 0
             ]:
-                quoted = f'"{enumerated(written_as(node, tokens, begin, end))}"'
+                written = written_as(node, tokens, begin, end)
+                if UNLISTED.search(written):
+                    return ""
+                quoted = f'"{typed(enumerated(written))}"'
                 return f"Put it in quotes: {quoted}" if quoted not in text else ""
     return ""
 
@@ -484,7 +520,19 @@ def written_as(node: StepNode, tokens: Sequence[Token], begin: int, end: int) ->
             texts.append("")
         else:
             texts[-1] = part.text
-    return texts[behind][tokens[begin].start : tokens[end - 1].start + len(tokens[end - 1].text)]
+    text, start = texts[behind], tokens[begin].start
+    if article := ARTICLE.search(text, 0, start):
+        start = article.start()  # "A" is no token, and may be a label
+    return text[start : tokens[end - 1].start + len(tokens[end - 1].text)]
+
+
+def typed(words: str) -> str:
+    """Words as they are typed in a sentence: the signs of the language doubled.
+
+    >>> typed("{x} at y@z")
+    '{{x}} at y@@z'
+    """
+    return re.sub(r"[{}@]", lambda sign: sign[0] * 2, words)
 
 
 def enumerated(words: str) -> str:
@@ -529,8 +577,11 @@ def forms(
 ) -> list[str]:
     """Every legal pinned form of a line, the likeliest first.
 
-    Forms that read a text as the path of a file are shown only where there are no others.
+    Forms that read a text as the path of a file are shown only where there are no others. A comment behind the
+    step, which would be refused, is left out.
     """
+    if (comment := comment_in(node)) is not None:
+        node = replace(node, sentence=node.sentence[:comment].rstrip(), per=None)
     words = {token.word for token in tokens_of(node.parts)}
     names = list(dict.fromkeys(ref.name for ref in node.refs))
     head = f"{node.name} <- {node.sentence}" + (f", per {node.per}" if node.per else "")

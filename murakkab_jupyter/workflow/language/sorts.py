@@ -191,6 +191,12 @@ def as_listed(value: object) -> Any:
     return value
 
 
+TABLES = {"pandas": ("DataFrame",), "polars": ("DataFrame", "LazyFrame")}
+BYTES = bytes | bytearray | memoryview
+PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
+"""How files of pictures begin."""
+
+
 def is_of(value: object, classes: Mapping[str, Sequence[str]]) -> bool:
     """Whether a value is of such a class of such a package (none is imported for it)."""
     return any(
@@ -208,6 +214,19 @@ def is_left_out(item: object) -> bool:
     if type(item).__name__ in {"NAType", "NaTType"}:
         return True
     return isinstance(item, float) and item != item
+
+
+def begins_a_picture(value: bytes | bytearray | memoryview) -> bool:
+    """Whether bytes begin like a PNG, JPEG, GIF or WebP file."""
+    head = bytes(value)[:12]
+    return head.startswith(PICTURES) or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
+
+
+def of_picture(name: str) -> str:
+    return (
+        f"It looks like a picture. Make words of it first, and refer to those: "
+        f"seen <- describe {{{name}}} @visual-description pictures={{{name}}}"
+    )
 
 
 def why_no_data(
@@ -244,17 +263,32 @@ def why_no_data(
     whole = port is not None and "any" in port.kinds
     if port is None or (whole and not reads) or not port.kinds & {"text", "document", "any"}:
         return None
-    if is_of(value, {"pandas": ("DataFrame",), "polars": ("DataFrame", "LazyFrame")}):
+    if isinstance(value, list | tuple) and value:
+        if all(is_of(one, TABLES) for one in value):
+            return (
+                f"`{name}` is a list of tables, and texts are needed.",
+                f'Give a column of them: x = [text for one in {name} for text in one["column"]], and write {{x}}.',
+            )
+        if all(isinstance(one, BYTES) for one in value):
+            hint = f'Write {name} = [bytes(one).decode("utf-8") for one in {name}] before this cell.'
+            return (
+                f"`{name}` is a list of bytes, and texts are needed.",
+                of_picture(name) if any(map(begins_a_picture, value)) else hint,
+            )
+    if is_of(value, TABLES):
         columns = [one for one in map(str, getattr(value, "columns", ())) if '"' not in one]
         column = columns[0] if columns else "column"
         return (
             f"`{name}` is a table, and texts are needed.",
             f'Give a column of it: x = {name}["{column}"], and write {{x}}.',
         )
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, BYTES):
+        decoded = f"{name}.decode" if hasattr(value, "decode") else f"bytes({name}).decode"
         return (
-            f"`{name}` is bytes, and a text is needed.",
-            f'Write {name} = {name}.decode("utf-8") before this cell.',
+            f"`{name}` is {'a memoryview' if isinstance(value, memoryview) else 'bytes'}, and a text is needed.",
+            of_picture(name)
+            if begins_a_picture(value)
+            else f'Write {name} = {decoded}("utf-8") before this cell.',
         )
     if isinstance(value, set | frozenset):
         ordered = f'", ".join(sorted({name}))' if port.stated else f"sorted({name})"
