@@ -63,6 +63,9 @@ __all__ = ["Declaration", "Session"]
 LONG_CONTEXT = 4096
 """Tokens for the list of capabilities, a description and its steps."""
 
+LOOK_S = 10.0
+"""What a run has made already is looked for so long before its agents stay; every value is read for that."""
+
 MOST_ITEMS = 5000
 """Of so many items every one is looked for in the journal before a plan: about a second."""
 
@@ -479,8 +482,8 @@ class Session:
 
         What a run taught often speaks for other agents the next time; they would do again what is done. Its agents stay
         where the goal is the same, the agents of both plans were to be had then and are now, the quality of what they make
-        is not less, and floors and limits are kept as figures are now. Of runs of more than `MOST_ITEMS` items nothing
-        stays, as every one is looked for.
+        is not less, and floors and limits are kept as figures are now. As every item is looked for, nothing stays of runs of
+        more than `MOST_ITEMS` items, nor where one of two looks takes longer than `LOOK_S`.
         """
         path = default_path() if self._journal_path is None else Path(self._journal_path).expanduser()
         if self._described is not None or not path.exists():
@@ -529,8 +532,8 @@ class Session:
         )
 
     def _all_made(self, declaration: Declaration, plan: Plan) -> bool:
-        """Whether nothing of a plan is left to be made, however long it takes to see."""
-        found = self._known(declaration, plan, patience_s=math.inf)
+        """Whether nothing of a plan is left to be made; not where that takes longer than `LOOK_S` to see."""
+        found = self._known(declaration, plan, patience_s=LOOK_S)
         return found is not None and found.complete
 
     # --- measure ----------------------------------------------------------------------------------------------

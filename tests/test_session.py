@@ -182,6 +182,7 @@ LETTERS = ["The bridge was built in May. It cost four million.", "Bread is baked
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What earlier runs made is looked for to the end, however slow the machine."""
     monkeypatch.setitem(known_beforehand.__kwdefaults__, "patience_s", 120.0)
+    monkeypatch.setattr("murakkab_jupyter.session.LOOK_S", 120.0)
 
 
 SUMMARIES = ("lead-summary", "extractive-summary")
@@ -197,6 +198,7 @@ def by_another(plan: Plan, agent: str) -> Plan:
 
 def as_learnt(session: Session, monkeypatch: pytest.MonkeyPatch, quality: float = 0.67) -> None:
     """Let all agents be as good as one another, so that nothing but their times tells them apart."""
+    monkeypatch.setattr("murakkab_jupyter.session.LOOK_S", 120.0)  # however slow the machine
     alike = Figure(quality, "1", source="prior")
     monkeypatch.setattr(session.profiles, "quality", lambda agent, options: alike)
 

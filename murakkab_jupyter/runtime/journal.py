@@ -267,11 +267,14 @@ class Journal:
                 yield step, ancestry, value
 
     def forget(self, run_id: str, items: Iterable[tuple[str, Ancestry]]) -> None:
-        """Let items of a run be made, and kept, again: what was kept is final else, also when it is resumed."""
+        """Let items of a run be made, and kept, again: what was kept is final else, also when it is resumed.
+
+        Where they would be made of the same inputs, they are found by their key still.
+        """
         rows = [(run_id, step, compact(ancestry_to_json(ancestry))) for step, ancestry in items]
         with self.database.writing() as connection:
             connection.executemany(
-                "UPDATE items SET status = 'unkept', reuse_key = NULL WHERE run_id = ? AND step = ? AND ancestry = ?",
+                "UPDATE items SET status = 'unkept' WHERE run_id = ? AND step = ? AND ancestry = ?",
                 rows,
             )
 

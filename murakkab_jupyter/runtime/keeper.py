@@ -67,8 +67,10 @@ class JournalRecorder:
         if key is None:
             return MISSING
         with self._pages.database.told() as connection:
+            # What is not kept has no key; what has one and is not `ok` was forgotten, as its run was to look again.
             rows = connection.execute(
-                "SELECT id, children, media FROM items WHERE reuse_key = ? AND status = 'ok' ORDER BY id DESC LIMIT 5",
+                "SELECT id, children, media FROM items WHERE reuse_key = ? AND status IN ('ok', 'unkept')"
+                " ORDER BY id DESC LIMIT 5",
                 (key,),
             ).fetchall()
         for item, children, media in rows:

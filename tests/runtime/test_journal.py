@@ -18,6 +18,7 @@ from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.core.errors import JournalError
 from murakkab_jupyter.core.events import BatchEnded, ItemFailed, Notice, RunEnded, RunStarted, Usage
 from murakkab_jupyter.runtime.journal import Journal, default_path
+from murakkab_jupyter.runtime.recorder import MISSING
 from tests.runtime.shelf import HEARD, at, inputs, library, settings
 
 
@@ -573,5 +574,10 @@ def test_the_latest_run_of_a_cell_is_found_and_what_it_kept_can_be_made_again(pa
         assert value == "old"
         journal.forget("two", [(step, ancestry)])
         assert list(journal.finished("two")) == []
+        recorder = journal.recorder("three", library=library())
+        assert recorder.lookup(HEARD, settings(), inputs()) == "old"  # of the same inputs
+        record(journal, "two", object(), 0)  # cannot be kept
+        assert recorder.lookup(HEARD, settings(), inputs()) is MISSING
         record(journal, "two", "new", 0)
+        assert recorder.lookup(HEARD, settings(), inputs()) == "new"
         assert [one[2] for one in journal.finished("two")] == ["new"]

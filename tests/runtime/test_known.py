@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from murakkab_jupyter.core.events import ItemFailed, RunStarted
-from murakkab_jupyter.runtime.known import Absent, Known, unread_before
+from murakkab_jupyter.runtime.known import Absent, Known, known_beforehand, unread_before
 from murakkab_jupyter.session import Session
 
 CELL = """\
@@ -41,7 +41,8 @@ def said(session, letters, **functions):
     return declaration, session.known(declaration, session.plan(declaration))
 
 
-def test_what_a_run_will_take_and_what_it_will_make_is_said_beforehand(session):
+def test_what_a_run_will_take_and_what_it_will_make_is_said_beforehand(session, monkeypatch):
+    monkeypatch.setitem(known_beforehand.__kwdefaults__, "patience_s", 120.0)  # on a slow machine too
     declaration, known = said(session, ["a", "b"])
     assert known == ""
     assert not (session._journal_path).exists()  # planning makes no journal
