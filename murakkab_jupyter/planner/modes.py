@@ -42,6 +42,8 @@ REPLICAS = "replicas"
 SAME = 0.01
 SAME_S = 0.002
 """Modes of one agent whose figures differ by less than this share and these seconds are one."""
+WAY_SHARE = 0.1
+"""Beside a call ten times as long, its way to the instance and back counts for nothing: one by one, items show how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ def load_of(
         ways_s=0.0
         if call.guess
         else math.ceil(calls / used)
-        * max(0.0, float(getattr(profiles, "dispatch_s", 0.0)) - SAME * call.seconds.value),
+        * max(0.0, float(getattr(profiles, "dispatch_s", 0.0)) - WAY_SHARE * call.seconds.value),
     )
 
 

@@ -123,7 +123,7 @@ def test_short_calls_are_batched_where_each_takes_its_way():
     assert batches(world.profiles) == {1}  # it may be long
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(0.5, 16), (1.5, 1), (60.0, 1)])
+@pytest.mark.parametrize(("seconds", "most"), [(0.05, 16), (0.5, 1), (60.0, 1)])
 def test_calls_are_not_batched_further_where_their_ways_count_for_nothing(seconds, most):
     world = world_of({"hear": ["data"]}, [Made("a", "hear", seconds, max_batch=256)])
     world.profiles.dispatch_s = 0.012
