@@ -168,7 +168,10 @@ class JournalRecorder:
             return True
 
     def _key(self, step: Step, configuration: Configuration, inputs: Inputs) -> str | None:
-        self._learn(media_in(inputs.values))
+        try:
+            self._learn(media_in(inputs.values))
+        except (RecursionError, AttributeError):
+            return None  # an object of the user's own that refers to itself or lacks a field
         return reuse_key(
             agent=configuration.agent,
             version=self._version(configuration),

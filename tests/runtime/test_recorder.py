@@ -102,6 +102,8 @@ def test_a_value_without_a_codec_that_refers_to_itself_or_lacks_a_field_ends_no_
     recorder.record(HEARD, settings(), [(at(0), inputs(), loop), (at(1), inputs(), empty)], None)
     assert recorder.unkept == {"heard": 2}
     assert kept(journal) == {}
+    for value in (loop, empty):
+        assert recorder.lookup(HEARD, settings(), Inputs(at(0), {"tree": value})) is MISSING
 
 
 def test_what_lies_under_an_opener_that_is_not_kept_is_left_out(journal: Journal) -> None:
