@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
-import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +28,7 @@ from murakkab_jupyter.planner.expect import count_notes
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.pipeline import Replay, sampled
-from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, StepPlan
+from murakkab_jupyter.planner.plan import Configuration, Plan
 from murakkab_jupyter.planner.solve import Maker, make_plan
 from murakkab_jupyter.planner.unmeasured import predictable
 from murakkab_jupyter.profiles.book import ProfileBook
@@ -38,9 +36,9 @@ from murakkab_jupyter.profiles.described import find_cluster
 from murakkab_jupyter.profiles.hardware import beyond_host, host_cores, local_worker_view
 from murakkab_jupyter.profiles.offers import Offers, offers
 from murakkab_jupyter.run import Run
+from murakkab_jupyter.runtime.earlier import as_good, changed_since, makers_that_stay, others_now
 from murakkab_jupyter.runtime.journal import Journal, RunRecord, default_path
 from murakkab_jupyter.runtime.known import Known, still_whole, unread_before
-from murakkab_jupyter.runtime.records import kept_as
 from murakkab_jupyter.simulate.driver import simulate
 from murakkab_jupyter.simulate.predict import evaluation
 from murakkab_jupyter.workflow.declaration import Declaration, hashes_of, saved_values
@@ -80,86 +78,11 @@ def unread(declaration: Declaration) -> Iterator[str]:
             yield f"{name}: {len(bad)} of {len(sources)} cannot be read and will fail, the others go on: {shown}{more}."
 
 
-def changed_since(
-    declaration: Declaration,
-    before: Mapping[str, Collection[str]],
-    begun: Mapping[str, Sequence[str | None]],
-) -> list[str]:
-    """Paths of the media of a declaration that have another hash now than some result had of them.
-
-    Parameters
-    ----------
-    before
-        By path, the hashes that results were made from.
-    begun
-        As `hashes_of` had them when the run began: a path that leads to another file now (a link) is told by its place.
-    """
-    media = {one.path: one.sha256 for one in find_media(declaration.readable())}
-    found = {path for path, digest in media.items() if set(before.get(path, ())) - {digest}}
-    used = {digest for digests in before.values() for digest in digests}
-    for name, hashes in hashes_of(declaration).items():
-        for source, was, now in zip(
-            declaration.roots.sources[name], begun.get(name, ()), hashes, strict=False
-        ):
-            replaced = was in used and now not in (None, was)
-            if (
-                replaced
-                and isinstance(source, str | os.PathLike)
-                and str(Path(source).resolve()) not in found
-            ):
-                found.add(os.fspath(source))
-    return sorted(found)
-
-
-def others_now(declaration: Declaration, before: Mapping[str, Any], names: Collection[str]) -> list[str]:
-    """Which of some variables hold other items, or the same in another order, than the journal kept of a run."""
-    now = saved_values(declaration)
-    return [name for name in before if name in names and not kept_as(now.get(name, []), before[name])]
-
-
 def alone(workflow: Workflow) -> Iterator[str]:
     """For each step that writes from its own words alone, how it would read something."""
     for step in workflow.steps:
         if not step.inputs and step.capability != PYTHON.name:
             yield f"{step.name} refers to nothing, so it is made from its own words alone. To read something, put its name into braces."
-
-
-def maker_of(step: StepPlan) -> Maker:
-    """Whose results a step of a plan makes."""
-    return step.configuration.agent, step.configuration.options
-
-
-def beside(step: StepPlan, other: StepPlan) -> Alternative | None:
-    """The runner-up of a step that keeps its agent because of what is made, where the planner would choose another or had one beside."""
-    if maker_of(step) != maker_of(other):
-        chosen = words_of(other, step)
-        return Alternative(
-            other.configuration, f"{chosen} is what the planner would choose now, were nothing made yet."
-        )
-    if step.runner_up is None and other.runner_up is not None:
-        chosen = other.runner_up.configuration.agent
-        return Alternative(
-            other.runner_up.configuration, f"{chosen} was not looked at, as what is made stays."
-        )
-    return step.runner_up
-
-
-def words_of(step: StepPlan, other: StepPlan) -> str:
-    """The agent of a step, with the options that tell it from another where the agent is the same."""
-    one, last = step.configuration, other.configuration
-    if one.agent != last.agent:
-        return one.agent
-    before = dict(last.options)
-    return " ".join(
-        [one.agent, *(f"{key}={value}" for key, value in one.options if before.get(key) != value)]
-    )
-
-
-def quality_of(plan: Plan, names: Sequence[str]) -> float | None:
-    """The product of the qualities of some steps; None where one of them is not known."""
-    known = [plan.steps[name].predicted.get("quality") for name in names]
-    values = [one.value for one in known if one is not None and one.value is not None]
-    return math.prod(values) if len(values) == len(names) else None
 
 
 class Session:
@@ -497,39 +420,14 @@ class Session:
             last = Plan.from_json(record.plan)
         except (MurakkabError, KeyError, TypeError, ValueError):
             return plan  # kept by another version
-        if last.taken or last.goal != plan.goal or last.steps.keys() != plan.steps.keys():
-            return plan
-        before = {name: maker_of(one) for name, one in last.steps.items()}
-        others = [name for name, one in plan.steps.items() if maker_of(one) != before[name]]
-        agents = {one.configuration.agent for one in (*plan.steps.values(), *last.steps.values())}
-        if not others or not agents <= {*last.considered} & {*plan.considered}:
-            return plan
-        if not self._all_made(declaration, last) or self._all_made(declaration, plan):
+        before = makers_that_stay(plan, last)
+        if not before or not self._all_made(declaration, last) or self._all_made(declaration, plan):
             return plan
         try:
             again = self._plan(declaration, plan.goal, before)
         except MurakkabError:
             return plan  # they do not keep the goal any more
-        was, now = (quality_of(one, others) for one in (again, plan))
-        if was is None or now is None or was < now * (1 - 1e-9) or not {*again.cautions} <= {*plan.cautions}:
-            return plan
-        chosen = ", ".join(f"{name} by {words_of(plan.steps[name], last.steps[name])}" for name in others)
-        note = f"Run {record.run_id} has made everything already, so its agents stay; without it the planner would now choose {chosen}."
-        steps = {
-            name: replace(one, runner_up=beside(one, plan.steps[name])) for name, one in again.steps.items()
-        }
-        # It was chosen among the plans of these agents alone: nothing is proven of the others.
-        return replace(
-            again,
-            steps=steps,
-            notes=(note, *again.notes),
-            binding=None,
-            bound=None,
-            gap=None,
-            proof=None,
-            trades=(),
-            priors=(),
-        )
+        return as_good(again, plan, last, record.run_id) or plan
 
     def _all_made(self, declaration: Declaration, plan: Plan) -> bool:
         """Whether nothing of a plan is left to be made; not where that takes longer than `LOOK_S` to see."""

@@ -34,8 +34,9 @@ from murakkab_jupyter.core.events import (
 )
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.planner.plan import Configuration, Plan, StepPlan
+from murakkab_jupyter.runtime.earlier import words_of
 from murakkab_jupyter.runtime.known import known_beforehand
-from murakkab_jupyter.session import Session, words_of
+from murakkab_jupyter.session import Session
 from murakkab_jupyter.workflow.goal import Goal
 from tests.cluster.hosts import Place
 
