@@ -44,6 +44,8 @@ SAME_S = 0.002
 """Modes of one agent whose figures differ by less than this share and these seconds are one."""
 WAY_SHARE = 0.1
 """Beside a call ten times as long, its way to the instance and back counts for nothing: one by one, items show how far it is."""
+WAYS_S = 0.1
+"""So much in all of a step's ways counts for nothing either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +190,12 @@ def load_of(
         # Of long calls, and of calls that nobody measured, large batches would keep the first results for nothing, and a stop would lose much.
         ways_s=0.0
         if call.guess
-        else math.ceil(calls / used)
-        * max(0.0, float(getattr(profiles, "dispatch_s", 0.0)) - WAY_SHARE * call.seconds.value),
+        else max(
+            0.0,
+            math.ceil(calls / used)
+            * (float(getattr(profiles, "dispatch_s", 0.0)) - WAY_SHARE * call.seconds.value)
+            - WAYS_S,
+        ),
     )
 
 

@@ -123,8 +123,10 @@ def test_short_calls_are_batched_where_each_takes_its_way():
     assert batches(world.profiles) == {1}  # it may be long
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(0.05, 16), (0.5, 1), (60.0, 1)])
-def test_calls_are_not_batched_further_where_their_ways_count_for_nothing(seconds, most):
+@pytest.mark.parametrize(
+    ("seconds", "items", "most"), [(0.05, 500.0, 16), (0.05, 2.0, 1), (0.5, 500.0, 1), (60.0, 500.0, 1)]
+)
+def test_calls_are_not_batched_further_where_their_ways_count_for_nothing(seconds, items, most):
     world = world_of({"hear": ["data"]}, [Made("a", "hear", seconds, max_batch=256)])
     world.profiles.dispatch_s = 0.012
     step = replace(world.workflow.step("hear"), at=("data", "scenes"))
@@ -133,7 +135,7 @@ def test_calls_are_not_batched_further_where_their_ways_count_for_nothing(second
         library=world.library,
         profiles=world.profiles,
         cluster=world.cluster,
-        items=500.0,
+        items=items,
         work=1.0,
         groups=2.0,
         speed=1.0,
