@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from murakkab_jupyter.core.figure import Figure
@@ -320,6 +320,10 @@ class Plan:
     def remarks(self) -> tuple[str, ...]:
         """Its notes, and where it stands among the plans of a frontier."""
         return self.notes if self.standing is None else (*self.notes, self.standing.words)
+
+    def unproven(self) -> Plan:
+        """The same without what was said of other plans beside it: it was not chosen freely among them, or not by known figures."""
+        return replace(self, binding=None, bound=None, gap=None, proof=None, trades=(), priors=())
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: `steps[NAME] = {agent, device, cores, instances, batch, ..., predicted}`, and `reserves`."""

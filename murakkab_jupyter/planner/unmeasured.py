@@ -62,15 +62,9 @@ def predictable(
     notes += [note for note in plan.notes if plan.rate is None or note != plan.rate.words]
     reserves = None if plan.reserves is None else replace(plan.reserves, reason="")
     made = replace(
-        plan,
+        plan.unproven(),
         steps=steps,
         predicted=totals,
-        binding=None,
-        bound=None,
-        gap=None,
-        proof=None,
-        trades=(),
-        priors=(),
         notes=tuple(notes),
         reserves=reserves,
         rate=None,

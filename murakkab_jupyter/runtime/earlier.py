@@ -122,14 +122,4 @@ def as_good(again: Plan, plan: Plan, last: Plan, run_id: str) -> Plan | None:
     note = f"Run {run_id} has made everything already, so its agents stay; without it the planner would now choose {chosen}."
     steps = {name: replace(one, runner_up=beside(one, plan.steps[name])) for name, one in again.steps.items()}
     # It was chosen among the plans of these agents alone: nothing is proven of the others.
-    return replace(
-        again,
-        steps=steps,
-        notes=(note, *again.notes),
-        binding=None,
-        bound=None,
-        gap=None,
-        proof=None,
-        trades=(),
-        priors=(),
-    )
+    return replace(again.unproven(), steps=steps, notes=(note, *again.notes))
