@@ -94,6 +94,68 @@ def test_live_views_are_whole_and_readable_in_a_page_that_is_not_jupyterlabs(bro
     assert found == [], json.dumps(found, indent=1)
 
 
+SHOW = """
+const { default: hub } = await import(URL.createObjectURL(new Blob([given.hub], { type: 'text/javascript' })));
+let hear = null;
+hub.initialize({ model: { on: (name, call) => { hear = call; }, send: () => {} } });
+hear({ do: 'style', source: given.style });
+for (const [kind, script] of Object.entries(given.scripts)) hear({ do: 'script', kind, source: script });
+for (const [view, [kind, data]] of Object.entries(given.views)) hear({ do: 'show', view, kind, data });
+const drawn = () => document.querySelectorAll('.murakkab-live').length === Object.keys(given.views).length;
+while (!drawn()) await new Promise(done => setTimeout(done, 20));
+await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+return [...document.querySelectorAll('.murakkab-live')]
+  .filter(one => one.scrollWidth > one.clientWidth)
+  .map(one => `${one.scrollWidth} > ${one.clientWidth}: ${one.textContent.slice(0, 60)}`);
+"""
+LONG = "12 min 37 s – 1 h 43 min"
+SPANS = [
+    (0.0, 0.001),
+    (0.0, 100.0),
+    (99.999, 100.0),
+    (100.0, 100.0),
+    (33.0, 67.0),
+    (48.0, 52.0),
+    (99.0, 99.5),
+]
+
+
+def at_the_ends() -> dict[str, tuple[str, dict]]:
+    """Plans whose steps are short and at the ends of the time axis, and a run with what happened at both."""
+    made: dict[str, tuple[str, dict]] = {}
+    for number in range(len(SPANS)):
+        plan = sheets()["plan"] | {"end_s": 100.0, "end": "1 h 43 min"}
+        for index, step in enumerate(plan["steps"]):
+            step["span"] = list(SPANS[(number + index) % len(SPANS)])
+            step["time"] = LONG if index % 2 else "0.2 s – 1.67 s"
+            step["name"] = "a_name_without_any_place_to_break_in_" * 2 if index == 0 else step["name"]
+        label, _, prior, title = plan["totals"][0]
+        plan["totals"][0] = [label, "12 min 37 s (9 min 12 s – 1 h 43 min 12 s), " * 4, prior, title]
+        made[f"plan{number}"] = "plan", plan
+    run = sheets()["run"]
+    assert run["marks"]
+    for share in (0.0, 0.5, 0.9999, 1.0):
+        marks = [mark | {"at_s": share * run["end_s"]} for mark in run["marks"]]
+        made[f"run{share}"] = "run", run | {"marks": marks, "plan_s": share * run["end_s"]}
+    return made
+
+
+@pytest.mark.parametrize("width", [1120, 700, 601, 480, 380])
+def test_bars_words_and_marks_at_the_ends_of_a_time_axis_stay_in_the_page(browser, width):
+    views = at_the_ends()
+    given = {"hub": hub_module(), "style": source("views.css"), "views": views}
+    given["scripts"] = {kind: source(f"{kind}.js") for kind in {kind for kind, _ in views.values()}}
+    page = browser.new_page(viewport={"width": width, "height": 1600})
+    slots = [slot(Bundle("<div>static</div>", ""), view).html for view in views]
+    areas = "".join(f"<div class=jp-OutputArea-output>{one}</div>" for one in slots)
+    page.set_content(f"<!doctype html><html lang=en><body>{areas}</body></html>")
+    wide = page.evaluate(f"async given => {{{SHOW}}}", given)
+    cut = page.evaluate(CUT)
+    page.close()
+    assert wide == []
+    assert cut == [], json.dumps(cut, indent=1)
+
+
 @pytest.mark.parametrize("width", [1280, 800])
 def test_nothing_is_cut_off(newsroom, desk, width):
     desk.lab.write("narrow.ipynb", *newsroom.cells)

@@ -17,11 +17,16 @@ export default function plan({ el, say, origins }, root) {
   let sheet = null;
   let edges = null;
 
-  /** What a step takes stands beside its times where there is room for it. */
-  const fit = (time, brief, room) => {
-    if (!brief) return;
-    brief.hidden = false;
-    brief.hidden = time.offsetWidth > room;
+  /** What a step takes stands beside its times where there is room for it; times without room end where the axis does. */
+  const fit = ({ time, brief, side }, room) => {
+    time.style.cssText = side;
+    if (brief) {
+      brief.hidden = false;
+      brief.hidden = time.offsetWidth > room;
+    }
+    const tight = time.offsetWidth > room;
+    time.classList.toggle('mk-tight', tight);
+    if (tight) time.style.cssText = side.startsWith('right') ? 'left:0' : 'right:0';
   };
 
   /** Arrows from where a step begins to give to where the one that takes from it begins. */
@@ -105,7 +110,7 @@ export default function plan({ el, say, origins }, root) {
     const whole = sheet.end_s || 1;
     const left = (100 * start) / whole;
     const wide = Math.max(0.5, (100 * (end - start)) / whole);
-    const node = el('div', { class: `mk-node${step.prior ? ' mk-prior' : ''}`, style: `${tint};left:${left}%;width:${wide}%` });
+    const node = el('div', { class: `mk-node${step.prior ? ' mk-prior' : ''}`, style: `${tint};left:min(${left}%, 100% - 6px);width:${wide}%` });
     // Words stand where there is most room: right of the bar, left of it, or on it.
     const rooms = [
       [100 - left - wide, `left:calc(${left + wide}% + 2px)`],
@@ -116,7 +121,7 @@ export default function plan({ el, say, origins }, root) {
     const brief = step.time ? el('span', { class: 'mk-quiet' }, ` · ${step.brief}`) : null;
     const time = el(
       'span',
-      { class: `mk-node-time${side === rooms[2][1] ? '' : ' mk-beside'}`, style: side },
+      { class: `mk-node-time${side === rooms[2][1] ? '' : ' mk-beside'}`, style: side, title: step.time || null },
       step.time || 'time unknown',
       brief
     );
@@ -152,7 +157,7 @@ export default function plan({ el, say, origins }, root) {
       what,
       el('div', { class: 'mk-track' }, node, time)
     );
-    rows.set(step.name, { node, fit: track => fit(time, brief, (room / 100) * track) });
+    rows.set(step.name, { node, fit: track => fit({ time, brief, side }, (room / 100) * track - 2) });
     return [line, more];
   };
 

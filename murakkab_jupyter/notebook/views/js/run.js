@@ -197,7 +197,7 @@ export default function run({ el, say, each, rove }, root, act) {
       },
       (node, mark) => {
         say(node, mark.icon);
-        node.style.left = at(mark.at_s);
+        node.style.left = `clamp(9px, ${at(mark.at_s)}, 100% - 9px)`;
         node.setAttribute('aria-label', `${mark.at}: ${mark.text}`);
       }
     );
