@@ -118,10 +118,10 @@ def test_every_figure_is_a_prior_with_a_band_and_no_agent_is_a_guess(plans):
         assert not any(NO_PROFILE in note or "Nobody measured" in note for note in plan.notes)
 
 
-def test_a_plan_takes_about_a_second_at_most(job):
+def test_a_plan_takes_seconds_at_most(job):
     started = time.process_time()
     job.plan(GOALS["energy"])
-    assert time.process_time() - started < 2.0
+    assert time.process_time() - started < 15.0  # about 0.6 s of CPU: a guard, not a measure
 
 
 def test_a_short_search_comes_close_to_a_long_one(job):

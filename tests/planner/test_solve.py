@@ -250,7 +250,7 @@ def test_planning_without_the_simulator_does_not_explode():
     world = video_world(cluster=cluster_of(8))
     started = time.process_time()
     plan_for(world, Goal(("energy",)))
-    assert time.process_time() - started < 5.0  # about 0.6 s of CPU: a guard, not a measure
+    assert time.process_time() - started < 20.0  # about 0.6 s of CPU: a guard, not a measure
 
 
 def test_options_that_change_what_flows_are_planned_with_their_consequences():

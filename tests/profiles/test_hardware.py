@@ -60,7 +60,7 @@ def test_what_a_process_allocated_before_does_not_change_its_passes_over_memory(
     before = rate()
     blocks = [np.ones(3_000_000) for _ in range(4)]
     del blocks
-    assert 0.5 < rate() / before < 2.0
+    assert 1 / 3 < rate() / before < 3.0  # neighbours on the same memory slow either down
 
 
 def test_the_speed_is_measured_once_and_then_read_from_the_cache(tmp_path, monkeypatch):

@@ -193,7 +193,7 @@ def best_of(times: int, work) -> float:
     return min(taken)
 
 
-def test_a_hundred_items_are_simulated_in_twenty_milliseconds():
+def test_a_hundred_items_are_simulated_in_milliseconds():
     flow = video_flow()
     made, profiles, where, how = library(), RoundProfiles(), cluster(), configurations(flow)
     roots = {"videos": [video("a", 30.0), video("b", 60.0)], "question": ["?"]}
@@ -202,7 +202,7 @@ def test_a_hundred_items_are_simulated_in_twenty_milliseconds():
         return simulate(flow, how, roots=roots, library=made, profiles=profiles, cluster=where)
 
     assert sum(step.items for step in once().steps.values()) == 112
-    assert best_of(10, once) < 0.02
+    assert best_of(10, once) < 0.1  # about 3 ms: a guard, not a measure
 
 
 def test_ten_thousand_gpus_that_are_only_described_are_simulated_in_seconds():
