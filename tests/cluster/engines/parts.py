@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 
@@ -15,6 +15,13 @@ from murakkab_jupyter.cluster.engines.config import EngineConfig
 from tests.cluster.engines.standin import StandIn
 
 SCRIPT = Path(__file__).with_name("standin.py")
+KEY = "sk-secret-of-the-test-0123456789"
+
+
+def unconnected() -> NoReturn:
+    """Where a cluster is asked for, though none is needed."""
+    msg = "no cluster is needed for this"
+    raise AssertionError(msg)
 
 
 def config(

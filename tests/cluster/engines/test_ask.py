@@ -17,9 +17,7 @@ from murakkab_jupyter.cluster.engines.ask import TRIES, Answer, Server, probe_se
 from murakkab_jupyter.cluster.engines.health import ailment
 from murakkab_jupyter.core.errors import AgentError, ClusterError
 from tests.agents.served.fake_openai import FakeServer, Handler, answers, error, fake_server, whole
-from tests.cluster.engines.parts import serving
-
-KEY = "sk-secret-of-the-test-0123456789"
+from tests.cluster.engines.parts import KEY, serving
 
 
 def test_a_server_is_known_by_its_models_limits_metrics_and_a_real_answer() -> None:
