@@ -17,8 +17,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 with contextlib.suppress(ModuleNotFoundError):  # not all tests need it
     from hypothesis import HealthCheck, settings
 
-    # How long examples take says how busy a machine is, nothing of what they hold.
-    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    # How long examples take says how busy a machine is, nothing of what they hold. Examples are the same each time, so that
+    # a change is judged by what it changes; `pytest --hypothesis-profile=fresh` looks for others.
+    settings.register_profile("fresh", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("any machine", settings.get_profile("fresh"), derandomize=True)
     settings.load_profile("any machine")
 
 RATE = 16_000
