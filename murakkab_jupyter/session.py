@@ -29,6 +29,7 @@ from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.pipeline import Replay, sampled
 from murakkab_jupyter.planner.plan import Configuration, Plan
+from murakkab_jupyter.planner.recall import Recall
 from murakkab_jupyter.planner.solve import Maker, make_plan
 from murakkab_jupyter.planner.unmeasured import predictable
 from murakkab_jupyter.profiles.book import ProfileBook
@@ -127,6 +128,8 @@ class Session:
         self._cluster: Cluster | None = None
         self._lock = threading.Lock()
         self._offers = Offers()
+        self.recall = Recall()
+        """Plans and points of frontiers made so far: each later search knows them."""
         self._curves: tuple[ServedProfile, ...] = ()
         self._offer()
 
@@ -322,7 +325,9 @@ class Session:
             evaluate=self.evaluator(declaration, view),
             replay=self.replay(declaration, view),
             made_by=made_by,
+            known=self.recall.of(declaration),
         )
+        self.recall.keep(declaration, [made])
         made = with_starts(made, view)
         if not view.described:
             made = with_keys(made, self.library, self.engines.unset_keys)
@@ -371,7 +376,9 @@ class Session:
             profiles=self.profiles,
             cluster=view,
             evaluate=self.evaluator(declaration, view),
+            known=self.recall.of(declaration),
         )
+        self.recall.keep(declaration, found)
 
         def told(plan: Plan) -> Plan:
             plan = predictable(plan, declaration.workflow, self.profiles, view, judge=False)

@@ -10,7 +10,9 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.coverage import SAME, Coverage, Frontier
 from murakkab_jupyter.planner.evaluate import Evaluator
+from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.planner.reasons import amount
+from murakkab_jupyter.planner.recall import picks_of
 from murakkab_jupyter.planner.search import Picks, Search
 from murakkab_jupyter.planner.solve import plan_of, prepare
 from murakkab_jupyter.planner.standing import Standing
@@ -40,6 +42,7 @@ def frontier(
     cluster: ClusterView,
     evaluate: Evaluator,
     effort: int | None = None,
+    known: Sequence[Plan] = (),
 ) -> Frontier:
     """Non-dominated plans over cost, energy, latency and quality, fastest first.
 
@@ -52,6 +55,8 @@ def frontier(
         What to do; the goal's objectives order what is searched first.
     roots, library, profiles, cluster, evaluate, effort
         As for `make_plan`.
+    known
+        Plans made before of the same workflow and inputs: no point that they beat is shown.
 
     Returns
     -------
@@ -88,6 +93,10 @@ def frontier(
                 aim = Goal((objective, "quality"), floor)
                 pool = [picks for picks in search.promising(aim)[:2] if not search.crowded(picks)]
                 search.polish(pool, aim, POLISH)
+        for plan in known:
+            found = picks_of(search, plan)
+            if found is not None:
+                search.exact(found)
     points = undominated(search, list(search.evaluations))
     kept = spread(search, points)
     kept.sort(key=lambda picks: (search.value(picks, "latency"), picks))

@@ -69,6 +69,7 @@ def proven(
     *,
     effort: float = EFFORT,
     regime: Regime = "schedule",
+    tried: bool = True,
 ) -> tuple[Picks, Proof | None]:
     """A plan that is no worse than `picks`, and what is proven of it (None: nothing).
 
@@ -85,6 +86,8 @@ def proven(
     regime
         In the pipeline regime a plan's figures are those of a line through two samples; the bound is of all items, so that
         it holds for what a replay of all of them would say.
+    tried
+        Whether exact solutions are tried as plans; without, the plan is `picks`.
     """
     objective = goal.objectives[0]
     if objective in ("energy", "cost") and partly_known(cluster, objective):
@@ -146,13 +149,18 @@ def proven(
             for case in unlike
         ]
         found = best_of(some, objective)
-    tried = min(
-        (some for one in solutions(rich, goal, found, reached, effort) for some in tries(search, one, goal)),
-        key=lambda some: search.key(some, goal),
-        default=picks,
-    )
-    if search.key(tried, goal) < search.key(picks, goal):
-        picks = search.polish([tried], goal, max(1, search.effort // 4))
+    if tried:
+        rival = min(
+            (
+                some
+                for one in solutions(rich, goal, found, reached, effort)
+                for some in tries(search, one, goal)
+            ),
+            key=lambda some: search.key(some, goal),
+            default=picks,
+        )
+        if search.key(rival, goal) < search.key(picks, goal):
+            picks = search.polish([rival], goal, max(1, search.effort // 4))
     if search.excess(picks, goal):
         return picks, None
     value = abs(search.value(picks, objective))

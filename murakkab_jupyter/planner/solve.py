@@ -25,6 +25,7 @@ from murakkab_jupyter.planner.priors import priors_that_matter
 from murakkab_jupyter.planner.proof import Proof, proven
 from murakkab_jupyter.planner.quality import Judge, product
 from murakkab_jupyter.planner.reasons import binding_of, infeasible, keeps, loses, notes_of, option_of
+from murakkab_jupyter.planner.recall import recalled
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search, limits
 from murakkab_jupyter.planner.steady import EFFORT as ARRIVALS_EFFORT
 from murakkab_jupyter.planner.steady import Steady, cannot
@@ -142,6 +143,7 @@ def make_plan(
     proof_s: float = EFFORT,
     replay: Replay | None = None,
     made_by: Mapping[str, Maker] | None = None,
+    known: Sequence[Plan] = (),
 ) -> Plan:
     """Choose a configuration for every step.
 
@@ -164,6 +166,9 @@ def make_plan(
     made_by
         For each step the agent and options that it is to have, everything else still to be chosen; None for any. What such
         a plan says of being the best is of those alone.
+    known
+        Plans made before of the same workflow and inputs, for whatever goals: one that serves this goal better than what is found
+        is taken. Not looked at where inputs keep arriving.
 
     Returns
     -------
@@ -205,21 +210,35 @@ def make_plan(
     )
     search = problem.search
 
-    def closer(picks: Picks) -> tuple[Picks, Proof | None]:
+    def closer(picks: Picks, *, tried: bool = True) -> tuple[Picks, Proof | None]:
         return proven(
-            workflow, search, problem.estimator, cluster, picks, goal, effort=proof_s, regime=problem.regime
+            workflow,
+            search,
+            problem.estimator,
+            cluster,
+            picks,
+            goal,
+            effort=proof_s,
+            regime=problem.regime,
+            tried=tried,
         )
+
+    def remembered(picks: Picks, proof: Proof | None) -> tuple[Picks, Proof | None]:
+        better = recalled(search, known, picks, goal)
+        # As it is: asked again, with this plan known too, the answer is the same.
+        return (picks, proof) if better == picks else closer(better, tried=False)
 
     first = search.best(goal)
     if search.crowded(first):
         raise too_few_gpus(search.modes, cluster)
     picks, proof = closer(first)
+    picks, proof = remembered(picks, proof)
     if search.excess(picks, goal):
         limit, picks = unmet(search, picks, goal)
         if limit is not None:
             others = ways(search, goal, limit)
             raise infeasible(search, picks, goal, limit, plan_of(problem, picks, goal), others)
-        picks, proof = closer(picks)
+        picks, proof = remembered(*closer(picks))
     binding = binding_of(search, picks, goal)
     made = plan_of(problem, picks, goal, alternatives=True)
     made = replace(
@@ -354,14 +373,14 @@ def ways(search: Search, goal: Goal, limit: str) -> list[str]:
         looser, _ = parse_goal_options(
             words.split(), goal if goal.quality else replace(goal, quality=goal.floor)
         )
-        anew = Search(search.modes, search.estimator, search.judge, known(search), effort=search.effort)
+        anew = Search(search.modes, search.estimator, search.judge, replayed(search), effort=search.effort)
         picks = anew.best(looser)
         if not anew.excess(picks, looser) or unmet(anew, picks, looser)[0] is None:
             found.append(words)
     return found
 
 
-def known(search: Search) -> Evaluator:
+def replayed(search: Search) -> Evaluator:
     """An evaluator that does not ask again for what a search knows."""
     kept = {
         (tuple(search.configurations(picks).items()), search.reserved(picks)): result

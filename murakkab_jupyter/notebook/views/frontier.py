@@ -166,7 +166,7 @@ def cautions(plans: Frontier, chosen: Plan | None) -> list[str]:
     unit = UNITS[first]
     told = (
         f"Plan {number} serves the goal better than the chosen one: {first} {amount(there, unit)}, not {amount(here, unit)}, "
-        "and nothing that the goal asks for is worse. The frontier looks at more plans than a goal does."
+        "and nothing that the goal asks for is worse. The frontier looks at more plans than a goal does; planned anew, the goal knows them."
     )
     return [*plans.cautions, told]
 
