@@ -202,7 +202,7 @@ class Execution:
         # What is observed on other hosts is filed under them, also under those that joined since.
         cluster = self.cluster
         workers = None if cluster.local else lambda: cluster.seen().workers
-        return Observing(kept, self.library, self.profiles, workers)
+        return Observing(kept, self.library, self.profiles, workers, notify)
 
 
 def stored(declaration: Declaration, library: Library) -> ValueStore:

@@ -84,10 +84,13 @@ class ProfileStore:
             empty = self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
             if empty:
                 self.db.execute("PRAGMA journal_mode = WAL")
-                self.db.executescript(SCHEMA)
-                self.db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                self.db.execute(f"PRAGMA user_version = {FORMAT}")
-                self.db.commit()
+                # All of it or nothing: a full disk must leave no half, which would be another program's from then on.
+                self.db.execute("BEGIN IMMEDIATE")
+                with self.db:
+                    for statement in filter(str.strip, SCHEMA.split(";")):
+                        self.db.execute(statement)
+                    self.db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    self.db.execute(f"PRAGMA user_version = {FORMAT}")
                 return
             application = self.db.execute("PRAGMA application_id").fetchone()[0]
             version = self.db.execute("PRAGMA user_version").fetchone()[0]
@@ -103,10 +106,15 @@ class ProfileStore:
 
     def broken(self, why: str) -> ProfileError:
         """The error of a store that cannot be used."""
-        return ProfileError(
-            f"The profile store {self.path} cannot be used: {why}.",
-            hint="It was left as it is. Move it away to start a new one, or name another store.",
-        )
+        if "locked" in why:
+            hint = "Another process is writing to it for long; try again."
+        elif "is full" in why:
+            hint = "Free some space, or set MURAKKAB_PROFILES to a path on another disk."
+        elif "readonly" in why or "unable to open" in why:
+            hint = "Set MURAKKAB_PROFILES to a path that can be written."
+        else:
+            hint = "It was left as it is. Move it away to start a new one, or name another store."
+        return ProfileError(f"The profile store {self.path} cannot be used: {why}.", hint=hint)
 
     @contextmanager
     def guard(self) -> Iterator[None]:

@@ -45,6 +45,11 @@ FULL_SHARE, KEPT_SHARE = 0.75, 0.5
 """A new run that finds the budget this full prunes to that share, so that it has room itself."""
 
 
+UNWRITTEN: dict[tuple[Path, str], tuple[str, str, float]] = {}
+"""How runs of this process ended (status, message, when) where no journal could take it, by its path and the run: on a
+full disk nothing is written, and a run that is over must not be taken for one under way until its process ends."""
+
+
 class Journal:
     """The journal at a path (the user's own by default), made when it is not there.
 
@@ -74,8 +79,11 @@ class Journal:
 
     def close(self) -> None:
         """Write what is held and close the file."""
-        self.pages.flush()
-        self.database.close()
+        try:
+            self._write_ends()
+            self.pages.flush()
+        finally:
+            self.database.close()
 
     def __enter__(self) -> Journal:
         return self
@@ -97,6 +105,7 @@ class Journal:
         versions: Mapping[str, str] | None = None,
     ) -> None:
         """Write down that a run begins; raises `JournalError` when there is one of that id already."""
+        self._write_ends()
         if self.budget_bytes is not None and self.size_bytes() > FULL_SHARE * self.budget_bytes:
             self.prune(keep_bytes=int(KEPT_SHARE * self.budget_bytes))
         pid, started = owner()
@@ -138,6 +147,7 @@ class Journal:
                 " WHERE run_id = ?",
                 (platform.node(), pid, started, run_id),
             )
+        UNWRITTEN.pop((self.path, run_id), None)
         return record
 
     def release(self, record: RunRecord) -> None:
@@ -151,16 +161,26 @@ class Journal:
             )
 
     def end_run(self, run_id: str, status: str, message: str = "") -> None:
-        """Write down how a run ended."""
-        self.pages.flush()
-        with self.database.writing() as connection:
-            connection.execute(
-                "UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ?",
-                (status, writable(without_secrets(message)), time.time(), run_id),
-            )
+        """Write down how a run ended; where that cannot be written now, with what is written next."""
+        ended = (status, writable(without_secrets(message)), time.time())
+        try:
+            with self.pages.writing() as connection:
+                connection.execute(ENDED, (*ended, run_id))
+        except JournalError:
+            UNWRITTEN[self.path, run_id] = ended
+            raise
+
+    def _write_ends(self) -> None:
+        for (path, run_id), ended in list(UNWRITTEN.items()):
+            if path == self.path:
+                with contextlib.suppress(JournalError):
+                    with self.database.writing() as connection:
+                        connection.execute(ENDED, (*ended, run_id))
+                    UNWRITTEN.pop((path, run_id), None)
 
     def runs(self) -> list[RunRecord]:
         """Every run, newest first."""
+        self._write_ends()
         with self.database.told() as connection:
             rows = connection.execute(f"{SELECT_RUNS} ORDER BY started DESC, runs.rowid DESC").fetchall()
         return [self._record(row) for row in rows]
@@ -382,6 +402,7 @@ class Journal:
         except (ValueError, RecursionError) as error:
             msg = f"The journal {self.path} is corrupt: run {run_id} cannot be read ({error})."
             raise JournalError(msg, hint="Restore it from a copy.") from error
+        status, message, ended = UNWRITTEN.get((self.path, run_id), (status, message, ended))
         alive = status == "running" and host == platform.node() and is_alive(pid, pid_started)
         return RunRecord(
             run_id=run_id,
@@ -401,6 +422,7 @@ class Journal:
         )
 
 
+ENDED = "UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ?"
 SELECT_RUNS = (
     "SELECT run_id, name, text, inputs, goal, plan, host, pid, pid_started, versions, started, ended, status, message,"
     " (SELECT COUNT(*) FROM items WHERE items.run_id = runs.run_id AND items.status = 'ok') FROM runs"

@@ -89,8 +89,7 @@ class JournalRecorder:
         version = self._version(configuration)
         options = compact(without_secrets(dict(configuration.options)))
         rows = [self._row(step, configuration, version, options, item) for item in items]
-        pages = self._pages
-        with pages.database.writing() as connection:
+        with self._pages.writing() as connection:
             # Files first: a row never refers to a file that is not there. Inside the transaction, because
             # `prune` deletes unreferenced files under the same lock.
             for row, parts in rows:
@@ -103,7 +102,6 @@ class JournalRecorder:
                     "INSERT INTO parts VALUES (?, ?, ?, ?, ?)",
                     [(made[0], position, *part) for position, part in enumerate(kept)],
                 )
-            pages.write_held(connection)
 
     def _row(
         self, step: Step, configuration: Configuration, version: str, options: str, item: Item

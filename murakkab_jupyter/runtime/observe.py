@@ -10,6 +10,7 @@ from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.ancestry import Ancestry
+from murakkab_jupyter.core.errors import ProfileError
 from murakkab_jupyter.core.events import Usage
 from murakkab_jupyter.core.hosts import WorkerView
 from murakkab_jupyter.core.kinds import Measure, measure
@@ -97,6 +98,9 @@ class Observing:
     workers
         The workers as they are now, those that joined included, for a cluster of other hosts: a call is filed under its
         worker's host and speed. None for a cluster of this host alone.
+    notify
+        Told, once, that the profiles cannot be written (their disk is full, another process holds them). That is no reason
+        to end a run: it goes on, and nothing more is learnt of it.
     """
 
     def __init__(
@@ -105,11 +109,14 @@ class Observing:
         library: Library,
         profiles: Observed,
         workers: Callable[[], Iterable[WorkerView]] | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         self._recorder = recorder
         self._library = library
         self._profiles = profiles
         self._workers = workers
+        self._notify = notify
+        self._learns = True
         self._unsettled: list[tuple[str, dict[str, Any]]] = []
 
     def lookup(self, step: Step, configuration: Configuration, inputs: Inputs) -> Any:
@@ -125,7 +132,12 @@ class Observing:
     ) -> None:
         """Record the items, then observe the call; a call with a failed item tells nothing of the rate."""
         self._recorder.record(step, configuration, items, usage)
-        if usage is None or not items or any(isinstance(value, Failed) for _, _, value in items):
+        if (
+            not self._learns
+            or usage is None
+            or not items
+            or any(isinstance(value, Failed) for _, _, value in items)
+        ):
             return
         capability = self._library.capability(step.capability)
         options = dict(configuration.options)
@@ -147,7 +159,7 @@ class Observing:
             "memory_bytes": usage.memory_bytes,
         }
         if self._workers is None:
-            self._profiles.observe(**call)
+            self._observe(call)
         elif not self._file(usage.worker, call):
             self._unsettled.append((usage.worker, call))
 
@@ -169,5 +181,17 @@ class Observing:
         if place is None:
             return False
         host, speed = place
-        self._profiles.observe(**call, host=host, speed=speed)
+        self._observe({**call, "host": host, "speed": speed})
         return True
+
+    def _observe(self, call: Mapping[str, Any]) -> None:
+        if not self._learns:
+            return
+        try:
+            self._profiles.observe(**call)
+        except ProfileError as error:
+            self._learns = False
+            if self._notify is not None:
+                self._notify(
+                    f"The run goes on, but the profiles learn no more of it. {' '.join(str(error).split())}"
+                )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,16 @@ class Pages:
                 ) from error
         return True, values[0] if children is None else values
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, with the events that wait at its end. Where it fails (a full disk), they wait on."""
+        with self.database.lock:
+            with self.database.writing() as connection:
+                yield connection
+                self._write_held(connection)
+            self._events.clear()
+            self._skips.clear()
+
     def forget(self, item: int) -> None:
         """Let an item whose file is gone be made, and kept, again."""
         with self.database.writing() as connection:
@@ -105,21 +117,18 @@ class Pages:
             if len(self._events) >= EVENTS_HELD or isinstance(event, RunEnded):
                 self.flush()
 
-    def write_held(self, connection: sqlite3.Connection) -> None:
-        """Write the events that wait, inside whoever's transaction (which holds the database's lock)."""
-        events, self._events = self._events, []
-        skips, self._skips = self._skips, []
-        connection.executemany("INSERT INTO events (run_id, event) VALUES (?, ?)", events)
+    def _write_held(self, connection: sqlite3.Connection) -> None:
+        connection.executemany("INSERT INTO events (run_id, event) VALUES (?, ?)", self._events)
         # A row for what was skipped, which never stands in the way of making it later.
         connection.executemany(
             "INSERT OR IGNORE INTO items (run_id, step, ancestry, status, error, agent, version, options, media)"
             " VALUES (?, ?, ?, 'skipped', ?, '', '', '{}', '{}')",
-            skips,
+            self._skips,
         )
 
     def flush(self) -> None:
         """Write the events that wait."""
         with self.database.lock:
             if self._events:
-                with self.database.writing() as connection:
-                    self.write_held(connection)
+                with self.writing():
+                    pass

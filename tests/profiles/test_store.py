@@ -136,3 +136,38 @@ def test_the_users_store_can_be_put_elsewhere(monkeypatch, tmp_path):
     monkeypatch.delenv("MURAKKAB_PROFILES")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert user_store() == tmp_path / "murakkab" / "profiles.sqlite"
+
+
+def test_a_store_that_a_full_disk_did_not_let_be_made_leaves_no_half_of_one(tmp_path, monkeypatch):
+    """Tables without the store's mark would be taken for another program's from then on."""
+    file = tmp_path / "profiles.sqlite"
+    connect = sqlite3.connect
+
+    class Full(sqlite3.Connection):
+        """A disk that is full after the first table."""
+
+        def execute(self, statement, *values):
+            if "CREATE INDEX" in statement:
+                why = "database or disk is full"
+                raise sqlite3.OperationalError(why)
+            return super().execute(statement, *values)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **more: connect(*args, factory=Full, **more))
+    with pytest.raises(ProfileError, match="full") as caught:
+        ProfileStore(file)
+    assert "Free some space, or set MURAKKAB_PROFILES" in str(caught.value)
+    monkeypatch.undo()
+    assert ProfileStore(file).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("why", "do"),
+    [
+        ("database is locked", "try again"),
+        ("database or disk is full", "Free some space"),
+        ("attempt to write a readonly database", "can be written"),
+        ("database disk image is malformed", "Move it away"),
+    ],
+)
+def test_what_to_do_about_a_store_fits_what_is_wrong(why, do):
+    assert do in str(ProfileStore(None).broken(why))

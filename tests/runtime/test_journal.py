@@ -16,7 +16,15 @@ import pytest
 
 from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.core.errors import JournalError
-from murakkab_jupyter.core.events import BatchEnded, ItemFailed, Notice, RunEnded, RunStarted, Usage
+from murakkab_jupyter.core.events import (
+    BatchEnded,
+    ItemFailed,
+    Notice,
+    RunEnded,
+    RunStarted,
+    StepStarted,
+    Usage,
+)
 from murakkab_jupyter.runtime.journal import Journal, default_path
 from murakkab_jupyter.runtime.recorder import MISSING
 from tests.runtime.shelf import HEARD, at, inputs, library, settings
@@ -276,6 +284,48 @@ def test_a_full_disk_is_an_error_that_keeps_what_was_there(path: Path) -> None:
             record(journal, "one", "x" * 60_000, 1)
         assert "space" in str(caught.value)
         assert list(journal.finished("one")) == [("heard", at(0), "first")]
+
+
+def test_a_run_that_a_full_disk_ended_is_over_and_goes_on_once_there_is_room(path: Path) -> None:
+    """Its end cannot be written, and its process (a notebook's kernel) lives on: it was taken for one under way."""
+    with Journal(path) as journal:
+        begin(journal)
+        record(journal, "one", "first", 0)
+        journal.save_event("one", StepStarted(0.5, "heard"))
+        connection = journal.database.connection
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(JournalError, match="full"):
+            record(journal, "one", "x" * 60_000, 1)
+        with pytest.raises(JournalError, match="full"):
+            journal.end_run("one", "failed", "no room " * 10_000)
+        left = journal.latest_unfinished()
+        assert left is not None
+        assert (left.run_id, left.status, left.alive) == ("one", "failed", False)
+        assert left.ended is not None
+        connection.execute("PRAGMA max_page_count = 1000000")
+        # Nothing that waited was lost with the transactions that failed, and its end is for others to read.
+        assert list(journal.events("one")) == [StepStarted(0.5, "heard")]
+        assert journal.runs()[0].message.startswith("no room")
+        with Journal(path) as other:
+            assert connection.execute("SELECT status FROM runs").fetchone() == ("failed",)
+            assert other.claim("one").status == "failed"
+        found = journal.find("one")
+        assert found is not None
+        assert (found.status, found.alive) == ("running", True)
+
+
+def test_a_run_that_a_full_disk_ended_is_claimed_although_its_end_was_never_written(path: Path) -> None:
+    with Journal(path) as journal:
+        begin(journal)
+        connection = journal.database.connection
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(JournalError, match="full"):
+            journal.end_run("one", "failed", "no room " * 10_000)
+        assert journal.claim("one").status == "failed"
+        connection.execute("PRAGMA max_page_count = 1000000")
+        assert [(one.status, one.alive) for one in journal.runs()] == [("running", True)]
 
 
 # --- a journal from another person's machine is data ----------------------------------------------------------

@@ -130,3 +130,22 @@ def test_work_is_what_an_item_turned_out_to_be_where_its_capability_knows(book):
     step = Step("s", "see it", "see", (), opens=False, kind="text", inputs=())
     observing.record(step, HOW, [((), Inputs((), {"x": "words"}, {}), "heard")], used())
     assert book.store.dump()[0]["work"] == 5.0
+
+
+def test_profiles_that_cannot_be_written_end_no_run(book):
+    """They are told once; what is recorded is recorded all the same."""
+    told = []
+    shelf = Shelf()
+    observing = Observing(shelf, book.library, book, notify=told.append)
+    store = book.store.db
+    store.execute(f"PRAGMA max_page_count = {store.execute('PRAGMA page_count').fetchone()[0]}")
+    large = Configuration(
+        "a", (("prompt", "x" * 100_000),)
+    )  # more than the pages that are there have room for
+    for number in range(3):
+        observing.record(STEP, large, [((("x", number),), Inputs((), {"x": "words"}, {}), "heard")], used())
+    assert shelf.items == 3
+    assert len(told) == 1
+    assert "goes on" in told[0]
+    assert "Free some space" in told[0]
+    assert book.store.count() == 0
