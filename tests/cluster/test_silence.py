@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 from types import SimpleNamespace
 from typing import Any
 
@@ -232,6 +233,28 @@ def slow_run(cluster: Cluster, diary: Path, on_event: Callable[[Event], None] = 
     )
 
 
+def suspending(process: Popen[bytes], diary: Path, many: int) -> threading.Thread:
+    """Suspends a process once a diary has so many lines, from a thread that is started."""
+
+    def suspend() -> None:
+        wait_for(lambda: len(lines(diary)) >= many)
+        os.kill(process.pid, signal.SIGSTOP)
+
+    thread = threading.Thread(target=suspend)
+    thread.start()
+    return thread
+
+
+def is_silent(scheduler: Popen[bytes], ask: Callable[[], object]) -> None:
+    """What is asked of a scheduler while it is suspended fails and says so; it goes on afterwards."""
+    os.kill(scheduler.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(SchedulerSilentError, match="does not answer"):
+            ask()
+    finally:
+        os.kill(scheduler.pid, signal.SIGCONT)
+
+
 def test_a_worker_that_is_suspended_holds_nothing_up_and_doubles_nothing(
     place: Place, tmp_path: Path
 ) -> None:
@@ -240,15 +263,10 @@ def test_a_worker_that_is_suspended_holds_nothing_up_and_doubles_nothing(
     place.worker("west")
     diary = tmp_path / "diary"
 
-    def suspend() -> None:
-        wait_for(lambda: len(lines(diary)) >= 6)
-        os.kill(asleep.pid, signal.SIGSTOP)
-
     with connect(place.address) as cluster:
         cluster.client.wait_for_workers(2, timeout=60)
         cluster._silence.patience_s = PATIENCE_S
-        thread = threading.Thread(target=suspend)
-        thread.start()
+        thread = suspending(asleep, diary, 6)
         ran = slow_run(cluster, diary).go()
         thread.join()
     assert ran.finish.status == "done", ran.finish.message
@@ -265,10 +283,6 @@ def test_a_worker_that_wakes_up_again_is_used_again(place: Place, tmp_path: Path
     place.worker("west")
     diary = tmp_path / "diary"
 
-    def suspend() -> None:
-        wait_for(lambda: len(lines(diary)) >= 4)
-        os.kill(asleep.pid, signal.SIGSTOP)
-
     def wake(event: Event) -> None:
         if isinstance(event, WorkerChanged) and event.change == "lost":
             os.kill(asleep.pid, signal.SIGCONT)
@@ -276,8 +290,7 @@ def test_a_worker_that_wakes_up_again_is_used_again(place: Place, tmp_path: Path
     with connect(place.address) as cluster:
         cluster.client.wait_for_workers(2, timeout=60)
         cluster._silence.patience_s = PATIENCE_S
-        thread = threading.Thread(target=suspend)
-        thread.start()
+        thread = suspending(asleep, diary, 4)
         ran = Run(
             cluster,
             one_step(),
@@ -349,18 +362,13 @@ def test_the_only_worker_is_waited_for_and_that_is_said(place: Place, tmp_path: 
     asleep = place.worker("east")
     diary = tmp_path / "diary"
 
-    def suspend() -> None:
-        wait_for(lambda: len(lines(diary)) >= 4)
-        os.kill(asleep.pid, signal.SIGSTOP)
-
     def wake(event: Event) -> None:
         if isinstance(event, Notice) and "no sign of life" in event.message:
             os.kill(asleep.pid, signal.SIGCONT)
 
     with connect(place.address) as cluster:
         cluster._silence.patience_s = PATIENCE_S
-        thread = threading.Thread(target=suspend)
-        thread.start()
+        thread = suspending(asleep, diary, 4)
         ran = slow_run(cluster, diary, wake).go()
         thread.join()
     assert ran.finish.status == "done", ran.finish.message
@@ -418,12 +426,7 @@ def test_a_scheduler_that_is_suspended_in_mid_run_is_waited_for_and_that_is_said
     with connect(place.address) as cluster:
         cluster.view()
         ran = slow_run(cluster, tmp_path / "diary", on).go()
-        os.kill(scheduler.pid, signal.SIGSTOP)
-        try:
-            with pytest.raises(SchedulerSilentError, match="does not answer"):
-                cluster.view()
-        finally:
-            os.kill(scheduler.pid, signal.SIGCONT)
+        is_silent(scheduler, cluster.view)
     assert ran.finish.status == "done", ran.finish.message
     assert sum(batch.done for batch in ran.batches("said")) == 24
     told = [n.message for n in ran.of(Notice) if "scheduler" in n.message]
@@ -439,12 +442,7 @@ def test_a_scheduler_that_is_suspended_while_its_workers_are_looked_for_is_said(
     (scheduler, _) = place.processes
     with connect(place.address) as cluster:
         monkeypatch.setattr(connecting, "PRESENT_S", 1.0)
-        os.kill(scheduler.pid, signal.SIGSTOP)
-        try:
-            with pytest.raises(SchedulerSilentError, match="does not answer"):
-                cluster.admit()
-        finally:
-            os.kill(scheduler.pid, signal.SIGCONT)
+        is_silent(scheduler, cluster.admit)
 
 
 def test_a_cluster_whose_only_worker_is_paused_is_connected_to_and_a_plan_says_so(

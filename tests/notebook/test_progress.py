@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from murakkab_jupyter.notebook.views.progress import (
-    Moment,
-    StepMoment,
-    eta_s,
-    progress_line,
-)
+from murakkab_jupyter.notebook.views.progress import Moment, StepMoment, eta_s, progress_line
 from tests.notebook import samples
 
 

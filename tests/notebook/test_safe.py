@@ -59,6 +59,7 @@ from murakkab_jupyter.notebook.views.tables import (
 from murakkab_jupyter.planner.plan import Alternative, Configuration
 from murakkab_jupyter.planner.standing import Standing
 from tests.notebook import samples
+from tests.notebook.pages import TAGS
 
 PAYLOADS = (
     "<script>window.hit=1</script>",
@@ -81,26 +82,7 @@ PAYLOADS = (
     "```\n# head",
 )
 evil = st.lists(st.sampled_from(PAYLOADS) | st.text(max_size=12), min_size=1, max_size=4).map("".join)
-ALLOWED = {
-    *(
-        "div",
-        "span",
-        "strong",
-        "em",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "img",
-        "svg",
-        "rect",
-        "path",
-    ),
-    "small",
-    *("line", "circle", "text", "details", "summary", "ul", "ol", "li", "pre", "br", "code", "p"),
-}
+ALLOWED = TAGS | {"circle", "text", "ol", "code", "p"}
 
 
 class Strict(HTMLParser):

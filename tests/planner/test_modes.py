@@ -15,11 +15,10 @@ from tests.planner.synthetic import Made, cluster_of, world_of
 BEAM = Option("beam", int, 1, (1, 5), lever=True)
 
 
-def modes_of(agents, *, step=None, cluster=None, items=6.0, pin=None, options=None, groups=2.0):
-    world = world_of({"hear": ["data"]}, agents, cluster=cluster)
-    chosen = replace(world.workflow.step("hear"), agent=pin, options=options or {}, at=("data", "scenes"))
-    found = candidates(
-        chosen,
+def found_in(world, items, *, groups=2.0, **changed):
+    """What can do so many items of the step `hear` of a world."""
+    return candidates(
+        replace(world.workflow.step("hear"), at=("data", "scenes"), **changed),
         library=world.library,
         profiles=world.profiles,
         cluster=world.cluster,
@@ -28,6 +27,11 @@ def modes_of(agents, *, step=None, cluster=None, items=6.0, pin=None, options=No
         groups=groups,
         speed=1.0,
     )
+
+
+def modes_of(agents, *, step=None, cluster=None, items=6.0, pin=None, options=None, groups=2.0):
+    world = world_of({"hear": ["data"]}, agents, cluster=cluster)
+    found = found_in(world, items, groups=groups, agent=pin, options=options or {})
     return [mode.configuration for mode in found.modes], (*found.notes, *left_out_notes(found.left_out))
 
 
@@ -100,27 +104,17 @@ def test_dominated_modes_are_dropped():
 
 def test_short_calls_are_batched_where_each_takes_its_way():
     world = world_of({"hear": ["data"]}, [Made("a", "hear", 0.001, max_batch=16)])
-    step = replace(world.workflow.step("hear"), at=("data", "scenes"))
 
-    def batches(profiles):
-        found = candidates(
-            step,
-            library=world.library,
-            profiles=profiles,
-            cluster=world.cluster,
-            items=1000.0,
-            work=1.0,
-            groups=2.0,
-            speed=1.0,
-        )
+    def batches():
+        found = found_in(world, 1000.0)
         return {mode.configuration.batch for mode in found.modes if mode.configuration.instances == 1}
 
-    assert batches(world.profiles) == {1}
+    assert batches() == {1}
     world.profiles.dispatch_s = 0.012
-    assert {1, 16} <= batches(world.profiles)
+    assert {1, 16} <= batches()
     known = world.profiles.call
     world.profiles.call = lambda *told, **more: replace(known(*told, **more), guess="a guess")
-    assert batches(world.profiles) == {1}  # it may be long
+    assert batches() == {1}  # it may be long
 
 
 @pytest.mark.parametrize(
@@ -129,18 +123,7 @@ def test_short_calls_are_batched_where_each_takes_its_way():
 def test_calls_are_not_batched_further_where_their_ways_count_for_nothing(seconds, items, most):
     world = world_of({"hear": ["data"]}, [Made("a", "hear", seconds, max_batch=256)])
     world.profiles.dispatch_s = 0.012
-    step = replace(world.workflow.step("hear"), at=("data", "scenes"))
-    found = candidates(
-        step,
-        library=world.library,
-        profiles=world.profiles,
-        cluster=world.cluster,
-        items=items,
-        work=1.0,
-        groups=2.0,
-        speed=1.0,
-    )
-    assert max(mode.configuration.batch for mode in found.modes) <= most
+    assert max(mode.configuration.batch for mode in found_in(world, items).modes) <= most
 
 
 def test_a_step_that_no_agent_serves_says_what_to_do():

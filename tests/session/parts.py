@@ -27,3 +27,12 @@ def values(*words: str) -> dict[str, object]:
 
 def joined(words: list[str]) -> str:
     return " ".join(words)
+
+
+def initial(text: object) -> str:
+    """The first letter of a text or a document."""
+    return str(getattr(text, "text", text))[0]
+
+
+def initials(texts: list[object]) -> str:
+    return " ".join(initial(text) for text in texts)

@@ -12,16 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from murakkab_jupyter.core.errors import (
-    JournalError,
-    LanguageError,
-    UsageError,
-)
-from murakkab_jupyter.core.events import (
-    BatchEnded,
-)
+from murakkab_jupyter.core.errors import JournalError, LanguageError, UsageError
+from murakkab_jupyter.core.events import BatchEnded
 from murakkab_jupyter.session import Session
-from tests.session.parts import joined
+from tests.session.parts import initial, initials, joined
 
 KEPT = """%%murakkab kept
 gist <- summarise {letters} in 12 words
@@ -30,11 +24,16 @@ both <- joined {loud}, per all @python:joined
 """
 
 
+def write_letters(folder: Path, names: str) -> None:
+    """A text in a file for each letter, that begins with it."""
+    for name in names:
+        (folder / f"{name}.txt").write_text(f"{name.upper()} is here.")
+
+
 def test_a_resumed_run_does_without_files_that_are_gone_and_takes_what_it_lacked_into_its_lists(
     session: Session, tmp_path: Path
 ) -> None:
-    for name in "abcd":
-        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    write_letters(tmp_path, "abcd")
     asked = tmp_path / "asked"
 
     def check(text: str) -> str:
@@ -72,18 +71,11 @@ alls <- joined {one}, per all @python:joined
 def test_a_resumed_run_takes_a_file_that_can_be_read_now_into_its_lists_and_keeps_them_so(
     session: Session, tmp_path: Path
 ) -> None:
-    for name in "ac":
-        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    write_letters(tmp_path, "ac")
     damaged = tmp_path / "b.txt"
     damaged.write_bytes(bytes(range(256)) * 4)
 
-    def initial(text: object) -> str:
-        return str(getattr(text, "text", text))[0]
-
-    def joined(texts: list[object]) -> str:
-        return " ".join(str(getattr(text, "text", text))[0] for text in texts)
-
-    functions = {"check": initial, "joined": joined}
+    functions = {"check": initial, "joined": initials}
     given = {"letters": str(tmp_path / "*.txt"), **functions}
     run = session.run(session.declare(DIRECT, given), reuse=False)
     assert run.status == "partial"
@@ -104,8 +96,7 @@ def test_a_resumed_run_takes_a_file_that_can_be_read_now_into_its_lists_and_keep
 def test_a_run_is_not_resumed_over_a_file_that_was_replaced_by_another_of_its_size(
     session: Session, tmp_path: Path
 ) -> None:
-    for name in "ab":
-        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    write_letters(tmp_path, "ab")
     ready = tmp_path / "ready"
 
     def check(text: str) -> str:
@@ -142,8 +133,7 @@ def test_a_file_of_which_nothing_was_made_may_be_another_when_its_run_goes_on(
     session: Session, tmp_path: Path
 ) -> None:
     (tmp_path / "in").mkdir()
-    for name in "abz":
-        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    write_letters(tmp_path, "abz")
     link = tmp_path / "in" / "b.txt"
     (tmp_path / "in" / "a.txt").symlink_to(tmp_path / "a.txt")
     link.symlink_to(tmp_path / "b.txt")
@@ -170,16 +160,12 @@ def test_a_file_of_which_nothing_was_made_may_be_another_when_its_run_goes_on(
 def test_a_run_that_cannot_go_on_is_left_as_it_was(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in "ac":
-        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    write_letters(tmp_path, "ac")
     damaged = tmp_path / "b.txt"
     damaged.write_bytes(bytes(range(256)) * 4)
 
-    def joined(texts: list[object]) -> str:
-        return " ".join(str(getattr(text, "text", text))[0] for text in texts)
-
     cell = "both <- joined {letters}, per all @python:joined\n"
-    given = {"letters": str(tmp_path / "*.txt"), "joined": joined}
+    given = {"letters": str(tmp_path / "*.txt"), "joined": initials}
     run = session.run(session.declare(cell, given), reuse=False)
     assert run.outputs["both"] == "A C"
     damaged.write_text("B is here.")
@@ -192,22 +178,21 @@ def test_a_run_that_cannot_go_on_is_left_as_it_was(
     with monkeypatch.context() as patch:
         patch.setattr("murakkab_jupyter.session.Execution.of", nobody)
         with pytest.raises(UsageError, match="no workers"):
-            session.resume(run.id, values={"joined": joined})
+            session.resume(run.id, values={"joined": initials})
     assert session.journal.find(run.id) == before
     assert session.journal.latest_unfinished() == before
     assert list(session.journal.finished(run.id)) == kept
-    assert session.resume(run.id, values={"joined": joined}).outputs["both"] == "A B C"
+    assert session.resume(run.id, values={"joined": initials}).outputs["both"] == "A B C"
 
 
 def test_a_run_goes_on_with_the_items_it_was_begun_with_and_refuses_others(
     session: Session, tmp_path: Path
 ) -> None:
-    for name in "ac":
-        (tmp_path / f"{name}.txt").write_text(f"{name.upper()} is here.")
+    write_letters(tmp_path, "ac")
     ready = tmp_path / "ready"
 
     def check(text: object) -> str:
-        first = str(getattr(text, "text", text))[0]
+        first = initial(text)
         if first == "A" and not ready.exists():
             msg = "not yet"
             raise ValueError(msg)

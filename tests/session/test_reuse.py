@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from murakkab_jupyter.core.events import (
-    BatchEnded,
-)
+from murakkab_jupyter.core.events import BatchEnded
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.planner.plan import Configuration, Plan, StepPlan
 from murakkab_jupyter.runtime.earlier import words_of

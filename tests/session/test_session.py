@@ -10,13 +10,7 @@ from pathlib import Path
 import pytest
 
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.core.errors import (
-    InfeasibleError,
-    InputError,
-    JournalError,
-    LanguageError,
-    UsageError,
-)
+from murakkab_jupyter.core.errors import InfeasibleError, InputError, JournalError, LanguageError, UsageError
 from murakkab_jupyter.core.events import (
     BatchEnded,
     BatchStarted,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +17,7 @@ import psutil
 from murakkab_jupyter.cluster.engines.config import EngineConfig
 from tests.cluster.engines.standin import StandIn
 
+ROOT = Path(__file__).parents[3]
 SCRIPT = Path(__file__).with_name("standin.py")
 KEY = "sk-secret-of-the-test-0123456789"
 
@@ -53,6 +57,20 @@ def serving(how: str = "well", *, port: int = 0, **more: Any) -> Iterator[StandI
     finally:
         server.shutdown()
         server.server_close()
+
+
+def owning(script: str, *arguments: str) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+    """A process that runs a script and holds an engine, whose id it prints, and the engine's processes."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert owner.stdout is not None
+    processes = family(int(owner.stdout.readline()))
+    assert len(processes) >= 2
+    return owner, processes
 
 
 def family(pid: int) -> list[psutil.Process]:

@@ -67,6 +67,14 @@ def ready(worker: str) -> EngineStatus:
     return EngineStatus(config("well"), "ready", worker=worker)
 
 
+def heard(mute: Mute, said: EngineStatus) -> Fleet:
+    """A fleet that has heard of an engine in the east."""
+    mute.says["tcp://east"] = [said]
+    fleet = Fleet(mute)
+    fleet.statuses()
+    return fleet
+
+
 def test_what_a_worker_that_does_not_answer_has_is_silent_and_not_gone(mute, monkeypatch) -> None:
     monkeypatch.setattr(fleets, "SILENT_S", 0.0)
     fleet = Fleet(mute)
@@ -161,9 +169,7 @@ def back(mute: Mute, *said: EngineStatus) -> None:
 
 
 def test_a_start_whose_worker_is_set_aside_is_waited_for_no_more(mute) -> None:
-    fleet = Fleet(mute)
-    mute.says["tcp://east"] = [replace(ready("tcp://east"), state="starting")]
-    fleet.statuses()
+    fleet = heard(mute, replace(ready("tcp://east"), state="starting"))
     aside(mute)
     with pytest.raises(AsideError, match=r"Engine stand-in: its worker tcp://east was set aside"):
         fleet.wait("stand-in", timeout_s=30.0)
@@ -197,9 +203,7 @@ def test_a_run_whose_engine_is_set_aside_while_it_starts_has_it_started_once_mor
 def test_the_engine_of_a_worker_that_was_set_aside_is_let_go_of_once_it_answers_again(
     mute, monkeypatch
 ) -> None:
-    fleet = Fleet(mute)
-    mute.says["tcp://east"] = [ready("tcp://east")]
-    fleet.statuses()
+    fleet = heard(mute, ready("tcp://east"))
     aside(mute)
     told = mute.told
 
@@ -225,9 +229,7 @@ def test_the_engine_of_a_worker_that_was_set_aside_is_let_go_of_once_it_answers_
 
 
 def test_what_is_let_go_of_while_it_is_silent_ends_once_its_worker_answers(mute) -> None:
-    fleet = Fleet(mute)
-    mute.says["tcp://east"] = [ready("tcp://east")]
-    fleet.statuses()
+    fleet = heard(mute, ready("tcp://east"))
     mute.says["tcp://east"] = TimeoutError()
     assert fleet.let_go("stand-in") is False
     assert fleet.find("stand-in").state == "silent"
@@ -268,9 +270,7 @@ def test_a_start_that_is_not_answered_is_not_made_elsewhere_and_ends_or_is_joine
 def test_a_run_waits_for_its_silent_engine_and_has_another_once_its_worker_is_set_aside(
     mute, monkeypatch
 ) -> None:
-    fleet = Fleet(mute)
-    mute.says["tcp://east"] = [ready("tcp://east")]
-    fleet.statuses()
+    fleet = heard(mute, ready("tcp://east"))
     mute.says["tcp://east"] = TimeoutError()
 
     def wake() -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.cluster.engines.parts import family, gone
+from tests.cluster.engines.parts import gone, owning
 from tests.cluster.parts import wait_for
-
-ROOT = Path(__file__).parents[3]
 
 KERNEL = """
 import sys, time
@@ -37,16 +31,7 @@ time.sleep(600)
 
 def kernel(*address: str, how: str = "well") -> tuple[subprocess.Popen[str], list[psutil.Process]]:
     """A process that holds an engine, as a notebook's kernel does, and the engine's processes."""
-    owner = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(KERNEL), how, *address],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert owner.stdout is not None
-    processes = family(int(owner.stdout.readline()))
-    assert len(processes) >= 2
-    return owner, processes
+    return owning(KERNEL, how, *address)
 
 
 def test_nothing_is_left_10_s_after_the_kernel_with_a_local_worker_was_killed() -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +19,8 @@ from murakkab_jupyter.cluster.engines.config import EngineConfig
 from murakkab_jupyter.cluster.engines.counters import use_of
 from murakkab_jupyter.cluster.engines.server import Engine
 from murakkab_jupyter.core.errors import ClusterError
-from tests.cluster.engines.parts import config, family, gone
+from tests.cluster.engines.parts import config, family, gone, owning
 from tests.cluster.parts import wait_for
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -238,15 +234,7 @@ time.sleep(600)
 
 
 def test_nothing_is_left_when_the_process_that_owns_it_is_killed(tmp_path: Path) -> None:
-    owner = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(ORPHAN), str(tmp_path / "log")],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert owner.stdout is not None
-    processes = family(int(owner.stdout.readline()))
-    assert len(processes) >= 2
+    owner, processes = owning(ORPHAN, str(tmp_path / "log"))
     assert {os.getpgid(one.pid) for one in processes} == {processes[0].pid}
     owner.kill()
     owner.wait()
