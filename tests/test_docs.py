@@ -95,6 +95,22 @@ def test_the_site_has_every_page_of_the_docs():
     assert sorted(listed) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
+def test_the_architecture_names_every_module_in_the_row_of_its_folder():
+    package = ROOT / "murakkab_jupyter"
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = dict(re.findall(r"^\| `([\w/]+)/` \| (.*) \|$", text, re.MULTILINE))
+    folders = {path.parent.relative_to(package).as_posix() for path in package.rglob("*.py")} - {"."}
+    assert set(rows) == folders
+    lacking = {
+        path.relative_to(package).as_posix()
+        for room, says in rows.items()
+        for path in (package / room).glob("[!_]*.py")
+        if f"`{path.stem}`" not in says
+    }
+    lacking |= {path.name for path in package.glob("[!_]*.py") if f"`{path.name}`" not in text}
+    assert lacking == set()
+
+
 def test_the_checks_see_what_they_are_for():
     text = (
         "`murakkab plan X --frsh`, `benchmarks/none.py` and `%murakkab pln`.\n\n```bash\nmurakkab runn\n```\n"
