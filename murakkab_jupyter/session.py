@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from murakkab_jupyter.agents.agent import Failed
-from murakkab_jupyter.agents.functions.python import PYTHON, function_agent
+from murakkab_jupyter.agents.functions.python import function_agent
 from murakkab_jupyter.agents.library import Library, default_library
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import JournalError, LanguageError, MurakkabError, UsageError
@@ -24,11 +24,11 @@ from murakkab_jupyter.execution import Execution, made_before
 from murakkab_jupyter.planner.beforehand import with_fetches, with_keys, with_starts
 from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
-from murakkab_jupyter.planner.expect import count_notes
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.pipeline import Replay, sampled
 from murakkab_jupyter.planner.plan import Configuration, Plan
+from murakkab_jupyter.planner.premises import with_premises
 from murakkab_jupyter.planner.recall import Recall
 from murakkab_jupyter.planner.solve import Maker, make_plan
 from murakkab_jupyter.planner.unmeasured import predictable
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from murakkab_jupyter.profiles.engine import EngineCurve
     from murakkab_jupyter.profiles.served import ServedProfile
     from murakkab_jupyter.workflow.decompose import Draft
-    from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["Declaration", "Session"]
 
@@ -67,23 +66,6 @@ LOOK_S = 10.0
 
 MOST_ITEMS = 5000
 """Of so many items every one is looked for in the journal before a plan: about a second."""
-
-
-def unread(declaration: Declaration) -> Iterator[str]:
-    """For each variable, what of it cannot be read, and so is left out."""
-    for name, sources in declaration.roots.sources.items():
-        bad = [source for n, source in enumerate(sources) if (name, ((name, n),)) in declaration.roots.bad]
-        if bad:
-            shown = ", ".join(Path(str(one)).name for one in bad[:3])
-            more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-            yield f"{name}: {len(bad)} of {len(sources)} cannot be read and will fail, the others go on: {shown}{more}."
-
-
-def alone(workflow: Workflow) -> Iterator[str]:
-    """For each step that writes from its own words alone, how it would read something."""
-    for step in workflow.steps:
-        if not step.inputs and step.capability != PYTHON.name:
-            yield f"{step.name} refers to nothing, so it is made from its own words alone. To read something, put its name into braces."
 
 
 class Session:
@@ -338,26 +320,10 @@ class Session:
         return self._counted(made, declaration)
 
     def _counted(self, plan: Plan, declaration: Declaration) -> Plan:
-        """The plan with what it expects of the inputs and counts on, in words."""
-        options = {name: dict(step.configuration.options) for name, step in plan.steps.items()}
-        notes = count_notes(declaration.workflow, declaration.readable(), self.library, options)
-        only = {spec.name: spec.only for spec in self.library.agents() if spec.only}
-        agents = {name: step.configuration.agent for name, step in plan.steps.items()}
-        limits = tuple(f"{name}: {agent} {only[agent]}" for name, agent in agents.items() if agent in only)
+        """The plan with what it rests on, and what to know before all else, in words."""
         real = None if self._described is not None else self._cluster
-        return replace(
-            plan,
-            notes=(
-                *(() if real is None else real.wants),
-                *plan.notes,
-                *declaration.roots.notes,
-                *unread(declaration),
-                *alone(declaration.workflow),
-                *notes,
-                *limits,
-            ),
-            cautions=(*plan.cautions, *self._cautions),
-        )
+        made = with_premises(plan, declaration, self.library, wants=() if real is None else real.wants)
+        return replace(made, cautions=(*made.cautions, *self._cautions))
 
     @property
     def _cautions(self) -> tuple[str, ...]:
