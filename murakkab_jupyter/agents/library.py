@@ -47,7 +47,7 @@ class Library:
         self._registering = "session"
 
     def add_capability(self, capability: Capability) -> None:
-        """Add a capability; a name that is taken by another one is an error."""
+        """Add a capability; raises `AgentError` where another one has the name."""
         known = self._capabilities.get(capability.name)
         if known is not None and known != capability:
             msg = (
@@ -58,7 +58,10 @@ class Library:
         self._packages.setdefault(capability.name, self._registering)
 
     def add_agent(self, agent: AgentSpec, *, replace: bool = False) -> None:
-        """Add an agent; `replace` lets a notebook cell that is run again register its function again."""
+        """Add an agent; `replace` lets a notebook cell that is run again register its function again.
+
+        Raises `AgentError` where its capability is unknown, or another agent has its name and is not replaced.
+        """
         if agent.capability not in self._capabilities:
             msg = f"Agent {agent.name!r} offers {agent.capability!r}, which is no capability here."
             raise AgentError(msg, hint=self._suggest(agent.capability, self._capabilities))

@@ -442,7 +442,7 @@ def shapes(
 def usable(
     step: Step, library: Library, cluster: ClusterView
 ) -> tuple[list[AgentSpec], list[str], list[LeftOut]]:
-    """Agents that may do a step here, notes on them, and those that could, were something installed."""
+    """Agents that may do a step here, notes on them, and those that could, were something installed; `InfeasibleError` where there are none."""
     notes: list[str] = []
     found: list[AgentSpec] = []
     left_out: list[LeftOut] = []

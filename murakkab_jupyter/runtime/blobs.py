@@ -24,14 +24,14 @@ class Blobs:
         self.folder = folder
 
     def path(self, digest: str) -> Path:
-        """Where a file lies; a name that is no hash is refused, so that a journal cannot point elsewhere."""
+        """Where a file lies; raises `JournalError` for a name that is no SHA-256 hash, so that a journal cannot point elsewhere."""
         if not NAME.fullmatch(digest):
             msg = f"{digest!r} is no SHA-256 hash."
             raise JournalError(msg, hint="The journal is corrupt; restore it, or choose another path.")
         return self.folder / digest[:2] / digest
 
     def put(self, data: bytes) -> str:
-        """Keep bytes; returns their hash once they are durable."""
+        """Keep bytes; returns their SHA-256 (hex) once they are durable. Raises `JournalError` where they cannot be written."""
         digest = hashlib.sha256(data).hexdigest()
         path = self.path(digest)
         if path.is_file() and path.stat().st_size == len(data):

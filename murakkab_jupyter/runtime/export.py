@@ -27,7 +27,7 @@ PLAIN = frozenset({"text", "record", "vector", "any"})
 
 
 def need(module: str) -> Any:
-    """Import what an export needs, or say how to get it."""
+    """Import what an export needs; raises `UsageError`, which says how to get it, where it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

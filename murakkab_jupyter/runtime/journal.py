@@ -317,7 +317,7 @@ class Journal:
         self.pages.save_event(run_id, event)
 
     def events(self, run_id: str) -> Iterator[Event]:
-        """The events of a run, oldest first."""
+        """The events of a run, oldest first; raises `JournalError` at one that cannot be read."""
         self.pages.flush()
         with self.database.told() as connection:
             rows = connection.execute(

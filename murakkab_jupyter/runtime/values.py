@@ -56,7 +56,8 @@ class ValueStore:
     def put(self, name: str, ancestry: Ancestry, value: Any) -> None:
         """Keep one value; an opener's value, at the level it runs at, is the list of its children.
 
-        A collection's values may be put one by one at their own keys, or as a list at the root.
+        A collection's values may be put one by one at their own keys, or as a list at the root. Raises `KeyError`
+        for a name that is unknown or has no values at this ancestry.
         """
         if len(ancestry) == len(self._levels[name]):
             self._set(name, ancestry, value)

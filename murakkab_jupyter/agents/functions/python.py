@@ -226,7 +226,7 @@ def parameters_of(function: Callable[..., Any]) -> dict[str, bool]:
 
 
 def options_of(function: Callable[..., Any], capability: Capability) -> tuple[Option, ...]:
-    """Parameters with a plain default that are no ports become options; others are a mistake."""
+    """Parameters with a plain default that are no ports become options; others, and ports that lack one, raise `AgentError`."""
     ports = {port.name for port in capability.ports}
     options = []
     for parameter in inspect.signature(function).parameters.values():
@@ -457,6 +457,13 @@ def agent(
     -------
     callable
         The function, unchanged.
+
+    Raises
+    ------
+    UsageError
+        No pin could say the name, or there is no such setting or capability.
+    AgentError
+        The parameters are not the ports of the capability.
     """
 
     def decorate(target: Decorated) -> Decorated:
@@ -481,7 +488,7 @@ def agent(
 
 
 def function_agent(function: Callable[..., Any], name: str) -> AgentSpec:
-    """The agent of a step that pins `@python:NAME`; the caller registers it where the step is bound."""
+    """The agent of a step that pins `@python:NAME`; the caller registers it where the step is bound. Raises `AgentError` for what is no function."""
     if not callable(function):
         msg = f"{name} is a {type(function).__name__}, not a function."
         raise AgentError(msg, hint=f"Define it first: def {name}(...)")

@@ -134,7 +134,7 @@ class LlamaChat(Chat):
 
 
 def gguf_in(path: Path) -> Path:
-    """The GGUF file at a path, or the only one under a folder."""
+    """The GGUF file at a path, or the first one under a folder; raises `AgentError` where there is none."""
     if path.is_dir():
         found = sorted(path.rglob("*.gguf"))
         if found:
@@ -145,7 +145,7 @@ def gguf_in(path: Path) -> Path:
 
 
 def open_gguf(options: Mapping[str, Any], cores: int) -> Chat:
-    """The model an option `gguf` names."""
+    """The model an option `gguf` names, loaded on so many cores; raises `AgentError` where it names none."""
     stated = str(options.get("gguf") or "")
     if not stated:
         msg = "No GGUF file is named."
@@ -244,6 +244,11 @@ def register_gguf(
     -------
     tuple of AgentSpec
         The agents, one for each capability. Their quality is unknown until a pilot or a label says it.
+
+    Raises
+    ------
+    AgentError
+        There is no GGUF file at the path.
     """
     file = gguf_in(Path(path).expanduser())
     if not file.is_file():

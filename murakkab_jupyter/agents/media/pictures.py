@@ -97,7 +97,10 @@ class VideoReader:
         self._stack.close()
 
     def at(self, time_s: float) -> Pixels:
-        """The picture shown at a time: the last one that begins no later (the first or last one at the ends)."""
+        """The picture shown at a time (s): the last one that begins no later (the first or last one at the ends).
+
+        An array of `(height, width, 3)`, RGB, 0 to 255. Raises `InputError` where none can be decoded.
+        """
         found = self._ahead(time_s) and self._reach(time_s)
         for earlier_s, back_s in itertools.pairwise((-math.inf, *BACKS_S)):
             if found or earlier_s >= time_s:

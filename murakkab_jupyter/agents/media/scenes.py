@@ -64,7 +64,9 @@ MOST_APART_S = 0.4
 def pictures(container: Any, video: Video, size: int, cores: int, skip: int) -> Iterator[tuple[float, Any]]:
     """Pictures with their times, shrunk while they are converted: a cut shows in small pictures too.
 
-    With `skip`, that many are left out between two; pictures that no other depends on are then not decoded.
+    Times in seconds from the beginning; frames of PyAV in BGR, of which the longer side has at most `size` pixels. With
+    `skip`, that many are left out between two; pictures that no other depends on are then not decoded. Raises
+    `InputError` where there is no picture, or none can be decoded.
     """
     stream = video_stream(container)
     if stream is None:
@@ -148,7 +150,7 @@ class KeyframeScenes(SceneAgent):
         return sorted(cuts)
 
     def keyframes(self, video: Video) -> list[float]:
-        """Times of key frames after the first."""
+        """Times (s) of key frames after the first; raises `InputError` where a file holds no picture."""
         av = pyav()
         times: list[float] = []
         with open_container(video.media.local()) as container:

@@ -92,7 +92,10 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
 
 
 def silence(samples: int, wanted: int | None, path: Path) -> Samples:
-    """So much silence, of a stretch that ends after the wanted samples no more than these (and a little)."""
+    """So many samples of silence, of a stretch that ends after `wanted` samples no more than these (and a little).
+
+    Raises `InputError` for a gap that only times which jump can make (`LONGEST_GAP_S`).
+    """
     if wanted is not None:
         samples = min(samples, max(0, wanted) + RATE)
     if samples > LONGEST_GAP_S * RATE:

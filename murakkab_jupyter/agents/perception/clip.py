@@ -68,7 +68,7 @@ class Preprocessing:
 
     @classmethod
     def read(cls, path: Path) -> Preprocessing:
-        """What a file states; a size may be a number or a mapping, as both are in use."""
+        """What a file states; a size (pixels) may be a number or a mapping, as both are in use. Raises `AgentError` where it states none."""
         try:
             stated = json.loads(path.read_text())
             size = stated["size"]
@@ -206,7 +206,7 @@ def encode(session: Any, prompt: Any) -> Vectors:
 
 
 def found(folder: Path, name: str) -> Path:
-    """A file of the weights: in `onnx/`, as the hub has it, or beside the others, as one's own copy may have it."""
+    """A file of the weights: in `onnx/`, as the hub has it, or beside the others, as one's own copy may have it; else `AgentError`."""
     for place in (folder / "onnx" / name, folder / name):
         if place.is_file():
             return place

@@ -85,7 +85,7 @@ class TesseractAgent(OcrAgent):
         return words_of_tsv(self.run(command, picture), self._least)
 
     def run(self, command: list[str], data: bytes | None) -> str:
-        """Run the program; what it says when it fails is told."""
+        """Run the program; raises `AgentError` with what it says where it fails, takes too long or is not there."""
         try:
             done = subprocess.run(
                 command,

@@ -189,7 +189,10 @@ class Endpoint:
 
 
 def checked_url(url: str) -> str:
-    """A base URL, or an error that says what is wrong with it."""
+    """A base URL without the path of a call; raises `AgentError` that says what is wrong with it.
+
+    That is another scheme than http or https, no host, or a user, a password or a query within.
+    """
     bare = url.strip().rstrip("/")
     for path in ("/chat/completions", "/embeddings", "/models"):  # people paste what they asked last
         bare = bare.removesuffix(path)

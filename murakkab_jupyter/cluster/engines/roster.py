@@ -143,7 +143,10 @@ class Roster:
     # --- start and stop ---------------------------------------------------------------------------------------
 
     def know(self, config: EngineConfig, *, rated: float | None = None) -> Entry:
-        """An engine that plans may choose, and that is started when a run needs it; `rated` as of `attach`."""
+        """An engine that plans may choose, and that is started when a run needs it; `rated` as of `attach`.
+
+        Raises `UsageError` where one that is attached has the name, or no pin could say it.
+        """
         check_name(config.name)
         known = self._book.entries.get(config.name)
         if known is not None and known.config is None:
@@ -199,7 +202,10 @@ class Roster:
         return self._book.add(replace(entry, endpoint=status.endpoint, status=status))
 
     def stop(self, name: str) -> bool:
-        """End a started engine; it stays known, and a plan may start it again. False when it was not running."""
+        """End a started engine; it stays known, and a plan may start it again. False when it was not running.
+
+        Raises `UsageError` for one that was attached, which is not ours to stop.
+        """
         entry = self._book.entries.get(name)
         if entry is not None and entry.config is None:
             msg = f"{name} was attached, not started here: it is not ours to stop."
@@ -238,7 +244,7 @@ class Roster:
         return found.host if found is not None else ""
 
     def logs(self, name: str, lines: int) -> str:
-        """The last lines of an engine's log."""
+        """The last lines of an engine's log; raises `UsageError` where it has none: it was attached, or never started."""
         if self._fleet is not None or self._connected() is not None:
             found = self.fleet().log(name, lines)
             if found is not None:
