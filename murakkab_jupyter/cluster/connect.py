@@ -434,7 +434,8 @@ class Cluster:
 
 _START_WORKERS = (
     "Start some: dask worker ADDRESS --nworkers 1 --nthreads CORES --resources cores=CORES "
-    "(with murakkab-jupyter installed)."
+    "(with murakkab-jupyter installed). A cluster that adapts needs a minimum, as in adapt(minimum=1, maximum=8): "
+    "plans are made for workers that are there."
 )
 _UNANSWERED = (
     "Worker {} does not answer (suspended, or its network drops what is sent): it is used once it does."

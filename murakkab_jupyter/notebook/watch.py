@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from murakkab_jupyter.core.events import BatchEnded, BatchRetried, BatchStarted, WorkerChanged
+from murakkab_jupyter.core.events import BatchEnded, BatchRetried, BatchStarted, ItemsRestored, WorkerChanged
 from murakkab_jupyter.notebook.views.progress import StepMoment, eta_s
 from murakkab_jupyter.notebook.views.state import RunState
 from murakkab_jupyter.notebook.views.workers import WorkerNames
@@ -34,6 +35,7 @@ class Watch:
         self._state = RunState(run.workflow, run.plan, run.cluster)
         self._busy: dict[tuple[str, int], tuple[str, int]] = {}
         self._lost: set[str] = set()
+        self._given: Counter[str] = Counter()
         self.joined: dict[str, int] = {}
         """Workers that have joined since it began, and their cores."""
         self.names = WorkerNames(run.cluster.workers)
@@ -52,6 +54,10 @@ class Watch:
                     self._busy[event.step, event.task] = (event.worker, event.cores)
                 case BatchEnded() | BatchRetried():
                     self._busy.pop((event.step, event.task), None)
+                    if isinstance(event, BatchEnded):
+                        self._given[event.step] += event.reused
+                case ItemsRestored():
+                    self._given[event.step] += event.done
                 case WorkerChanged():
                     if event.change == "lost":
                         self._lost.add(event.worker)
@@ -87,9 +93,16 @@ class Watch:
         run = self.run
         with self._lock:
             at_work = {step for step, _ in self._busy}
+            given = Counter(self._given)
         steps = {
             name: StepMoment(
-                one.done, one.failed, one.skipped, one.total, one.expected or 0.0, name in at_work
+                one.done,
+                one.failed,
+                one.skipped,
+                one.total,
+                one.expected or 0.0,
+                name in at_work,
+                given=min(given[name], one.done),
             )
             for name, one in run.progress().items()
         }

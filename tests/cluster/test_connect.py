@@ -81,6 +81,7 @@ def test_a_scheduler_without_workers_is_said(place: Place) -> None:
     with pytest.raises(ClusterError, match="has no workers") as caught:
         connect(place.address, workers_timeout_s=0.5)
     assert "dask worker" in str(caught.value)
+    assert "adapt(minimum=1" in str(caught.value)
 
 
 def test_a_worker_without_the_package_is_named(place: Place) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
 from murakkab_jupyter.core.clean import cleaned
-from murakkab_jupyter.core.events import BatchStarted
+from murakkab_jupyter.core.events import BatchEnded, BatchStarted, ItemsRestored
 from murakkab_jupyter.notebook import link as linked
 from murakkab_jupyter.notebook.link import MOST_RUNS, Link
 from murakkab_jupyter.notebook.watch import Watch
@@ -163,6 +164,22 @@ def test_two_that_tell_at_once_read_every_event_once():
     watch.read()
     assert taken == [1, 2, 3, 4]
     assert watch.busy_cores("w") == 4
+
+
+def test_what_was_there_when_a_run_went_on_is_no_pace_of_a_panels_time_left():
+    run = FakeRun(1)
+    counts = SimpleNamespace(done=5, failed=0, skipped=0, total=10, expected=10)
+    run.progress = lambda: dict.fromkeys(run.plan.steps, counts)
+    watch = Watch(run)
+    watch.begun -= 100.0
+    assert watch.to_json()["eta_s"] > 50.0, "half of it took a hundred seconds"
+    run.events = [
+        part
+        for name in run.plan.steps
+        for part in (ItemsRestored(0.0, name, 3), BatchEnded(0.0, name, 1, "w", 2, 0, reused=2))
+    ]
+    watch.read()
+    assert watch.to_json()["eta_s"] is None, "none of it was made in these hundred, and the plan is long over"
 
 
 def test_what_a_panel_is_told_holds_nothing_that_steers_a_screen(link):

@@ -63,6 +63,19 @@ def test_skipped_items_are_not_failed_ones():
 def test_what_an_earlier_part_of_the_run_made_counts_as_done():
     state = samples.run_state([RunStarted(0, "ab", {}), ItemsRestored(0, "transcript", 3)])
     assert state.steps()["transcript"].done == 3
+    assert state.steps()["transcript"].given == 3
+
+
+def test_what_an_earlier_part_of_the_run_made_is_no_pace_of_a_step():
+    began = [RunStarted(0, "ab", {"transcript": 5}), ItemsRestored(0, "transcript", 3)]
+    called = [
+        BatchStarted(0, "transcript", 1, "w", 0, 1, 1),
+        BatchEnded(4, "transcript", 1, "w", 1, 0, 0, None),
+    ]
+    state = samples.run_state([*began, *called])
+    # One item in 4 s, which is slower than planned: the other takes as long, whatever came of the first part.
+    planned_s = (7.8 - 3.1) / 5
+    assert planned_s < state.left_s("transcript") <= 4.0
 
 
 def test_what_earlier_runs_made_is_told_beside_the_step():

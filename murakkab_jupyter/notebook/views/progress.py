@@ -46,6 +46,8 @@ class StepMoment:
     """Whether a batch of it is under way."""
     reused: int = 0
     """Of those that are done, how many an earlier run had made."""
+    given: int = 0
+    """Of those that are over, how many were so when this part of the run began, or came of earlier runs: they took none of its time."""
 
     @property
     def ended(self) -> int:
@@ -104,7 +106,10 @@ def steps_done(steps: Mapping[str, StepMoment]) -> int:
 
 
 def eta_s(plan: Plan | None, steps: Mapping[str, StepMoment], elapsed_s: float) -> float | None:
-    """Seconds still to go: the plan's work left, at the pace seen so far; the plan's own time before any pace is seen."""
+    """Seconds still to go: the plan's work left, at the pace seen so far; the plan's own time before any pace is seen.
+
+    What was there already, of a part that was stopped or of earlier runs, says nothing of the pace, and is no part of what the plan's time is for.
+    """
     weights: dict[str, float] = {}
     for name in steps:
         planned = plan.steps.get(name) if plan else None
@@ -118,6 +123,13 @@ def eta_s(plan: Plan | None, steps: Mapping[str, StepMoment], elapsed_s: float) 
     planned_s = None if latency is None else latency.value
     if share >= 1.0:
         return 0.0
+    given = sum(
+        weights[name] * step.share * step.given / step.ended for name, step in steps.items() if step.given
+    )
+    if given:
+        left = max(1e-6, 1 - given / whole)
+        share = max(0.0, share - given / whole) / left
+        planned_s = None if planned_s is None else planned_s * left
     if share < 0.05:
         return None if planned_s is None else max(0.0, planned_s - elapsed_s) or None
     paced = elapsed_s * (1 - share) / share
@@ -175,7 +187,7 @@ def progress_line(moment: Moment, width: int = 79) -> str:
     busy = [
         f"{name} {count_words(step)}"
         for name, step in moment.steps.items()
-        if not step.complete and step.ended
+        if not step.complete and (step.ended or step.busy)
     ]
     words = f"{steps_done(moment.steps)} of {len(moment.steps)} steps done, {spoken(moment.elapsed_s)}"
     if moment.eta_s is not None and moment.status == "running":

@@ -35,10 +35,10 @@ __all__ = ["RunState"]
 class Counts:
     """What the events say of one step's items."""
 
-    __slots__ = ("began_s", "children", "done", "ended", "failed", "reused", "skipped")
+    __slots__ = ("began_s", "children", "done", "ended", "failed", "given", "reused", "skipped")
 
     def __init__(self) -> None:
-        self.done = self.failed = self.reused = self.skipped = 0
+        self.done = self.failed = self.given = self.reused = self.skipped = 0
         self.children = 0  # of what it opens, so far
         self.began_s: float | None = None
         self.ended = False
@@ -112,6 +112,7 @@ class RunState:
                 if (counts := self._counts.get(event.step)) is not None:
                     counts.done += event.done
                     counts.reused += event.reused
+                    counts.given += event.reused
                 if (calls := self._calls.get(event.step)) is not None:
                     calls.end(event, self._started.pop(event.task, None))
             case EngineUsed():
@@ -120,6 +121,7 @@ class RunState:
             case ItemsRestored():
                 if (counts := self._counts.get(event.step)) is not None:
                     counts.done += event.done
+                    counts.given += event.done
             case ItemFailed():
                 if (counts := self._counts.get(event.step)) is not None:
                     if event.blame in (None, event.step):
@@ -163,6 +165,7 @@ class RunState:
                 self.expected.get(step.name, 0.0),
                 step.name in busy,
                 counts.reused,
+                counts.given,
             )
             for step in self.workflow.steps
             for counts in (self._counts[step.name],)
@@ -191,15 +194,17 @@ class RunState:
         planned = self.plan.steps.get(name)
         start, end = (planned.predicted.get(key) if planned is not None else None for key in ("start", "end"))
         begins, ends = (None if one is None else one.value for one in (start, end))
-        if counts.began_s is None or not step.ended:
+        # What was there already took none of its time.
+        fresh = step.ended - step.given
+        if counts.began_s is None or fresh <= 0:
             return None if ends is None else max(0.0, ends - self.seconds) or None
         elapsed = self.seconds - counts.began_s
-        paced = elapsed * max(0.0, whole - step.ended) / step.ended
-        return (
-            paced
-            if begins is None or ends is None
-            else remaining_s(paced, ends - begins, step.share, elapsed)
-        )
+        paced = elapsed * max(0.0, whole - step.ended) / fresh
+        if begins is None or ends is None:
+            return paced
+        left = max(1.0, whole - step.given)
+        planned_s = (ends - begins) * left / max(1.0, whole)
+        return remaining_s(paced, planned_s, min(step.share, fresh / left), elapsed)
 
     def steps_of(self, name: str) -> StepMoment:
         """How far one step is."""
@@ -207,7 +212,15 @@ class RunState:
         counts = self._counts[name]
         total = self._total(step, counts)
         expected = self.expected.get(name, 0.0)
-        return StepMoment(counts.done, counts.failed, counts.skipped, total, expected, reused=counts.reused)
+        return StepMoment(
+            counts.done,
+            counts.failed,
+            counts.skipped,
+            total,
+            expected,
+            reused=counts.reused,
+            given=counts.given,
+        )
 
     def moment(self) -> Moment:
         """How far the run is, for a line of a terminal."""
