@@ -29,6 +29,7 @@ from murakkab_jupyter.core.events import (
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.run import MOST_LANES, MOST_STATIC_BARS, run_sheet, run_view
 from murakkab_jupyter.notebook.views.slots import MOST_MARKS
+from murakkab_jupyter.notebook.views.state import RunState
 from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.plan import Plan, Reservation
 from murakkab_jupyter.planner.standing import Standing
@@ -338,3 +339,24 @@ def test_any_order_of_events_makes_a_view(events):
     shown = run_view(state)
     assert "newsroom" in shown.text
     json.dumps(run_sheet(state), allow_nan=False)
+
+
+@pytest.mark.parametrize("whole_s", [0.0, 2e-7, 0.04163, 0.4999, 12.34567, 362_242.3456])
+def test_no_bar_ends_after_the_time_line_and_short_runs_are_told_as_finely_as_long_ones(whole_s):
+    events = [
+        RunStarted(0.0, "ab12", {}),
+        BatchStarted(0.0, "scenes", 0, samples.LEFT, 0, 1, 1),
+        BatchEnded(0.3 * whole_s, "scenes", 0, samples.LEFT, 1, 0),
+        BatchStarted(0.3 * whole_s, "frames", 1, samples.LEFT, 0, 1, 1),
+        BatchEnded(whole_s, "frames", 1, samples.LEFT, 1, 0),
+        RunEnded(whole_s, "done"),
+    ]
+    state = RunState(samples.newsroom(), samples.plan(), samples.cluster())
+    state.read(events)
+    sheet = run_sheet(state)
+    assert sheet["end_s"] > 0
+    first, last = sheet["bars"]
+    assert last[3] <= sheet["end_s"]
+    assert first[3] == last[2]
+    assert abs(first[3] - 0.3 * whole_s) <= 0.002 * sheet["end_s"]
+    assert "What ran when" in run_view(state).html

@@ -49,6 +49,8 @@ UNITS = {"cost": "USD", "energy": "J", "latency": "s", "quality": "1"}
 WIDTH, HEIGHT = 640, 300
 DISC = 9
 """Radius of a plan's disc in the picture."""
+SIGN = 6.4
+"""About as wide is a sign of the picture's words."""
 MOVED = 4
 """From so far on, a disc that had to make room has a line to where it should be."""
 
@@ -325,7 +327,9 @@ def picture(sheet: dict[str, Any]) -> Html | None:
     x, y = sheet["x"], sheet["y"]
     if not x or not y:
         return None
-    left, bottom = 78, 34
+    # The words of an axis stand beside each other and in the picture, however long they are.
+    left = max(78, 10 + SIGN * max((len(text) for _, text in sheet["axes"][y]["ticks"]), default=0))
+    bottom = 34
     wide, high = WIDTH - left - 16, HEIGHT - bottom - 14
 
     def across(value: float) -> float:
@@ -335,9 +339,15 @@ def picture(sheet: dict[str, Any]) -> Html | None:
         return round(14 + high - place(sheet, y, value, high), 1)
 
     marks: list[Html] = []
+    taken = 0.0
     for value, text in sheet["axes"][x]["ticks"]:
         marks.append(line(across(value), 14, across(value), 14 + high))
-        marks.append(words(text, across(value), 14 + high + 15, "middle"))
+        half = SIGN * len(text) / 2
+        middle = min(across(value), WIDTH - half)
+        if middle - half < taken:
+            continue
+        taken = middle + half + SIGN
+        marks.append(words(text, middle, 14 + high + 15, "middle"))
     for value, text in sheet["axes"][y]["ticks"]:
         marks.append(line(left, up(value), left + wide, up(value)))
         marks.append(words(text, left - 8, up(value) + 4, "end"))

@@ -63,6 +63,7 @@ STYLE = (
     ".murakkab.murakkab .ms-table thead tr{background:#8882}"
     ".murakkab.murakkab .ms-table :is(th,td){padding:4px 9px;vertical-align:top;max-width:none;line-height:1.45}"
     ".murakkab.murakkab .ms-table .r{text-align:right}"
+    ".murakkab.murakkab .ms-table .r small{white-space:normal}"
     ".murakkab.murakkab .ms-table .u{border:0}"
     ".murakkab.murakkab .ms-table .u td{padding-top:0}"
     ".murakkab.murakkab .ms-table th{font-weight:600}"
@@ -78,6 +79,11 @@ STYLE = (
     ".murakkab.murakkab .ms-card>:first-child{background:#8882}"
     ".murakkab.murakkab .ms-field{margin:0 0 6px}"
     "@container (max-width:720px){.murakkab.murakkab .ms-table :is(th,td){padding:4px 5px;font-size:12px}}"
+    # The longest figures of a plan and of a bill still stand beside each other in 600 pixels.
+    "@container (max-width:640px){.murakkab.murakkab .ms-table :is(th,td,small){font-size:11.5px}"
+    ".murakkab.murakkab .ms-table :is(th,td){padding:4px 3px}"
+    ".murakkab.murakkab .ms-steps [role=progressbar]{width:150px!important}}"
+    "@container (max-width:340px){.murakkab.murakkab .ms-cards{grid-template-columns:minmax(0,1fr)!important}}"
     # On paper nobody scrolls: columns become narrow instead of being left out.
     "@media print{.murakkab.murakkab .ms-scroll{overflow:visible!important;background:none}"
     ".murakkab.murakkab .ms-table :is(th,td){min-width:0!important;padding:3px 4px;overflow-wrap:anywhere}}"
@@ -253,6 +259,13 @@ def table(
             return {"class_": "r", "style": "white-space:nowrap"}
         return {"style": "text-align:left"}
 
+    def detail(one: Cell, index: int) -> str:
+        """Below a figure, a line may end before another figure and not within it."""
+        if columns[index][1] != "right":
+            return one.detail
+        word, blank, figure = one.detail.partition(" ")
+        return word + blank + figure.replace(" ", "\u00a0")
+
     def cell(value: Cell | object, index: int, *, strong: bool) -> Html:
         one = value if isinstance(value, Cell) else Cell(value)
         said: object = one.markup if one.markup is not None else one.text
@@ -261,7 +274,7 @@ def table(
         return tag(
             "td" if index else "th",
             said,
-            *([tag("br"), tag("small", one.detail)] if one.detail else []),
+            *([tag("br"), tag("small", detail(one, index))] if one.detail else []),
             scope=None if index else "row",
             rowspan=None if index or not below else 2,
             **look(index),

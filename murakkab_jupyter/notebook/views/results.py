@@ -313,6 +313,7 @@ def cards_part(
         tag(
             "div",
             *cards,
+            class_="ms-cards",
             style="display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:10px;margin:0 0 8px",
         ),
     ]

@@ -6,7 +6,8 @@ from it, so they cannot say different things.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,8 @@ MARKS = {
 SPENT = (("latency", "Time"), ("cpu", "CPU time"), ("energy", "Energy"), ("cost", "Cost"))
 MOST_STATIC_BARS = 60
 MOST_LANES = 24
+LEAST_END_S = 1e-3
+"""Where a time line ends at least: a run may take no time at all."""
 TEXT_LANE = 60
 """Signs of a lane in text."""
 STATUS = {
@@ -194,9 +197,11 @@ def lines_of(state: RunState, most: int | None) -> dict[str, Any]:
     every = state.slots.bars()
     planned = state.plan.predicted.get("latency")
     plan_s = planned.value if planned is not None and planned.value is not None else None
-    end = max(state.seconds, 1e-9)
+    end = max(state.seconds, LEAST_END_S)
     if state.status == "running" and plan_s is not None:
         end = max(end * 1.02, min(plan_s, 3 * end))
+    # All alike, so that no bar ends after the axis; of short runs to as many digits as of long ones.
+    digits = max(3, 3 - math.floor(math.log10(end)))
     order = {worker: number for number, worker in enumerate(state.slots.workers)}
     held = sorted({(order[bar.worker], bar.slot, bar.worker) for bar in every})
     places = {(worker, slot): number for number, (_, slot, worker) in enumerate(held)}
@@ -205,9 +210,9 @@ def lines_of(state: RunState, most: int | None) -> dict[str, Any]:
         found = joined([replace(bar) for bar in found], most)
     names = {step.name: index for index, step in enumerate(state.workflow.steps)}
     return {
-        "end_s": round(end, 4),
+        "end_s": round(end, digits),
         "end": time_text(end),
-        "plan_s": None if plan_s is None or plan_s > end else round(plan_s, 4),
+        "plan_s": None if plan_s is None or plan_s > end else round(plan_s, digits),
         "plan_end": None if plan_s is None else figure_text(planned),
         "lanes": [
             {"worker": shorten(state.names.of(worker), 32), "title": clean(worker), "slot": slot + 1}
@@ -218,8 +223,8 @@ def lines_of(state: RunState, most: int | None) -> dict[str, Any]:
             [
                 places[bar.worker, bar.slot],
                 names.get(bar.step, -1),
-                round(bar.start_s, 3),
-                round(bar.end_s, 3),
+                round(bar.start_s, digits),
+                round(bar.end_s, digits),
                 bar_words(bar),
                 int(bar.wasted) + 2 * int(bar.failed > 0),
             ]
@@ -382,18 +387,22 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
     def at(seconds: float) -> str:
         return f"{100 * seconds / end:.2f}%"
 
+    def begins(seconds: float) -> str:
+        """Where what has a least width begins: what is at the very end is still seen."""
+        return at(min(seconds, 0.997 * end))
+
     ticks = [
         tag(
             "div",
             "",
             title=f"{mark['at']}: {shorten(mark['text'], 90)}",
-            style=f"position:absolute;left:{at(min(mark['at_s'], end))};width:2px;top:0;bottom:0;background:{WARN}",
+            style=f"position:absolute;left:{begins(mark['at_s'])};width:2px;top:0;bottom:0;background:{WARN}",
         )
         for mark in sheet["marks"]
         if mark["kind"] != "notice"
     ]
     if sheet["plan_s"] is not None:
-        ends = f"position:absolute;left:{at(sheet['plan_s'])};top:0;bottom:0;border-left:2px dashed #888"
+        ends = f"position:absolute;left:{begins(sheet['plan_s'])};top:0;bottom:0;border-left:2px dashed #888"
         ticks.append(tag("div", "", title=f"the plan's end, {sheet['plan_end']}", style=ends))
     rows = []
     for number, lane in enumerate(sheet["lanes"]):
@@ -415,7 +424,7 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
                     "td",
                     tag(
                         "div",
-                        *(static_bar(bar, at) for bar in bars),
+                        *(static_bar(bar, at, begins) for bar in bars),
                         *ticks,
                         style="position:relative;height:16px;background:#8881;border-radius:3px;overflow:hidden",
                     ),
@@ -472,9 +481,9 @@ def bars_in_words(sheet: dict[str, Any]) -> Html:
     return tag("details", summary, *lines)
 
 
-def static_bar(bar: list[Any], at: Any) -> Html:
+def static_bar(bar: list[Any], at: Callable[[float], str], begins: Callable[[float], str]) -> Html:
     _, step, start, stop, words, flags = bar
-    look = f"left:{at(start)};width:{at(max(0.0, stop - start))};min-width:2px;background:{COLOURS[step % len(COLOURS)]}"
+    look = f"left:{begins(start)};width:{at(max(0.0, stop - start))};min-width:2px;background:{COLOURS[step % len(COLOURS)]}"
     if flags & 1:
         look += ";opacity:.4"
     if flags & 2:  # some of its items failed: an edge, as the live one has

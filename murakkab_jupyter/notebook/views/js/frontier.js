@@ -2,6 +2,7 @@
 
 const HIGH = 330;
 const PAD = { left: 84, right: 24, top: 26, bottom: 44 };
+const SIGN = 6.8; // about as wide is a sign of the picture's words
 const DISC = 11; // radius: large enough to be hit with a finger
 const MOVED = 4; // from so far on, a disc that had to make room has a line to where it should be
 
@@ -109,25 +110,32 @@ export default function frontier({ el, say, rove, origins }, root, act) {
       say(unseen, '');
       return;
     }
+    // The words of an axis stand beside each other and in the picture, however long they are.
+    const start = Math.max(PAD.left, 12 + SIGN * Math.max(0, ...ay.ticks.map(([, text]) => text.length)));
     const right = wide - PAD.right;
     const bottom = HIGH - PAD.bottom;
-    const px = value => PAD.left + ((right - PAD.left) * (value - ax.low)) / (ax.high - ax.low || 1);
+    const px = value => start + ((right - start) * (value - ax.low)) / (ax.high - ax.low || 1);
     const py = value => bottom - ((bottom - PAD.top) * (value - ay.low)) / (ay.high - ay.low || 1);
     const made = [];
+    let taken = 0;
     for (const [value, text] of ax.ticks) {
       made.push(el('line', { class: 'mk-grid', x1: px(value), x2: px(value), y1: PAD.top, y2: bottom }));
-      made.push(el('text', { x: px(value), y: bottom + 17, 'text-anchor': 'middle' }, text));
+      const half = (SIGN * text.length) / 2;
+      const middle = Math.min(px(value), wide - half);
+      if (middle - half < taken) continue;
+      taken = middle + half + SIGN;
+      made.push(el('text', { x: middle, y: bottom + 17, 'text-anchor': 'middle' }, text));
     }
     for (const [value, text] of ay.ticks) {
-      made.push(el('line', { class: 'mk-grid', x1: PAD.left, x2: right, y1: py(value), y2: py(value) }));
-      made.push(el('text', { x: PAD.left - 10, y: py(value) + 4, 'text-anchor': 'end' }, text));
+      made.push(el('line', { class: 'mk-grid', x1: start, x2: right, y1: py(value), y2: py(value) }));
+      made.push(el('text', { x: start - 10, y: py(value) + 4, 'text-anchor': 'end' }, text));
     }
     const better = key => (key === 'quality' ? 'more is better' : 'less is better');
     made.push(el('text', { x: right, y: HIGH - 6, 'text-anchor': 'end' }, `${ax.title} (${better(x)})`));
-    made.push(el('text', { x: PAD.left, y: 12 }, `${ay.title} (${better(y)})`));
+    made.push(el('text', { x: start, y: 12 }, `${ay.title} (${better(y)})`));
     const known = sheet.points.filter(point => point.values[x] !== null && point.values[y] !== null);
     const wanted = known.map(point => [px(point.values[x]), py(point.values[y])]);
-    const places = spread(wanted, 2 * DISC + 2, [PAD.left + DISC, PAD.top + DISC], [right - DISC, bottom - DISC]);
+    const places = spread(wanted, 2 * DISC + 2, [start + DISC, PAD.top + DISC], [right - DISC, bottom - DISC]);
     wanted.forEach(([x1, y1], index) => {
       const [x2, y2] = places[index];
       if (Math.hypot(x2 - x1, y2 - y1) <= MOVED) return;

@@ -114,7 +114,7 @@ export default function run({ el, say, each, rove }, root, act) {
     const [head, bar, state, count, left] = row.children;
     row.dataset.step = index;
     say(head, step.name);
-    head.title = step.agent;
+    head.title = [step.name, step.agent].filter(Boolean).join(': ');
     fill(bar.firstChild, step.share, `${step.name}: ${step.count}`, colour(index));
     say(state, `${step.icon} ${step.state}`);
     say(count, step.count);
@@ -136,7 +136,9 @@ export default function run({ el, say, each, rove }, root, act) {
   let drawn = '';
   const tracks = [];
   const flags = el('div', { class: 'mk-track mk-plain', role: 'group', 'aria-label': 'What happened, on the time line' });
-  const axis = el('div', { class: 'mk-axis', 'aria-hidden': 'true' }, el('span', {}, '0 s'), el('span'), el('span', { class: 'mk-at' }));
+  const axis = el('div', { class: 'mk-axis' }, el('span', {}, '0 s'), el('span'));
+  // The plan's end stands below the axis, behind a space that gives way where there is no room for both.
+  const ends = el('div', { class: 'mk-at' }, el('span'), el('span'));
 
   const showLanes = sheet => {
     timeline.hidden = !sheet.bars.length;
@@ -151,14 +153,14 @@ export default function run({ el, say, each, rove }, root, act) {
         const bars = el('div', { class: 'mk-bars' });
         const ticks = el('div');
         lanes.append(
-          el('span', { class: 'mk-lane-name', title: lane.title }, lane.title === last ? '' : lane.worker),
+          el('span', { class: 'mk-lane-name', title: lane.title.includes(lane.worker) ? lane.title : `${lane.worker}, ${lane.title}` }, lane.title === last ? '' : lane.worker),
           el('span', { class: 'mk-quiet' }, `slot ${lane.slot}`),
           el('div', { class: 'mk-track' }, bars, ticks)
         );
         last = lane.title;
         tracks.push({ bars, ticks });
       }
-      lanes.append(el('span'), el('span'), axis);
+      lanes.append(el('span'), el('span'), el('div', { 'aria-hidden': 'true' }, axis, ends));
     }
     tracks.forEach(({ bars, ticks }, number) => {
       const mine = sheet.bars.filter(bar => bar[0] === number);
@@ -172,7 +174,7 @@ export default function run({ el, say, each, rove }, root, act) {
         },
         (node, [, step, start, end, words, state]) => {
           node.style.left = `min(${at(start)}, 100% - 3px)`;
-          node.style.width = `${((100 * Math.max(0, end - start)) / sheet.end_s).toFixed(2)}%`;
+          node.style.width = `${((100 * Math.max(0, Math.min(end, sheet.end_s) - start)) / sheet.end_s).toFixed(2)}%`;
           node.style.setProperty('--mk-colour', colour(step));
           node.dataset.step = step;
           node.classList.toggle('mk-wasted', (state & 1) > 0);
@@ -203,13 +205,13 @@ export default function run({ el, say, each, rove }, root, act) {
     );
     flags.hidden = !sheet.marks.length;
     say(axis.children[1], sheet.end);
-    const label = axis.children[2];
-    label.hidden = sheet.plan_s === null;
+    const [space, label] = ends.children;
+    ends.hidden = sheet.plan_s === null;
     if (sheet.plan_s !== null) {
       // Beside its line, on the side with more room.
       const early = sheet.plan_s < sheet.end_s / 2;
-      label.style.left = early ? at(sheet.plan_s) : 'auto';
-      label.style.right = early ? 'auto' : `calc(100% - ${at(sheet.plan_s)})`;
+      ends.classList.toggle('mk-late', !early);
+      space.style.width = early ? at(sheet.plan_s) : `calc(100% - ${at(sheet.plan_s)})`;
       say(label, `${early ? '┆ ' : ''}the plan’s end, ${sheet.plan_end}${early ? '' : ' ┆'}`);
     }
     say(more, sheet.lanes_left_out ? `and ${sheet.lanes_left_out} more slots` : '');
@@ -243,8 +245,10 @@ export default function run({ el, say, each, rove }, root, act) {
       if (sheet.latest) {
         came.hidden = !sheet.latest.length;
         each(latest, sheet.latest, () => el('tr', {}, el('th', { scope: 'row' }), el('td', { class: 'mk-quiet' }), el('td')), (row, words) => {
-          words.forEach((text, index) => say(row.children[index], text));
-          row.children[2].title = words[2];
+          words.forEach((text, index) => {
+            say(row.children[index], text);
+            row.children[index].title = text;
+          });
         });
       }
       if (sheet.bars) showLanes(sheet);
