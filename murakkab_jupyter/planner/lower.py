@@ -99,6 +99,7 @@ def candidate(rich: RichProblem, windows: Sequence[Window]) -> Problem:
 
 
 def lowered(rich: RichProblem, windows: Sequence[Window], *, hold: bool) -> Problem:
+    """A rich problem in these windows as the exact problem has it; with `hold`, steps hold their cores for as long as they take."""
     scale = Scale.of(rich, windows)
     made: list[Activity] = []
     last: dict[str, tuple[str, ...]] = {}
@@ -202,6 +203,7 @@ def place_of(scale: Sequence[float], value: float) -> int:
 def lowered_mode(
     rich: RichProblem, step: str, mode: RichMode, scale: Scale, *, alone: bool, hold: bool
 ) -> Mode:
+    """A mode of a step with what it consumes (J, USD, log of quality lost, core-seconds, GPUs), rounded down."""
     spent = active_j(mode) + mode.total(mode.gpu_j)
     consumes = {
         ENERGY: spent,
@@ -273,6 +275,7 @@ class Scale:
 
     @classmethod
     def of(cls, rich: RichProblem, windows: Sequence[Window]) -> Scale:
+        """Units as fine as the longest schedule, and the largest amount of each kind that any plan could have, allow."""
         longest = math.fsum(
             max(mode.wall_s for mode in step.modes)
             + step.release_s

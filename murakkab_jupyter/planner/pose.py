@@ -263,6 +263,7 @@ def rich_mode(
     first: bool = False,
     users: Mapping[str, int] | None = None,
 ) -> RichMode:
+    """A mode with its seconds and joules by call; what it costs to start an engine is shared among as many steps as use it (`users`)."""
     one = mode.configuration
     seconds, cpu_j, gpu_j = costs.of(one, amount)
     load_s, load_j = costs.load(one)

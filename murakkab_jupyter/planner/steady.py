@@ -97,6 +97,7 @@ class SteadyEstimator(Estimator):
         self._once = arrivals.once
 
     def compute(self, picks: tuple[int, ...]) -> SteadyEstimate:
+        """An hour's figures (J, USD, CPU-seconds) and a value's time from arrival to end (s) under these picks, estimated."""
         found, held, count = self._plain.compute(picks), self.held[picks[-1]], self._count
         expectation = self.expectation(picks)
         pace = held.speed / self.speed

@@ -109,6 +109,7 @@ def sources_in(value: Any) -> set[str]:
 
 
 def references(value: Any) -> Iterator[Media | Origin | Evidence]:
+    """All media, origins and evidence within a value."""
     match value:
         case Media() | Origin() | Evidence():
             yield value

@@ -360,6 +360,7 @@ def spec_of(
     kind: str | None = None,
     quality: float | None = None,
 ) -> AgentSpec:
+    """The spec of a function or a subclass of `Agent`, with the settings of `agent`; raises `AgentError` for what can be none."""
     if quality is not None and not 0 <= quality <= 1:
         msg = f"The quality of {name} lies between 0 and 1, not {quality!r}."
         raise AgentError(msg, hint="State the share of its outputs that are right, or leave it out.")

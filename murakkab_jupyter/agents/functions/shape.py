@@ -52,6 +52,7 @@ def shaped(value: Any, kind: str, name: str, inputs: Inputs) -> Any:
 
 
 def built(value: Any, kind: str, inputs: Inputs) -> Any:
+    """A value of a kind from plain Python: times in seconds, boxes of `(label, score, x1, y1, x2, y2)`; None where it cannot be one."""
     match kind, value:
         case "boxes", list() | tuple():
             return Boxes(tuple(box_of(row) for row in value))

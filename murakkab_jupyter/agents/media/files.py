@@ -133,6 +133,7 @@ def probe(
 
 
 def probe_image(media: Media, tell: Tell) -> Image:
+    """An image with its size (pixels), turned as its camera says; raises `InputError` for what cannot be read."""
     try:
         image = open_image(media.local())
         if Path(media.path).suffix.lower() in ANIMATED and is_animated(media.local()):
@@ -145,6 +146,7 @@ def probe_image(media: Media, tell: Tell) -> Image:
 
 
 def probe_video(media: Media) -> Video:
+    """A video with its length (s), size (pixels), pictures a second and whether it has sound; raises `InputError` for one that is damaged."""
     path = media.local()
     with open_container(path) as container:
         stream = video_stream(container)
@@ -171,6 +173,7 @@ def probe_video(media: Media) -> Video:
 
 
 def probe_audio(media: Media) -> Audio:
+    """Sound with its length (s); raises `InputError` where there is none, or it is damaged."""
     with open_container(media.local()) as container:
         stream = sound_stream(container)
         if stream is None:
@@ -195,6 +198,7 @@ def two_clocks(media: Media, filters: str) -> InputError:
 
 
 def probe_document(media: Media, tell: Tell) -> Document:
+    """A document with its text; raises `InputError` for one that is too large, holds no words or cannot be read."""
     path = media.local()
     if media.size_bytes > MAX_DOCUMENT_BYTES:
         msg = f"{media.path} has {media.size_bytes / 1e6:.0f} MB; at most {MAX_DOCUMENT_BYTES / 1e6:.0f} MB of text are read."

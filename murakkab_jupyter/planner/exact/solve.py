@@ -93,6 +93,7 @@ def uncollected() -> Iterator[None]:
 
 
 def answered(problem: Problem, wanted: tuple[str, ...], clock: Clock, hint: Solution | None) -> Solution:
+    """The best schedule found, checked; raises `Infeasible`, `Undecided`, or `Faulty` where our own schedule breaks a rule."""
     clock.kept_s = min(0.5 * clock.limit_s, CHECKING_S * len(problem.activities) + LATE_S)
     # The old plan comes first: whatever else there is time for, no answer is worse.
     old = None if hint is None else laid_out_anew(problem, hint)
