@@ -387,7 +387,7 @@ def show_outcome(outcome: Outcome, target: str | None) -> int:
         print(write_json(outcome.json, target))
         return outcome.exit_code
     with written(outcome.json, target):
-        print(show(outcome).text, flush=True)
+        print(show(outcome, takes=False).text, flush=True)
     return outcome.exit_code
 
 

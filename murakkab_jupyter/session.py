@@ -571,7 +571,7 @@ class Session:
                 if run_id
                 else "There is no unfinished run to resume."
             )
-            raise JournalError(msg, hint="See %murakkab history.")
+            raise JournalError(msg, hint="See the history of runs: murakkab history.")
         given = {**record.values, **(values or {})}
         absent = [name for name in functions_in(record.text) if not callable(given.get(name))]
         if absent:

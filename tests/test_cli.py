@@ -86,6 +86,7 @@ def test_a_frontier_as_json_has_the_frame_of_a_plan_and_says_what_it_covers(plac
     assert told["goal"]["objectives"] == ["latency"]
     assert told["coverage"]["shown"] == len(told["plans"]) >= 1
     assert told["coverage"]["words"] in out
+    assert "--take" not in out, "a terminal keeps no plan that was taken"
     first = told["plans"][0]
     assert first["steps"]["summary"]["agent"] == "extractive-summary"
     assert set(first["predicted"]) == {"latency", "cpu", "energy", "cost", "quality"}
@@ -192,7 +193,7 @@ def test_an_unreadable_file_among_others_makes_the_run_partial_and_is_named(plac
         (["run", "sums.murakkab", "--minimise", "energy"], 2, "--minimize"),
         (["plan", "sums.murakkab", *INPUTS, "--deadline", "1ms"], 4, "InfeasibleError"),
         (["bill"], 2, "Nothing has been run yet"),
-        (["resume"], 2, "no unfinished run"),
+        (["resume"], 2, "no unfinished run to resume.\nSee the history of runs: murakkab history."),
         (["agents", "extractive-sumary"], 2, "Did you mean extractive-summary?"),
         (["models", "wisper-base"], 2, "whisper-base"),
         (["export", "out.json"], 2, "Nothing has been run"),

@@ -16,6 +16,18 @@ PRIOR_NETWORK = Figure(
 )
 """How fast files come to another host, where nobody said and nothing was measured."""
 
+SHORTEST_S = 0.001
+"""What takes less is not told more exactly."""
+
+
+def size_words(size: int) -> str:
+    """`360 MB`, `12.5 kB`, `423 bytes`."""
+    if size >= 1e5:
+        return f"{size / 1e6:.3g} MB"
+    if size >= 1e3:
+        return f"{size / 1e3:.3g} kB"
+    return f"{size} byte{'' if size == 1 else 's'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
@@ -37,10 +49,13 @@ class Transfer:
 
     @property
     def words(self) -> str:
-        """`3 files, 360 MB, 3.6 s`."""
+        """`3 files, 360 MB, 3.6 s`; what is small as `423 bytes, less than 1 ms`."""
         count = f"{self.files} {'file' if self.files == 1 else 'files'}"
-        took = "" if self.seconds.value is None else f", {self.seconds.value:.3g} s"
-        return f"{count}, {self.bytes / 1e6:.3g} MB{took}"
+        seconds = self.seconds.value
+        if seconds is None:
+            return f"{count}, {size_words(self.bytes)}"
+        took = f"{seconds:.3g} s" if seconds >= SHORTEST_S or not seconds else "less than 1 ms"
+        return f"{count}, {size_words(self.bytes)}, {took}"
 
     def to_json(self) -> dict[str, Any]:
         """`{files, bytes, seconds}`; the same in a plan and in the bill of its run."""

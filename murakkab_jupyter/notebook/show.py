@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["RESULTS_TYPE", "RUN_TYPE", "brief_bundle", "picked", "run_bundle", "run_results", "show"]
 
 
-def show(outcome: Outcome) -> Bundle:
-    """The view of what a verb answers."""
+def show(outcome: Outcome, *, takes: bool = True) -> Bundle:
+    """The view of what a verb answers; `takes`: plans of a frontier can be taken here, as in a notebook."""
     data = outcome.data
     match outcome.kind:
         case "plan":
@@ -52,7 +52,7 @@ def show(outcome: Outcome) -> Bundle:
             return tables.message_view(data)
         case "frontier":
             plans, chosen, name = data
-            return frontier_view(plans, chosen=chosen, name=name)
+            return frontier_view(plans, chosen=chosen, name=name, takes=takes)
         case "status":
             return tables.status_view([status_row(run) for run in data])
         case "history":

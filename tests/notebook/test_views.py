@@ -88,6 +88,19 @@ def test_tables_have_headers_and_pictures_have_words(name):
             assert attributes.get("role") == "img"
 
 
+def test_figures_do_not_run_together_where_a_page_strips_styles():
+    for name in ("plan", "run"):
+        bare = re.sub(r"<(style).*?</\1>|<[^>]*>", "", every_view()[name].html)
+        assert not re.search(r"\)(CPU time|Energy|Cost|Quality)", bare), name
+        assert not re.search(r"\b0 s\d", bare), name
+
+
+def test_a_frontier_says_how_a_plan_is_taken_where_one_can_be():
+    two = [samples.plan(), samples.plan()]
+    assert "frontier --take N" in frontier_view(two).text
+    assert "--take" not in frontier_view(two, takes=False).text
+
+
 def test_script_tags_are_inert_in_results_through_every_kind_of_value():
     where = (("videos", 0),)
     key = (*where, ("scenes", 0))

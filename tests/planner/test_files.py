@@ -88,6 +88,20 @@ def test_the_note_says_what_goes_where_how_fast_and_what_is_not_counted():
     assert note.startswith("Files are brought to h2, which does not see them")
 
 
+@pytest.mark.parametrize(
+    ("size", "seconds", "words"),
+    [
+        (360_000_000, 3.6, "1 file, 360 MB, 3.6 s"),
+        (12_500, 0.0025, "1 file, 12.5 kB, 0.0025 s"),
+        (423, 3.85e-06, "1 file, 423 bytes, less than 1 ms"),
+        (1, 0.0, "1 file, 1 byte, 0 s"),
+        (423, None, "1 file, 423 bytes"),
+    ],
+)
+def test_what_is_brought_is_told_in_units_of_its_size(size, seconds, words):
+    assert Transfer(1, size, Figure(seconds, "s")).words == words
+
+
 def test_what_steps_make_for_other_hosts_is_said_to_be_unknown():
     made = workflow_of({"a": ["data"], "b": ["a"], "c": ["a", "b"]})
     (note,) = made_note(made, cluster_of(2, 2, 2), Share(2, ("h0", "h2")))

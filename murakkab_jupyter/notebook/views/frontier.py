@@ -236,8 +236,10 @@ def ticks(low: float, high: float, unit: str, most: int = 5) -> dict[str, Any]:
 # --- drawn without scripts ----------------------------------------------------------------------------------------
 
 
-def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: str = "") -> Bundle:
-    """A frontier as a picture, a table and text."""
+def frontier_view(
+    plans: Sequence[Plan], *, chosen: Plan | None = None, name: str = "", takes: bool = True
+) -> Bundle:
+    """A frontier as a picture, a table and text; it says how a plan is taken where one can be (`takes`)."""
     sheet = frontier_sheet(plans, chosen=chosen, name=name)
     figured: list[tuple[str, Align]] = [("Plan", "left"), *((title, "right") for _, title in COLUMNS)]
     rows = [
@@ -259,7 +261,13 @@ def frontier_view(plans: Sequence[Plan], *, chosen: Plan | None = None, name: st
         if many
         else "one plan; no other that was simulated is better in any respect"
     )
-    notes = [*sheet["cautions"], sheet["same"], TAKE if many else "", sheet["coverage"], sheet["note"]]
+    notes = [
+        *sheet["cautions"],
+        sheet["same"],
+        TAKE if many and takes else "",
+        sheet["coverage"],
+        sheet["note"],
+    ]
     markup = frame(
         "Frontier",
         heading("Frontier", f"{sheet['name']} · {detail}"),

@@ -14,7 +14,7 @@ import html
 import re
 import textwrap
 import unicodedata
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,6 +41,7 @@ __all__ = [
     "pills",
     "scroller",
     "shorten",
+    "spaced",
     "table",
     "tag",
     "text_table",
@@ -195,18 +196,23 @@ def coded(words: str) -> list[Html | str]:
 
 def pills(pairs: Iterable[tuple[str, object]], *, guessed: Container[str] = ()) -> Html:
     """A row of labelled numbers; those `guessed`, by label, have a dashed edge."""
-    return tag(
-        "div",
-        *(
-            tag(
-                "span",
-                tag("span", f"{label} ", style=MUTED),
-                tag("strong", value),
-                style=f"display:inline-block;border:{GUESSED if label in guessed else BORDER};border-radius:6px;padding:2px 9px;margin:0 6px 6px 0;max-width:100%;box-sizing:border-box",
-            )
-            for label, value in pairs
-        ),
+    each = (
+        tag(
+            "span",
+            tag("span", f"{label} ", style=MUTED),
+            tag("strong", value),
+            style=f"display:inline-block;border:{GUESSED if label in guessed else BORDER};border-radius:6px;padding:2px 9px;margin:0 2px 6px 0;max-width:100%;box-sizing:border-box",
+        )
+        for label, value in pairs
     )
+    return tag("div", *spaced(each))
+
+
+def spaced(parts: Iterable[Html]) -> Iterator[Html | str]:
+    """Parts with a space after each: without it they would run together where a page strips styles, as GitHub does."""
+    for part in parts:
+        yield part
+        yield " "
 
 
 @dataclass(frozen=True, slots=True)

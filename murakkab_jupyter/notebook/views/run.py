@@ -27,6 +27,7 @@ from murakkab_jupyter.notebook.views.html import (
     note,
     scroller,
     shorten,
+    spaced,
     table,
     tag,
     text_table,
@@ -444,7 +445,7 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
             ),
             step["name"],
             tag("span", f" {when[i]}", style=MUTED),
-            style="display:inline-block;margin-right:14px",
+            style="display:inline-block;margin-right:10px",
         )
         for i, step in enumerate(sheet["steps"])
         if i in when
@@ -461,7 +462,7 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
         ),
         tag(
             "div",
-            tag("span", *keys),
+            tag("span", *spaced(keys)),
             tag("span", axis_words(sheet), style=f"float:right;{MUTED}"),
             style="font-size:12px;max-width:900px;margin:2px 0 6px;overflow:hidden",
         ),

@@ -113,6 +113,7 @@ def timeline(plan: Plan, workflow: Workflow | None = None) -> Html | None:
         tag(
             "td",
             tag("span", "0 s"),
+            " ",
             tag("span", time_text(end), style="float:right"),
             tag("div", "", style=f"min-width:{NARROWEST}px"),
             style=f"padding:0 2px;border:0;border-top:{BORDER};font-size:12px;text-align:left;{MUTED};width:100%",
