@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.core.errors import ProfileError
+from murakkab_jupyter.core.whole import whole
 from murakkab_jupyter.profiles.engine import EngineCurve
 from murakkab_jupyter.profiles.mlenergy import from_mlenergy
 from murakkab_jupyter.profiles.served import ServedProfile
@@ -58,7 +59,8 @@ def export_profiles(store: ProfileStore, path: str | Path) -> int:
     }
     file = Path(path).expanduser()
     try:
-        file.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+        with whole(file) as new:
+            new.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
     except OSError as error:
         msg = f"{file} cannot be written: {error.strerror or error}."
         raise ProfileError(msg, hint="Name a file in a folder that may be written to.") from error

@@ -26,6 +26,7 @@ import numpy as np
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower, WorkerView
 from murakkab_jupyter.core.media import cache_dir
+from murakkab_jupyter.core.whole import whole
 
 __all__ = [
     "benchmark",
@@ -211,13 +212,12 @@ def host_speed(*, cache: Path | None = None, today: datetime.date | None = None)
         if all(rate > 0 for rate in rates.values()):
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                new = file.with_suffix(f".{os.getpid()}")
-                new.write_text(
-                    json.dumps(
-                        {"cpu": cpu_model(), "date": day.isoformat(), "rates": rates, "busy": disturbed}
+                with whole(file) as new:
+                    new.write_text(
+                        json.dumps(
+                            {"cpu": cpu_model(), "date": day.isoformat(), "rates": rates, "busy": disturbed}
+                        )
                     )
-                )
-                new.replace(file)
             except OSError:
                 pass  # a read-only home only means that it is measured again next time
     reference = reference_rates()

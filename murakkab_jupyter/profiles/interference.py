@@ -18,6 +18,7 @@ from statistics import median
 
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.media import cache_dir
+from murakkab_jupyter.core.whole import whole
 from murakkab_jupyter.profiles.hardware import PARTS, VALID_DAYS, busy, cpu_model, host_cores
 
 __all__ = ["GUESS", "NO_INTERFERENCE", "host_interference", "slowdown"]
@@ -108,11 +109,12 @@ def host_interference(*, cache: Path | None = None, today: datetime.date | None 
         factor = min(MOST, max(1.0, measure(cores)))
         with contextlib.suppress(OSError):  # a home that may only be read: measured again next time
             file.parent.mkdir(parents=True, exist_ok=True)
-            new = file.with_suffix(f".{os.getpid()}")
-            new.write_text(
-                json.dumps({"cpu": cpu_model(), "cores": cores, "date": day.isoformat(), "factor": factor})
-            )
-            new.replace(file)
+            with whole(file) as new:
+                new.write_text(
+                    json.dumps(
+                        {"cpu": cpu_model(), "cores": cores, "date": day.isoformat(), "factor": factor}
+                    )
+                )
     return Figure(
         factor, "1", 1.0 + (factor - 1.0) * 0.5, 1.0 + (factor - 1.0) * 2.0, "measured", "estimate",
         "micro-benchmark of one core alone and beside busy ones",

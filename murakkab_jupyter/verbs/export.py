@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.core.whole import whole
 from murakkab_jupyter.verbs.outcome import write_json
 
 if TYPE_CHECKING:
@@ -68,9 +69,11 @@ def write_run(kept: Kept, path: Path) -> list[Path]:
                     )
                 write_json(kept.run.report(), str(path), hint=ANOTHER)
             case ".parquet":
-                export.to_parquet(kept.workflow, kept.store, path)
+                with whole(path) as file:
+                    export.to_parquet(kept.workflow, kept.store, file)
             case ".csv":
-                export.to_pandas(kept.workflow, kept.store).to_csv(path, index=False, errors="replace")
+                with whole(path) as file:
+                    export.to_pandas(kept.workflow, kept.store).to_csv(file, index=False, errors="replace")
             case ".srt":
                 return write_subtitles(kept, path)
             case other:
@@ -85,7 +88,8 @@ def write_run(kept: Kept, path: Path) -> list[Path]:
 def write_code(code: str, path: Path) -> Path:
     """Write a workflow's Python to a file; returns its path."""
     try:
-        path.write_text(code, encoding="utf-8")
+        with whole(path) as file:
+            file.write_text(code, encoding="utf-8")
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror or error}."
         raise UsageError(msg, hint=ANOTHER) from None

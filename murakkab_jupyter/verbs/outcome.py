@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.core.whole import whole
 
 __all__ = ["Outcome", "check_target", "write_json"]
 
@@ -78,7 +79,8 @@ def write_json(data: Any, target: str, *, hint: str = FOR_JSON) -> str | None:
             lambda one: one[0] if one[0].isprintable() else json.dumps(one[0])[1:-1], text
         )
     try:
-        Path(target).expanduser().write_text(text + "\n", encoding="utf-8")
+        with whole(Path(target).expanduser()) as file:
+            file.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise unwritable(target, error.strerror or str(error), hint) from None
     return None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from murakkab_jupyter.core.media import cache_dir
+from murakkab_jupyter.core.whole import whole
 
 __all__ = ["note", "noted"]
 
@@ -30,6 +30,5 @@ def note(name: str, found: Mapping[str, float]) -> None:
     with contextlib.suppress(OSError):  # a cache that cannot be written only costs the next look
         file = place(name)
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(dict(found)))
-        part.replace(file)
+        with whole(file) as new:
+            new.write_text(json.dumps(dict(found)))
