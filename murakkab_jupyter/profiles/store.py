@@ -110,6 +110,8 @@ class ProfileStore:
             hint = "Another process is writing to it for long; try again."
         elif "is full" in why:
             hint = "Free some space, or set MURAKKAB_PROFILES to a path on another disk."
+        elif "disk I/O" in why:  # all that SQLite says of a quota
+            hint = "Its disk may be over a quota, or fail: free some space and try again, or set MURAKKAB_PROFILES to a path on another disk."
         elif "readonly" in why or "unable to open" in why:
             hint = "Set MURAKKAB_PROFILES to a path that can be written."
         else:

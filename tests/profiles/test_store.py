@@ -165,6 +165,7 @@ def test_a_store_that_a_full_disk_did_not_let_be_made_leaves_no_half_of_one(tmp_
     [
         ("database is locked", "try again"),
         ("database or disk is full", "Free some space"),
+        ("disk I/O error", "quota"),
         ("attempt to write a readonly database", "can be written"),
         ("database disk image is malformed", "Move it away"),
     ],

@@ -315,6 +315,36 @@ def test_a_run_that_a_full_disk_ended_is_over_and_goes_on_once_there_is_room(pat
         assert (found.status, found.alive) == ("running", True)
 
 
+def test_a_quota_is_an_error_that_says_so_and_a_journal_closes_all_the_same(path: Path) -> None:
+    """Over a quota, or a limit on a file's size, SQLite speaks of an I/O error."""
+    script = (
+        "import resource, signal, sys\n"
+        "from murakkab_jupyter.core.errors import JournalError\n"
+        "from murakkab_jupyter.core.events import StepStarted\n"
+        "from murakkab_jupyter.runtime.journal import Journal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "with Journal(sys.argv[1]) as journal:\n"
+        "    journal.start_run('one', name='w', text='cell', values={}, plan={})\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "    journal.save_event('one', StepStarted(0.5, 'heard'))\n"
+        "    try:\n"
+        "        journal.end_run('one', 'failed', 'no room ' * 10_000)\n"
+        "    except JournalError as error:\n"
+        "        print(error)\n"
+        "print('closed')\n"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert "quota" in made.stdout
+    assert made.stdout.endswith("closed\n")
+    assert made.stderr == ""
+    with Journal(path) as journal:
+        left = journal.latest_unfinished()
+        assert left is not None
+        assert (left.run_id, left.alive) == ("one", False)
+
+
 def test_a_run_that_a_full_disk_ended_is_claimed_although_its_end_was_never_written(path: Path) -> None:
     with Journal(path) as journal:
         begin(journal)
