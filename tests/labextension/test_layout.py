@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import pairwise
 
 import pytest
 
-from tests.labextension.lab import code, sit_down
+from tests.labextension.lab import code, shown, sit_down
+from tests.labextension.test_extremes import PLAIN, views
 from tests.labextension.test_screenshots import DIGEST, FLOW, NOTES, SETUP
 
 pytestmark = [pytest.mark.media, pytest.mark.timeout(500)]
@@ -27,12 +29,13 @@ def open_narrow(desk, name: str) -> None:
     desk.page.keyboard.press("Control+B")  # away with the list of files, as one does on a small screen
 
 
-def too_wide(desk, index: int) -> list[str]:
-    """What of ours scrolls across or reaches out of its output."""
+def too_wide(desk, index: int, *, figures: bool) -> list[str]:
+    """What of ours reaches out of its output; with `figures`, also tables that scroll across."""
+    scrolls = ".ms-scroll, .mk-scroll, " if figures else ""
     return desk.output(index).evaluate(
-        """output => [...output.querySelectorAll('.ms-scroll, .mk-scroll, .murakkab, .murakkab-live')]
+        f"""output => [...output.querySelectorAll('{scrolls}.murakkab, .murakkab-live')]
         .filter(one => one.clientWidth && one.scrollWidth > one.clientWidth + 1)
-        .map(one => `${one.className} ${one.scrollWidth} > ${one.clientWidth}: ${one.textContent.slice(0, 80)}`)"""
+        .map(one => `${{one.className}} ${{one.scrollWidth}} > ${{one.clientWidth}}: ${{one.textContent.slice(0, 80)}}`)"""
     )
 
 
@@ -43,15 +46,44 @@ def test_plan_run_bill_and_frontier_fit_into_800_pixels_live_and_as_they_are_sav
     for index in range(6):
         desk.run(index)
     desk.output(5).locator("[data-murakkab=frontier]").wait_for()
+    # How long the figures are is as they were measured: only a table may scroll for them.
     for index in (1, 2, 4, 5):
-        assert too_wide(desk, index) == []
+        assert too_wide(desk, index, figures=False) == []
     desk.save()
     desk.lab.end_kernels()
     desk.lab.trust("narrow.ipynb")
     open_narrow(desk, "narrow.ipynb")
     desk.output(5).locator(".murakkab style").wait_for(state="attached")
     for index in (1, 2, 4, 5):
-        assert too_wide(desk, index) == []
+        assert too_wide(desk, index, figures=False) == []
+
+
+@pytest.mark.parametrize("kind", ["common", "unknown"])
+def test_tables_of_given_figures_do_not_scroll_in_800_pixels_live_and_as_they_are_saved(narrow, kind):
+    desk = narrow
+    live, static = views(kind, PLAIN, "newsroom")
+    saved = code("1", [shown({"text/html": html, "text/plain": "static"}) for html in static.values()])
+    desk.lab.write("given.ipynb", code(GIVEN.format(views=json.dumps(live))), saved)
+    desk.lab.trust("given.ipynb")
+    open_narrow(desk, "given.ipynb")
+    desk.output(1).locator(".murakkab style").first.wait_for(state="attached")
+    assert desk.output(1).locator(".ms-scroll").count() > len(static)
+    assert too_wide(desk, 1, figures=True) == []
+    desk.run(0)
+    for number in range(len(live)):
+        desk.output(0).locator(".murakkab-live").nth(number).wait_for()
+    assert too_wide(desk, 0, figures=True) == []
+
+
+GIVEN = """%load_ext murakkab_jupyter
+import json
+from IPython.display import display
+from murakkab_jupyter.notebook.hub import slot
+from murakkab_jupyter.notebook.views.html import Bundle
+
+hub = get_ipython().magics_manager.registry['MurakkabMagics'].screen.hub
+for kind, sheet in json.loads({views!r}).values():
+    display(slot(Bundle("<div>static</div>", "static"), hub.open(kind, sheet)))"""
 
 
 def test_every_plan_of_a_crowded_frontier_can_be_read_pointed_at_and_reached_by_key(plain_desk):
