@@ -39,6 +39,12 @@ ESTIMATES = 4000
 PAIR_MODES = 10
 """Modes of each step that are tried two steps at a time."""
 
+OFF = 1.2
+"""Estimates may be off by this factor: what breaks a limit by less may keep it."""
+
+DOUBTED = 12
+"""One evaluation in so many goes to plans that break a limit by no more than that, by estimate."""
+
 ANCHORS: tuple[Objective, ...] = ("energy", "latency")
 """Goals whose best plans every search looks at."""
 
@@ -267,6 +273,11 @@ class Search:
             if other != goal:
                 spare -= self.effort // 4
                 self.polish(self.promising(other), other, self.effort // 4)
+        if goal.limited and self.effort >= DOUBTED:
+            near = [picks for picks in self.promising(loosened(goal, OFF)) if not self.crowded(picks)]
+            for picks in self.spread(near, self.effort // DOUBTED):
+                spare -= picks not in self.evaluations
+                self.exact(picks)
         return self.polish(self.promising(goal), goal, self.effort // 2 + spare)
 
     def all(self) -> Iterator[Picks]:
@@ -465,6 +476,19 @@ def limits(goal: Goal) -> Iterable[tuple[str, str, float]]:
     ):
         if limit is not None:
             yield name, key, limit
+
+
+def loosened(goal: Goal, factor: float) -> Goal:
+    """The goal with limits so many times as large, its floor of quality the same."""
+    wider = {
+        name: None if limit is None else limit * factor
+        for name, limit in (
+            ("deadline_s", goal.deadline_s),
+            ("budget_usd", goal.budget_usd),
+            ("max_energy_j", goal.max_energy_j),
+        )
+    }
+    return replace(goal, **wider)  # type: ignore[arg-type]
 
 
 def estimated(found: Estimate, objective: Objective) -> float:

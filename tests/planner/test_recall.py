@@ -143,6 +143,11 @@ def test_a_frontier_shows_no_point_that_a_known_plan_beats(hidden):
     assert told.outdoes(replace(hidden.plan, goal=goal)) is None
 
 
+def test_a_frontier_that_knows_its_own_points_is_the_same_again(hidden):
+    found = frontier(hidden.world.workflow, ENERGY, **hidden.arguments())
+    assert frontier(hidden.world.workflow, ENERGY, **hidden.arguments(), known=found.plans) == found
+
+
 def test_plans_of_other_modes_or_reservations_are_passed_over(hidden):
     search = prepare(hidden.world.workflow, **hidden.arguments()).search
     mine = hidden.plan

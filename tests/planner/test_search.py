@@ -1,13 +1,14 @@
 """The search: what it tries first, and what its estimates take for true."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.planner.estimate import taken
-from murakkab_jupyter.planner.search import unknown_of
+from murakkab_jupyter.planner.search import loosened, unknown_of
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.workflow.goal import Goal
 from tests.planner.synthetic import cluster_of
@@ -95,3 +96,34 @@ def test_no_plan_that_a_search_simulated_is_better_for_its_goal_than_its_own():
         objective = goal.objectives[0]
         sign = -1 if objective == "quality" else 1
         assert sign * made.predicted[objective].value <= search.value(picks, objective) + 1e-9
+
+
+@pytest.mark.parametrize("floor", [0.0, "fair", "good"])
+def test_a_limit_that_is_broken_by_estimate_alone_takes_no_plan_away(floor):
+    world = video_world()
+
+    def sooner(configurations, reserve):
+        found = world.evaluate(configurations, reserve)
+        latency = Figure(0.85 * found.totals["latency"].value, "s")
+        return replace(found, totals={**found.totals, "latency": latency})
+
+    def best(deadline_s):
+        search = prepare(world.workflow, **{**world.arguments(), "evaluate": sooner}).search
+        picks = search.best(Goal(("energy",), floor, deadline_s, confidence=0.5))
+        return search, picks
+
+    search, free = best(None)
+    takes_s = search.value(free, "latency")
+    deadline_s = 1.05 * takes_s
+    assert search.estimator.estimate(free).latency_s > deadline_s
+    again, picks = best(deadline_s)
+    assert again.value(picks, "latency") <= deadline_s
+    assert again.value(picks, "energy") <= search.value(free, "energy") * (1 + 1e-9)
+    assert len(again.evaluations) <= again.effort + 1
+
+
+def test_a_looser_goal_has_wider_limits_and_the_same_floor():
+    goal = Goal(("energy", "latency"), None, 10.0, 2.0, confidence=0.6)
+    wider = loosened(goal, 1.5)
+    assert (wider.deadline_s, wider.budget_usd, wider.max_energy_j) == (15.0, 3.0, None)
+    assert replace(wider, deadline_s=10.0, budget_usd=2.0) == goal
