@@ -370,7 +370,7 @@ def sit_down(lab: Lab, browser: Any, width: int = 1280, height: int = 1000) -> t
     """A page of its own, and its context to close; what a script does unasked is noted."""
     context = browser.new_context(viewport={"width": width, "height": height})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(90_000)
     one = Desk(lab, page)
 
     def dialog(found: Any) -> None:

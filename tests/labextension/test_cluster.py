@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.labextension.lab import code, serious
 
 MADE = """%load_ext murakkab_jupyter
@@ -31,7 +29,6 @@ def said(desk, index: int) -> str:
     return desk.output(index).locator("pre").inner_text().strip()
 
 
-@pytest.mark.timeout(300)
 def test_the_notebooks_own_cluster_is_found_shown_and_used(desk):
     cells = (
         MADE,
@@ -74,7 +71,6 @@ def test_the_notebooks_own_cluster_is_found_shown_and_used(desk):
     assert desk.said == []
 
 
-@pytest.mark.timeout(300)
 def test_a_cluster_that_cannot_be_used_says_why_and_one_that_is_closed_goes(desk):
     setup = MADE.replace("n_workers=1", "n_workers=0")
     desk.lab.write("cannot.ipynb", *(code(one) for one in (setup, INSIDE, "inside.close()")))

@@ -16,7 +16,7 @@ from tests.labextension.test_sheets import sheets
 from tests.notebook import samples
 from tests.notebook.test_safe import PAGE
 
-pytestmark = [pytest.mark.media, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.media
 
 
 def drawn(page, shown: dict, static: dict[str, Bundle] | None = None) -> str:
