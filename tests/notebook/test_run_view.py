@@ -26,6 +26,7 @@ from murakkab_jupyter.core.events import (
     Usage,
     WorkerChanged,
 )
+from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.run import MOST_LANES, MOST_STATIC_BARS, run_sheet, run_view
 from murakkab_jupyter.notebook.views.slots import MOST_MARKS
@@ -281,6 +282,16 @@ def test_the_static_time_line_says_in_words_when_each_step_ran_and_where_the_pla
     )
     assert (plain, marked) == (0, 1)
     assert shown.html.count("border-left:2px dashed") == len(sheet["lanes"])
+
+
+def test_the_time_line_of_a_resumed_run_ends_with_its_last_part_though_all_parts_took_longer():
+    total = samples.bill().total
+    for whole_s in (9.0, 900.0):
+        state = samples.run_state([*samples.story(), RunEnded(9.0, "done")])
+        state.end("done", "", replace(total, latency_s=Figure(whole_s, "s")))
+        sheet = run_sheet(state)
+        assert (sheet["end_s"], state.seconds) == (9.0, whole_s)
+        assert "0 s to 9.00 s" in run_view(state).text
 
 
 def test_what_each_bar_says_stands_in_the_page_and_not_in_titles_alone():

@@ -198,7 +198,8 @@ def lines_of(state: RunState, most: int | None) -> dict[str, Any]:
     every = state.slots.bars()
     planned = state.plan.predicted.get("latency")
     plan_s = planned.value if planned is not None and planned.value is not None else None
-    end = max(state.seconds, LEAST_END_S)
+    # Of a run that was resumed the bars are of its last part, and what it took is the time of all.
+    end = max(state.slots.last_s or state.seconds, LEAST_END_S)
     if state.status == "running" and plan_s is not None:
         end = max(end * 1.02, min(plan_s, 3 * end))
     # All alike, so that no bar ends after the axis; of short runs to as many digits as of long ones.
