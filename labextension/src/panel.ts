@@ -124,7 +124,7 @@ function runItem(run: PanelRun, actions: Actions, reason: string, stop: string, 
       'div',
       { class: 'jp-murakkab-row' },
       el('span', { class: `jp-murakkab-state jp-mod-${run.status}`, 'aria-hidden': 'true' }, ICONS[run.status] ?? '○'),
-      el('strong', { title: `run ${run.id}` }, run.name),
+      el('strong', { title: `${run.name}, run ${run.id}` }, run.name),
       el('span', { class: 'jp-murakkab-grow' }, run.stopping ? 'being stopped' : run.status),
       running
         ? offer(
@@ -219,7 +219,7 @@ function ownCluster(one: OwnCluster, actions: Actions, reason: string, why: (wor
     el(
       'div',
       { class: 'jp-murakkab-row', title: one.address },
-      one.name ? el('strong', {}, one.name) : null,
+      one.name ? el('strong', { title: one.name }, one.name) : null,
       el('span', { class: 'jp-murakkab-grow' }, one.name ? '' : `A ${what}`),
       offer(
         { class: 'jp-murakkab-button', 'data-key': `use-${one.address}`, 'aria-label': `Plan for ${name}` },
@@ -354,7 +354,7 @@ export class MurakkabPanel extends Widget {
                   el(
                     'div',
                     { class: 'jp-murakkab-row' },
-                    el('strong', {}, one.name || '(no name)'),
+                    el('strong', { title: one.name || null }, one.name || '(no name)'),
                     el('span', { class: 'jp-murakkab-grow' }, things(one.steps, 'step')),
                     offer(
                       { class: 'jp-murakkab-button', 'data-key': `go-${one.name}`, 'aria-label': `Run ${one.name || 'the workflow without a name'}` },

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from tests.labextension.lab import code, sit_down
+from tests.labextension.test_width import CUT
 
 NAME = "a_step_whose_name_is_much_longer_than_a_side_bar_is_wide_and_goes_on"
 SETUP = """%load_ext murakkab_jupyter
 notes = ["one", "two"]
 def loud(text):
     return text.upper()"""
-CELL = f"%%murakkab flow --run\n{NAME} <- shout {{notes}} @python:loud"
+FLOW = "a_workflow_whose_name_is_much_longer_than_a_side_bar_is_wide"
+CELL = f"%%murakkab {FLOW} --run\n{NAME} <- shout {{notes}} @python:loud"
 
 SOCKETS = """(() => {
   const Real = window.WebSocket;
@@ -47,6 +49,12 @@ def test_a_lost_connection_is_told_and_found_again(desk):
     counts.first.wait_for()
     assert counts.first.inner_text() == "2 of 2"
     assert counts.evaluate_all(LINES) == [1]
+    # A name that is cut says itself in its title.
+    names = panel.locator(".jp-murakkab-row > strong", has_text=FLOW)
+    titles = names.evaluate_all("all => all.map(one => one.title)")
+    assert len(titles) == 2
+    assert all(FLOW in one for one in titles)
+    assert desk.page.evaluate(CUT) == []
 
     desk.page.evaluate("() => { window.cut = true; window.kernels.forEach(one => one.close()) }")
     desk.status("The connection to the kernel is lost")
