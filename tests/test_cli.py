@@ -173,6 +173,16 @@ def test_results_of_an_earlier_run_go_to_files(place, capsys):
     assert main(["export", "sums", "out.docx"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("other", "said"), [("more.json", "Only a run of this session"), ("more.docx", "exported as .docx")]
+)
+def test_of_several_files_none_is_written_where_one_cannot_be(place, capsys, other, said):
+    assert main(["run", "sums.murakkab", *INPUTS]) == 0
+    assert main(["export", "sums", "more.csv", other]) == 2
+    assert said in capsys.readouterr().err
+    assert not (place / "more.csv").exists()
+
+
 def test_an_unreadable_file_among_others_makes_the_run_partial_and_is_named(place, capsys):
     (place / "c.txt").write_bytes(b"\x81\x8d\x00\x01\x90")
     assert main(["run", "sums.murakkab", *INPUTS, "--input", "texts=c.txt"]) == 3

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from murakkab_jupyter.core.errors import JournalError, LanguageError, UsageError
 from murakkab_jupyter.verbs import answers, engines, profiles
 from murakkab_jupyter.verbs.cells import placed
-from murakkab_jupyter.verbs.export import Kept, python_code, restored, write_code, write_run
+from murakkab_jupyter.verbs.export import Kept, check_target, python_code, restored, write_code, write_run
 from murakkab_jupyter.verbs.outcome import Outcome
 from murakkab_jupyter.verbs.table import Face, Request, help_text
 
@@ -358,7 +358,10 @@ class Workbench:
                 msg, hint="Name one: out.json, out.parquet, out.csv or out.srt; or --python out.py."
             )
         kept = self.kept(request, ids[0] if ids else None)
-        written = [str(path) for file in files for path in write_run(kept, Path(file).expanduser())]
+        paths = [Path(file).expanduser() for file in files]
+        for path in paths:  # all of them before any is written
+            check_target(kept, path)
+        written = [str(one) for path in paths for one in write_run(kept, path)]
         return Outcome("message", f"Wrote {', '.join(written)}.", written)
 
     def kept(self, request: Request, run_id: str | None) -> Kept:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from murakkab_jupyter.workflow.declaration import Declaration
     from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["Kept", "python_code", "restored", "write_code", "write_run"]
+__all__ = ["Kept", "check_target", "python_code", "restored", "write_code", "write_run"]
 
 ANOTHER = "Name another file."
 
@@ -55,18 +55,26 @@ def unavailable(*_: object) -> None:
     raise UsageError(msg, hint="Define them, and declare the workflow again.")
 
 
+def check_target(kept: Kept, path: Path) -> None:
+    """Raise `UsageError` where a run cannot be written as what the suffix of a file says."""
+    suffix = path.suffix
+    if suffix == ".json" and kept.run is None:
+        msg = "Only a run of this session is written as JSON."
+        raise UsageError(msg, hint="Resume it with --json FILE, or export .parquet, .csv or .srt.")
+    if suffix not in {".json", ".parquet", ".csv", ".srt"}:
+        msg = f"Nothing is exported as {suffix}{', but with --python' if suffix == '.py' else ''}."
+        raise UsageError(msg, hint="Name a file that ends in .json, .parquet, .csv or .srt.")
+
+
 def write_run(kept: Kept, path: Path) -> list[Path]:
     """Write what a run made to a file, whose suffix says how; returns what was written."""
     from murakkab_jupyter.runtime import export
 
+    check_target(kept, path)
     try:
         match path.suffix:
             case ".json":
-                if kept.run is None:
-                    msg = "Only a run of this session is written as JSON."
-                    raise UsageError(
-                        msg, hint="Resume it with --json FILE, or export .parquet, .csv or .srt."
-                    )
+                assert kept.run is not None
                 write_json(kept.run.report(), str(path), hint=ANOTHER)
             case ".parquet":
                 with whole(path) as file:
@@ -76,9 +84,6 @@ def write_run(kept: Kept, path: Path) -> list[Path]:
                     export.to_pandas(kept.workflow, kept.store).to_csv(file, index=False, errors="replace")
             case ".srt":
                 return write_subtitles(kept, path)
-            case other:
-                msg = f"Nothing is exported as {other}{', but with --python' if other == '.py' else ''}."
-                raise UsageError(msg, hint="Name a file that ends in .json, .parquet, .csv or .srt.")
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror or error}."
         raise UsageError(msg, hint=ANOTHER) from None
