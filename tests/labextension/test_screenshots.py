@@ -32,7 +32,7 @@ def tell(text):
     return text.lower()
 
 videos = [f"clip{i}" for i in range(24)]
-more = [f"clip{i}" for i in range(400)]"""
+more = [f"clip{i}" for i in range(1600)]"""
 
 CELL = """%%murakkab newsroom --minimize latency --deadline 2min
 List the objects shown or mentioned in the videos.
