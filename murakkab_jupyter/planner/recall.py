@@ -23,7 +23,8 @@ MOST_TRIED = 8
 MOST_PLANS = 64
 """Plans kept of a workflow and its inputs, the latest."""
 
-MOST_WORKFLOWS = 8
+MOST_WORKFLOWS = 4
+"""Workflows with their inputs: few, since inputs may be large."""
 
 
 def picks_of(search: Search, plan: Plan) -> Picks | None:
@@ -103,4 +104,4 @@ class Recall:
                 kept.pop(what(plan), None)
                 kept[what(plan)] = plan
         for key in list(kept)[:-MOST_PLANS]:
-            del kept[key]
+            kept.pop(key, None)  # cells of threads may plan at once
