@@ -2,8 +2,10 @@
 
 import errno
 import os
+import shutil
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +117,102 @@ def test_a_file_that_cannot_be_replaced_is_written_over(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert file.read_text() == "after"
     assert [one.name for one in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_what_is_open_already_is_written_to(tmp_path):
+    """`/dev/stdout`, and `>(command)` of a shell: their links lead to no path that could be replaced."""
+    reader, writer = os.pipe()
+    link = tmp_path / "link.json"
+    link.symlink_to(f"/dev/fd/{writer}")
+    for name in (Path(f"/dev/fd/{writer}"), link):
+        with whole(name) as new:
+            new.write_text("hello")
+        assert os.read(reader, 100) == b"hello"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_an_open_file_stays_the_same_file(tmp_path):
+    """A shell that sent the output there (`> out.json`) goes on to write to it."""
+    file = tmp_path / "out.json"
+    with file.open("w") as opened:
+        before = file.stat().st_ino
+        with whole(Path(f"/dev/fd/{opened.fileno()}")) as new:
+            new.write_text("hello")
+    assert file.stat().st_ino == before
+    assert file.read_text() == "hello"
+    assert [one.name for one in tmp_path.iterdir()] == ["out.json"]
+
+
+@pytest.mark.parametrize("name", ["/", "."])
+def test_a_folder_is_an_error_of_its_own(name):
+    def write():
+        with whole(Path(name)) as new:
+            new.write_text("x")
+
+    with pytest.raises(IsADirectoryError):
+        write()
+
+
+def test_links_that_go_round_are_an_error(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.symlink_to(two)
+    two.symlink_to(one)
+
+    def write():
+        with whole(one) as new:
+            new.write_text("x")
+
+    with pytest.raises(OSError, match="symbolic links"):
+        write()
+    assert one.is_symlink()
+
+
+def of_another_group(file, monkeypatch):
+    real = os.stat
+
+    def state(path, **more):
+        found = list(real(path, **more))
+        if path == file:
+            found[stat.ST_GID] += 1
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "stat", state)
+
+
+def with_attributes(file, monkeypatch):
+    monkeypatch.setattr(os, "listxattr", lambda path: ["user.tag"] if path == file else [], raising=False)
+    monkeypatch.setattr(os, "getxattr", lambda *_: b"mine", raising=False)
+
+
+def with_rights_that_cannot_be_given(_, monkeypatch):
+    def refused(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(shutil, "copymode", refused)
+
+
+@pytest.mark.parametrize("made", [of_another_group, with_attributes, with_rights_that_cannot_be_given])
+def test_what_a_new_file_would_not_have_is_kept(tmp_path, monkeypatch, made):
+    file = tmp_path / "out.json"
+    file.write_text("before")
+    before = file.stat().st_ino
+    with monkeypatch.context() as patched:
+        made(file, patched)
+        with whole(file) as new:
+            assert new == file
+            new.write_text("after")
+    assert (file.stat().st_ino, file.read_text()) == (before, "after")
+    assert [one.name for one in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_attributes_that_every_file_of_a_folder_has_are_no_hindrance(tmp_path, monkeypatch):
+    """A security label, say."""
+    monkeypatch.setattr(os, "listxattr", lambda _: ["security.selinux"], raising=False)
+    monkeypatch.setattr(os, "getxattr", lambda *_: b"a label", raising=False)
+    file = tmp_path / "out.json"
+    file.write_text("before")
+    with whole(file) as new:
+        assert new != file
+        new.write_text("after")
+    assert file.read_text() == "after"
