@@ -124,8 +124,10 @@ class Execution:
         earlier = self.earlier() if self.restored else []
 
         def publish(event: Event) -> None:
-            self.journal.save_event(run.id, event)
-            run.publish(event)
+            try:
+                self.journal.save_event(run.id, event)
+            finally:  # what a full disk does not take is shown and billed all the same
+                run.publish(event)
 
         def notify(text: str) -> None:
             publish(Notice(time.monotonic() - started, text))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from murakkab_jupyter.core.errors import JournalError
+from murakkab_jupyter.core.events import Notice
 from murakkab_jupyter.execution import Execution
 from murakkab_jupyter.run import Run
 from tests.notebook import samples
@@ -47,3 +49,24 @@ def test_what_is_shown_and_kept_of_an_error_has_no_password_and_no_key():
         assert "pa55" not in said
         assert "abc123" not in said
     assert "host/v1" in run.message
+
+
+def test_an_event_that_the_journal_does_not_take_is_shown_all_the_same():
+    class Full(Journal):
+        def save_event(self, *_):
+            raise JournalError("The journal cannot be used: database or disk is full.")
+
+    class Told(Cluster):
+        local = False
+        notices = ("It is slow.",)
+        unused = ()
+
+    state, journal = samples.run_state([]), Full()
+    run = Run("r1", state.workflow, state.plan, state.cluster, None, None)
+    heard = []
+    run.listen(heard.append)
+    Execution(run, None, None, [], Told(None), None, journal, None, None).carry_out()
+    assert [type(one) for one in heard] == [Notice]
+    assert [one.message for one in run.events] == ["It is slow."]
+    assert isinstance(run.error, JournalError)
+    assert journal.ended[:2] == ("r1", "failed")

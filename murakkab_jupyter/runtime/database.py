@@ -12,12 +12,12 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from murakkab_jupyter.core.errors import JournalError
 
-__all__ = ["Database"]
+__all__ = ["Database", "is_full"]
 
 APPLICATION_ID = 0x4D55524B  # "MURK"
 VERSION = 1
@@ -43,6 +43,12 @@ CREATE TABLE events (
   id INTEGER PRIMARY KEY, run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE, event TEXT NOT NULL);
 CREATE INDEX events_by_run ON events (run_id);
 """
+
+
+def is_full(error: JournalError) -> bool:
+    """Whether a journal could not be written for want of room: a full disk, or a quota, of which SQLite says an I/O error."""
+    text = str(error.__cause__) if isinstance(error.__cause__, sqlite3.Error) else ""
+    return "full" in text or "disk I/O" in text
 
 
 class Database:
@@ -76,16 +82,21 @@ class Database:
                 raise self.fault(error) from error
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is durable at the end, or none."""
+    def writing(self, done: Callable[[], None] = lambda: None) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is durable at the end, or none. `done` is called once it is."""
         with self.told() as connection:
             connection.execute("BEGIN IMMEDIATE")
+            committing = False
             try:
                 yield connection
+                committing = True
                 connection.execute("COMMIT")
-            except BaseException:
+                done()
+            except BaseException as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+                elif committing and not isinstance(error, sqlite3.Error):
+                    done()  # interrupted when it was durable already
                 raise
 
     def close(self) -> None:

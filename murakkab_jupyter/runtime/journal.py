@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import os
 import platform
 import sqlite3
 import time
@@ -27,6 +29,7 @@ from murakkab_jupyter.core.errors import JournalError
 from murakkab_jupyter.core.events import Event, event_from_json
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.core.version import VERSION
+from murakkab_jupyter.runtime.database import is_full
 from murakkab_jupyter.runtime.keeper import JournalRecorder
 from murakkab_jupyter.runtime.pages import Pages, compact, writable
 from murakkab_jupyter.runtime.records import (
@@ -45,7 +48,7 @@ FULL_SHARE, KEPT_SHARE = 0.75, 0.5
 """A new run that finds the budget this full prunes to that share, so that it has room itself."""
 
 
-UNWRITTEN: dict[tuple[Path, str], tuple[str, str, float]] = {}
+UNWRITTEN: dict[tuple[Path, str], tuple[str, str, float | None]] = {}
 """How runs of this process ended (status, message, when) where no journal could take it, by its path and the run: on a
 full disk nothing is written, and a run that is over must not be taken for one under way until its process ends."""
 
@@ -79,9 +82,13 @@ class Journal:
 
     def close(self) -> None:
         """Write what is held and close the file; where a full disk takes no more, whoever wrote last was told."""
-        with contextlib.suppress(JournalError):
+        try:
             self._write_ends()
             self.pages.flush()
+        except JournalError as error:
+            if not is_full(error):
+                logging.getLogger(__name__).warning("The last events were not kept: %s", error)
+            self.pages.let_go()
         self.database.close()
 
     def __enter__(self) -> Journal:
@@ -132,50 +139,68 @@ class Journal:
     def claim(self, run_id: str) -> RunRecord:
         """Take over a run to resume it; raises `JournalError` when it is unknown or runs in another process."""
         pid, started = owner()
-        with self.database.writing() as connection:
-            record = self.find(run_id)
-            if record is None:
-                msg = f"There is no run {run_id} in the journal."
-                raise JournalError(msg, hint="See the history of runs.")
-            own = connection.execute("SELECT pid FROM runs WHERE run_id = ?", (run_id,)).fetchone()[0]
-            if record.alive and own != pid:
-                msg = f"Run {run_id} is under way in process {own} on {record.host}."
-                raise JournalError(msg, hint="Wait for it, or stop it there first.")
-            connection.execute(
-                "UPDATE runs SET status = 'running', message = '', ended = NULL, host = ?, pid = ?, pid_started = ?"
-                " WHERE run_id = ?",
-                (platform.node(), pid, started, run_id),
-            )
-        UNWRITTEN.pop((self.path, run_id), None)
+        ended = None
+        try:
+            with self.database.writing() as connection:
+                record = self.find(run_id)
+                if record is None:
+                    msg = f"There is no run {run_id} in the journal."
+                    raise JournalError(msg, hint="See the history of runs.")
+                own = connection.execute("SELECT pid FROM runs WHERE run_id = ?", (run_id,)).fetchone()[0]
+                if record.alive and own != pid:
+                    msg = f"Run {run_id} is under way in process {own} on {record.host}."
+                    raise JournalError(msg, hint="Wait for it, or stop it there first.")
+                connection.execute(
+                    "UPDATE runs SET status = 'running', message = '', ended = NULL, host = ?, pid = ?, pid_started = ?"
+                    " WHERE run_id = ?",
+                    (platform.node(), pid, started, run_id),
+                )
+                # Before others may write: none of them must write that end over a run that goes on.
+                ended = UNWRITTEN.pop((self.path, run_id), None)
+        except BaseException:
+            if ended is not None:
+                UNWRITTEN[self.path, run_id] = ended
+            raise
         return record
 
     def release(self, record: RunRecord) -> None:
         """Let go of a claimed run that did not begin: it is again as `claim` found it, one that was killed included."""
         if record.alive:
             return
-        with self.database.writing() as connection:
-            connection.execute(
-                "UPDATE runs SET status = ?, message = ?, ended = ?, host = ?, pid_started = 0 WHERE run_id = ?",
-                (record.status, record.message, record.ended, record.host, record.run_id),
-            )
+        found = (record.status, record.message, record.ended)
+        try:
+            with self.database.writing() as connection:
+                connection.execute(
+                    "UPDATE runs SET status = ?, message = ?, ended = ?, host = ?, pid_started = 0 WHERE run_id = ?",
+                    (*found, record.host, record.run_id),
+                )
+        except BaseException:
+            UNWRITTEN[self.path, record.run_id] = found
+            raise
 
     def end_run(self, run_id: str, status: str, message: str = "") -> None:
         """Write down how a run ended; where that cannot be written now, with what is written next."""
         ended = (status, writable(without_secrets(message)), time.time())
         try:
-            with self.pages.writing() as connection:
-                connection.execute(ENDED, (*ended, run_id))
-        except JournalError:
+            try:
+                with self.pages.writing() as connection:
+                    connection.execute(ENDED, (*ended, run_id))
+            except JournalError:  # there may be room for the end without the events that wait
+                with self.database.writing() as connection:
+                    connection.execute(ENDED, (*ended, run_id))
+        except BaseException:
             UNWRITTEN[self.path, run_id] = ended
             raise
 
     def _write_ends(self) -> None:
-        for (path, run_id), ended in list(UNWRITTEN.items()):
-            if path == self.path:
-                with contextlib.suppress(JournalError):
-                    with self.database.writing() as connection:
-                        connection.execute(ENDED, (*ended, run_id))
-                    UNWRITTEN.pop((path, run_id), None)
+        for key in [one for one in list(UNWRITTEN) if one[0] == self.path]:
+            with contextlib.suppress(JournalError), self.database.lock:
+                with self.pages.writing() as connection:
+                    ended = UNWRITTEN.get(key)  # whoever claimed the run since has taken it
+                    if ended is not None:
+                        connection.execute(ENDED_LATE, (*ended, key[1], platform.node(), *owner()))
+                if UNWRITTEN.get(key) is ended:
+                    UNWRITTEN.pop(key, None)
 
     def runs(self) -> list[RunRecord]:
         """Every run, newest first."""
@@ -317,12 +342,14 @@ class Journal:
 
     def events(self, run_id: str) -> Iterator[Event]:
         """The events of a run, oldest first; raises `JournalError` at one that cannot be read."""
-        self.pages.flush()
+        with contextlib.suppress(JournalError):  # what a full disk does not take is here still
+            self.pages.flush()
         with self.database.told() as connection:
             rows = connection.execute(
                 "SELECT event FROM events WHERE run_id = ? ORDER BY id", (run_id,)
             ).fetchall()
-        for (text,) in rows:
+            texts = [text for (text,) in rows] + self.pages.held(run_id)
+        for text in texts:
             try:
                 yield event_from_json(json.loads(text))
             except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -401,8 +428,10 @@ class Journal:
         except (ValueError, RecursionError) as error:
             msg = f"The journal {self.path} is corrupt: run {run_id} cannot be read ({error})."
             raise JournalError(msg, hint="Restore it from a copy.") from error
-        status, message, ended = UNWRITTEN.get((self.path, run_id), (status, message, ended))
         alive = status == "running" and host == platform.node() and is_alive(pid, pid_started)
+        left = UNWRITTEN.get((self.path, run_id))
+        if left is not None and alive and pid == os.getpid():
+            (status, message, ended), alive = left, False
         return RunRecord(
             run_id=run_id,
             name=name,
@@ -422,6 +451,10 @@ class Journal:
 
 
 ENDED = "UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ?"
+ENDED_LATE = (
+    "UPDATE runs SET status = ?, message = ?, ended = ?, pid_started = 0 WHERE run_id = ?"
+    " AND status = 'running' AND host = ? AND pid = ? AND ABS(pid_started - ?) < 1"  # no other's, who resumed it
+)
 SELECT_RUNS = (
     "SELECT run_id, name, text, inputs, goal, plan, host, pid, pid_started, versions, started, ended, status, message,"
     " (SELECT COUNT(*) FROM items WHERE items.run_id = runs.run_id AND items.status = 'ok') FROM runs"

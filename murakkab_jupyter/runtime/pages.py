@@ -95,12 +95,9 @@ class Pages:
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction, with the events that wait at its end. Where it fails (a full disk), they wait on."""
-        with self.database.lock:
-            with self.database.writing() as connection:
-                yield connection
-                self._write_held(connection)
-            self._events.clear()
-            self._skips.clear()
+        with self.database.lock, self.database.writing(self.let_go) as connection:
+            yield connection
+            self._write_held(connection)
 
     def forget(self, item: int) -> None:
         """Let an item whose file is gone be made, and kept, again."""
@@ -114,15 +111,30 @@ class Pages:
             if isinstance(event, ItemFailed) and event.blame not in (None, event.step):
                 at = compact(ancestry_to_json(event.ancestry))
                 self._skips.append((run_id, event.step, at, writable(event.error)))
-            if len(self._events) >= EVENTS_HELD or isinstance(event, RunEnded):
+            # A disk that takes nothing is tried again with every hundred, not with every one.
+            if len(self._events) % EVENTS_HELD == 0 or isinstance(event, RunEnded):
                 self.flush()
 
+    def held(self, run_id: str) -> list[str]:
+        """The events of a run that wait, oldest first."""
+        with self.database.lock:
+            return [event for run, event in self._events if run == run_id]
+
+    def let_go(self) -> None:
+        """Have nothing wait any more."""
+        self._events.clear()
+        self._skips.clear()
+
     def _write_held(self, connection: sqlite3.Connection) -> None:
-        connection.executemany("INSERT INTO events (run_id, event) VALUES (?, ?)", self._events)
+        # Those of a run that was let go of meanwhile go with it, and stand in nobody's way.
+        connection.executemany(
+            "INSERT INTO events (run_id, event) SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM runs WHERE run_id = ?1)",
+            self._events,
+        )
         # A row for what was skipped, which never stands in the way of making it later.
         connection.executemany(
             "INSERT OR IGNORE INTO items (run_id, step, ancestry, status, error, agent, version, options, media)"
-            " VALUES (?, ?, ?, 'skipped', ?, '', '', '{}', '{}')",
+            " SELECT ?1, ?2, ?3, 'skipped', ?4, '', '', '{}', '{}' WHERE EXISTS (SELECT 1 FROM runs WHERE run_id = ?1)",
             self._skips,
         )
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,196 @@ def test_a_run_that_a_full_disk_ended_is_claimed_although_its_end_was_never_writ
         assert journal.claim("one").status == "failed"
         connection.execute("PRAGMA max_page_count = 1000000")
         assert [(one.status, one.alive) for one in journal.runs()] == [("running", True)]
+
+
+def fill(journal: Journal) -> None:
+    """Let the disk be full: the file grows no more."""
+    pages = journal.database.connection.execute("PRAGMA page_count").fetchone()[0]
+    journal.database.connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def free(journal: Journal) -> None:
+    journal.database.connection.execute("PRAGMA max_page_count = 1000000")
+
+
+LONG = "no room " * 10_000
+"""A message that the pages that are there do not hold."""
+
+
+def full_at_the_end(journal: Journal, run_id: str = "one") -> None:
+    """A run that a full disk ends, whose end cannot be written."""
+    begin(journal, run_id)
+    journal.save_event(run_id, StepStarted(0.5, "heard"))
+    fill(journal)
+    with pytest.raises(JournalError, match="full"):
+        journal.end_run(run_id, "failed", LONG)
+    free(journal)
+
+
+def test_events_of_a_run_that_was_let_go_of_stand_in_nobodys_way(path: Path) -> None:
+    with Journal(path) as journal, Journal(path) as other:
+        full_at_the_end(journal)
+        begin(journal, "two")  # writes the end of the first, and what waited with it
+        assert list(other.events("one")) == [StepStarted(0.5, "heard")]
+        # A word after the end, and a run that another process lets go of.
+        journal.save_event("one", Notice(2.0, "late"))
+        journal.save_event("one", ItemFailed(2.0, "said", at(0), "no", blame="heard"))
+        assert other.prune().runs == ("one",)
+        journal.save_event("two", RunEnded(1.0, "done", ""))
+        journal.end_run("two", "done")
+        assert list(other.events("two")) == [RunEnded(1.0, "done", "")]
+        assert list(other.events("one")) == []
+
+
+def test_a_run_ends_where_there_is_room_for_its_end_and_not_for_its_events(path: Path) -> None:
+    with Journal(path) as journal:
+        begin(journal)
+        fill(journal)
+        long = [Notice(0.5, "x" * 3000)] * 60
+        for one in long:
+            journal.save_event("one", one)
+        journal.end_run("one", "failed", "m")
+        with Journal(path) as other:
+            assert [(one.status, one.message) for one in other.runs()] == [("failed", "m")]
+        # What waits is read all the same, and so is what lies on the disk.
+        assert list(journal.events("one")) == long
+        free(journal)
+        assert list(journal.events("one")) == long
+
+
+def test_events_that_a_full_disk_does_not_take_are_tried_again_by_the_hundred(path: Path) -> None:
+    """Each try that fails is told: a thousand events are not a thousand errors."""
+    told = 0
+    with Journal(path) as journal:
+        begin(journal)
+        fill(journal)
+        for number in range(1000):
+            try:
+                journal.save_event("one", Notice(float(number), "x" * 500))
+            except JournalError:
+                told += 1
+        assert told == 10
+        free(journal)
+        assert len(list(journal.events("one"))) == 1000
+
+
+def test_an_end_that_was_not_written_is_never_written_over_a_run_that_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(path) as journal, Journal(path) as other:
+        full_at_the_end(journal)
+        writing = journal.pages.writing
+
+        def late() -> Any:
+            monkeypatch.undo()
+            assert other.claim("one").status == "failed"  # by another thread, before this one has the lock
+            return writing()
+
+        monkeypatch.setattr(journal.pages, "writing", late)
+        assert [(one.status, one.alive) for one in journal.runs()] == [("running", True)]
+
+
+def test_an_end_that_was_not_written_is_never_written_over_a_run_of_another_host(path: Path) -> None:
+    with Journal(path) as journal:
+        full_at_the_end(journal)
+        with sqlite3.connect(path) as other:  # it resumed the run, and knows nothing of how it ended here
+            other.execute("UPDATE runs SET host = 'elsewhere'")
+        other.close()
+        found = journal.find("one")
+        assert found is not None
+        assert (found.host, found.status) == ("elsewhere", "running")
+        assert [one.status for one in journal.runs()] == ["running"]
+        status = journal.database.connection.execute("SELECT status FROM runs").fetchone()
+        assert status == ("running",)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_run_that_cannot_be_let_go_of_on_a_full_disk_is_not_under_way(path: Path, killed: bool) -> None:
+    with Journal(path) as journal:
+        if killed:
+            begin(journal)
+            journal.database.connection.execute("UPDATE runs SET pid_started = 0")
+        else:
+            full_at_the_end(journal)
+        claimed = journal.claim("one")
+        fill(journal)
+        with pytest.raises(JournalError, match="full"):
+            journal.release(replace(claimed, message=LONG))
+        left = journal.latest_unfinished()
+        assert left is not None
+        assert (left.status, left.alive) == (claimed.status, False)
+        free(journal)
+        assert [(one.status, one.alive) for one in journal.runs()] == [(claimed.status, False)]
+        with Journal(path) as other:
+            assert other.claim("one").status == claimed.status
+
+
+class Breaking:
+    """A connection that is interrupted, or breaks, as it commits."""
+
+    def __init__(self, connection: sqlite3.Connection, error: BaseException, *, first: bool) -> None:
+        self._connection, self._error, self._first = connection, error, first
+
+    def execute(self, statement: str, *more: Any) -> sqlite3.Cursor:
+        if statement != "COMMIT":
+            return self._connection.execute(statement, *more)
+        if not self._first:
+            self._connection.execute(statement)
+        raise self._error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_an_interrupt_as_a_run_ends_doubles_and_loses_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    with Journal(path) as journal:
+        begin(journal)
+        journal.save_event("one", StepStarted(0.5, "heard"))
+        with monkeypatch.context() as patched:
+            broken = Breaking(journal.database.connection, KeyboardInterrupt(), first=not committed)
+            patched.setattr(journal.database, "connection", broken)
+            with pytest.raises(KeyboardInterrupt):
+                journal.end_run("one", "stopped", "m")
+        left = journal.find("one")
+        assert left is not None
+        assert (left.status, left.alive) == ("stopped", False)
+        assert [one.status for one in journal.runs()] == ["stopped"]
+        assert list(journal.events("one")) == [StepStarted(0.5, "heard")]
+        with Journal(path) as other:
+            assert list(other.events("one")) == [StepStarted(0.5, "heard")]
+
+
+def test_a_claim_that_is_not_written_leaves_the_run_as_it_ended(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(path) as journal:
+        full_at_the_end(journal)
+        with monkeypatch.context() as patched:
+            broken = Breaking(
+                journal.database.connection, sqlite3.OperationalError("database or disk is full"), first=True
+            )
+            patched.setattr(journal.database, "connection", broken)
+            with pytest.raises(JournalError, match="full"):
+                journal.claim("one")
+        assert [(one.status, one.alive) for one in journal.runs()] == [("failed", False)]
+
+
+def test_events_that_are_lost_as_a_journal_closes_are_told(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """But for a full disk, which whoever wrote last was told of."""
+    for statement, told in (("DROP TABLE events", True), ("PRAGMA max_page_count = 1", False)):
+        caplog.clear()
+        with Journal(path.with_name(f"{told}.sqlite")) as journal:
+            begin(journal)
+            journal.save_event("one", Notice(0.5, "x" * 60_000))
+            journal.database.connection.execute(statement)
+        journal.close()  # once more tells nothing more
+        assert ("no such table" in caplog.text) is told
+        assert len(caplog.records) == told
 
 
 # --- a journal from another person's machine is data ----------------------------------------------------------
