@@ -20,6 +20,9 @@ from murakkab_jupyter.workflow.model import Step
 
 __all__ = ["Observed", "Observing", "measures_of", "place_of", "work_of", "worked"]
 
+MOST_KEPT_OUT = 3
+"""Calls in a row that another process may keep out of the profiles; each of them waits for it, for seconds."""
+
 
 class Observed(Protocol):
     """Whoever learns from calls (the profile book)."""
@@ -99,8 +102,8 @@ class Observing:
         The workers as they are now, those that joined included, for a cluster of other hosts: a call is filed under its
         worker's host and speed. None for a cluster of this host alone.
     notify
-        Told, once, that the profiles cannot be written (their disk is full, another process holds them). That is no reason
-        to end a run: it goes on, and nothing more is learnt of it.
+        Told, once, that the profiles cannot be written (their disk is full, another process holds them for long). That is no
+        reason to end a run: it goes on, and nothing more is learnt of it. A call that another process kept out is left out.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class Observing:
         self._workers = workers
         self._notify = notify
         self._learns = True
+        self._kept_out = 0
         self._unsettled: list[tuple[str, dict[str, Any]]] = []
 
     def lookup(self, step: Step, configuration: Configuration, inputs: Inputs) -> Any:
@@ -189,7 +193,11 @@ class Observing:
             return
         try:
             self._profiles.observe(**call)
+            self._kept_out = 0
         except ProfileError as error:
+            self._kept_out += 1
+            if "locked" in str(error) and self._kept_out < MOST_KEPT_OUT:
+                return
             self._learns = False
             if self._notify is not None:
                 self._notify(

@@ -9,6 +9,7 @@ from typing import Any
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.kinds import Audio, Segment, Transcript, Video
+from murakkab_jupyter.core.whole import whole
 
 __all__ = ["srt_text", "write_srt"]
 
@@ -69,7 +70,8 @@ def write_srt(
         else:
             lead = f"{target.stem}." if one_file else ""
             file = folder / f"{free_name(lead + stem(ancestry, media or {}), written)}.srt"
-        file.write_text(srt_text(segments), encoding="utf-8", newline="\n")
+        with whole(file) as new:
+            new.write_text(srt_text(segments), encoding="utf-8", newline="\n")
         written.append(file)
     return written
 

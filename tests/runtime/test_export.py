@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import re
 import sys
@@ -158,6 +159,25 @@ def test_one_video_may_be_written_to_a_file(tmp_path: Path) -> None:
     files = write_srt(both, target, media={at(1): video("/x/clip.mp4")})
     assert [one.name for one in files] == ["out.videos-0.srt", "out.clip.srt"]
     assert files[1].read_text().endswith("\nb\n")
+
+
+def test_subtitles_that_a_full_disk_does_not_take_leave_those_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out.srt"
+    target.write_text("of yesterday")
+
+    def full(file: Path, *_: Any, **__: Any) -> None:
+        with file.open("w") as half:
+            half.write("1")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space"):
+            write_srt(transcript(0.0, "a"), target)
+    assert target.read_text() == "of yesterday"
+    assert [one.name for one in tmp_path.iterdir()] == ["out.srt"]
 
 
 @pytest.mark.parametrize("wrong", [{at(0): "text"}, {}])

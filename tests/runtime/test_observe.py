@@ -149,3 +149,30 @@ def test_profiles_that_cannot_be_written_end_no_run(book):
     assert "goes on" in told[0]
     assert "Free some space" in told[0]
     assert book.store.count() == 0
+
+
+def test_another_process_that_holds_the_profiles_for_a_while_stops_no_learning(book):
+    """Three calls in a row that it keeps out do: each of them waited for it."""
+
+    class Held:
+        held = False
+        learnt = tried = 0
+
+        def observe(self, *_, **__):
+            self.tried += 1
+            if self.held:
+                raise book.store.broken("database is locked")
+            self.learnt += 1
+
+    told, profiles = [], Held()
+    observing = Observing(Shelf(), book.library, profiles, notify=told.append)
+    for held in (False, True, True, False, True, True, False):
+        profiles.held = held
+        observing.record(STEP, HOW, [((), Inputs((), {"x": "words"}, {}), "heard")], used())
+    assert (profiles.learnt, told) == (3, [])
+    profiles.held = True
+    for _ in range(5):
+        observing.record(STEP, HOW, [((), Inputs((), {"x": "words"}, {}), "heard")], used())
+    assert profiles.tried == 10
+    assert len(told) == 1
+    assert "Another process" in told[0]
