@@ -36,6 +36,14 @@ def until_calls(desk, least: int) -> None:
     raise AssertionError(calls(desk))
 
 
+def until_partway(desk) -> None:
+    """Until the bar of a run that stands still shows the items that were made, of which the first are."""
+    desk.page.wait_for_function(
+        "() => [...document.querySelectorAll('[data-murakkab=run] [role=progressbar]')]"
+        ".map(bar => Number(bar.getAttribute('aria-valuenow'))).some(at => 0 < at && at < 100)"
+    )
+
+
 def whole(desk, index: int, *, drawn: bool) -> None:
     """Until a cell's results are there to the last; where they are drawn by the script, the first of many are shown."""
     results = desk.output(index)
@@ -60,6 +68,7 @@ def test_stop_ends_a_run_and_after_a_restart_in_mid_run_it_is_resumed(which, req
     desk.run(2, wait=False)
     until_calls(desk, 4)
     held.touch()
+    until_partway(desk)
     if which == "desk":
         desk.stop()
     else:
