@@ -107,11 +107,12 @@ class Locked(Agent):
 
 
 class Slow(Agent):
-    """Takes as many seconds of wall time as its option says, and writes each item it does to a file."""
+    """Takes as many seconds of wall time as its option says, and until a file is there; writes each item it does to a file."""
 
     def load(self, options: Mapping[str, Any], cores: int) -> None:
         self.seconds = options["seconds"]
         self.diary = Path(options["diary"])
+        self.gate = Path(options.get("gate", "/"))
 
     def call(self, batch: Sequence[Inputs]) -> list[str]:
         made = []
@@ -119,6 +120,7 @@ class Slow(Agent):
             with self.diary.open("a") as diary:
                 diary.write(f"{os.getpid()} {inputs.values['material']}\n")
             time.sleep(self.seconds)
+            wait_for(self.gate.exists, 240.0)
             made.append(inputs.values["material"])
         return made
 
@@ -156,7 +158,11 @@ def library() -> Library:
             "word",
             "Slow.",
             Slow,
-            options=(Option("seconds", float, 0.1), Option("diary", str, "/dev/null")),
+            options=(
+                Option("seconds", float, 0.1),
+                Option("diary", str, "/dev/null"),
+                Option("gate", str, "/"),
+            ),
             needs=small,
         )
     )

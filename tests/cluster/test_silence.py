@@ -27,7 +27,7 @@ from murakkab_jupyter.cluster.host import instances
 from murakkab_jupyter.cluster.roll import Roll
 from murakkab_jupyter.cluster.silence import Silence
 from murakkab_jupyter.core.errors import ClusterError
-from murakkab_jupyter.core.events import BatchEnded, Event, Notice, WorkerChanged
+from murakkab_jupyter.core.events import BatchEnded, BatchStarted, Event, Notice, WorkerChanged
 from murakkab_jupyter.core.figure import unknown
 from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.session import Session
@@ -281,26 +281,32 @@ def test_a_worker_that_wakes_up_again_is_used_again(place: Place, tmp_path: Path
     place.scheduler()
     asleep = place.worker("east")
     place.worker("west")
-    diary = tmp_path / "diary"
+    diary, gate = tmp_path / "diary", tmp_path / "gate"
+    joined: list[str] = []
 
     def wake(event: Event) -> None:
         if isinstance(event, WorkerChanged) and event.change == "lost":
             os.kill(asleep.pid, signal.SIGCONT)
+        elif isinstance(event, WorkerChanged) and event.change == "joined":
+            joined.append(event.worker)
+        elif isinstance(event, BatchStarted) and event.worker in joined:
+            gate.touch()  # until then no item is made
 
     with connect(place.address) as cluster:
         cluster.client.wait_for_workers(2, timeout=60)
         cluster._silence.patience_s = PATIENCE_S
-        thread = suspending(asleep, diary, 4)
+        thread = suspending(asleep, diary, 2)
         ran = Run(
             cluster,
             one_step(),
-            {"said": setting("slow", batch=1, instances=2, seconds=0.25, diary=str(diary))},
-            {"items": [str(number) for number in range(90)]},
+            {"said": setting("slow", batch=1, instances=2, seconds=0.05, diary=str(diary), gate=str(gate))},
+            {"items": [str(number) for number in range(24)]},
             on_event=wake,
         ).go()
         thread.join()
+    assert gate.exists(), "the one that woke up was given work"
     assert ran.finish.status == "done", ran.finish.message
-    assert sum(batch.done for batch in ran.batches("said")) == 90
+    assert sum(batch.done for batch in ran.batches("said")) == 24
     assert [change.change for change in ran.of(WorkerChanged)] == ["lost", "joined"]
 
 

@@ -105,7 +105,8 @@ def test_its_kernel_is_restarted_in_mid_run_it_is_resumed_stopped_and_resumed_ag
     finished = until_done(desk, RUN + 1, min(len(finished) + 1, STEPS - 1))
     desk.stop()
     desk.ended(RUN + 1)
-    desk.output(RUN + 1).get_by_text(re.compile(rf"stopped: [1-{STEPS - 1}] of {STEPS} steps done")).first.wait_for()
+    stopped = re.compile(rf"stopped: [1-{STEPS - 1}] of {STEPS} steps done")
+    desk.output(RUN + 1).get_by_text(stopped).first.wait_for()
     assert set(finished) <= set(done(desk, RUN + 1))
     desk.idle()
 

@@ -259,7 +259,7 @@ def test_a_run_in_the_background_is_awaited_stopped_and_resumed(session: Session
     started = time.monotonic()
     run.stop()
     run.wait(60)
-    assert time.monotonic() - started < 5.0  # it would go on for ever
+    assert time.monotonic() - started < 30.0  # it would go on for ever
     assert run.status == "stopped"
     assert run.exit_code == 130
 

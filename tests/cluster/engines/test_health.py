@@ -37,7 +37,7 @@ def test_a_server_is_not_asked_at_every_turn(roster) -> None:
 
 
 def test_servers_that_do_not_answer_are_waited_for_together(roster, looking, monkeypatch) -> None:
-    monkeypatch.setattr("murakkab_jupyter.cluster.engines.health.HEALTH_S", 3.0)
+    monkeypatch.setattr("murakkab_jupyter.cluster.engines.health.HEALTH_S", 10.0)
     with fake_server() as one, fake_server() as two, fake_server() as three:
         fakes = (one, two, three)
         for number, fake in enumerate(fakes):
@@ -45,7 +45,7 @@ def test_servers_that_do_not_answer_are_waited_for_together(roster, looking, mon
             fake.models_step = never
         began = time.monotonic()
         problems = [view.problem for view in roster.views()]
-        assert time.monotonic() - began < 8.5  # one after the other: 9
+        assert time.monotonic() - began < 25.0  # one after the other: 30
         for fake in fakes:
             fake.over.set()
     assert all("cannot be reached" in problem for problem in problems)
