@@ -27,8 +27,9 @@ from murakkab_jupyter.core.events import (
     WorkerChanged,
 )
 from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.notebook.views.html import shorten
 from murakkab_jupyter.notebook.views.plan import plan_view
-from murakkab_jupyter.notebook.views.run import MOST_LANES, MOST_STATIC_BARS, run_sheet, run_view
+from murakkab_jupyter.notebook.views.run import MOST_LANES, MOST_STATIC_BARS, run_section, run_sheet, run_view
 from murakkab_jupyter.notebook.views.slots import MOST_MARKS
 from murakkab_jupyter.notebook.views.state import RunState
 from murakkab_jupyter.planner.explain import explain
@@ -292,6 +293,36 @@ def test_the_time_line_of_a_resumed_run_ends_with_its_last_part_though_all_parts
         sheet = run_sheet(state)
         assert (sheet["end_s"], state.seconds) == (9.0, whole_s)
         assert "0 s to 9.00 s" in run_view(state).text
+
+
+def test_the_plans_end_which_is_for_the_whole_run_is_not_on_the_time_line_of_its_last_part():
+    for ended in ([], [RunEnded(9.0, "done")]):
+        whole, last = (
+            samples.run_state([RunStarted(0, "ab", {}), *restored, *samples.story(), *ended])
+            for restored in ([], [ItemsRestored(0.0, "transcript", 3)])
+        )
+        for one in (whole, last):
+            one.plan = replace(one.plan, predicted={**one.plan.predicted, "latency": Figure(5.0, "s")})
+        assert run_sheet(whole)["plan_s"] == 5.0
+        assert "the plan's end" in run_view(whole).text
+        sheet, shown = run_sheet(last), run_view(last)
+        assert (sheet["plan_s"], sheet["plan_end"]) == (None, None)
+        assert "┆" not in shown.text
+        assert "the plan's end" not in html.unescape(shown.html)
+        assert "2px dashed" not in shown.html
+
+
+def test_the_name_of_a_step_that_is_cut_stands_whole_in_its_title():
+    long = "a_name_that_is_longer_than_its_place_in_a_table"
+    state = samples.run_state()
+    heads = re.findall("<th[^>]*>", run_section(run_sheet(state))[0][3])
+    assert heads
+    assert not [one for one in heads if "title=" in one]
+    sheet = run_sheet(state)
+    sheet["steps"][0]["name"] = long
+    page = run_section(sheet)[0][3]
+    assert f">{shorten(long, 32)}<" in page
+    assert f'title="{long}"' in page
 
 
 def test_what_each_bar_says_stands_in_the_page_and_not_in_titles_alone():

@@ -196,7 +196,8 @@ def lines_of(state: RunState, most: int | None) -> dict[str, Any]:
     if state.status == "running":
         state.slots.last_s = max(state.slots.last_s, state.seconds)
     every = state.slots.bars()
-    planned = state.plan.predicted.get("latency")
+    # The plan's time is for the whole run: on an axis of its last part alone it has no place.
+    planned = None if state.resumed else state.plan.predicted.get("latency")
     plan_s = planned.value if planned is not None and planned.value is not None else None
     # Of a run that was resumed the bars are of its last part, and what it took is the time of all.
     end = max(state.slots.last_s or state.seconds, LEAST_END_S)
@@ -309,7 +310,13 @@ def steps_html(sheet: dict[str, Any], *, bars: bool = True) -> Html:
         rows.append(
             tag(
                 "tr",
-                tag("th", shorten(step["name"], 32), scope="row", style=f"{LINE};font-weight:600"),
+                tag(
+                    "th",
+                    shorten(step["name"], 32),
+                    scope="row",
+                    title=step["name"] if len(step["name"]) > 32 else None,
+                    style=f"{LINE};font-weight:600",
+                ),
                 tag("td", bar_html(step, colour), style=f"{LINE};width:220px") if bars else None,
                 tag("td", f"{step['icon']} {step['state']}", style=LINE),
                 tag("td", step["count"], style=LINE),
@@ -465,7 +472,7 @@ def lanes_html(sheet: dict[str, Any]) -> Html | None:
             "div",
             tag("span", *spaced(keys)),
             tag("span", axis_words(sheet), style=f"float:right;{MUTED}"),
-            style="font-size:12px;max-width:900px;margin:2px 0 6px;overflow:hidden",
+            style="font-size:12px;max-width:900px;margin:2px 0 6px;overflow:hidden;overflow-wrap:anywhere",
         ),
         note(f"and {more} more slots") if more else None,
         bars_in_words(sheet),

@@ -65,6 +65,8 @@ class RunState:
         self.message = ""
         self.seconds = 0.0
         """When the last event came (s); a view that knows better sets it."""
+        self.resumed = False
+        """Whether its events are of the last part of a run that was stopped before."""
         self.total: Line | None = None
         """What was used, of a run that has ended and has a bill."""
         self.slots = Slots(MOST_BARS)
@@ -119,6 +121,7 @@ class RunState:
                 if (calls := self._calls.get(event.step)) is not None:
                     calls.engine(event)
             case ItemsRestored():
+                self.resumed = True
                 if (counts := self._counts.get(event.step)) is not None:
                     counts.done += event.done
                     counts.given += event.done
