@@ -63,3 +63,10 @@ def test_what_was_there_when_a_run_went_on_says_nothing_of_its_pace():
     # All there from before but one item.
     last = {name: StepMoment(9, 0, 0, 10, 10, given=9) for name in chosen.steps}
     assert eta_s(chosen, last, 0.0) == pytest.approx(1.51)
+
+
+def test_a_step_that_was_given_items_of_which_none_is_over_yet_is_no_error():
+    """A batch tells that what it reused came of an earlier run before its items are counted."""
+    chosen = samples.plan()  # 15.1 s
+    none = {name: StepMoment(0, 0, 0, 10, 10, reused=1, given=1) for name in chosen.steps}
+    assert eta_s(chosen, none, 0.0) == pytest.approx(15.1)

@@ -124,7 +124,9 @@ def eta_s(plan: Plan | None, steps: Mapping[str, StepMoment], elapsed_s: float) 
     if share >= 1.0:
         return 0.0
     given = sum(
-        weights[name] * step.share * step.given / step.ended for name, step in steps.items() if step.given
+        weights[name] * step.share * step.given / step.ended
+        for name, step in steps.items()
+        if step.given and step.ended
     )
     if given:
         left = max(1e-6, 1 - given / whole)
