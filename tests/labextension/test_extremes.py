@@ -6,7 +6,9 @@ last; each at widths from a large screen's to a phone's.
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -266,13 +268,25 @@ def tables() -> dict[str, str]:
     }
 
 
+def drawn(html: str) -> str:
+    """A static view with its pictures as drawings of the page, for words in an image are seen by no script."""
+
+    def picture(found: re.Match[str]) -> str:
+        svg = base64.b64decode(found["svg"]).decode("utf-8")
+        return svg.replace("<svg ", f"<svg {found['rest']} ", 1)
+
+    return re.sub(r'<img src="data:image/svg\+xml;base64,(?P<svg>[^"]+)"(?P<rest>[^>]*)>', picture, html)
+
+
 def shown(browser, live: dict[str, tuple[str, dict]], static: dict[str, str], width: int):
     """A page of so many pixels without margins, with all of it drawn."""
     named = {f"live-{name}": view for name, view in live.items()}
     given = {"hub": hub_module(), "style": source("views.css"), "views": named}
     given["scripts"] = {kind: source(f"{kind}.js") for kind in {kind for kind, _ in live.values()}}
     slots = [slot(Bundle("<div>static</div>", ""), name).html for name in named]
-    areas = "".join(f"<div class=jp-OutputArea-output>{one}</div>" for one in [*slots, *static.values()])
+    areas = "".join(
+        f"<div class=jp-OutputArea-output>{one}</div>" for one in [*slots, *map(drawn, static.values())]
+    )
     page = browser.new_page(viewport={"width": width, "height": 1600})
     page.set_content(f"<!doctype html><html lang=en><body style='margin:0'>{areas}</body></html>")
     page.evaluate(f"async given => {{{SHOW}}}", given)
@@ -307,6 +321,12 @@ def test_no_table_of_figures_scrolls_in_a_narrow_page(browser, kind, width):
     found = page.evaluate(SCROLLED)
     page.close()
     assert found == []
+
+
+def test_the_words_of_a_static_picture_are_looked_at():
+    _, static = views("common", PLAIN, "newsroom")
+    assert "<text " not in static["frontier"]
+    assert drawn(static["frontier"]).count("<text ") > 5
 
 
 BAD = """<div class=jp-OutputArea-output><div class=murakkab style="width:100px"><div style="width:101px">a</div>

@@ -75,6 +75,26 @@ def test_tables_of_given_figures_do_not_scroll_in_800_pixels_live_and_as_they_ar
     assert too_wide(desk, 0, figures=True) == []
 
 
+def test_cards_of_results_fit_a_column_that_is_narrower_than_a_card_where_nobody_trusts_them(narrow):
+    desk = narrow
+    _, static = views("common", PLAIN, "newsroom")
+    desk.lab.write(
+        "cards.ipynb", code("1", [shown({"text/html": static["results"], "text/plain": "static"})])
+    )
+    desk.open("cards.ipynb", kernel=False)
+    cards = desk.output(0).locator(".ms-cards")
+    cards.first.wait_for()
+    assert desk.output(0).locator("style").count() == 0
+    inside = cards.evaluate_all(
+        """all => all.map(one => {
+          one.parentElement.style.width = '300px';
+          return [one.clientWidth, one.scrollWidth, one.children.length];
+        })"""
+    )
+    assert inside
+    assert [(wide, needs) for wide, needs, held in inside if needs > wide or not held] == []
+
+
 GIVEN = """%load_ext murakkab_jupyter
 import json
 from IPython.display import display

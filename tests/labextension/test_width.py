@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.media, pytest.mark.timeout(700)]
 
 CUT = """() => {
   const found = [];
-  const ours = document.querySelectorAll('.murakkab-live, .murakkab-live *, .jp-murakkab, .jp-murakkab *, #murakkab-panel, #murakkab-panel *');
+  const ours = document.querySelectorAll('.murakkab, .murakkab *, .murakkab-live, .murakkab-live *, .jp-murakkab, .jp-murakkab *, #murakkab-panel, #murakkab-panel *');
   const beyond = (one, page) => one.left < page.left - 1 || one.right > page.right + 1 || one.top < page.top - 1 || one.bottom > page.bottom + 1;
   const report = (why, one) => found.push([why, one.scrollWidth, one.clientWidth, one.outerHTML.slice(0, 160)]);
   for (const one of ours) {
@@ -63,14 +63,15 @@ GOOD = f"""
 <svg width=500 height=30><text x=60 y=20>{WIDE}</text></svg>"""
 
 
-def test_what_is_cut_off_is_found(browser):
+@pytest.mark.parametrize("ours", ["jp-murakkab", "murakkab-live", "murakkab"])
+def test_what_is_cut_off_is_found(browser, ours):
     page = browser.new_page()
     page.set_content(
-        f"<div class=jp-OutputArea-output style='width:500px'><div class=jp-murakkab>{GOOD}</div></div>"
+        f"<div class=jp-OutputArea-output style='width:500px'><div class={ours}>{GOOD}</div></div>"
     )
     assert page.evaluate(CUT) == []
     page.set_content(
-        f"<div class=jp-OutputArea-output style='width:500px'><div class=jp-murakkab>{BAD}</div></div>"
+        f"<div class=jp-OutputArea-output style='width:500px'><div class={ours}>{BAD}</div></div>"
     )
     found = page.evaluate(CUT)
     page.close()
@@ -154,6 +155,35 @@ def test_bars_words_and_marks_at_the_ends_of_a_time_axis_stay_in_the_page(browse
     page.close()
     assert wide == []
     assert cut == [], json.dumps(cut, indent=1)
+
+
+WRAPPED = """() => [...document.querySelectorAll('.mk-at:not([hidden]) > :last-child')].map(one => {
+  const high = one.clientHeight;
+  one.style.whiteSpace = 'nowrap';
+  one.style.maxWidth = 'none';
+  const [wide, line] = [one.scrollWidth, one.clientHeight];
+  return [wide + 1 < one.parentElement.clientWidth, high > 1.5 * line, one.textContent];
+})"""
+
+
+@pytest.mark.parametrize("width", [700, 420])
+def test_the_plans_end_below_the_axis_wraps_only_where_it_is_wider_than_the_axis(browser, width):
+    views = {name: view for name, view in at_the_ends().items() if view[0] == "run"}
+    for share in (0.1, 0.3, 0.45, 0.55, 0.7):
+        sheet = views["run1.0"][1]
+        views[f"run{share}"] = "run", sheet | {"plan_s": share * sheet["end_s"]}
+    given = {"hub": hub_module(), "style": source("views.css"), "views": views}
+    given["scripts"] = {"run": source("run.js")}
+    page = browser.new_page(viewport={"width": width, "height": 1600})
+    slots = [slot(Bundle("<div>static</div>", ""), view).html for view in views]
+    areas = "".join(f"<div class=jp-OutputArea-output>{one}</div>" for one in slots)
+    page.set_content(f"<!doctype html><html lang=en><body>{areas}</body></html>")
+    page.evaluate(f"async given => {{{SHOW}}}", given)
+    found = page.evaluate(WRAPPED)
+    page.close()
+    assert len(found) == len(views)
+    assert any(fits for fits, _, _ in found)
+    assert [said for fits, wrapped, said in found if fits and wrapped] == []
 
 
 @pytest.mark.parametrize("width", [1280, 800])

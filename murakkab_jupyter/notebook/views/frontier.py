@@ -47,6 +47,8 @@ COLUMNS = (
 )
 UNITS = {"cost": "USD", "energy": "J", "latency": "s", "quality": "1"}
 WIDTH, HEIGHT = 640, 300
+ABOVE = 4
+"""Room over it for the highest letters of any font."""
 DISC = 9
 """Radius of a plan's disc in the picture."""
 SIGN = 6.4
@@ -376,7 +378,9 @@ def picture(sheet: dict[str, Any]) -> Html | None:
         )
         colour = "#fff" if point["chosen"] else INK
         marks.append(words(str(point["number"]), at["cx"], at["cy"] + 4, "middle", colour))
-    drawn = tag("svg", *marks, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {HEIGHT}")
+    drawn = tag(
+        "svg", *marks, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 -{ABOVE} {WIDTH} {HEIGHT + ABOVE}"
+    )
     return tag(
         "img",
         src=f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode('ascii')}",

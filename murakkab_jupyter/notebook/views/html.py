@@ -84,7 +84,6 @@ STYLE = (
     "@container (max-width:640px){.murakkab.murakkab .ms-table :is(th,td,small){font-size:11.5px}"
     ".murakkab.murakkab .ms-table :is(th,td){padding:4px 3px}"
     ".murakkab.murakkab .ms-steps [role=progressbar]{width:150px!important}}"
-    "@container (max-width:340px){.murakkab.murakkab .ms-cards{grid-template-columns:minmax(0,1fr)!important}}"
     # On paper nobody scrolls: columns become narrow instead of being left out.
     "@media print{.murakkab.murakkab .ms-scroll{overflow:visible!important;background:none}"
     ".murakkab.murakkab .ms-table :is(th,td){min-width:0!important;padding:3px 4px;overflow-wrap:anywhere}}"

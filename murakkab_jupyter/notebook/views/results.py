@@ -314,7 +314,7 @@ def cards_part(
             "div",
             *cards,
             class_="ms-cards",
-            style="display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:10px;margin:0 0 8px",
+            style="display:grid;grid-template-columns:repeat(auto-fill,minmax(min(340px,100%),1fr));gap:10px;margin:0 0 8px",
         ),
     ]
     if len(keys) > len(shown):
