@@ -55,6 +55,14 @@ def loaded(kernel):
     return kernel
 
 
+@pytest.fixture(scope="module")
+def ran(loaded):
+    """`loudly` has been declared and run, whichever tests are picked."""
+    cell = "%%murakkab loudly --minimize latency --run --fresh\nloud <- shout {words} @python:shout\n"
+    assert loaded.run(cell).error is None
+    return loaded
+
+
 def test_loading_prints_one_line_with_version_and_hardware_and_starts_nothing(loaded):
     from murakkab_jupyter import __version__
 
@@ -181,22 +189,22 @@ def test_a_run_shows_progress_then_results_and_bill_in_one_place(loaded):
     assert loaded.run("list(loudly.outputs['loud'].values())").text == "['W0', 'W1', 'W2', 'W3', 'W4', 'W5']"
 
 
-def test_a_run_is_shown_by_its_name(loaded):
-    reply = loaded.run("loudly")
+def test_a_run_is_shown_by_its_name(ran):
+    reply = ran.run("loudly")
     assert "W5" in reply.text
     assert "text/html" in reply.shown[0]
 
 
-def test_what_is_asked_for_by_its_name_is_counted_in_what_the_notebook_takes(loaded):
-    loaded.run(
+def test_what_is_asked_for_by_its_name_is_counted_in_what_the_notebook_takes(ran):
+    ran.run(
         "screen = get_ipython().magics_manager.registry['MurakkabMagics'].screen\n"
         "held = lambda: sum(size for _, size in screen.room._held.values())\n"
         "from murakkab_jupyter.core.kinds import Answer"
     )
     for shown in ("loudly", "loudly.plan", "Answer('Yes. ' * 100)"):
-        before = int(loaded.run("held()").text)
-        reply = loaded.run(shown)
-        assert int(loaded.run("held()").text) >= before + len(reply.html) > before
+        before = int(ran.run("held()").text)
+        reply = ran.run(shown)
+        assert int(ran.run("held()").text) >= before + len(reply.html) > before
 
 
 def test_progress_comes_at_most_four_times_a_second(loaded):
@@ -314,8 +322,8 @@ def test_a_run_of_which_nothing_came_is_a_real_error(loaded):
     assert len(reply.error[2]) == 1
 
 
-def test_an_impossible_goal_shows_the_nearest_plan_and_is_an_error(loaded):
-    reply = loaded.run("%murakkab plan loudly --deadline 0.000001s")
+def test_an_impossible_goal_shows_the_nearest_plan_and_is_an_error(ran):
+    reply = ran.run("%murakkab plan loudly --deadline 0.000001s")
     assert reply.error[0] == "InfeasibleError"
     assert "Nearest plan" in reply.text
 
@@ -338,8 +346,8 @@ def test_an_impossible_goal_shows_the_nearest_plan_and_is_an_error(loaded):
         ("run --help", "--minimize"),
     ],
 )
-def test_every_verb_answers_with_html_and_text(loaded, line, words):
-    reply = loaded.run(f"%murakkab {line}")
+def test_every_verb_answers_with_html_and_text(ran, line, words):
+    reply = ran.run(f"%murakkab {line}")
     assert reply.error is None
     assert words in reply.text
     assert "text/html" in reply.shown[-1]
@@ -365,12 +373,12 @@ def test_braces_and_dollars_in_a_body_are_left_alone(loaded):
     assert loaded.run("%murakkab export kept --python").text.count("$HOME") == 1
 
 
-def test_a_workflow_is_written_as_a_python_file(loaded, tmp_path):
+def test_a_workflow_is_written_as_a_python_file(ran, tmp_path):
     file = tmp_path / "loudly.py"
-    assert str(file) in loaded.run(f"%murakkab export loudly {file} --python").text
+    assert str(file) in ran.run(f"%murakkab export loudly {file} --python").text
     assert "session.declare" in file.read_text(encoding="utf-8")
-    assert "--python" in loaded.run(f"%murakkab export loudly {file}").error[1]
-    assert "ends in .py" in loaded.run("%murakkab export --python out.txt").error[1]
+    assert "--python" in ran.run(f"%murakkab export loudly {file}").error[1]
+    assert "ends in .py" in ran.run("%murakkab export --python out.txt").error[1]
 
 
 def test_another_cell_adds_steps_and_takes_over_those_of_its_names_with_a_notice(loaded):
@@ -469,19 +477,19 @@ def complete(kernel, code, cursor=None):
     return message["content"]["matches"]
 
 
-def test_completion_knows_verbs_options_choices_steps_variables_and_agents(loaded):
-    assert "explain" in complete(loaded, "%murakkab ex")
-    assert "--minimize" in complete(loaded, "%%murakkab w --min")
-    assert complete(loaded, "%murakkab bill --") == ["--json"]
-    assert complete(loaded, "%%murakkab w --minimize ") == ["cost", "energy", "latency"]
+def test_completion_knows_verbs_options_choices_steps_variables_and_agents(ran):
+    assert "explain" in complete(ran, "%murakkab ex")
+    assert "--minimize" in complete(ran, "%%murakkab w --min")
+    assert complete(ran, "%murakkab bill --") == ["--json"]
+    assert complete(ran, "%%murakkab w --minimize ") == ["cost", "energy", "latency"]
     body = "%%murakkab w\nloud <- shout {words} @python:shout\nmore <- shout {"
-    assert {"words", "loud"} <= set(complete(loaded, body))
-    assert "extractive-summary" in complete(loaded, "%%murakkab w\na <- summarise {words} @extr")
-    assert "loudly" in complete(loaded, "%murakkab explain lou")
+    assert {"words", "loud"} <= set(complete(ran, body))
+    assert "extractive-summary" in complete(ran, "%%murakkab w\na <- summarise {words} @extr")
+    assert "loudly" in complete(ran, "%murakkab explain lou")
 
 
-def test_completion_of_python_cells_is_as_before(loaded):
-    assert "outputs" in complete(loaded, "loudly.outp")
+def test_completion_of_python_cells_is_as_before(ran):
+    assert "outputs" in complete(ran, "loudly.outp")
 
 
 # --- variables in the line --------------------------------------------------------------------------------------
