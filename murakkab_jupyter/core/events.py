@@ -64,6 +64,8 @@ class Usage:
         The worker that it was called on; empty where that is not told.
     fetch_s, fetch_cpu_s
         Of loading, what went into fetching the agent's weights: they come once, and say nothing of the next loading.
+    start_s
+        Before loading, wall time until the instance's process was there, when this call was its first (else 0).
     """
 
     seconds: float
@@ -80,6 +82,7 @@ class Usage:
     worker: str = ""
     fetch_s: float = 0.0
     fetch_cpu_s: float = 0.0
+    start_s: float = 0.0
 
     def after(self, before: Usage | None) -> Usage:
         """What several rounds of one batch used together: this one and those before it."""
@@ -97,6 +100,7 @@ class Usage:
             load_cpu_s=before.load_cpu_s + self.load_cpu_s,
             fetch_s=before.fetch_s + self.fetch_s,
             fetch_cpu_s=before.fetch_cpu_s + self.fetch_cpu_s,
+            start_s=before.start_s + self.start_s,
             memory_bytes=max(before.memory_bytes, self.memory_bytes),
             tokens_in=both(before.tokens_in, self.tokens_in),
             tokens_out=both(before.tokens_out, self.tokens_out),

@@ -70,7 +70,12 @@ NOTHING_BANDS = ((0.5, 2.0), (0.1, 5.0))
 """Of a call with nothing to do: as seen here, and as a prior."""
 
 PROCESS_S = 0.25
-"""Starting an instance's process, which happens before it can time its own loading: a prior."""
+"""Starting an instance's process, which happens before it can time its own loading: a prior, until this host has started some."""
+
+LEAST_PROCESS_S = 0.1
+"""What quick machines start a process in."""
+
+ENOUGH_STARTS = 3
 
 DISPATCH_S = 0.012
 """What a batch takes beside its call (its way to the instance and back, and being recorded): measured on the
@@ -120,6 +125,7 @@ class ProfileBook:
         self._interference: Figure | None = NO_INTERFERENCE if host_speed is not None else None
         self._fitted: dict[tuple[str, str], Fitted] = {}
         self._calls: dict[tuple[Any, ...], Prediction] = {}
+        self._start_s: float | None = None
         self._engines: tuple[EngineCurve, ...] | None = None
         self._published: dict[str, ServedProfile] | None = None
 
@@ -186,6 +192,7 @@ class ProfileBook:
         load_s: float = 0.0,
         load_cpu_s: float = 0.0,
         memory_bytes: float = 0.0,
+        start_s: float = 0.0,
         host: str | None = None,
         speed: float | None = None,
     ) -> None:
@@ -195,7 +202,7 @@ class ProfileBook:
                 {
                     "agent": agent, "options": dict(options), "cores": cores, "items": items, "work": work,
                     "seconds": seconds, "cpu_s": cpu_s, "load_s": load_s, "load_cpu_s": load_cpu_s,
-                    "memory_bytes": memory_bytes,
+                    "memory_bytes": memory_bytes, "start_s": start_s,
                 }
             ],
             host=host,
@@ -226,6 +233,7 @@ class ProfileBook:
             key: value for key, value in self._fitted.items() if agents is not None and key[0] not in agents
         }
         self._calls.clear()
+        self._start_s = None
 
     def export(self, path: str | Path) -> int:
         """Write all that was observed to a file; says how many observations. Raises `ProfileError`."""
@@ -296,11 +304,25 @@ class ProfileBook:
                 note=f"{NO_PROFILE}: {how}",
             )  # fmt: skip
             return Prediction(guess, guess, guess=how)
+        low = (
+            0.8
+            if self.start_s != PROCESS_S
+            else min(0.8, (0.8 * seconds + LEAST_PROCESS_S) / (seconds + PROCESS_S))
+        )
         return Prediction(
-            self.figure((seconds + PROCESS_S) / speed, "s", fitted, inside, (0.8, 1.5)),
+            self.figure((seconds + self.start_s) / speed, "s", fitted, inside, (low, 1.5)),
             self.figure((cpu if cpu is not None else seconds) / speed, "s", fitted, inside, (0.8, 1.5)),
             shared=self.misjudged(fitted, inside),
         )
+
+    @property
+    def start_s(self) -> float:
+        """Seconds that starting an instance's process takes at speed 1, whatever its agent, as this host's last ones did."""
+        if self._start_s is None:
+            starts = self.store.starts(self.host)
+            enough = len(starts) >= ENOUGH_STARTS
+            self._start_s = median(starts) * self.host_speed if enough else PROCESS_S
+        return self._start_s
 
     def memory(self, agent: str, options: Options) -> Figure:
         """Resident memory of a loaded instance (B)."""

@@ -47,6 +47,8 @@ class Observation:
         Wall and CPU time of loading, 0 when the call was not the first.
     memory_bytes
         Peak resident memory of the instance, 0 when it was not looked at.
+    start_s
+        Wall time of starting the instance's process, before it could load; 0 when the call was not the first, or nobody looked.
     """
 
     agent: str
@@ -59,6 +61,7 @@ class Observation:
     load_s: float = 0.0
     load_cpu_s: float = 0.0
     memory_bytes: float = 0.0
+    start_s: float = 0.0
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Observation:
@@ -87,6 +90,7 @@ class Observation:
             load_s=number(data, "load_s", MOST_SECONDS, 0.0),
             load_cpu_s=number(data, "load_cpu_s", MOST_SECONDS, 0.0),
             memory_bytes=number(data, "memory_bytes", 1e15, 0.0),
+            start_s=number(data, "start_s", MOST_SECONDS, 0.0),
         )
         if made.items == 0 or made.seconds == 0:
             msg = "An observation has at least one item and takes some time."
@@ -106,6 +110,7 @@ class Observation:
             "load_s": self.load_s,
             "load_cpu_s": self.load_cpu_s,
             "memory_bytes": self.memory_bytes,
+            **({"start_s": self.start_s} if self.start_s else {}),
         }
 
 

@@ -182,6 +182,16 @@ class ProfileStore:
                 raise self.broken(why) from error
         return made
 
+    def starts(self, host: str, latest: int = 100) -> list[float]:
+        """Seconds that the latest processes of instances took to start on a host, of those that were seen starting."""
+        with self.guard():
+            found = self.db.execute(
+                "SELECT json_extract(data, '$.start_s') AS start_s FROM (SELECT data FROM observation WHERE host = ?"
+                " ORDER BY id DESC LIMIT ?) WHERE start_s > 0 LIMIT ?",
+                (host, 20 * latest, latest),
+            ).fetchall()
+        return [float(start_s) for (start_s,) in found]
+
     def dump(self) -> list[dict[str, Any]]:
         """Every observation with its host, speed, date and version, oldest first, as plain JSON."""
         with self.guard():

@@ -40,10 +40,11 @@ class Observed(Protocol):
         load_s: float,
         load_cpu_s: float,
         memory_bytes: int,
+        start_s: float = 0.0,
         host: str | None = None,
         speed: float | None = None,
     ) -> None:
-        """Take in one call: items, work in the capability's unit, seconds, CPU-seconds, load, memory in bytes.
+        """Take in one call: items, work in the capability's unit, seconds, CPU-seconds, load, memory in bytes, start.
 
         `host` and `speed` say where it was made, when that is not this host.
         """
@@ -161,6 +162,7 @@ class Observing:
             "load_s": max(0.0, usage.load_s - usage.fetch_s),
             "load_cpu_s": max(0.0, usage.load_cpu_s - usage.fetch_cpu_s),
             "memory_bytes": usage.memory_bytes,
+            "start_s": usage.start_s,
         }
         if self._workers is None:
             self._observe(call)

@@ -302,6 +302,18 @@ def test_loading_seen_here_overrides_the_reference():
     assert load.cpu_s.value == pytest.approx(6.0)
 
 
+def test_how_long_processes_start_is_learnt_from_this_host_for_every_agent():
+    one = book()
+    tell(one, 1, load_s=7.0, start_s=0.05)
+    tell(one, 1, load_s=0.0, start_s=9.0, host="elsewhere")
+    assert one.start_s == PROCESS_S  # one start may be anything
+    tell(one, 2, load_s=7.0, start_s=0.1)
+    assert one.start_s == pytest.approx(0.1)
+    assert one.load("known", ONE).seconds.value == pytest.approx(7.1)
+    assert one.load("known", ONE, speed=2.0).seconds.value == pytest.approx(7.1 / 2)
+    assert ProfileBook(one.library, one.store, host=one.host, host_speed=2.0).start_s == pytest.approx(0.2)
+
+
 def test_a_speed_that_is_no_speed_is_refused():
     for speed in (0.0, -1.0, float("nan")):
         with pytest.raises(UsageError):

@@ -78,6 +78,11 @@ def test_fetching_weights_is_no_part_of_loading(book):
     assert (seen["load_s"], seen["load_cpu_s"]) == pytest.approx((1.0, 0.5))
 
 
+def test_how_long_the_process_started_is_kept(book):
+    (seen,) = observe(book, Usage(0.5, 0.4, 9.0, 3.0, start_s=0.125))
+    assert (seen["start_s"], seen["load_s"]) == (0.125, 9.0)
+
+
 def test_a_call_elsewhere_is_filed_under_its_host_and_speed(book):
     (row,) = observe(book, used("tcp://1"), workers=lambda: WORKERS)
     assert (row["host"], row["speed"]) == ("server | 8 cores", 2.0)

@@ -190,7 +190,7 @@ class Pool:
         if isinstance(ready, Loaded):
             usage = replace(
                 usage, load_s=ready.load_s, load_cpu_s=ready.load_cpu_s,
-                fetch_s=ready.fetch_s, fetch_cpu_s=ready.fetch_cpu_s,
+                fetch_s=ready.fetch_s, fetch_cpu_s=ready.fetch_cpu_s, start_s=ready.start_s,
             )  # fmt: skip
         match answer:
             case Returned():

@@ -91,6 +91,7 @@ class InstanceProcess:
         self.spent: Spent | None = None
         self._counted_cpu_s = 0.0
         self._pipes = threading.Lock()
+        began = time.perf_counter()
         try:
             child_reads, self._to_child = os.pipe()
             self._from_child, child_writes = os.pipe()
@@ -118,11 +119,15 @@ class InstanceProcess:
             raise ClusterError(msg, hint="Look at the worker's limits on processes and memory.") from error
         self.pid = self._group.pid
         self.ended = self._group.ended
+        self._forked_s = time.perf_counter() - began
 
     def load(self, order: Load, progress: Callable[[Progressed], None]) -> Loaded | Unloadable:
         """Load the agent; raises `LostError` when the process ends meanwhile."""
+        began = time.perf_counter()
         answer: Loaded | Unloadable = self._ask(order, progress)
         if isinstance(answer, Loaded):
+            waited_s = time.perf_counter() - began - answer.load_s
+            answer = replace(answer, start_s=self._forked_s + max(0.0, waited_s))
             self.loaded = answer
             self._counted_cpu_s = answer.load_cpu_s
         return answer

@@ -83,6 +83,8 @@ class Loaded:
     memory_bytes: int
     fetch_s: float = 0.0
     fetch_cpu_s: float = 0.0
+    start_s: float = 0.0
+    """Until the process could begin to load, as whoever started it saw it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,7 @@ def test_two_batches_at_once_take_turns_on_one_instance(pool: Pool) -> None:
         thread.join()
     assert [values(reply) for reply in replies] == [("a",)] * 4
     assert sum(reply.usage is not None and reply.usage.load_s > 0 for reply in replies) == 1
+    assert sum(reply.usage is not None and reply.usage.start_s > 0 for reply in replies) == 1
     assert len(pool.pids()) == 1
 
 
