@@ -312,8 +312,9 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
         if "ancestry" in values:
             values["ancestry"] = ancestry_from_json(values["ancestry"])
         if values.get("usage") is not None:
-            values["usage"] = Usage(**values["usage"])
+            used = {one.name for one in fields(Usage)}
+            values["usage"] = Usage(**{key: value for key, value in values["usage"].items() if key in used})
         return cls(**values)
-    except TypeError as error:
+    except (AttributeError, TypeError) as error:
         msg = f"This is no {cls.__name__}: {error}."
         raise ValueError(msg) from error

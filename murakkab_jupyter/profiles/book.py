@@ -125,7 +125,7 @@ class ProfileBook:
         self._interference: Figure | None = NO_INTERFERENCE if host_speed is not None else None
         self._fitted: dict[tuple[str, str], Fitted] = {}
         self._calls: dict[tuple[Any, ...], Prediction] = {}
-        self._start_s: float | None = None
+        self._starts: tuple[float, ...] | None = None
         self._engines: tuple[EngineCurve, ...] | None = None
         self._published: dict[str, ServedProfile] | None = None
 
@@ -225,6 +225,8 @@ class ProfileBook:
                 version,
                 some,
             )
+        if any(one.start_s > 0 for one in checked):
+            self._starts = None
         self.forget({one.agent for one in checked})
 
     def forget(self, agents: Collection[str] | None = None) -> None:
@@ -233,7 +235,8 @@ class ProfileBook:
             key: value for key, value in self._fitted.items() if agents is not None and key[0] not in agents
         }
         self._calls.clear()
-        self._start_s = None
+        if agents is None:
+            self._starts = None
 
     def export(self, path: str | Path) -> int:
         """Write all that was observed to a file; says how many observations. Raises `ProfileError`."""
@@ -304,25 +307,24 @@ class ProfileBook:
                 note=f"{NO_PROFILE}: {how}",
             )  # fmt: skip
             return Prediction(guess, guess, guess=how)
-        low = (
-            0.8
-            if self.start_s != PROCESS_S
-            else min(0.8, (0.8 * seconds + LEAST_PROCESS_S) / (seconds + PROCESS_S))
-        )
+        learnt = self.start_s if abs(speed / self.host_speed - 1) < 0.02 else None
+        start = PROCESS_S if learnt is None else learnt * self.host_speed
+        # A start that is a guess may be as quick as quick machines'.
+        least = LEAST_PROCESS_S if learnt is None else 0.8 * start
+        low = (0.8 * seconds + least) / (seconds + start)
         return Prediction(
-            self.figure((seconds + self.start_s) / speed, "s", fitted, inside, (low, 1.5)),
+            self.figure((seconds + start) / speed, "s", fitted, inside, (low, 1.5)),
             self.figure((cpu if cpu is not None else seconds) / speed, "s", fitted, inside, (0.8, 1.5)),
             shared=self.misjudged(fitted, inside),
         )
 
     @property
-    def start_s(self) -> float:
-        """Seconds that starting an instance's process takes at speed 1, whatever its agent, as this host's last ones did."""
-        if self._start_s is None:
-            starts = self.store.starts(self.host)
-            enough = len(starts) >= ENOUGH_STARTS
-            self._start_s = median(starts) * self.host_speed if enough else PROCESS_S
-        return self._start_s
+    def start_s(self) -> float | None:
+        """Seconds that an instance's process takes to start on this host, whatever its agent: the median of the last ones, None of too few."""
+        known = self._starts
+        if known is None:
+            known = self._starts = tuple(self.store.starts(self.host))
+        return median(known) if len(known) >= ENOUGH_STARTS else None
 
     def memory(self, agent: str, options: Options) -> Figure:
         """Resident memory of a loaded instance (B)."""

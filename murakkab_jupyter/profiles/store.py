@@ -5,6 +5,7 @@ A file that is not such a store, or is damaged, is a `ProfileError`; it is never
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import math
@@ -183,14 +184,20 @@ class ProfileStore:
         return made
 
     def starts(self, host: str, latest: int = 100) -> list[float]:
-        """Seconds that the latest processes of instances took to start on a host, of those that were seen starting."""
+        """Seconds that the latest processes of instances took to start on a host, of those that were seen starting.
+
+        A row that makes no sense is passed over: it is told where its agent is asked for (`rows`).
+        """
         with self.guard():
             found = self.db.execute(
-                "SELECT json_extract(data, '$.start_s') AS start_s FROM (SELECT data FROM observation WHERE host = ?"
-                " ORDER BY id DESC LIMIT ?) WHERE start_s > 0 LIMIT ?",
-                (host, 20 * latest, latest),
+                "SELECT data FROM observation WHERE host = ? AND data LIKE '%\"start_s\"%' ORDER BY id DESC LIMIT ?",
+                (host, latest),
             ).fetchall()
-        return [float(start_s) for (start_s,) in found]
+        made: list[float] = []
+        for (data,) in found:
+            with contextlib.suppress(ValueError, TypeError, ProfileError):
+                made.append(Observation.from_json(json.loads(data)).start_s)
+        return [start_s for start_s in made if start_s > 0]
 
     def dump(self) -> list[dict[str, Any]]:
         """Every observation with its host, speed, date and version, oldest first, as plain JSON."""

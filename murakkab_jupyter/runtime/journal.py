@@ -185,7 +185,10 @@ class Journal:
             try:
                 with self.pages.writing() as connection:
                     connection.execute(ENDED, (*ended, run_id))
-            except JournalError:  # there may be room for the end without the events that wait
+            except JournalError as error:
+                if not is_full(error):
+                    raise
+                # There may be room for the end without the events that wait.
                 with self.database.writing() as connection:
                     connection.execute(ENDED, (*ended, run_id))
         except BaseException:

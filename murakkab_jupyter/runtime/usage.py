@@ -79,7 +79,7 @@ class Calls:
         cpu_s = usage.cpu_s + usage.load_cpu_s
         cores = 1 if started is None else started.cores
         self.fetch_s += usage.fetch_s
-        self.hold(event.worker, usage.seconds + usage.load_s, cpu_s, cores)
+        self.hold(event.worker, usage.seconds + usage.load_s + usage.start_s, cpu_s, cores)
         self.gpu_j = added(self.gpu_j, usage.energy_j)
         self.tokens_in = added(self.tokens_in, usage.tokens_in)
         self.tokens_out = added(self.tokens_out, usage.tokens_out)

@@ -107,6 +107,9 @@ def test_json_that_is_no_event_is_refused(data: Any) -> None:
 
 def test_what_a_later_version_adds_to_an_event_is_passed_over() -> None:
     assert event_from_json({"event": "Notice", "at_s": 1.0, "message": "m", "new": 1}) == Notice(1.0, "m")
+    ended = BatchEnded(1.0, "a", 1, "w", 1, 0, usage=Usage(1.0, 0.5))
+    data = event_to_json(ended)
+    assert event_from_json({**data, "usage": {**data["usage"], "new": 1}}) == ended
 
 
 def test_rounds_of_one_batch_add_up_and_what_was_never_counted_stays_unknown():

@@ -86,6 +86,18 @@ def test_a_row_that_makes_no_sense_is_an_error_that_names_the_agent(tmp_path):
         store.rows("a")
 
 
+def test_starts_of_processes_are_the_latest_of_a_host_and_rows_that_make_no_sense_are_passed_over(tmp_path):
+    store = ProfileStore(tmp_path / "profiles.sqlite")
+    row = "INSERT INTO observation (host, speed, date, version, agent, data) VALUES (?, 1, 'd', '1', 'a', ?)"
+    kept = [("h", json.dumps({**GOOD, "start_s": one})) for one in (0.3, "abc", [1], True, 0.0, 0.1)]
+    with store.db:
+        store.db.executemany(
+            row, [*kept, ("h", '{"start_s": 1'), ("h", json.dumps(GOOD)), ("other", kept[0][1])]
+        )
+    assert store.starts("h") == [0.1, 0.3]
+    assert store.starts("nobody") == []
+
+
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ProfileError):

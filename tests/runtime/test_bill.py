@@ -36,7 +36,7 @@ def test_tokens_that_came_to_nothing_are_told_apart() -> None:
 def test_a_step_pays_for_its_calls_and_idle_for_the_host() -> None:
     made = bill(
         Tape()
-        .call(lasts_s=1.0, cpu_s=1.5, load_s=0.5, load_cpu_s=0.5, tokens_in=10, tokens_out=3)
+        .call(lasts_s=1.0, cpu_s=1.5, start_s=0.25, load_s=0.25, load_cpu_s=0.5, tokens_in=10, tokens_out=3)
         .call(lasts_s=2.0, cpu_s=3.0, done=2, failed=1, tokens_in=5)
         .call("seen", lasts_s=1.0, cpu_s=1.0)
         .end(10.0)
