@@ -48,9 +48,8 @@ def saved(source: str, shown: list[dict]) -> int:
         for data in shown
     ]
     outputs = [{"output_type": "display_data", "metadata": {}, "data": data} for data in split]
-    return len(
-        json.dumps({"source": source.splitlines(keepends=True), "outputs": outputs}, indent=1).encode()
-    )
+    cell = {"cell_type": "code", "source": source.splitlines(keepends=True), "outputs": outputs}
+    return len(json.dumps({"cells": [cell]}, indent=1, ensure_ascii=False).encode())
 
 
 def test_plans_a_frontier_and_three_runs_of_eighty_items_fit_into_300_kb(kernel):
