@@ -480,15 +480,16 @@ def limits(goal: Goal) -> Iterable[tuple[str, str, float]]:
 
 def loosened(goal: Goal, factor: float) -> Goal:
     """The goal with limits so many times as large, its floor of quality the same."""
-    wider = {
-        name: None if limit is None else limit * factor
-        for name, limit in (
-            ("deadline_s", goal.deadline_s),
-            ("budget_usd", goal.budget_usd),
-            ("max_energy_j", goal.max_energy_j),
-        )
-    }
-    return replace(goal, **wider)  # type: ignore[arg-type]
+
+    def wider(limit: float | None) -> float | None:
+        return None if limit is None else limit * factor
+
+    return replace(
+        goal,
+        deadline_s=wider(goal.deadline_s),
+        budget_usd=wider(goal.budget_usd),
+        max_energy_j=wider(goal.max_energy_j),
+    )
 
 
 def estimated(found: Estimate, objective: Objective) -> float:

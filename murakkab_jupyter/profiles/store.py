@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.core.errors import ProfileError
+from murakkab_jupyter.core.faults import remedy
 from murakkab_jupyter.profiles.engine import EngineCurve
 from murakkab_jupyter.profiles.observation import Observation
 from murakkab_jupyter.profiles.served import ServedProfile
@@ -107,16 +108,8 @@ class ProfileStore:
 
     def broken(self, why: str) -> ProfileError:
         """The error of a store that cannot be used."""
-        if "locked" in why:
-            hint = "Another process is writing to it for long; try again."
-        elif "is full" in why:
-            hint = "Free some space, or set MURAKKAB_PROFILES to a path on another disk."
-        elif "disk I/O" in why:  # all that SQLite says of a quota
-            hint = "Its disk may be over a quota, or fail: free some space and try again, or set MURAKKAB_PROFILES to a path on another disk."
-        elif "readonly" in why or "unable to open" in why:
-            hint = "Set MURAKKAB_PROFILES to a path that can be written."
-        else:
-            hint = "It was left as it is. Move it away to start a new one, or name another store."
+        otherwise = "It was left as it is. Move it away to start a new one, or name another store."
+        hint = remedy(why, "MURAKKAB_PROFILES", otherwise)
         return ProfileError(f"The profile store {self.path} cannot be used: {why}.", hint=hint)
 
     @contextmanager

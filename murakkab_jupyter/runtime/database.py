@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from murakkab_jupyter.core.errors import JournalError
+from murakkab_jupyter.core.faults import remedy
 
 __all__ = ["Database", "is_full"]
 
@@ -107,18 +108,8 @@ class Database:
     def fault(self, error: sqlite3.Error) -> JournalError:
         """What went wrong, and what to do."""
         text = str(error)
-        if "locked" in text:
-            hint = "Another process is writing to it for long; try again."
-        elif "full" in text:
-            hint = "Free some space, or set MURAKKAB_JOURNAL to a path on another disk."
-        elif "disk I/O" in text:  # all that SQLite says of a quota
-            hint = "Its disk may be over a quota, or fail: free some space and try again, or set MURAKKAB_JOURNAL to a path on another disk."
-        elif "readonly" in text or "unable to open" in text:
-            hint = "Set MURAKKAB_JOURNAL to a path that can be written."
-        elif "closed" in text:
-            hint = "Open it again."
-        else:
-            hint = "It was left as it is. Restore it from a copy, or set MURAKKAB_JOURNAL to another path."
+        otherwise = "It was left as it is. Restore it from a copy, or set MURAKKAB_JOURNAL to another path."
+        hint = "Open it again." if "closed" in text else remedy(text, "MURAKKAB_JOURNAL", otherwise)
         return JournalError(f"The journal {self.path} cannot be used: {text}.", hint=hint)
 
     @contextlib.contextmanager
