@@ -23,7 +23,34 @@ with contextlib.suppress(ModuleNotFoundError):  # not all tests need it
     settings.register_profile("any machine", settings.get_profile("fresh"), derandomize=True)
     settings.load_profile("any machine")
 
+# Where `--reruns 1` is given (tests/all.sh), a test that fails has a second run, since one of thousands that end processes,
+# drive browsers and wait for machines can fail by an accident of timing. It is a fault all the same: it is shown, and more
+# of them than this fail the whole.
+ACCIDENTS = 3
+
 RATE = 16_000
+
+
+def accidents(session: pytest.Session) -> list[pytest.TestReport]:
+    """Failures of tests that had a second run, whether it passed or not."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    return list(reporter.stats.get("rerun", [])) if reporter is not None else []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Too many second runs are no accident."""
+    if len(accidents(session)) > ACCIDENTS and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show how each test failed that had a second run."""
+    failures = terminalreporter.stats.get("rerun", [])
+    for report in failures:
+        terminalreporter.section(f"failed at first: {report.nodeid}", "-")
+        terminalreporter.write_line(report.longreprtext)
+    if failures:
+        terminalreporter.section(f"{len(failures)} second runs; more than {ACCIDENTS} fail the whole", "-")
 
 
 def tone(seconds: float, hertz: float = 440.0, loudness: float = 0.3) -> np.ndarray:

@@ -47,7 +47,7 @@ gguf="$(python -c 'from murakkab_jupyter.agents.language.llm import gguf_in; fro
 "$MURAKKAB_VLLM_PYTHON" tests/vllm/convert.py "$gguf" "$home/smollm2"
 export MURAKKAB_VLLM_MODEL="$home/smollm2"
 
-python -m pytest tests/vllm -m vllm --timeout 600
+python -m pytest tests/vllm -m vllm --timeout 600 --reruns 1 # as in tests/all.sh
 if [ -e notebooks/04_vllm.ipynb ]; then
   python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 600 --timeout 1200 notebooks/04_vllm.ipynb
 fi
