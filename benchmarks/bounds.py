@@ -5,7 +5,7 @@
 The worlds are those of the tests (`tests/planner/worlds.py`): one to four steps with streaming, gathers, opened levels,
 batches, siblings, loading, interference, one or two hosts of the same or different speed, rent or electricity; and those of
 `tests/planner/gpu_worlds.py`, where served models on GPUs can do some of the steps. Those with hosts of unlike speed, watts and price are
-planned with few simulations, so that the bound is the plan's own, kind of hosts by kind (`planner/unlike.py`). A bound that the
+planned with few simulations, so that the bound is the plan's own, kind of hosts by kind (`planner/proofs/unlike.py`). A bound that the
 best simulated plan beats would be an error; there must be none. Nothing is timed, so it may run on a busy machine.
 """
 
@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common import GAPS, RESULTS, gap_rows, header, table
 
-from murakkab_jupyter.planner.bound import prove
-from murakkab_jupyter.planner.proof import BEATEN
+from murakkab_jupyter.planner.proofs.bound import prove
+from murakkab_jupyter.planner.proofs.proof import BEATEN
+from murakkab_jupyter.planner.proofs.unlike import cases
 from murakkab_jupyter.planner.solve import Problem, make_plan, prepare
-from murakkab_jupyter.planner.unlike import cases
 from murakkab_jupyter.workflow.goal import Goal, Objective
 from tests.planner.gpu_worlds import gpu_world
 from tests.planner.small import SEARCHED, posed

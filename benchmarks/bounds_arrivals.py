@@ -2,7 +2,7 @@
 
     python benchmarks/bounds_arrivals.py [--worlds 16] [--gpu-worlds 4] [--first 30000] [--out benchmarks/results/bounds_arrivals.md]
 
-The worlds are those of the tests (`tests/planner/steady_worlds.py`), with a rate of 60 % of what is proven to be more than any plan
+The worlds are those of the tests (`tests/planner/arriving/steady_worlds.py`), with a rate of 60 % of what is proven to be more than any plan
 sustains. Energy and cost are an hour's, latency what 95 % of the values of a Poisson stream take at most. A bound that the best
 simulated plan beats would be an error; there must be none. Nothing is timed, so it may run on a busy machine.
 """
@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from common import GAPS, RESULTS, gap_rows, header, table
 
+from tests.planner.arriving.steady_worlds import goals_of, small_worlds, steady_of
 from tests.planner.gpu_worlds import gpu_world
-from tests.planner.steady_worlds import goals_of, small_worlds, steady_of
 from tests.planner.worlds import random_world, unlike_world
 
 

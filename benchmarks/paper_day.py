@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from common import RESULTS, header, table
 
-from murakkab_jupyter.planner.paper import Arrivals, Served, Variant, Whole, solve_whole
+from murakkab_jupyter.planner.rivals.paper import Arrivals, Served, Variant, Whole, solve_whole
 from murakkab_jupyter.profiles.published import shipped_published
 
 GPUS = {"H100": 2000, "B200": 1000}

@@ -35,9 +35,9 @@ from family import case, replayed
 from truth import COUNT_SPREAD, SPEED_SPREAD, Turned
 
 from murakkab_jupyter.core.hosts import Share
-from murakkab_jupyter.planner.baselines import BASELINES
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.plan import Configuration, Plan
+from murakkab_jupyter.planner.rivals.baselines import BASELINES
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search, limits
 from murakkab_jupyter.planner.solve import Problem, plan_of, prepare
 from murakkab_jupyter.workflow.goal import MIN_ENERGY, MIN_LATENCY, Goal

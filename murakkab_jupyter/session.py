@@ -21,16 +21,16 @@ from murakkab_jupyter.core.hosts import ClusterView, Share
 from murakkab_jupyter.core.kinds import Video
 from murakkab_jupyter.core.media import find_media
 from murakkab_jupyter.execution import Execution, made_before
-from murakkab_jupyter.planner.beforehand import with_fetches, with_keys, with_starts
 from murakkab_jupyter.planner.coverage import Frontier
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
-from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.pipeline import Replay, sampled
 from murakkab_jupyter.planner.plan import Configuration, Plan
-from murakkab_jupyter.planner.premises import with_premises
 from murakkab_jupyter.planner.recall import Recall
 from murakkab_jupyter.planner.solve import Maker, make_plan
+from murakkab_jupyter.planner.told.beforehand import with_fetches, with_keys, with_starts
+from murakkab_jupyter.planner.told.explain import explain
+from murakkab_jupyter.planner.told.premises import with_premises
 from murakkab_jupyter.planner.unmeasured import predictable
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.described import find_cluster

@@ -11,11 +11,11 @@ from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.coverage import SAME, Coverage, Frontier
 from murakkab_jupyter.planner.evaluate import Evaluator
 from murakkab_jupyter.planner.plan import Plan
-from murakkab_jupyter.planner.reasons import amount
 from murakkab_jupyter.planner.recall import picks_of
 from murakkab_jupyter.planner.search import Picks, Search
 from murakkab_jupyter.planner.solve import plan_of, prepare
 from murakkab_jupyter.planner.standing import Standing
+from murakkab_jupyter.planner.told.reasons import amount
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.goal import OBJECTIVES, Goal, Objective
 from murakkab_jupyter.workflow.model import Workflow

@@ -10,8 +10,9 @@ from typing import Any
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import InfeasibleError, UsageError
 from murakkab_jupyter.core.hosts import ClusterView, Share
-from murakkab_jupyter.planner.arrivals import Arrivals
-from murakkab_jupyter.planner.bound import EFFORT
+from murakkab_jupyter.planner.arriving.arrivals import Arrivals
+from murakkab_jupyter.planner.arriving.steady import EFFORT as ARRIVALS_EFFORT
+from murakkab_jupyter.planner.arriving.steady import Steady, cannot
 from murakkab_jupyter.planner.cards import gpus_of_hosts, held_gpus, unstated_note
 from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_of
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
@@ -21,15 +22,14 @@ from murakkab_jupyter.planner.margin import margin_of, risk_note
 from murakkab_jupyter.planner.modes import Candidates, Mode, candidates
 from murakkab_jupyter.planner.pipeline import Replay, longest, regime_of, stages
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Regime, Reservation, StepPlan
-from murakkab_jupyter.planner.priors import priors_that_matter
-from murakkab_jupyter.planner.proof import Proof, proven
+from murakkab_jupyter.planner.proofs.bound import EFFORT
+from murakkab_jupyter.planner.proofs.proof import Proof, proven
 from murakkab_jupyter.planner.quality import Judge, product
-from murakkab_jupyter.planner.reasons import binding_of, infeasible, keeps, loses, notes_of, option_of
 from murakkab_jupyter.planner.recall import recalled
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search, limits
-from murakkab_jupyter.planner.steady import EFFORT as ARRIVALS_EFFORT
-from murakkab_jupyter.planner.steady import Steady, cannot
-from murakkab_jupyter.planner.trades import trades
+from murakkab_jupyter.planner.told.priors import priors_that_matter
+from murakkab_jupyter.planner.told.reasons import binding_of, infeasible, keeps, loses, notes_of, option_of
+from murakkab_jupyter.planner.told.trades import trades
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow

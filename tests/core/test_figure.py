@@ -147,7 +147,7 @@ def test_the_order_of_a_sum_does_not_count(parts: list[Figure], random: Any) -> 
     ],
 )
 def test_money_is_written_in_one_way(value, words):
-    from murakkab_jupyter.planner.reasons import amount as in_reasons
+    from murakkab_jupyter.planner.told.reasons import amount as in_reasons
     from murakkab_jupyter.workflow.goal import Goal
 
     assert money(value) == in_reasons(value, "USD") == words

@@ -32,9 +32,9 @@ from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.run import MOST_LANES, MOST_STATIC_BARS, run_section, run_sheet, run_view
 from murakkab_jupyter.notebook.views.slots import MOST_MARKS
 from murakkab_jupyter.notebook.views.state import RunState
-from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.plan import Plan, Reservation
 from murakkab_jupyter.planner.standing import Standing
+from murakkab_jupyter.planner.told.explain import explain
 from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.verbs import Declared
 from murakkab_jupyter.workflow.declaration import Declaration

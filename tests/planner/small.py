@@ -1,6 +1,6 @@
 """Random worlds that are small enough to simulate every plan of: what a bound or a search is held against."""
 
-from murakkab_jupyter.planner.pose import pose
+from murakkab_jupyter.planner.proofs.pose import pose
 from murakkab_jupyter.planner.solve import prepare
 from murakkab_jupyter.workflow.goal import OBJECTIVES, Goal
 from tests.planner.worlds import random_world

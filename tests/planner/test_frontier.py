@@ -10,7 +10,6 @@ from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, HostPower, WorkerView
 from murakkab_jupyter.planner.coverage import SAME, Coverage
 from murakkab_jupyter.planner.estimate import Estimator
-from murakkab_jupyter.planner.explain import explain, say
 from murakkab_jupyter.planner.frontier import (
     AXES,
     MOST_POINTS,
@@ -21,6 +20,7 @@ from murakkab_jupyter.planner.frontier import (
 )
 from murakkab_jupyter.planner.quality import SHARES as FLOORS
 from murakkab_jupyter.planner.solve import make_plan, prepare
+from murakkab_jupyter.planner.told.explain import explain, say
 from murakkab_jupyter.workflow.goal import TIERS, Goal
 from tests.planner.synthetic import POWER, Made, cluster_of, world_of
 from tests.planner.test_solve import video_world

@@ -10,11 +10,11 @@ from murakkab_jupyter.core.events import CoresReserved
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, EngineView, HostPower, Share, WorkerView, allotted
 from murakkab_jupyter.notebook.views.frontier import reserved, same_plan
-from murakkab_jupyter.planner.bound import prove
-from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.holding import choices_of_hosts, reservations
 from murakkab_jupyter.planner.plan import Configuration, Plan, Reservation
+from murakkab_jupyter.planner.proofs.bound import prove
 from murakkab_jupyter.planner.solve import make_plan, prepare
+from murakkab_jupyter.planner.told.explain import explain
 from murakkab_jupyter.runtime.bill import Bill
 from murakkab_jupyter.runtime.messages import EngineReady, WorkerJoined, WorkerLost
 from murakkab_jupyter.simulate.driver import evaluation, simulate

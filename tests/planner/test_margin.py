@@ -8,10 +8,10 @@ from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.planner.evaluate import Evaluation
-from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.margin import margin_of, stretch
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.planner.solve import make_plan
+from murakkab_jupyter.planner.told.explain import explain
 from murakkab_jupyter.workflow.goal import Goal
 from tests.planner.synthetic import Made, world_of
 

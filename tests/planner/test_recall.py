@@ -6,11 +6,11 @@ import pytest
 
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure
-from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.planner.recall import MOST_PLANS, MOST_TRIED, MOST_WORKFLOWS, Recall, picks_of
 from murakkab_jupyter.planner.solve import make_plan, plan_of, prepare
+from murakkab_jupyter.planner.told.explain import explain
 from murakkab_jupyter.session import Session
 from murakkab_jupyter.workflow.goal import Goal
 from tests.planner.test_solve import VIDEO, video_world

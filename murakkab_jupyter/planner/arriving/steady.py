@@ -16,14 +16,15 @@ from murakkab_jupyter.core.errors import InfeasibleError
 from murakkab_jupyter.core.figure import per_time, unknown
 from murakkab_jupyter.core.hosts import Share
 from murakkab_jupyter.energy.estimate import JOULES_PER_KWH, SECONDS_PER_HOUR
-from murakkab_jupyter.planner.arrivals import MOST, Arrivals, scaled_to
+from murakkab_jupyter.planner.arriving.arrivals import MOST, Arrivals, scaled_to
+from murakkab_jupyter.planner.arriving.throughput import Throughput
 from murakkab_jupyter.planner.estimate import Estimate, Estimator, quicker
 from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.modes import Load
 from murakkab_jupyter.planner.pipeline import Replay, stages
 from murakkab_jupyter.planner.plan import Configuration, Plan
-from murakkab_jupyter.planner.pose import pose
-from murakkab_jupyter.planner.proof import (
+from murakkab_jupyter.planner.proofs.pose import pose
+from murakkab_jupyter.planner.proofs.proof import (
     BEATEN,
     NONE,
     Proof,
@@ -34,12 +35,11 @@ from murakkab_jupyter.planner.proof import (
     partly_known,
     tried_out,
 )
+from murakkab_jupyter.planner.proofs.rich import RichProblem
+from murakkab_jupyter.planner.proofs.scenarios import TooMany
 from murakkab_jupyter.planner.rate import Rate
-from murakkab_jupyter.planner.reasons import UNITS, amount
-from murakkab_jupyter.planner.rich import RichProblem
-from murakkab_jupyter.planner.scenarios import TooMany
 from murakkab_jupyter.planner.search import Picks, Search, limits
-from murakkab_jupyter.planner.throughput import Throughput
+from murakkab_jupyter.planner.told.reasons import UNITS, amount
 from murakkab_jupyter.workflow.goal import Goal, Objective
 
 __all__ = ["EFFORT", "Steady", "cannot"]

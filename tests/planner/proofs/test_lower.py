@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from murakkab_jupyter.core.errors import InfeasibleError
-from murakkab_jupyter.planner.lower import (
+from murakkab_jupyter.planner.problem import solve
+from murakkab_jupyter.planner.proofs.lower import (
     ENERGY,
     LOGLOSS,
     REST,
@@ -16,8 +17,7 @@ from murakkab_jupyter.planner.lower import (
     relaxation,
     serial,
 )
-from murakkab_jupyter.planner.problem import solve
-from murakkab_jupyter.planner.rich import (
+from murakkab_jupyter.planner.proofs.rich import (
     Amount,
     CallCost,
     Flow,

@@ -7,11 +7,11 @@ import pytest
 from murakkab_jupyter.agents.agent import Option
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower, WorkerView
-from murakkab_jupyter.planner.calls import Costs
 from murakkab_jupyter.planner.plan import Configuration
-from murakkab_jupyter.planner.pose import crowding_of, few, holdings, parts, pose
-from murakkab_jupyter.planner.rich import Amount
-from murakkab_jupyter.planner.scenarios import TooMany
+from murakkab_jupyter.planner.proofs.calls import Costs
+from murakkab_jupyter.planner.proofs.pose import crowding_of, few, holdings, parts, pose
+from murakkab_jupyter.planner.proofs.rich import Amount
+from murakkab_jupyter.planner.proofs.scenarios import TooMany
 from murakkab_jupyter.planner.solve import prepare
 from murakkab_jupyter.profiles.interference import slowdown
 from murakkab_jupyter.profiles.profile import Prediction

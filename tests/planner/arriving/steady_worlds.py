@@ -2,9 +2,9 @@
 
 import math
 
-from murakkab_jupyter.planner.arrivals import Arrivals
+from murakkab_jupyter.planner.arriving.arrivals import Arrivals
+from murakkab_jupyter.planner.arriving.steady import Steady
 from murakkab_jupyter.planner.solve import prepare
-from murakkab_jupyter.planner.steady import Steady
 from murakkab_jupyter.workflow.goal import OBJECTIVES, Goal
 from tests.planner.worlds import random_world, replay_of
 

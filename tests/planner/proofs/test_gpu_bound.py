@@ -2,9 +2,9 @@
 
 import pytest
 
-from murakkab_jupyter.planner.bound import prove
 from murakkab_jupyter.planner.exact import cpsat
-from murakkab_jupyter.planner.pose import gpu_cases
+from murakkab_jupyter.planner.proofs.bound import prove
+from murakkab_jupyter.planner.proofs.pose import gpu_cases
 from murakkab_jupyter.planner.solve import make_plan
 from tests.planner.gpu_worlds import gpu_world
 from tests.planner.small import SEARCHED, judged, posed, small_worlds

@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from murakkab_jupyter.energy.estimate import SECONDS_PER_HOUR
 from murakkab_jupyter.planner.exact.problem import Activity, Infeasible, Mode, Problem, Undecided
 from murakkab_jupyter.planner.exact.solve import solve
-from murakkab_jupyter.planner.lower import Grain, active_j
-from murakkab_jupyter.planner.rich import Amount, Host, RichMode, RichProblem, RichStep
+from murakkab_jupyter.planner.proofs.lower import Grain, active_j
+from murakkab_jupyter.planner.proofs.rich import Amount, Host, RichMode, RichProblem, RichStep
 from murakkab_jupyter.workflow.goal import Objective
 
 __all__ = ["HOLD", "LeastRate", "Throughput"]

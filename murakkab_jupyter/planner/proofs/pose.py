@@ -14,13 +14,12 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import ClusterView, WorkerView, allotted, host_cores
 from murakkab_jupyter.energy.estimate import JOULES_PER_KWH, SECONDS_PER_HOUR
-from murakkab_jupyter.planner.calls import Costs
 from murakkab_jupyter.planner.cards import gpus_of_hosts
 from murakkab_jupyter.planner.files import files_to_bring, haul_of
 from murakkab_jupyter.planner.modes import Mode, ladder
 from murakkab_jupyter.planner.plan import Configuration
-from murakkab_jupyter.planner.quality import SHARES, Judge
-from murakkab_jupyter.planner.rich import (
+from murakkab_jupyter.planner.proofs.calls import Costs
+from murakkab_jupyter.planner.proofs.rich import (
     Amount,
     Host,
     Limits,
@@ -28,8 +27,9 @@ from murakkab_jupyter.planner.rich import (
     RichProblem,
     RichStep,
 )
-from murakkab_jupyter.planner.scenarios import Options, Scenarios
-from murakkab_jupyter.planner.unlike import kinds_of
+from murakkab_jupyter.planner.proofs.scenarios import Options, Scenarios
+from murakkab_jupyter.planner.proofs.unlike import kinds_of
+from murakkab_jupyter.planner.quality import SHARES, Judge
 from murakkab_jupyter.profiles.interference import slowdown
 from murakkab_jupyter.profiles.profile import Profiles
 from murakkab_jupyter.workflow.goal import Goal

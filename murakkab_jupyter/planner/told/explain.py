@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.planner.plan import Plan
-from murakkab_jupyter.planner.reasons import amount
+from murakkab_jupyter.planner.told.reasons import amount
 
 __all__ = ["explain", "say"]
 

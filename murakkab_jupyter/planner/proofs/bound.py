@@ -17,8 +17,17 @@ from murakkab_jupyter.planner.exact.bounds import least, stated
 from murakkab_jupyter.planner.exact.branch import Branch, Limits, OutOfNodes
 from murakkab_jupyter.planner.exact.schedule import heads_and_tails
 from murakkab_jupyter.planner.exact.table import Choice, Table, tabulate
-from murakkab_jupyter.planner.lower import COST, ENERGY, LOGLOSS, REST, SECONDS, Window, candidate, relaxation
-from murakkab_jupyter.planner.rich import Host, RichProblem
+from murakkab_jupyter.planner.proofs.lower import (
+    COST,
+    ENERGY,
+    LOGLOSS,
+    REST,
+    SECONDS,
+    Window,
+    candidate,
+    relaxation,
+)
+from murakkab_jupyter.planner.proofs.rich import Host, RichProblem
 from murakkab_jupyter.workflow.goal import Objective
 
 __all__ = ["EFFORT", "Bound", "attempt", "prove"]

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from murakkab_jupyter.planner.baselines import (
+from murakkab_jupyter.planner.rivals.baselines import (
     BASELINES,
     Sheet,
     coordinate_ascent,

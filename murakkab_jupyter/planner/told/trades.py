@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from murakkab_jupyter.planner.reasons import UNITS, amount
 from murakkab_jupyter.planner.search import Picks, Search
+from murakkab_jupyter.planner.told.reasons import UNITS, amount
 from murakkab_jupyter.workflow.goal import Goal, Objective
 
 __all__ = ["trades"]

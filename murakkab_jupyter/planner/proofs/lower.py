@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from murakkab_jupyter.planner.exact.problem import Activity, Mode, Problem
-from murakkab_jupyter.planner.rich import Flow, Host, RichMode, RichProblem, RichStep
+from murakkab_jupyter.planner.proofs.rich import Flow, Host, RichMode, RichProblem, RichStep
 
 __all__ = ["COST", "ENERGY", "LOGLOSS", "REST", "SECONDS", "Window", "candidate", "relaxation"]
 

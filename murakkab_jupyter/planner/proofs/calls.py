@@ -11,7 +11,7 @@ from murakkab_jupyter.core.hosts import ClusterView
 from murakkab_jupyter.planner.cards import idle_w
 from murakkab_jupyter.planner.modes import ladder
 from murakkab_jupyter.planner.plan import Configuration
-from murakkab_jupyter.planner.rich import Amount, CallCost
+from murakkab_jupyter.planner.proofs.rich import Amount, CallCost
 from murakkab_jupyter.profiles.profile import Prediction, Profiles
 
 __all__ = ["Costs"]

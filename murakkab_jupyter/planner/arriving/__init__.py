@@ -1,0 +1,1 @@
+"""Plans for items that keep coming: what it takes to keep up, the steady state."""
