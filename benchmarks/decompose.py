@@ -7,6 +7,7 @@
     python benchmarks/decompose.py --learn                  fits the weights that are shipped to these sets
     python benchmarks/decompose.py --on held --model        also SmolLM2-135M in process
     python benchmarks/decompose.py --on held --url URL [NAME]  also a served model
+    python benchmarks/decompose.py --on held --model --alone   … without the first guess that a model is given
     python benchmarks/decompose.py --sample 12              of so many jobs only, drawn with a fixed seed
     python benchmarks/decompose.py --verbose                shows what was wrong
 
@@ -224,6 +225,7 @@ def main() -> None:
     parser.add_argument("--on", choices=SETS, default="development")
     parser.add_argument("--model", action="store_true")
     parser.add_argument("--url", nargs="+", metavar=("URL", "NAME"))
+    parser.add_argument("--alone", action="store_true", help="models get no first guess by words and kinds")
     parser.add_argument("--key-env", help="environment variable that holds the server's key")
     parser.add_argument("--cross-sets", action="store_true")
     parser.add_argument("--learn", action="store_true")
@@ -268,8 +270,10 @@ def main() -> None:
     for name, chat in chats:
         rows.append(
             evaluate(
-                name,
-                lambda text, values, chat=chat: ask(text, chat, library=library, values=values),
+                f"{name}, {'alone' if given.alone else 'mends a first guess'}",
+                lambda text, values, chat=chat: ask(
+                    text, chat, library=library, values=values, guessed=not given.alone
+                ),
                 given.on,
                 given.verbose,
                 given.sample,

@@ -117,6 +117,63 @@ def test_steps_that_are_left_out_and_read_are_put_in_by_kind_and_noted(library):
     assert "frames was put in, since visual_description reads it." in draft.notes
 
 
+def test_a_reply_need_not_name_results_that_are_called_by_their_capability(library):
+    said = {
+        "steps": [
+            {"capability": "speech-to-text", "inputs": ["calls"], "say": ""},
+            {"capability": "summarisation", "inputs": ["transcript"], "say": "short"},
+            {"capability": "summarisation", "inputs": ["summary"], "say": "shorter"},
+            {"capability": "translation", "inputs": ["summary_2"], "say": "Dutch"},
+        ],
+        "missing": [],
+    }
+    draft = ask("Sum up the calls in Dutch.", FakeChat(said), library=library, values=CALLS)
+    assert lines(draft) == [
+        "transcript <- transcribe {calls}",
+        "summary <- summarise {transcript}",
+        "summary_2 <- summarise {summary}",
+        "translation <- translate {summary_2} into Dutch",
+    ]
+
+
+def test_a_model_is_given_what_words_and_kinds_find_and_not_where_it_is_to_be_alone(library):
+    chat = FakeChat(GOOD)
+    ask("Sum up the calls.", chat, library=library, values=CALLS)
+    job, _, guessed = chat.asked[0].partition("\nFirst guess: ")
+    assert "Job: Sum up the calls.\nInputs: calls (audio)" in job
+    assert [one["capability"] for one in json.loads(guessed)] == ["speech-to-text", "summarisation"]
+    assert [one["inputs"] for one in json.loads(guessed)] == [["calls"], ["transcript"]]
+    alone = FakeChat(GOOD)
+    ask("Sum up the calls.", alone, library=library, values=CALLS, guessed=False)
+    assert "guess" not in json.dumps([*alone.lead, *alone.asked]).lower()
+
+
+@pytest.mark.parametrize("description", ["Xyzzy plugh.", "Fasse die Anrufe zusammen, bitte."])
+def test_where_words_give_nothing_or_are_not_english_a_model_gets_no_guess(library, description):
+    chat = FakeChat(GOOD)
+    ask(description, chat, library=library, values=CALLS)
+    assert "First guess" not in chat.asked[0]
+
+
+def test_jobs_with_inputs_of_the_same_kinds_are_told_the_same_up_to_their_description(library):
+    """So that a server that keeps what it has read reads it once."""
+    first, second = FakeChat(GOOD), FakeChat(steps(("words", "speech-to-text", ["tapes"], "")))
+    ask("Sum up the calls.", first, library=library, values=CALLS)
+    ask("Write down the tapes.", second, library=library, values={"tapes": "b.wav"})
+    assert first.lead == second.lead
+    told = [chat.asked[0].partition("Job: ")[0] for chat in (first, second)]
+    assert told[0] == told[1]
+    assert "speech-to-text" in told[0]
+
+
+def test_a_second_question_begins_with_the_first(library):
+    chat = FakeChat(steps(), GOOD)
+    ask("Sum up the calls.", chat, library=library, values=CALLS)
+    *_, asked, answered = chat.lead
+    assert asked == {"role": "user", "content": chat.asked[0]}
+    assert json.loads(answered["content"]) == steps()
+
+
 def test_what_no_capability_makes_is_not_put_in(library):
     said = steps(("sum", "summarisation", ["writing"], ""))
     with pytest.raises(UsageError, match="'writing', which is no input and no earlier step"):

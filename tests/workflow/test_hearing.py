@@ -222,3 +222,19 @@ def test_only_remarks_are_taken_as_requests_rather_than_refused(library):
     assert capabilities(library, "The talks should have been transcribed.", talks="audio") == [
         "speech-to-text"
     ]
+
+
+@pytest.mark.parametrize("language", ["Tamil", "Mongolian", "Yoruba", "Malayalam"])
+def test_languages_of_the_whole_world_are_put_into(library, language):
+    draft = decompose(f"Put the letters into {language}.", library=library, values={"letters": ["Dear all."]})
+    assert draft.text.endswith(f"translation <- translate {{letters}} into {language}\n")
+    assert not draft.notes
+
+
+def test_a_language_that_a_description_does_not_name_is_noted(library):
+    draft = decompose(
+        "Translate the letters into Klingon.", library=library, values={"letters": ["Dear all."]}
+    )
+    assert "into English" in draft.text
+    (note,) = draft.notes
+    assert note.startswith("The description does not name English")

@@ -7,7 +7,6 @@ the model once. A second mistake is a refusal that names it, with what the way w
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +14,7 @@ from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.agents.capability import Capability
-from murakkab_jupyter.agents.language.chat import Chat, Message, Reply, Request
+from murakkab_jupyter.agents.language.chat import Chat, Reply, Request
 from murakkab_jupyter.agents.language.structured import json_in
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import LanguageError, UsageError
@@ -27,9 +26,17 @@ from murakkab_jupyter.workflow.decompose.draft import (
     nearest_encoder,
     written,
 )
-from murakkab_jupyter.workflow.decompose.form import listing, reachable, results, schema_for
+from murakkab_jupyter.workflow.decompose.form import named, reachable, results, schema_for
 from murakkab_jupyter.workflow.decompose.guess import inputs_for
-from murakkab_jupyter.workflow.decompose.proposal import EXAMPLE_LANGUAGE, planned
+from murakkab_jupyter.workflow.decompose.prompt import (
+    EXAMPLE_LACK,
+    EXAMPLE_VERB,
+    asked,
+    examples,
+    guess,
+    task,
+)
+from murakkab_jupyter.workflow.decompose.proposal import planned
 from murakkab_jupyter.workflow.decompose.refuse import kinds_of, refusal, unknown
 from murakkab_jupyter.workflow.decompose.words import decompose, known
 from murakkab_jupyter.workflow.goal import Goal
@@ -38,60 +45,6 @@ from murakkab_jupyter.workflow.language.suggest import listed
 __all__ = ["ask"]
 
 MOST_TOKENS = 700
-LEAD = """You turn the description of a job into steps. Each step uses one capability of the list and reads inputs by name: \
-inputs of the job, or results of other steps. Use as few steps as do the job. "say" tells a step what is special about it: a \
-language, labels, fields, what to write. What the job needs and no capability of the list can do goes into "missing", by a \
-short name; it is mostly empty. Reply as JSON."""
-EXAMPLE_LACK, EXAMPLE_VERB = "knitting", "knit"
-"""What the example misses: no job is likely to ask for it, so that a model that repeats it is found out."""
-EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
-    (
-        f"Job: Sort the posts into praise and blame, and {EXAMPLE_VERB} a scarf for the winner.\nInputs: posts (text)",
-        {
-            "steps": [
-                {
-                    "capability": "classification",
-                    "name": "label",
-                    "inputs": ["posts"],
-                    "say": "praise, blame",
-                }
-            ],
-            "missing": [EXAMPLE_LACK],
-        },
-    ),
-    (
-        "Job: What do the leases say about pets?\nInputs: leases (document), question (a question, text)",
-        {
-            "steps": [
-                {"capability": "chunking", "name": "passages", "inputs": ["leases"], "say": ""},
-                {"capability": "retrieval", "name": "hits", "inputs": ["passages", "question"], "say": ""},
-                {
-                    "capability": "question-answering",
-                    "name": "answer",
-                    "inputs": ["question", "hits"],
-                    "say": "",
-                },
-            ],
-            "missing": [],
-        },
-    ),
-    (
-        f"Job: Say in {EXAMPLE_LANGUAGE} what each talk is about.\nInputs: talks (audio)",
-        {
-            "steps": [
-                {"capability": "speech-to-text", "name": "transcript", "inputs": ["talks"], "say": ""},
-                {"capability": "summarisation", "name": "summary", "inputs": ["transcript"], "say": ""},
-                {
-                    "capability": "translation",
-                    "name": "translation",
-                    "inputs": ["summary"],
-                    "say": f"into {EXAMPLE_LANGUAGE}",
-                },
-            ],
-            "missing": [],
-        },
-    ),
-)
 NOTHING = frozenset({"", "none", "nothing", "null", "n-a", "empty"})
 """What a model writes where nothing is missing."""
 WITHOUT = "without --writer (in Python, without model=)"
@@ -105,6 +58,7 @@ def ask(
     values: Mapping[str, Any] | None = None,
     name: str | None = None,
     goal: Goal | None = None,
+    guessed: bool = True,
 ) -> Draft:
     """Let a language model turn a description into the text of a cell. Nothing runs.
 
@@ -120,6 +74,8 @@ def ask(
         Variables it works on; without any, its nouns say what they are.
     name, goal
         Of the workflow.
+    guessed
+        Whether the model is given what words and kinds make of the description, to mend it; else it is on its own.
 
     Raises
     ------
@@ -137,46 +93,28 @@ def ask(
     within = reachable(capabilities, inputs)
     if not within:
         raise unknown(description, capabilities, nearest_encoder(), inputs.media)
-    told = ", ".join(f"{one} ({kind})" for one, kind in inputs.media.items())
-    told += f", {inputs.question} (a question, text)" if inputs.question else ""
-    system = {"role": "system", "content": f"{LEAD}\n\nCapabilities:\n{listing(within, inputs)}"}
+    first = guess(description, library, values) if guessed else []
+    before, behind = asked(within, inputs, first)
     job = " ".join(description.split())
-    request = Request(
-        (system, *examples(capabilities)),
-        ("Job: ", f"\nInputs: {told}"),
-        (job,),
-        MOST_TOKENS,
-        schema=schema_for(within, inputs),
-    )
+    lead = (task(guessed), *examples(capabilities, guessed))
+    request = Request(lead, (before, behind), (job,), MOST_TOKENS, schema=schema_for(within, inputs))
 
     def draft(answer: Reply) -> Draft:
         made = bound(answer, description, library, capabilities, inputs, name, goal)
         return replace(made, notes=(*made.notes, *chat.notes))
 
-    first = reply(chat, request)
+    said = reply(chat, request)
     try:
-        return draft(first)
+        return draft(said)
     except (LanguageError, MisfitError) as error:
         problem = f"{error.message} {error.hint or ''}".strip()
-    # The examples have been read: without them a second question fits where the first did.
-    asked = ({"role": "user", "content": f"Job: {job}\nInputs: {told}"},)
-    lead = (system, *asked, {"role": "assistant", "content": first.text})
+    told = ({"role": "user", "content": before + job + behind}, {"role": "assistant", "content": said.text})
     again = f"This does not work: {problem[:600]}\nReply again with the whole JSON, corrected."
-    second = reply(chat, replace(request, lead=lead, frame=(again,), parts=()))
+    second = reply(chat, replace(request, lead=(*lead, *told), frame=(again,), parts=()))
     try:
         return draft(second)
     except (LanguageError, MisfitError) as error:
         raise refused(error, description, library, capabilities, values) from error
-
-
-def examples(capabilities: Mapping[str, Capability]) -> list[Message]:
-    """Examples whose capabilities are all known here."""
-    made: list[Message] = []
-    for asked, answer in EXAMPLES:
-        if all(step["capability"] in capabilities for step in answer["steps"]):
-            made.append({"role": "user", "content": asked})
-            made.append({"role": "assistant", "content": json.dumps(answer)})
-    return made
 
 
 def reply(chat: Chat, request: Request) -> Reply:
@@ -243,7 +181,7 @@ def bound(
         raise MisfitError(msg, hint="Give at least one step.")
     wants: dict[str, str] = {}
     notes: list[str] = []
-    steps = planned(stated, description, capabilities, inputs, wants, notes)
+    steps = planned(named(stated), description, capabilities, inputs, wants, notes)
     return written(
         steps,
         description=description,

@@ -179,7 +179,18 @@ def written(
     head = " ".join(["%%murakkab", *([name] if name else []), *(goal_words(goal) if goal else [])])
     text = "\n".join([*([head] if " " in head else []), *described(description), *lines]) + "\n"
     declare(text, library=library, values=values)
+    notes = [*notes, *unnamed(steps, description)]
     return Draft(text, {**given.wants, **wants}, tuple(notes))
+
+
+def unnamed(steps: Sequence[Planned], description: str) -> list[str]:
+    """A note on each language that something is put into and that the description does not name."""
+    put = [(step.name, str(step.options["language"])) for step in steps if "language" in step.options]
+    return [
+        f"The description does not name {language}: {name} is into it, change it where another is meant."
+        for name, language in put
+        if language.lower() not in description.lower()
+    ]
 
 
 def described(description: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 A JSON schema holds a reply to it, so that a model that is held to schemas can name neither what nobody offers nor a kind that
 no port takes. Results are called by names that are fixed beforehand (`transcript`), since a schema cannot know what a
-model calls its steps. Only `enum`, `anyOf` and `maxItems` are used: servers differ in what else they know.
+model calls its steps; so a reply need not say them. Only `enum`, `anyOf` and `maxItems` are used: servers differ in what else they know.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from murakkab_jupyter.workflow.decompose.draft import Given
 from murakkab_jupyter.workflow.language.chain import STEP_NAMES
 from murakkab_jupyter.workflow.language.meaning import WORDLESS
 
-__all__ = ["implied", "listing", "reachable", "read_by", "results", "schema_for", "sources"]
+__all__ = ["implied", "listing", "named", "reachable", "read_by", "results", "schema_for", "sources"]
 
 MOST_STEPS = 8
 MOST_INPUTS = 4
 MOST_MISSING = 2
+MANY = 4
+"""So many results that can be read are not named one by one."""
 BETWEEN = ("frame-extraction", "speech-to-text", "chunking", "ocr", "scene-detection", "retrieval")
 """What is put in between inputs and a step that reads what nothing of a reply makes, the likeliest first."""
 
@@ -95,7 +97,6 @@ def schema_for(within: Mapping[str, Capability], inputs: Given) -> dict[str, Any
 def step_of(name: str, readable: Sequence[str]) -> dict[str, Any]:
     properties = {
         "capability": {"type": "string", "enum": [name]},
-        "name": {"type": "string", "enum": list(results(name))},
         "inputs": {
             "type": "array",
             "items": {"type": "string", "enum": list(readable)},
@@ -147,10 +148,35 @@ def implied(
 
 
 def listing(within: Mapping[str, Capability], inputs: Given) -> str:
-    """The same in words, a line for each capability."""
+    """The same in words, a line for each capability.
+
+    Inputs go by their kinds, and whatever steps write by that, so that it is the same text for every job with such inputs.
+    """
+    words = {results(name)[0] for name, one in within.items() if one.output not in WORDLESS}
     lines = []
     for name, one in within.items():
-        first = [source for source in sources(name, within, inputs) if not source.endswith("_2")]
-        made = results(name)[0]
-        lines.append(f"- {name}: {one.summary} Reads {' or '.join(first)}. Its result is called {made}.")
+        there = [source for source in sources(name, within, inputs) if not source.endswith("_2")]
+        kinds = dict.fromkeys(inputs.media[source] for source in there if source in inputs.media)
+        made = [source for source in there if source not in inputs.media and source != inputs.question]
+        if len(words.intersection(made)) >= MANY:
+            made = [*(source for source in made if source not in words), "what any step writes"]
+        read = [*(f"{kind} inputs" for kind in kinds), *made]
+        read += ["the question"] if inputs.question in there else []
+        lines.append(f"- {name}: {one.summary} Reads {', '.join(read)}. Makes {results(name)[0]}.")
     return "\n".join(lines)
+
+
+def named(stated: Sequence[Any]) -> list[Any]:
+    """The steps of a reply, each with the name of its result: of a capability's first, second and further steps."""
+    seen: dict[str, int] = {}
+    made: list[Any] = []
+    for one in stated:
+        capability = one.get("capability") if isinstance(one, Mapping) else None
+        if not isinstance(capability, str) or str(one.get("name") or ""):
+            made.append(one)
+            continue
+        first, second = results(capability)
+        seen[capability] = seen.get(capability, 0) + 1
+        number = seen[capability]
+        made.append({**one, "name": first if number == 1 else second if number == 2 else f"{first}_{number}"})
+    return made

@@ -10,9 +10,16 @@ from murakkab_jupyter.workflow.language.meaning import COMMENT
 __all__ = ["asks", "fields_in", "labels_in", "language_in", "quoted", "target_language", "written_out"]
 
 LANGUAGES = (
-    "Arabic|Bengali|Bulgarian|Catalan|Chinese|Croatian|Czech|Danish|Dutch|English|Estonian|Finnish|French|German|Greek|Hebrew|Hindi|"
-    "Hungarian|Icelandic|Indonesian|Irish|Italian|Japanese|Korean|Latin|Latvian|Lithuanian|Malay|Norwegian|Persian|Polish|Portuguese|"
-    "Romanian|Russian|Serbian|Slovak|Slovenian|Spanish|Swahili|Swedish|Thai|Turkish|Ukrainian|Urdu|Vietnamese|Welsh"
+    "Afrikaans|Albanian|Amharic|Arabic|Armenian|Assamese|Azerbaijani|Azeri|Basque|Belarusian|Bengali|"
+    "Bosnian|Breton|Bulgarian|Burmese|Cantonese|Catalan|Chinese|Croatian|Czech|Danish|Dutch|English|"
+    "Esperanto|Estonian|Farsi|Filipino|Finnish|Flemish|French|Frisian|Gaelic|Galician|Georgian|German|"
+    "Greek|Guarani|Gujarati|Hausa|Hawaiian|Hebrew|Hindi|Hungarian|Icelandic|Igbo|Indonesian|Irish|"
+    "Italian|Japanese|Javanese|Kannada|Kazakh|Khmer|Kinyarwanda|Korean|Kurdish|Kyrgyz|Lao|Latin|Latvian|"
+    "Lithuanian|Luxembourgish|Macedonian|Malagasy|Malay|Malayalam|Maltese|Mandarin|Maori|Marathi|"
+    "Mongolian|Nepali|Norwegian|Oromo|Pashto|Persian|Polish|Portuguese|Punjabi|Quechua|Romanian|Romansh|"
+    "Russian|Sanskrit|Serbian|Sesotho|Shona|Sindhi|Sinhala|Slovak|Slovenian|Somali|Spanish|Sundanese|"
+    "Swahili|Swedish|Tagalog|Tajik|Tamil|Tatar|Telugu|Thai|Tibetan|Tigrinya|Turkish|Turkmen|Ukrainian|"
+    "Urdu|Uyghur|Uzbek|Vietnamese|Welsh|Wolof|Xhosa|Yiddish|Yoruba|Zulu"
 )
 INTO = re.compile(
     rf"\b(?:into|to)\s+(?:\w+\s+){{0,2}}?({LANGUAGES})\b(?!\s+(?:speakers?|students?|people|team|office|class|teachers?|pupils)\b)|\b({LANGUAGES})\s+(?:version|translation|summar\w+|rendering|copy|equivalent|subtitles)\b|"
