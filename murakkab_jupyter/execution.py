@@ -104,6 +104,7 @@ class Execution:
             ),
             hosts={one.name: one.host for one in engines.views() if one.host},
             memory=step_memory(configurations, library=library, profiles=profiles),
+            most={name: library.agent(one.agent).max_batch for name, one in configurations.items()},
         )
         run = Run(run_id, workflow, plan, cluster.view(), loop, store)
         return cls(run, loop, declaration, restored, cluster, engines, journal, library, profiles, reuse)

@@ -81,6 +81,8 @@ class Dispatcher:
                 if not queue.full(size) and not quiet and not state.flush and not self._last(state):
                     self._linger(state)
                     return
+                # One that has grown waits for nobody, and leaves the others' share.
+                size = max(size, min(state.growth.size, queue.size // demand.limit))
                 if quiet and queue.size:
                     # Nothing more can come for now: share what there is among the instances that are free.
                     room = self._pool.room(demand, max(1, queue.size))

@@ -40,6 +40,7 @@ from murakkab_jupyter.runtime.batching import Group, halves
 from murakkab_jupyter.runtime.desk import Desk
 from murakkab_jupyter.runtime.dispatch import Dispatcher
 from murakkab_jupyter.runtime.engines import Engines
+from murakkab_jupyter.runtime.growth import CALL_S, short
 from murakkab_jupyter.runtime.items import Item, Ledger, State
 from murakkab_jupyter.runtime.messages import (
     Arrived,
@@ -106,6 +107,8 @@ class RunLoop:
         For each engine that listens on loopback, its host: calls of it must be made there.
     memory
         Bytes that a loaded instance of each step holds; a worker that cannot hold two lets an idle one go.
+    most
+        Items that each step's agent takes in a call: so far calls may grow beyond the plan in mid-run (never without).
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class RunLoop:
         reserve: Share | int | None = None,
         hosts: Mapping[str, str] | None = None,
         memory: Mapping[str, float] | None = None,
+        most: Mapping[str, int] | None = None,
     ) -> None:
         self.workflow = workflow
         self.finished = False
@@ -129,7 +133,10 @@ class RunLoop:
         self._pool = Pool()
         self._reserve = Reserve(self._pool, self._desk, Share.of(reserve))
         upstream = upstream_of(workflow)
-        self._steps = {s.name: StepState(s, configurations[s.name], upstream[s.name]) for s in workflow.steps}
+        self._steps = {
+            s.name: StepState(s, configurations[s.name], upstream[s.name], (most or {}).get(s.name, 0))
+            for s in workflow.steps
+        }
         for state in self._steps.values():
             host = (hosts or {}).get(state.configuration.engine, "")
             held = (memory or {}).get(state.step.name, 0.0)
@@ -268,6 +275,7 @@ class RunLoop:
                 for o in outcomes
             )
         failed = sum(outcome.error is not None for outcome in outcomes)
+        self._grow(state, len(outcomes) - message.reused, took, message.usage)
         self._desk.tell(
             BatchEnded(
                 self._desk.at_s,
@@ -286,6 +294,25 @@ class RunLoop:
         items = {item.node.ancestry: item for item in task.items}
         self._recording[message.task] = (task.batch.step, items, outcomes)
         self._desk.decide(Record(message.task, task.batch.step, outcomes))
+
+    def _grow(self, state: StepState, items: int, took_s: float, usage: Usage | None) -> None:
+        """Have a step's calls take more items than planned, where the way of a call takes longer than its work."""
+        growth, name = state.growth, state.step.name
+        total = self._ledger.total(state.step)
+        left = state.queue.size if total is None else total - self._ledger.settled(name) - state.running
+        left = -(-left // state.demand.limit)
+        if usage is None or not growth.saw(items, took_s, usage, left):
+            return
+        planned = f"{growth.planned} {'item' if growth.planned == 1 else 'items'} in a call"
+        self._desk.tell(
+            Reconfigured(
+                self._desk.at_s,
+                f"an item of {name} takes {short(growth.each_s)}, a call's way there and back {short(growth.way_s)} (measured)",
+                planned,
+                f"up to {growth.most} items in a call, for about {short(CALL_S)} at most",
+                f"about {growth.gain_s(left):.0f} s less",
+            )
+        )
 
     def _recorded(self, message: Recorded) -> None:
         found = self._recording.pop(message.task, None)
@@ -307,6 +334,7 @@ class RunLoop:
             return
         if message.lost:
             self._pool.drop(task.instance)
+            self._steps[task.batch.step].growth.died(len(task.items))
             # The driver may hold what is left of it.
             self._desk.decide(Retire(task.batch.instance))
             self._again(task, message.error, message.usage)

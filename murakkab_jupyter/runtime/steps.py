@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.runtime.batching import ReadyQueue
+from murakkab_jupyter.runtime.growth import Growth
 from murakkab_jupyter.runtime.items import Item
 from murakkab_jupyter.runtime.messages import Batch
 from murakkab_jupyter.runtime.placement import Demand, Instance
@@ -35,7 +36,7 @@ class Running(NamedTuple):
 
 
 class StepState:
-    """What the loop keeps of one step."""
+    """What the loop keeps of one step. `most`: items that a call may grow to (as planned when 0)."""
 
     __slots__ = (
         "active",
@@ -45,6 +46,7 @@ class StepState:
         "demand",
         "ended",
         "flush",
+        "growth",
         "left_out",
         "linger",
         "losers",
@@ -56,7 +58,9 @@ class StepState:
         "upstream",
     )
 
-    def __init__(self, step: Step, configuration: Configuration, upstream: tuple[str, ...]) -> None:
+    def __init__(
+        self, step: Step, configuration: Configuration, upstream: tuple[str, ...], most: int = 0
+    ) -> None:
         self.step = step
         self.configuration = configuration
         self.upstream = upstream
@@ -66,6 +70,9 @@ class StepState:
         gpus = 0 if configuration.waits else configuration.gpus
         self.demand = Demand(step.name, cores, gpus, limit)
         self.queue = ReadyQueue(siblings=configuration.siblings)
+        # A server is filled by its requests in flight, and one parent's items are a call whatever their number.
+        fixed = configuration.waits or configuration.siblings
+        self.growth = Growth(self.batch, self.batch if fixed else most)
         self.active = 0  # calls running or being recorded
         self.running = 0  # items in these
         self.started = False
@@ -80,7 +87,7 @@ class StepState:
 
     @property
     def batch(self) -> int:
-        """Most items in a call."""
+        """Most items in a call, as planned."""
         return max(1, self.configuration.batch)
 
 
