@@ -16,7 +16,7 @@ __all__ = ["CALLS", "CALL_S", "WORTH_S", "Growth", "short"]
 CALLS = 5
 """Calls in a row that must tell the same before anything is changed."""
 
-CALL_S = 0.3
+CALL_S = 0.5
 """A grown call takes no longer than about this, way and work together: stop, progress and what a loss costs stay small."""
 
 WORTH_S = 2.0
@@ -27,7 +27,7 @@ ENOUGH = 0.1
 
 
 def short(seconds: float) -> str:
-    """`0.12 ms`, `17 ms`, `0.3 s`."""
+    """`0.12 ms`, `17 ms`, `0.5 s`."""
     return f"{1e3 * seconds:.2g} ms" if seconds < 0.1 else f"{seconds:.2g} s"
 
 

@@ -90,7 +90,7 @@ def test_a_call_that_becomes_long_is_cut_to_what_fits_and_never_below_the_plan()
     rounds(growth, CALLS + 5, way_s=0.017, each_s=0.0001)
     assert growth.size == 16
     call(growth, 16, way_s=0.017, each_s=0.1)
-    assert growth.size == 2  # 16 took 1.6 s
+    assert growth.size == 4  # 16 took 1.6 s
     assert rounds(growth, 20, way_s=0.017, each_s=1.0) == [2] * 20
 
 
@@ -109,7 +109,7 @@ def test_calls_that_an_instance_dies_on_have_half_as_many_items_from_then_on():
 def test_nothing_is_told_of_calls_that_cannot_grow():
     growth = Growth(16, 16)
     assert rounds(growth, 50, way_s=1.0, each_s=0.0) == [16] * 50
-    assert (short(0.00012), short(0.017), short(0.3)) == ("0.12 ms", "17 ms", "0.3 s")
+    assert (short(0.00012), short(0.017), short(CALL_S)) == ("0.12 ms", "17 ms", "0.5 s")
 
 
 # --- in a run -------------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_a_run_of_many_short_calls_grows_them_and_says_why():
         told.at_s,
         "an item of a takes 0.1 ms, a call's way there and back 20 ms (measured)",
         "1 item in a call",
-        "up to 16 items in a call, for about 0.3 s at most",
+        "up to 16 items in a call, for about 0.5 s at most",
         told.gain,
     )
     assert told.gain == "about 56 s less"
