@@ -27,13 +27,11 @@ def _any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def alone(session: Session, declaration: Declaration) -> Plan:
-    """The plan with one instance, also on a host with many cores."""
+    """The plan with one instance, also on a host with many cores, that makes a call for each row."""
     plan = session.plan(declaration)
     step = plan.steps["twice"]
-    assert step.configuration.batch == 1
-    return replace(
-        plan, steps={"twice": replace(step, configuration=replace(step.configuration, instances=1))}
-    )
+    configuration = replace(step.configuration, instances=1, batch=1)
+    return replace(plan, steps={"twice": replace(step, configuration=configuration)})
 
 
 def sizes(events: list[Event]) -> list[int]:
