@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from murakkab_jupyter.core.media import Media
+from murakkab_jupyter.core.plain import only_plain
 
 __all__ = [
     "KINDS",
@@ -42,6 +43,7 @@ __all__ = [
     "count_tokens",
     "decode",
     "encode",
+    "faithful",
     "kind_of",
     "measure",
     "origin_of",
@@ -245,6 +247,8 @@ def text_of(value: object) -> str:
             return json.dumps(record, ensure_ascii=False, sort_keys=True, skipkeys=True, default=text_of)
         case np.ndarray():
             return np.array2string(value, threshold=8)
+        case bytes() | bytearray() | memoryview():
+            return f"{memoryview(value).nbytes} bytes"
         case Sequence():
             return "\n".join(filter(None, (text_of(part) for part in value)))
     return str(value)
@@ -283,6 +287,8 @@ def measure(value: object) -> Measure:
             return {"megapixels": size, "decoded_megapixels": size, "count": 1.0}
         case Boxes():
             return {"boxes": float(len(value.boxes)), "tokens": count_tokens(text_of(value)), "count": 1.0}
+        case list() | tuple() if value and only_plain(value):
+            return {"count": float(len(value)), "tokens": plain_tokens(value)}
         case list() | tuple():
             summed: dict[str, float] = {"count": 0.0}
             for part in value:
@@ -294,7 +300,22 @@ def measure(value: object) -> Measure:
             return summed
         case np.ndarray():
             return {"count": 1.0, "bytes": float(value.nbytes)}
+        case bytes() | bytearray() | memoryview():
+            return {"count": 1.0, "bytes": float(memoryview(value).nbytes)}
     return {"tokens": count_tokens(text_of(value)), "count": 1.0}
+
+
+LONG = 10_000
+"""Of a list of more numbers than this, some ten thousand tell how long all are, written out."""
+
+
+def plain_tokens(values: Sequence[object]) -> float:
+    """Tokens of texts and numbers together, as `measure` would add them up one by one."""
+    texts = [one for one in values if isinstance(one, str)]
+    others = values if not texts else [one for one in values if not isinstance(one, str)]
+    some = others[:: max(1, len(others) // LONG)]
+    written = sum(len(text_of(one)) for one in some)
+    return (sum(map(len, texts)) + (written * len(others) / len(some) if some else 0.0)) / 4.0
 
 
 # --- codecs ---------------------------------------------------------------------------------------------------
@@ -510,7 +531,7 @@ def kind_of(value: object) -> str:
 def encode(value: object) -> tuple[str, bytes] | None:
     """`(kind, bytes)` of a value, or None where its kind has no codec.
 
-    A plain number, bool, None or a list of JSON values is written as kind `json`. What would come back as
+    A plain number, bool, None or a list of JSON values is written as kind `json`, bytes as they are as kind `bytes`. What would come back as
     something else (a tuple, a mapping whose keys are no text) has no codec.
     """
     name = kind_of(value)
@@ -518,6 +539,8 @@ def encode(value: object) -> tuple[str, bytes] | None:
     encoder = kind.encode
     if name == "any" and (value is None or isinstance(value, int | float | list)):
         name, encoder = "json", dump
+    elif name == "any" and type(value) is bytes:
+        name, encoder = "bytes", bytes
     if encoder is None:
         return None
     try:
@@ -531,10 +554,12 @@ def faithful(value: object) -> bool:
     match value:
         case np.ma.MaskedArray():
             return False
+        case np.ndarray():
+            return not value.dtype.hasobject
         case dict():
             return all(isinstance(key, str) and faithful(part) for key, part in value.items())
         case list():
-            return all(map(faithful, value))
+            return only_plain(value) or all(map(faithful, value))
         case tuple():
             return False
     return True
@@ -543,7 +568,8 @@ def faithful(value: object) -> bool:
 def decode(name: str, data: bytes) -> Any:
     """Inverse of `encode`; raises `ValueError` for an unknown kind or bad bytes. Runs no code from the data."""
     kind = KINDS.get(name)
-    decoder = json.loads if name == "json" else kind.decode if kind is not None else None
+    plain = {"json": json.loads, "bytes": bytes}
+    decoder = plain.get(name) or (kind.decode if kind is not None else None)
     if decoder is None:
         msg = f"No codec for values of kind {name!r}."
         raise ValueError(msg)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from murakkab_jupyter.core.errors import InputError
+from murakkab_jupyter.core.plain import only_plain
 
 __all__ = ["Media", "cache_dir", "find_media", "hash_file", "media_cache"]
 
@@ -97,6 +98,8 @@ def find_media(value: object) -> Iterator[Media]:
         case Mapping():
             for part in value.values():
                 yield from find_media(part)
+        case list() | tuple() if only_plain(value):
+            return
         case list() | tuple() | set() | frozenset():
             for part in value:
                 yield from find_media(part)

@@ -25,6 +25,9 @@ __all__ = ["INLINE_BYTES", "JournalRecorder"]
 INLINE_BYTES = 64 * 1024
 """Larger values are files of their own."""
 
+LOOKED = 10_000
+"""Most keys that are kept between looking for an item and recording it, so that large inputs are hashed once."""
+
 
 class JournalRecorder:
     """Keeps the items of one run. Made by `Journal.recorder`.
@@ -54,6 +57,8 @@ class JournalRecorder:
         self._notify = notify
         self._media: dict[str, Media] = {}
         self._paths: dict[str, str] = {}
+        self._looked: dict[int, tuple[Inputs, str | None]] = {}
+        """The keys of what was looked for and is not recorded yet, by the identity of the inputs, which are held for that."""
         self._lock = threading.Lock()
         self._learn(media)
         self._room = None if budget_bytes is None else budget_bytes - pages.size_bytes()
@@ -64,6 +69,10 @@ class JournalRecorder:
         if not self._reuse:
             return MISSING
         key = self._key(step, configuration, inputs)
+        with self._lock:
+            self._looked[id(inputs)] = inputs, key
+            if len(self._looked) > LOOKED:  # what was tried in vain, or stopped, is never recorded
+                self._looked.pop(next(iter(self._looked)))
         if key is None:
             return MISSING
         with self._pages.database.told() as connection:
@@ -121,7 +130,10 @@ class JournalRecorder:
                 status, parts = "unkept", []
                 self._miss(step.name, "have no codec" if lost else "do not fit the journal's disk budget")
             elif inputs is not None:
-                key = self._key(step, configuration, inputs)
+                with self._lock:
+                    _, key = self._looked.pop(id(inputs), (None, MISSING))
+                if key is MISSING:
+                    key = self._key(step, configuration, inputs)
         paths: dict[str, str] = {}
         # Of what is not kept nothing is asked again, and it may be anything: a cycle of the user's own objects.
         if status == "ok" and inputs is not None:

@@ -21,6 +21,7 @@ from murakkab_jupyter.agents.agent import Inputs
 from murakkab_jupyter.core import kinds
 from murakkab_jupyter.core.kinds import Evidence, Origin
 from murakkab_jupyter.core.media import Media
+from murakkab_jupyter.core.plain import only_plain
 
 __all__ = ["canonical", "media_in", "relocated", "reuse_key", "sources_in"]
 
@@ -75,6 +76,8 @@ def canonical(value: Any, known: Mapping[str, str]) -> Any:
     match value:
         case None | bool() | int() | float() | str():
             return value
+        case bytes() if type(value) is bytes:
+            return ["bytes", hashlib.sha256(value).hexdigest()]
         case Media():
             return ["media", value.sha256, value.size_bytes]
         case Origin() | Evidence():
@@ -82,10 +85,13 @@ def canonical(value: Any, known: Mapping[str, str]) -> Any:
             where = [value.place] if value.place else []
             return ["at", known.get(value.source, value.source), value.start_s, value.end_s, words, *where]
         case np.ndarray():
-            if kinds.encode(value) is None:
+            if not kinds.faithful(value):
                 raise NoKey
-            data = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+            whole = np.ascontiguousarray(value).reshape(-1)
+            data = hashlib.sha256(whole.view(np.uint8) if whole.itemsize else b"").hexdigest()
             return ["array", value.dtype.str, list(value.shape), data]
+        case list() | tuple() if only_plain(value):
+            return [type(value).__name__, *value]
         case list() | tuple():
             return [type(value).__name__, *(canonical(part, known) for part in value)]
         case dict():
@@ -113,11 +119,13 @@ def references(value: Any) -> Iterator[Media | Origin | Evidence]:
     match value:
         case Media() | Origin() | Evidence():
             yield value
-        case None | str() | int() | float() | np.ndarray() | kinds.Boxes() | kinds.Transcript():
+        case None | str() | bytes() | int() | float() | np.ndarray() | kinds.Boxes() | kinds.Transcript():
             return
         case Mapping():
             for part in value.values():
                 yield from references(part)
+        case list() | tuple() if only_plain(value):
+            return
         case list() | tuple():
             for part in value:
                 yield from references(part)
@@ -133,6 +141,8 @@ def relocated(value: Any, moved: Mapping[str, str]) -> Any:
             return dataclasses.replace(value, path=moved.get(value.path, value.path))
         case Origin() | Evidence():
             return dataclasses.replace(value, source=moved.get(value.source, value.source))
+        case list() | tuple() if only_plain(value):
+            return value
         case list() | tuple():
             return type(value)(relocated(part, moved) for part in value)
         case None | str() | int() | float() | np.ndarray() | Mapping() | kinds.Boxes() | kinds.Transcript():

@@ -119,7 +119,7 @@ Pair = namedtuple("Pair", "a b")
     "value",
     [
         object(),
-        b"bytes",
+        bytearray(b"bytes"),
         {1, 2},
         (1, 2),
         Pair(1, 2),
@@ -138,6 +138,14 @@ Pair = namedtuple("Pair", "a b")
 )
 def test_what_would_not_come_back_as_itself_has_no_codec(value: Any) -> None:
     assert encode(value) is None
+
+
+@given(st.binary())
+@example(b"")
+def test_bytes_come_back_as_they_are(value: bytes) -> None:
+    written = encode(value)
+    assert written == ("bytes", value)
+    assert decode(*written) == value
 
 
 def test_a_text_that_is_no_utf8_such_as_an_odd_file_name_comes_back_as_itself() -> None:
@@ -274,3 +282,29 @@ def test_sizes_of_a_list_add_up_and_its_largest_picture_counts() -> None:
     assert measure(np.zeros(4))["bytes"] == 32.0
     broken = Video(VIDEO.media, 0.0, 1, 1, 25.0, False)
     assert measure(Scene(broken, 0.0, 1.0))["frames"] == 0.0
+
+
+# --- large values: none is looked into item by item -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [b"abc", bytearray(b"abc"), memoryview(b"abc"), b""])
+def test_bytes_are_measured_by_their_number_and_never_as_a_text_for_each(value: Any) -> None:
+    assert measure(value) == {"count": 1.0, "bytes": float(len(value))}
+    assert text_of(value) == f"{len(value)} bytes"
+
+
+@given(st.lists(st.none() | st.booleans() | st.integers() | times | words, min_size=1))
+@example(["a", None, 2.5])
+def test_a_list_of_plain_values_measures_what_its_items_do_together(values: list[Any]) -> None:
+    parts = [measure(one) for one in values]
+    together = {unit: sum(part.get(unit, 0.0) for part in parts) for unit in ("count", "tokens")}
+    assert measure(values) == pytest.approx(together)
+
+
+@pytest.mark.parametrize("more", [[], ["twelve signs"] * 1000])
+def test_a_long_list_of_numbers_is_measured_by_some_of_them(more: list[Any]) -> None:
+    values = [index / 7 for index in range(60_001)] + more
+    whole = sum(len(str(one)) for one in values) / 4.0
+    found = measure(values)
+    assert found["count"] == len(values)
+    assert found["tokens"] == pytest.approx(whole, rel=0.02)

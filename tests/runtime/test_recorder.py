@@ -11,6 +11,7 @@ import pytest
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.core.kinds import Answer, Evidence, Origin
+from murakkab_jupyter.runtime import keeper
 from murakkab_jupyter.runtime.journal import Journal
 from murakkab_jupyter.runtime.keeper import JournalRecorder
 from murakkab_jupyter.runtime.recorder import MISSING, MemoryRecorder, Recorder
@@ -240,3 +241,36 @@ def test_keys_and_passwords_in_options_are_not_written_down(journal: Journal) ->
     stored = b"".join(path.read_bytes() for path in journal.path.parent.rglob("*") if path.is_file())
     assert b"sk-12345" not in stored
     assert b"max_tokens" in stored
+
+
+def test_what_was_looked_for_is_hashed_once_and_found_by_that_key(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str | None] = []
+    real = keeper.reuse_key
+
+    def counted(**stated: Any) -> str | None:
+        made.append(real(**stated))
+        return made[-1]
+
+    monkeypatch.setattr(keeper, "reuse_key", counted)
+    recorder = begin(journal)
+    given = inputs(values={"scene": np.arange(5.0)})
+    assert recorder.lookup(HEARD, settings(), given) is MISSING
+    recorder.record(HEARD, settings(), [(at(0), given, "hello")], None)
+    assert len(made) == 1
+    same = inputs(values={"scene": np.arange(5.0)})
+    assert recorder.lookup(HEARD, settings(), same) == "hello"
+
+
+def test_keys_of_what_is_never_recorded_do_not_pile_up(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "LOOKED", 3)
+    recorder = begin(journal)
+    looked = [inputs(values={"scene": text}) for text in "abcdefgh"]
+    for given in looked:
+        assert recorder.lookup(HEARD, settings(), given) is MISSING
+    assert len(recorder._looked) == 3
+    recorder.record(HEARD, settings(), [(at(i), given, i) for i, given in enumerate(looked)], None)
+    assert [recorder.lookup(HEARD, settings(), inputs(values={"scene": t})) for t in "ah"] == [0, 7]

@@ -41,6 +41,26 @@ def test_the_same_work_has_the_same_key() -> None:
     assert len(key() or "") == 64
 
 
+def test_results_of_earlier_journals_are_found_still() -> None:
+    values = {
+        "vector": np.arange(12, dtype=np.float32).reshape(3, 4).T,
+        "words": ["a", 1, 2.5, None, True],
+        "deep": [["a"], {"b": [1, (2, 3)]}],
+        "empty": np.zeros((0, 3)),
+        "zero": np.array(3),
+        "when": np.array(["2024-01-01"], dtype="M8[D]"),
+        "u": np.array(["", ""]),
+    }
+    kept = "bce205d0305126f1ac4c453d1ed27c805472122b69fb951564ba71db6ab677d2"
+    assert key(agent="a", options=(), inputs=inputs(values=values), prompted=False) == kept
+
+
+def test_bytes_count_by_what_they_hold() -> None:
+    one, other = (key(inputs=inputs(values={"scene": data})) for data in (b"one", b"other"))
+    assert one == key(inputs=inputs(values={"scene": b"one"}))
+    assert len({one, other, key(inputs=inputs(values={"scene": "one"}))}) == 3
+
+
 def test_where_an_item_stands_does_not_count() -> None:
     assert key() == key(inputs=inputs(at(3, 1), prompt="Sum up.", sentence="sum up scene"))
 
@@ -89,7 +109,7 @@ def test_an_origin_counts_by_content_where_its_file_is_known_and_else_by_path() 
 
 
 @pytest.mark.parametrize(
-    "value", [object(), b"bytes", {1: "x"}, [object()], np.array([object()]), {"a": {2, 3}}]
+    "value", [object(), bytearray(b"bytes"), {1: "x"}, [object()], np.array([object()]), {"a": {2, 3}}]
 )
 def test_a_value_without_a_codec_has_no_key(value: object) -> None:
     assert key(inputs=inputs(values={"context": value})) is None

@@ -12,6 +12,7 @@ import pytest
 from murakkab_jupyter.core.errors import InputError, LanguageError
 from murakkab_jupyter.workflow.inputs import gather, unchanged
 from murakkab_jupyter.workflow.language import declare
+from murakkab_jupyter.workflow.language.sorts import as_listed
 
 CELL = 'topic <- classify {reviews} into "praise, complaint"'
 TEXTS = ["It came late.", "It fits well."]
@@ -168,6 +169,30 @@ def test_a_generator_is_refused_for_a_function_too_which_takes_a_table_whole(lib
         declare(text, library=library, values={"table": iter(TEXTS), "shape": shape})
     workflow = declare(text, library=library, values={"table": pd.DataFrame({"a": [1]}), "shape": shape})
     assert not workflow.variables[0].level
+
+
+@pytest.mark.parametrize("value", [3, 0.5, True, [0, 1, 2], [0.5, 1], [True], [1, "two"], pd.Series([1, 2])])
+def test_a_function_gets_numbers_as_they_are(library, value):
+    def double(number: object) -> object:
+        return number
+
+    values = {"numbers": value, "double": double}
+    workflow = declare("x <- double {numbers} @python:double", library=library, values=values)
+    found = gather(workflow, values).values["numbers"]
+    given = list(value) if isinstance(value, list | pd.Series) else [value]
+    assert found == given
+    assert [type(one) for one in found] == [type(one) for one in as_listed(given)]
+
+
+def test_who_reads_words_gets_numbers_written_out_also_beside_a_function(library):
+    def double(number: object) -> object:
+        return number
+
+    values = {"numbers": [1, 2.5], "double": double}
+    text = "short <- summarise {numbers}\nx <- double {numbers} @python:double"
+    for cell in (text, "\n".join(reversed(text.splitlines()))):
+        workflow = declare(cell, library=library, values=values)
+        assert gather(workflow, values).values["numbers"] == ["1", "2.5"]
 
 
 def test_an_empty_dict_is_no_value(library):

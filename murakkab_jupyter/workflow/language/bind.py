@@ -189,6 +189,8 @@ class Binder:
     levels: dict[str, Level] = field(default_factory=dict)
     openers: dict[str, Level] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
+    read_here: set[str] = field(default_factory=set)
+    """Variables that others than functions of the user's own take."""
     order: list[str] = field(default_factory=list)
 
     def understand(self, node: StepNode) -> None:
@@ -308,6 +310,8 @@ class Binder:
             if wrong := why_no_data(name, self.values.get(name), port, reads=reads):
                 raise places[name].error(*wrong)
             sort = self.sorts[name].narrowed(port)
+            if meaning.capability.name != PYTHON:
+                self.read_here.add(name)
             if sort is None:
                 _, before = self.used_at[name]
                 msg = (
@@ -368,6 +372,7 @@ class Binder:
             agents={**self.agents, node.name: None},
             options={**self.options, node.name: {}},
             used_at=dict(self.used_at),
+            read_here=set(self.read_here),
             levels={},
             openers={},
             kinds={},
@@ -435,6 +440,9 @@ class Binder:
         for name in self.order:
             sort = self.sorts[name]
             kind = sort.kinds[0]
+            # A function gets numbers as they are; whoever reads words gets them written out.
+            if kind == "text" and name not in self.read_here and not only_texts(self.values.get(name)):
+                kind = "any"
             level: Level = (name,) if sort.many or kind in MEDIA_KINDS else ()
             if level:
                 self.openers[name] = level
@@ -489,6 +497,12 @@ class Binder:
         if step.opens:
             self.openers[node.name] = step.level
         return step
+
+
+def only_texts(value: object) -> bool:
+    """Whether a value is a text, or a list of nothing but texts."""
+    many = as_listed(value)
+    return all(isinstance(one, str) for one in (many if isinstance(many, list | tuple) else [many]))
 
 
 def made_by(capability: Capability, function: object) -> str:
