@@ -568,7 +568,7 @@ def faithful(value: object) -> bool:
 def decode(name: str, data: bytes) -> Any:
     """Inverse of `encode`; raises `ValueError` for an unknown kind or bad bytes. Runs no code from the data."""
     kind = KINDS.get(name)
-    plain = {"json": json.loads, "bytes": bytes}
+    plain: dict[str, Callable[[bytes], Any]] = {"json": json.loads, "bytes": bytes}
     decoder = plain.get(name) or (kind.decode if kind is not None else None)
     if decoder is None:
         msg = f"No codec for values of kind {name!r}."

@@ -131,9 +131,8 @@ class JournalRecorder:
                 self._miss(step.name, "have no codec" if lost else "do not fit the journal's disk budget")
             elif inputs is not None:
                 with self._lock:
-                    _, key = self._looked.pop(id(inputs), (None, MISSING))
-                if key is MISSING:
-                    key = self._key(step, configuration, inputs)
+                    looked = self._looked.pop(id(inputs), None)
+                key = looked[1] if looked is not None else self._key(step, configuration, inputs)
         paths: dict[str, str] = {}
         # Of what is not kept nothing is asked again, and it may be anything: a cycle of the user's own objects.
         if status == "ok" and inputs is not None:

@@ -88,7 +88,7 @@ def canonical(value: Any, known: Mapping[str, str]) -> Any:
             if not kinds.faithful(value):
                 raise NoKey
             whole = np.ascontiguousarray(value).reshape(-1)
-            data = hashlib.sha256(whole.view(np.uint8) if whole.itemsize else b"").hexdigest()
+            data = hashlib.sha256(whole.view(np.uint8).data if whole.nbytes else b"").hexdigest()
             return ["array", value.dtype.str, list(value.shape), data]
         case list() | tuple() if only_plain(value):
             return [type(value).__name__, *value]
