@@ -99,7 +99,7 @@ def how_guessed(spec: AgentSpec) -> str:
     """How calls of a server are guessed that nobody measured or called, and what would measure it."""
     whose = spec.engine or spec.url
     measured = f"; `murakkab profile engine {whose}` measures it" if whose else ""
-    return f"{REMOTE_ITEM_S:g} s an item at its server, a guess{measured}"
+    return f"{REMOTE_ITEM_S:g} s for {ANSWER_TOKENS:g} tokens at its server, a guess{measured}"
 
 
 def guessed(seconds: float, calls: int, how: str) -> Figure:

@@ -506,6 +506,20 @@ def test_an_agent_without_a_profile_is_named_in_the_notes():
     assert any("guessed-one" in note and "Nobody measured" in note for note in plan_for(world, Goal()).notes)
 
 
+def test_priors_of_a_server_are_not_said_to_be_of_the_reference_machine():
+    made = [Made("served", "a", 1.0, max_cores=1, remote=True), Made("here", "b", 1.0)]
+    notes = plan_for(world_of({"a": ["data"], "b": ["data"]}, made), Goal()).notes
+    assert "Times of a, at a server, are priors (synthetic); a run corrects them." in notes
+    (local,) = [
+        note
+        for note in notes
+        if "reference machine" in note or note == "Times of b are priors; a run corrects them."
+    ]
+    assert local.startswith("Times of b are priors")
+    alone = plan_for(world_of({"a": ["data"]}, made[:1]), Goal()).notes
+    assert not any("reference machine" in note for note in alone)
+
+
 def test_no_items_at_all_still_make_a_plan():
     world = video_world()
     world.roots = {"data": []}

@@ -438,8 +438,18 @@ def notes_of(
     priors = [name for name in chosen if is_prior(result.steps.get(name, {}).get("cpu"))]
     # Of a step that a published server does, and of one that nobody measured, notes of their own say what is a guess.
     told = {*served, *(name for name, how in guesses.items() if how)}
-    here = [name for name in priors if name not in told]
     corrected = "" if described else "; a run corrects them"
+    asked: dict[str, list[str]] = {}
+    for name in priors:
+        if name not in told and chosen[name].configuration.device == "remote":
+            call = calls[name]
+            asked.setdefault(call.seconds.note if call is not None else "", []).append(name)
+    for why, names in asked.items():
+        # A served model's are no figures of the reference machine.
+        because = f" ({why})" if why else ""
+        notes.append(f"Times of {', '.join(names)}, at a server, are priors{because}{corrected}.")
+        told |= set(names)
+    here = [name for name in priors if name not in told]
     if here and len(priors) == len(chosen):
         which = f"Times of {', '.join(here)}" if told else "Times"
         host = "the described one" if described else "this host"
