@@ -1,7 +1,10 @@
 """The store of observations: durable, checked, and never silently replaced."""
 
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -30,6 +33,34 @@ def test_observations_are_still_there_when_the_store_is_opened_again(tmp_path):
     assert (host, speed, version) == ("host", 1.25, "7")
     assert one == Observation.from_json(GOOD)
     assert again.rows("b") == []
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from murakkab_jupyter.profiles.observation import Observation
+from murakkab_jupyter.profiles.store import ProfileStore
+store = ProfileStore(Path(sys.argv[1]))
+store.add("host", 1.0, "7", [Observation.from_json(json.loads(sys.argv[2]))])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_observations_outlast_a_killed_process_though_no_call_waits_for_the_disk(tmp_path):
+    file = tmp_path / "profiles.sqlite"
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(file), json.dumps(GOOD)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    store = ProfileStore(file)
+    assert store.count() == 1
+    assert store.db.execute("PRAGMA synchronous").fetchone() == (1,)  # NORMAL: at checkpoints
+
+
+def test_a_store_without_a_write_ahead_log_waits_for_the_disk_as_ever(tmp_path):
+    file = tmp_path / "profiles.sqlite"
+    made = ProfileStore(file)
+    assert made.db.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    made.close()
+    assert ProfileStore(file).db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
 
 
 def test_a_file_that_is_no_database_is_an_error_and_is_left_as_it_is(tmp_path):
