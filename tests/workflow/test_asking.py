@@ -148,6 +148,16 @@ def test_a_model_is_given_what_words_and_kinds_find_and_not_where_it_is_to_be_al
     assert "guess" not in json.dumps([*alone.lead, *alone.asked]).lower()
 
 
+def test_a_guess_is_given_too_where_the_inputs_are_only_named_and_labels_are_not(library):
+    chat = FakeChat(GOOD)
+    ask("Transcribe the calls and classify them.", chat, library=library)
+    guessed = json.loads(chat.asked[0].partition("\nFirst guess: ")[2])
+    assert [(one["capability"], one["inputs"]) for one in guessed] == [
+        ("speech-to-text", ["calls"]),
+        ("classification", ["transcript"]),
+    ]
+
+
 @pytest.mark.parametrize("description", ["Xyzzy plugh.", "Fasse die Anrufe zusammen, bitte."])
 def test_where_words_give_nothing_or_are_not_english_a_model_gets_no_guess(library, description):
     chat = FakeChat(GOOD)

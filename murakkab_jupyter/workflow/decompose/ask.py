@@ -93,7 +93,7 @@ def ask(
     within = reachable(capabilities, inputs)
     if not within:
         raise unknown(description, capabilities, nearest_encoder(), inputs.media)
-    first = guess(description, library, values) if guessed else []
+    first = guess(description, library, values, inputs) if guessed else []
     before, behind = asked(within, inputs, first)
     job = " ".join(description.split())
     lead = (task(guessed), *examples(capabilities, guessed))

@@ -104,7 +104,9 @@ def asked(
     )
 
 
-def guess(description: str, library: Library, values: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def guess(
+    description: str, library: Library, values: Mapping[str, Any] | None, inputs: Given
+) -> list[dict[str, Any]]:
     """The steps that a description's words and kinds give, in the form of a reply; none where they give none.
 
     Words are read in English: of another language they would only mislead.
@@ -113,7 +115,7 @@ def guess(description: str, library: Library, values: Mapping[str, Any] | None) 
         return []
     try:
         made = decompose(description, library=library, values=values)
-        steps = declare(made.text, library=library, values={**made.wants, **(values or {})}).steps
+        steps = declare(made.text, library=library, values={**made.wants, **inputs.values}).steps
     except MurakkabError:
         return []
     called: dict[str, str] = {}
