@@ -40,6 +40,8 @@ __all__ = ["Cluster", "SchedulerSilentError", "connect"]
 
 CONNECT_S = 8.0
 WORKERS_S = 10.0
+OWN_WORKER_S = 60.0
+"""How long the worker that is started on this host may take to join: on a busy machine its process alone takes 15 s."""
 PROBE_S = 10.0
 """How long workers may take to say what they are, or which files they see."""
 
@@ -261,6 +263,11 @@ class Cluster:
         # Not Dask's `wait_for_workers`: it does not count those that are paused, and waits for a silent scheduler for ever.
         while not self.present():
             if time.monotonic() > deadline:
+                if self._local is not None:
+                    msg = f"The worker that was started on this machine has not joined (waited {timeout_s:.0f} s)."
+                    raise ClusterError(
+                        msg, hint="The machine is very busy or short of memory: try again when it is less so."
+                    )
                 msg = f"The scheduler at {self.address} has no workers (waited {timeout_s:.0f} s)."
                 raise ClusterError(msg, hint=_START_WORKERS)
             time.sleep(LOOK_S)
@@ -453,7 +460,7 @@ def connect(
     cores: int | None = None,
     dashboard: bool = False,
     timeout_s: float = CONNECT_S,
-    workers_timeout_s: float = WORKERS_S,
+    workers_timeout_s: float | None = None,
 ) -> Cluster:
     """A cluster to run on.
 
@@ -468,7 +475,7 @@ def connect(
     timeout_s
         How long the scheduler may take to answer.
     workers_timeout_s
-        How long to wait for the first worker.
+        How long to wait for the first worker; None for 10 s, and 60 s for the one that is started here.
 
     Raises
     ------
@@ -478,6 +485,8 @@ def connect(
     cluster = (
         _start_here(cores, dashboard=dashboard) if address is None else _attach(address, timeout_s=timeout_s)
     )
+    if workers_timeout_s is None:
+        workers_timeout_s = OWN_WORKER_S if address is None else WORKERS_S
     try:
         cluster.admit(workers_timeout_s)
     except BaseException:

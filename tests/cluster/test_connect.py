@@ -428,3 +428,29 @@ def test_nothing_is_left_when_a_process_with_a_local_worker_is_killed(tmp_path: 
         process.stdin.close()
         process.stdout.close()
     wait_for(lambda: not any(alive(pid) for pid in below))
+
+
+def test_a_worker_of_ones_own_has_longer_to_join_than_those_that_should_be_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[float] = []
+
+    class Joined:
+        def admit(self, timeout_s: float) -> None:
+            waited.append(timeout_s)
+
+    monkeypatch.setattr(connect_module, "_start_here", lambda cores, *, dashboard: Joined())
+    monkeypatch.setattr(connect_module, "_attach", lambda address, *, timeout_s: Joined())
+    connect()
+    connect("tcp://127.0.0.1:1")
+    connect(workers_timeout_s=2.0)
+    assert waited == [connect_module.OWN_WORKER_S, connect_module.WORKERS_S, 2.0]
+
+
+def test_of_a_worker_of_ones_own_that_does_not_join_nobody_is_told_to_start_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connect_module.Cluster, "present", lambda self: frozenset())
+    with pytest.raises(ClusterError, match="started on this machine has not joined") as caught:
+        connect(cores=1, workers_timeout_s=0.0)
+    assert "dask worker" not in str(caught.value.hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import re
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -182,6 +183,24 @@ def test_a_function_gets_numbers_as_they_are(library, value):
     given = list(value) if isinstance(value, list | pd.Series) else [value]
     assert found == given
     assert [type(one) for one in found] == [type(one) for one in as_listed(given)]
+
+
+@pytest.mark.parametrize("step", ["x <- double {made} @python:double", CELL.replace("reviews", "made")])
+def test_what_a_step_made_is_read_item_by_item_as_it_stands_in_the_outputs_of_a_run(library, step):
+    def double(text: object) -> object:
+        return text
+
+    made = MappingProxyType({(("texts", index),): text for index, text in enumerate(TEXTS)})
+    values = {"made": made, "double": double}
+    workflow = declare(step, library=library, values=values)
+    assert workflow.variables[0].level == ("made",)
+    assert gather(workflow, values).values["made"] == TEXTS
+
+
+def test_any_other_mapping_that_is_read_only_stays_whole(library):
+    values = {"table": MappingProxyType({"a": 1}), "double": str.upper}
+    workflow = declare("x <- double {table} @python:double", library=library, values=values)
+    assert workflow.variables[0].level == ()
 
 
 def test_who_reads_words_gets_numbers_written_out_also_beside_a_function(library):

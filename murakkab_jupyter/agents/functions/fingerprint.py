@@ -1,7 +1,8 @@
 """Fingerprint: a version for a user's function that changes when its outputs may.
 
 It covers the code (not comments, spacing or line numbers), defaults, closures, and, for what the code
-names: the user's own helpers in turn, small values, and the versions of the packages of imported modules.
+names: the user's own helpers in turn (what it names of the user's own modules, too), the values it uses, and the versions of
+the packages of other modules.
 """
 
 from __future__ import annotations
@@ -16,9 +17,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 __all__ = ["fingerprint"]
-
-SMALL = 2**20
-"""Largest value (bytes, pickled) whose content counts; of a larger one only its size does."""
 
 
 def fingerprint(target: object) -> str:
@@ -48,7 +46,10 @@ def described(value: Any, seen: set[int]) -> Iterator[bytes]:
             for name in sorted(globals_of(value.__code__)):
                 yield name.encode()
                 if name in value.__globals__:
-                    yield from described(value.__globals__[name], seen)
+                    used = value.__globals__[name]
+                    yield from described(used, seen)
+                    if isinstance(used, types.ModuleType) and is_own_file(used):
+                        yield from parts_of(used, value.__code__, seen)
         case types.MethodType():
             yield from described(value.__func__, seen)
             yield from described(vars(value.__self__) if hasattr(value.__self__, "__dict__") else None, seen)
@@ -81,7 +82,7 @@ def described(value: Any, seen: set[int]) -> Iterator[bytes]:
 
 
 def other(value: Any, seen: set[int]) -> Iterator[bytes]:
-    """Any other object: its type and, if it is small, its content."""
+    """Any other object: its type and its content, however large: results made from other data are no results of these."""
     seen.add(id(value))
     yield type(value).__qualname__.encode()
     if callable(value) and own(type(value)):
@@ -93,7 +94,7 @@ def other(value: Any, seen: set[int]) -> Iterator[bytes]:
         data = pickle.dumps(value, protocol=4)
     except Exception:  # noqa: BLE001 - what cannot be pickled is known by its type alone
         return
-    yield data if len(data) <= SMALL else str(len(data)).encode()
+    yield data
 
 
 def code_of(code: types.CodeType) -> Iterator[bytes]:
@@ -135,6 +136,30 @@ def own(target: Any) -> bool:
     except (TypeError, OSError):
         return False
     return "site-packages" not in file and "dist-packages" not in file and not file.startswith(STANDARD)
+
+
+def is_own_file(module: types.ModuleType) -> bool:
+    """Whether a module is a file of the user's own."""
+    if module.__name__.split(".", maxsplit=1)[0] == "murakkab_jupyter":
+        return False
+    file = getattr(module, "__file__", None) or ""
+    return bool(file) and not any(one in file for one in ("site-packages", "dist-packages", STANDARD))
+
+
+def parts_of(module: types.ModuleType, code: types.CodeType, seen: set[int]) -> Iterator[bytes]:
+    """What code may use of a module of the user's own: whatever it has under a name that the code reads from anything."""
+    for name in sorted(attributes_of(code)):
+        if hasattr(module, name):
+            yield name.encode()
+            yield from described(getattr(module, name), seen)
+
+
+def attributes_of(code: types.CodeType) -> set[str]:
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= attributes_of(constant)
+    return found
 
 
 def release(module: str) -> str:

@@ -6,7 +6,7 @@
 
 Parameters are named after the capability's ports; others need a default and become options. The
 function travels by value, as it is when the decorator runs: after changing something that it uses,
-run its cell again. Its version is a fingerprint of its code, its helpers and the small values they use.
+run its cell again. Its version is a fingerprint of its code, its helpers and the values they use.
 """
 
 from __future__ import annotations

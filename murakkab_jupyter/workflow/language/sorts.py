@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -176,19 +177,28 @@ COLUMNS = {"pandas": ("Series", "Index", "ExtensionArray"), "polars": ("Series",
 
 
 def as_listed(value: object) -> Any:
-    """A column of a table, an array of texts, a queue or the view of a dict as the list that it is; any other value as it is.
+    """A column of a table, an array of texts, a queue, the view of a dict or what a step made as the list that it is; any other value as it is.
 
     What a column leaves out (NaN, NA, NaT) is None in the list.
     """
     if isinstance(value, VIEWS):
         many: Any = value
         return list(many)
+    if isinstance(value, MappingProxyType) and value and all(map(is_place, value)):
+        return list(value.values())
     if isinstance(value, np.ndarray):
         return whole(value.tolist()) if value.ndim == 1 and value.dtype.kind in "OUT" else value
     if is_of(value, COLUMNS):
         column: Any = value
         return whole(column.to_list() if hasattr(column, "to_list") else column.tolist())
     return value
+
+
+def is_place(key: object) -> bool:
+    """Whether the key of a mapping says where a result lies, as the keys of `run.outputs["STEP"]` do."""
+    return isinstance(key, tuple) and all(
+        isinstance(part, tuple) and len(part) == 2 and isinstance(part[1], int) for part in key
+    )
 
 
 TABLES = {"pandas": ("DataFrame",), "polars": ("DataFrame", "LazyFrame")}

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from murakkab_jupyter.agents.agent import Agent, Failed, Inputs
@@ -263,3 +268,36 @@ def test_the_default_library_takes_what_is_decorated_without_one():
 
     assert default_library().agent("in-default-library").capability == "ocr"
     assert default_library().package_of("in-default-library") == "session"
+
+
+def version_of(function: Callable[..., Any]) -> str:
+    return function_agent(function, "it").version
+
+
+def test_the_content_of_large_values_counts_too() -> None:
+    def made(table: Any) -> Callable[..., Any]:
+        return lambda row: table[row]
+
+    zeros, ones = (np.full(200_000, value) for value in (0.0, 1.0))
+    assert version_of(made(zeros)) == version_of(made(zeros.copy()))
+    assert version_of(made(zeros)) != version_of(made(ones))
+
+
+def test_what_a_function_uses_of_a_module_of_the_users_own_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_cleaning.py").write_text(
+        "def clean(text):\n    return text.strip()\n\ndef other(text):\n    return text\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("own_cleaning")
+    monkeypatch.setitem(sys.modules, "own_cleaning", module)
+
+    cell: dict[str, Any] = {"module": module, "__name__": "__main__"}
+    exec("def use(text):\n    return (lambda: module.clean(text))()\n", cell)
+    function = cell["use"]
+    before = version_of(function)
+    monkeypatch.setattr(module, "other", lambda text: text * 2)
+    assert version_of(function) == before
+    monkeypatch.setattr(module, "clean", lambda text: text.lower())
+    assert version_of(function) != before
