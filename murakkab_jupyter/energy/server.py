@@ -27,6 +27,8 @@ __all__ = ["ServerMeter", "busy_cpu_s", "listeners"]
 
 LEAST = 0.2
 """A server that computes here keeps at least so much of a core busy; one that only passes requests on does not."""
+CROWDED = 0.8
+"""Where others keep so much of all cores busy, a server that computes gets as little as one that passes requests on."""
 
 
 class ServerMeter:
@@ -64,6 +66,7 @@ class ServerMeter:
     ) -> None:
         self._port = port
         self._power = power
+        self._cores = cores
         self._gpu = NvmlMeter() if gpu is None else gpu
         self._package = RaplMeter() if package is None else package
         self._find = pids or listeners
@@ -103,6 +106,10 @@ class ServerMeter:
             if used is None and busy:
                 note = f"{gpu.energy_j.note}; NVML does not say here whether the server computes on it"
                 return replace(gpu, energy_j=replace(gpu.energy_j, note=note))
+        if not busy and busy_s - cpu_s > CROWDED * self._cores * node.seconds:
+            return self._none(
+                "other work keeps this host busy, and whether the server computes here cannot be told: measure again when it is idle"
+            )
         if not busy:
             return self._none(
                 "its process does next to nothing here: it passes requests on, or computes where no counter reads"

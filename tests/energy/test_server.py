@@ -163,6 +163,24 @@ def test_where_nobody_can_say_it_is_not_metered_with_the_reason(tmp_path, pids, 
     assert why in reading.energy_j.note
 
 
+@pytest.mark.parametrize(
+    ("host_s", "why"),
+    [(8.0, "other work keeps this host busy"), (1.0, "its process does next to nothing here")],
+)
+def test_on_a_host_that_is_busy_with_other_things_a_slow_server_is_not_said_to_do_nothing(
+    tmp_path, monkeypatch, host_s, why
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    clock = Clock()
+    meter = clock.meter(tmp_path)
+    meter.start()
+    now[0], clock.server_s, clock.host_s = 2.0, 100.1, 100.0 + host_s
+    reading = meter.stop()
+    assert not reading.energy_j.known
+    assert why in reading.energy_j.note
+
+
 BUSY = """
 import socket, sys
 server = socket.create_server(("127.0.0.1", 0))
