@@ -31,10 +31,29 @@ ACCIDENTS = 3
 RATE = 16_000
 
 
-def accidents(session: pytest.Session) -> list[pytest.TestReport]:
-    """Failures of tests that had a second run, whether it passed or not."""
+TIMED = pytest.StashKey[object]()
+"""How long a test may take, as pytest-timeout has it."""
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: object) -> None:
+    """Note how long a test may take; pytest-timeout itself sets the timer."""
+    item.stash[TIMED] = settings
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A second run has a time limit of its own: the first one's is over, or half used up."""
+    settings = item.stash.get(TIMED, None)
+    if settings is not None and getattr(item, "execution_count", 1) > 1:
+        item.ihook.pytest_timeout_cancel_timer(item=item)
+        item.ihook.pytest_timeout_set_timer(item=item, settings=settings)
+
+
+def accidents(session: pytest.Session) -> set[str]:
+    """Tests that had a second run, whether it passed or not."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    return list(reporter.stats.get("rerun", [])) if reporter is not None else []
+    return {report.nodeid for report in reporter.stats.get("rerun", [])} if reporter is not None else set()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -50,7 +69,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(f"failed at first: {report.nodeid}", "-")
         terminalreporter.write_line(report.longreprtext)
     if failures:
-        terminalreporter.section(f"{len(failures)} second runs; more than {ACCIDENTS} fail the whole", "-")
+        count = len({report.nodeid for report in failures})
+        terminalreporter.section(f"{count} second runs; more than {ACCIDENTS} fail the whole", "-")
 
 
 def tone(seconds: float, hertz: float = 440.0, loudness: float = 0.3) -> np.ndarray:

@@ -17,7 +17,7 @@ from murakkab_jupyter.notebook.show import show
 from murakkab_jupyter.verbs import Workbench, parse_request
 from murakkab_jupyter.verbs.engines import config_of
 from tests.cluster.engines.parts import SCRIPT, serving
-from tests.cluster.parts import wait_for
+from tests.cluster.parts import alive, wait_for
 
 KEY = "sk-secret-of-the-test-0123456789"
 COMMAND = f"{sys.executable} {SCRIPT} --host {{host}} --port {{port}} --name {{name}}"
@@ -189,17 +189,9 @@ def test_in_a_terminal_it_serves_until_an_interrupt_and_leaves_nothing(place) ->
     line = process.stderr.readline()
     assert "It serves until you press Ctrl-C" in line
     pid = json.loads((place / "out.json").read_text())[0]["pid"]
-    os.kill(pid, 0)  # it is there
+    assert alive(pid)
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     assert process.wait(20) == 0
     assert time.monotonic() - began < 20
-
-    def over() -> bool:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
-
-    wait_for(over)
+    wait_for(lambda: not alive(pid))

@@ -198,7 +198,7 @@ class Cluster:
 
     def look(self, media: Sequence[Media]) -> None:
         """Ask one worker of each host whether it has some files, where they lie or from before; views say so from then on."""
-        asked = {found.host: address for address, found in self._probes.items()}
+        asked = {found.host: address for address, found in self.probes.items()}
         if not media:
             return
         try:
@@ -326,7 +326,7 @@ class Cluster:
         self.close()
 
     def __repr__(self) -> str:
-        cores = sum(found.cores for found in self._probes.values())
+        cores = sum(found.cores for found in self.probes.values())
         return f"Cluster({self.address!r}, workers={len(self._probes)}, cores={cores})"
 
     def _reported(self) -> Mapping[str, Any]:

@@ -81,9 +81,11 @@ class MediaShipper:
                     if self._told is not None:
                         self._told(worker, media, time.monotonic() - began_s)
             except InputError as error:
-                self._refused[key] = str(error)
+                with self._lock:
+                    self._refused[key] = str(error)
                 raise
-            self._there.add(key)
+            with self._lock:
+                self._there.add(key)
 
     def forget(self, worker: str) -> None:
         """Know nothing of a worker any more (it is gone)."""

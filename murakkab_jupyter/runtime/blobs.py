@@ -34,8 +34,9 @@ class Blobs:
         """Keep bytes; returns their SHA-256 (hex) once they are durable. Raises `JournalError` where they cannot be written."""
         digest = hashlib.sha256(data).hexdigest()
         path = self.path(digest)
-        if path.is_file() and path.stat().st_size == len(data):
-            return digest
+        with contextlib.suppress(OSError):
+            if path.stat().st_size == len(data):
+                return digest
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_beside(path, data)

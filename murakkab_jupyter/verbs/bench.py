@@ -108,7 +108,7 @@ class Workbench:
 
     def close(self) -> None:
         """Let go of every session's cluster and files."""
-        for session in self._sessions.values():
+        for session in self.opened:
             session.close()
         self._sessions.clear()
 
@@ -210,7 +210,7 @@ class Workbench:
 
     def runs(self) -> dict[str, Run]:
         """Runs of every session, oldest first."""
-        return {run_id: run for session in self.sessions for run_id, run in session.runs.items()}
+        return {run_id: run for session in self.sessions for run_id, run in session.runs.copy().items()}
 
     def run_named(self, run_id: str | None) -> Run | None:
         """A run of this process by id or by its workflow's name; by default the latest; None when there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -107,12 +108,16 @@ class Locked(Agent):
 
 
 class Slow(Agent):
-    """Takes as many seconds of wall time as its option says, and until a file is there; writes each item it does to a file."""
+    """Takes as many seconds of wall time as its option says; writes each item it does to a file.
+
+    Until another file is there it does not end an item, or, where some are named, not one of these.
+    """
 
     def load(self, options: Mapping[str, Any], cores: int) -> None:
         self.seconds = options["seconds"]
         self.diary = Path(options["diary"])
         self.gate = Path(options.get("gate", "/"))
+        self.held = options.get("held", "").split()
 
     def call(self, batch: Sequence[Inputs]) -> list[str]:
         made = []
@@ -120,7 +125,8 @@ class Slow(Agent):
             with self.diary.open("a") as diary:
                 diary.write(f"{os.getpid()} {inputs.values['material']}\n")
             time.sleep(self.seconds)
-            wait_for(self.gate.exists, 240.0)
+            if not self.held or inputs.values["material"] in self.held:
+                wait_for(self.gate.exists, 240.0)
             made.append(inputs.values["material"])
         return made
 
@@ -162,6 +168,7 @@ def library() -> Library:
                 Option("seconds", float, 0.1),
                 Option("diary", str, "/dev/null"),
                 Option("gate", str, "/"),
+                Option("held", str, ""),
             ),
             needs=small,
         )
@@ -237,6 +244,12 @@ def setting(agent: str, **options: Any) -> Configuration:
         key: options.pop(key) for key in ("cores", "gpus", "instances", "batch", "device") if key in options
     }
     return Configuration(agent, tuple(sorted(options.items())), **{"batch": 4, **fields})
+
+
+def held_after(first: int, diary: Path, gate: Path, **fields: Any) -> Configuration:
+    """`slow` for items that are called by their number: the first few end, the others up to 100 wait for a file."""
+    held = " ".join(str(number) for number in range(first, 100))
+    return setting("slow", seconds=0.1, diary=str(diary), gate=str(gate), held=held, **fields)
 
 
 @dataclass
@@ -320,6 +333,28 @@ def wait_for_workers(cluster: Cluster, count: int, seconds: float = 60.0) -> Non
         return len(cluster.probes) == count
 
     wait_for(there, seconds)
+
+
+def sleepers(ancestor: int) -> set[int]:
+    """Processes called `sleep` under one process."""
+    import psutil
+
+    found = set()
+    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended itself
+        for process in psutil.Process(ancestor).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended between the list and the question
+                if process.name() == "sleep":
+                    found.add(process.pid)
+    return found
+
+
+def holding(ancestor: int, diary: Path, first: int) -> bool:
+    """Whether an instance under a process has begun an item that `held_after` has wait, by its diary."""
+    if not diary.exists():
+        return False
+    begun = [line.split() for line in diary.read_text().splitlines()]
+    held = {int(pid) for pid, item in begun if int(item) >= first}
+    return bool(held and held & instance_pids(ancestor))
 
 
 def instance_pids(ancestor: int | None = None) -> set[int]:

@@ -31,6 +31,7 @@ from tests.cluster.parts import (
     library,
     one_step,
     setting,
+    sleepers,
     wait_for,
     words_flow,
 )
@@ -204,19 +205,22 @@ def test_an_item_that_kills_its_instance_fails_alone_with_the_last_words(cluster
 
 
 def test_an_instance_that_is_killed_from_outside_costs_no_item(cluster: Cluster, tmp_path: Path) -> None:
-    diary = tmp_path / "diary"
+    diary, gate = tmp_path / "diary", tmp_path / "gate"
 
     def murder() -> None:
-        wait_for(lambda: diary.exists() and "c" in diary.read_text())
-        os.kill(int(diary.read_text().split()[0]), signal.SIGKILL)
+        try:
+            wait_for(lambda: diary.exists() and "c" in diary.read_text().split())
+            os.kill(int(diary.read_text().split()[0]), signal.SIGKILL)
+        finally:
+            gate.touch()
 
     killer = threading.Thread(target=murder)
     killer.start()
     ran = Run(
         cluster,
         one_step(),
-        # Long enough that the kill comes within the call.
-        {"said": setting("slow", batch=1, seconds=1.5, diary=str(diary))},
+        # The kill comes within the call: it ends no sooner.
+        {"said": setting("slow", batch=1, seconds=0.1, diary=str(diary), gate=str(gate), held="c")},
         {"items": list("abcd")},
     ).go()
     killer.join()
@@ -331,27 +335,26 @@ def test_an_interrupt_is_a_stop(cluster: Cluster, tmp_path: Path) -> None:
 
 
 def test_a_stop_takes_what_an_instance_started_with_it(cluster: Cluster) -> None:
-    import psutil
-
     stop = threading.Event()
-    sleepers: set[int] = set()
+    seen: set[int] = set()
 
     def press() -> None:
         def found() -> bool:
-            for process in psutil.Process().children(recursive=True):
-                if process.name() == "sleep":
-                    sleepers.add(process.pid)
-            return bool(sleepers)
+            seen.update(sleepers(os.getpid()))
+            return bool(seen)
 
-        wait_for(found)
-        stop.set()
+        try:
+            wait_for(found)
+        finally:
+            stop.set()
 
     presser = threading.Thread(target=press)
     presser.start()
     ran = Run(cluster, one_step(), {"said": setting("odd")}, {"items": ["wait"]}, stop=stop).go()
     presser.join()
     assert ran.finish.status == "stopped"
-    wait_for(lambda: not any(alive(pid) for pid in sleepers))
+    assert seen
+    wait_for(lambda: not any(alive(pid) for pid in seen))
 
 
 def test_a_stop_before_the_beginning_runs_nothing(cluster: Cluster) -> None:

@@ -19,7 +19,15 @@ from murakkab_jupyter.agents.agent import Agent, AgentSpec, Inputs, Needs
 from murakkab_jupyter.cluster import connect as connecting
 from murakkab_jupyter.cluster.connect import Cluster, connect
 from murakkab_jupyter.core.errors import ClusterError
-from murakkab_jupyter.core.events import Event, FilesBrought, ItemFailed, Notice, Reconfigured, WorkerChanged
+from murakkab_jupyter.core.events import (
+    BatchStarted,
+    Event,
+    FilesBrought,
+    ItemFailed,
+    Notice,
+    Reconfigured,
+    WorkerChanged,
+)
 from murakkab_jupyter.core.kinds import Document
 from murakkab_jupyter.core.media import Media, media_cache
 from murakkab_jupyter.session import Session
@@ -27,10 +35,13 @@ from tests.cluster.hosts import NOBODY, Place
 from tests.cluster.parts import (
     Run,
     alive,
+    held_after,
+    holding,
     instance_pids,
     library,
     one_step,
     setting,
+    sleepers,
     wait_for,
     wait_for_workers,
 )
@@ -246,23 +257,27 @@ def diary_lines(diary: Path) -> list[str]:
 
 
 def kill_in_mid_run(place: Place, cluster: Cluster, diary: Path, pid: int) -> Any:
-    """Run 24 items on two workers; kill one when it is at work."""
+    """Run 24 items on two workers; kill one when it is at work, and before the run can end."""
     instances: set[int] = set()
+    gate = diary.with_name("gate")
 
     def murder() -> None:
         def at_work() -> bool:
             instances.update(instance_pids(pid))
-            return len(diary_lines(diary)) >= 6 and bool(instances)
+            return holding(pid, diary, 6) and bool(instances)
 
-        wait_for(at_work)
-        os.kill(pid, signal.SIGKILL)
+        try:
+            wait_for(at_work)
+            os.kill(pid, signal.SIGKILL)
+        finally:
+            gate.touch()
 
     killer = threading.Thread(target=murder)
     killer.start()
     ran = Run(
         cluster,
         one_step(),
-        {"said": setting("slow", batch=2, instances=2, seconds=0.25, diary=str(diary))},
+        {"said": held_after(6, diary, gate, batch=2, instances=2)},
         {"items": [str(number) for number in range(24)]},
     ).go()
     killer.join()
@@ -300,19 +315,24 @@ def test_the_only_worker_dies_and_its_nanny_brings_it_back(place: Place, tmp_pat
 def test_a_worker_that_joins_in_mid_run_is_used_whoever_sees_it_first(place: Place, tmp_path: Path) -> None:
     place.scheduler()
     place.worker("east")
-    diary = tmp_path / "diary"
+    diary, gate = tmp_path / "diary", tmp_path / "gate"
     started: list[Any] = []
+    joined: list[str] = []
 
     def join(event: Event) -> None:
-        if not started and diary_lines(diary):
+        if not started and isinstance(event, BatchStarted):
             started.append(place.worker("west"))
             wait_for_workers(cluster, 2)  # as a plan does, or an engine that is placed
+        elif isinstance(event, WorkerChanged) and event.change == "joined":
+            joined.append(event.worker)
+        elif isinstance(event, BatchStarted) and event.worker in joined:
+            gate.touch()  # until then no item is made
 
     with connect(place.address) as cluster:
         ran = Run(
             cluster,
             one_step(),
-            {"said": setting("slow", batch=1, instances=1, seconds=0.15, diary=str(diary))},
+            {"said": setting("slow", batch=1, instances=1, seconds=0.05, diary=str(diary), gate=str(gate))},
             {"items": [str(number) for number in range(40)]},
             on_event=join,
         ).go()
@@ -459,32 +479,31 @@ def test_a_scheduler_that_dies_ends_the_run_with_what_to_do(place: Place, tmp_pa
 
 
 def test_a_worker_that_is_killed_takes_what_its_instances_started_with_it(place: Place) -> None:
-    import psutil
-
     place.scheduler()
     doomed = place.worker("east")
-    sleepers: set[int] = set()
-    stop = threading.Event()
+    seen: set[int] = set()
+    gone, stop = threading.Event(), threading.Event()
 
     def murder() -> None:
         def asleep() -> bool:
-            for child in psutil.Process(doomed.pid).children(recursive=True):
-                if child.name() == "sleep":
-                    sleepers.add(child.pid)
-            return bool(sleepers)
+            seen.update(sleepers(doomed.pid))
+            return bool(seen)
 
-        wait_for(asleep)
-        doomed.kill()
-        wait_for(lambda: not any(alive(pid) for pid in sleepers))
-        stop.set()
+        try:
+            wait_for(asleep)
+            doomed.kill()
+            wait_for(lambda: not any(alive(pid) for pid in seen))
+            gone.set()
+        finally:
+            stop.set()
 
     killer = threading.Thread(target=murder)
     with connect(place.address) as cluster:
         killer.start()
         ran = Run(cluster, one_step(), {"said": setting("odd")}, {"items": ["wait"]}, stop=stop).go()
     killer.join()
-    assert sleepers
-    assert stop.is_set()
+    assert seen
+    assert gone.is_set()
     assert ran.finish.status == "stopped"
 
 

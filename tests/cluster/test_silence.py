@@ -32,7 +32,15 @@ from murakkab_jupyter.core.figure import unknown
 from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.session import Session
 from tests.cluster.hosts import Place
-from tests.cluster.parts import Run, one_step, setting, wait_for, wait_for_workers
+from tests.cluster.parts import (
+    Run,
+    held_after,
+    holding,
+    one_step,
+    setting,
+    wait_for,
+    wait_for_workers,
+)
 
 PATIENCE_S = 5.0
 """Shorter than in use; yet who is only slow, on a machine that others use too, must be heard of meanwhile."""
@@ -223,6 +231,19 @@ def lines(diary: Path) -> list[str]:
     return diary.read_text().splitlines() if diary.exists() else []
 
 
+def held_run(
+    cluster: Cluster, diary: Path, first: int, on_event: Callable[[Event], None] = lambda event: None
+) -> Run:
+    """24 items, of which those after the first are held until a worker is suspended."""
+    return Run(
+        cluster,
+        one_step(),
+        {"said": held_after(first, diary, diary.with_name("gate"), batch=2, instances=2)},
+        {"items": [str(number) for number in range(24)]},
+        on_event=on_event,
+    )
+
+
 def slow_run(cluster: Cluster, diary: Path, on_event: Callable[[Event], None] = lambda event: None) -> Run:
     return Run(
         cluster,
@@ -233,12 +254,18 @@ def slow_run(cluster: Cluster, diary: Path, on_event: Callable[[Event], None] = 
     )
 
 
-def suspending(process: Popen[bytes], diary: Path, many: int) -> threading.Thread:
-    """Suspends a process once a diary has so many lines, from a thread that is started."""
+def suspending(
+    process: Popen[bytes], ready: Callable[[], bool], gate: Path | None = None
+) -> threading.Thread:
+    """Suspends a process once it is time, from a thread that is started, and lets go of what is held."""
 
     def suspend() -> None:
-        wait_for(lambda: len(lines(diary)) >= many)
-        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            wait_for(ready)
+            os.kill(process.pid, signal.SIGSTOP)
+        finally:
+            if gate is not None:
+                gate.touch()
 
     thread = threading.Thread(target=suspend)
     thread.start()
@@ -266,8 +293,8 @@ def test_a_worker_that_is_suspended_holds_nothing_up_and_doubles_nothing(
     with connect(place.address) as cluster:
         cluster.client.wait_for_workers(2, timeout=60)
         cluster._silence.patience_s = PATIENCE_S
-        thread = suspending(asleep, diary, 6)
-        ran = slow_run(cluster, diary).go()
+        thread = suspending(asleep, lambda: holding(asleep.pid, diary, 6), diary.with_name("gate"))
+        ran = held_run(cluster, diary, 6).go()
         thread.join()
     assert ran.finish.status == "done", ran.finish.message
     assert list(ran.store.outputs("said").values()) == [str(number) for number in range(24)]
@@ -295,7 +322,7 @@ def test_a_worker_that_wakes_up_again_is_used_again(place: Place, tmp_path: Path
     with connect(place.address) as cluster:
         cluster.client.wait_for_workers(2, timeout=60)
         cluster._silence.patience_s = PATIENCE_S
-        thread = suspending(asleep, diary, 2)
+        thread = suspending(asleep, lambda: len(lines(diary)) >= 2)
         ran = Run(
             cluster,
             one_step(),
@@ -339,6 +366,7 @@ def test_a_worker_that_wakes_up_again_keeps_no_idle_instance_that_nobody_counts(
         def suspend() -> None:
             try:
                 wait_for(lambda: len(ended) == 3)
+                wait_for(lambda: len(living()) == 2)  # of which one at most is at work
                 before.update(living())
                 os.kill(asleep.pid, signal.SIGSTOP)
                 wait_for(lambda: "joined" in ended)
@@ -359,7 +387,7 @@ def test_a_worker_that_wakes_up_again_keeps_no_idle_instance_that_nobody_counts(
             on_event=wake,
         ).go()
         thread.join()
-    assert len(before) == 2  # of which one at most is at work
+    assert len(before) == 2
     assert shed.is_set()
 
 
@@ -374,8 +402,8 @@ def test_the_only_worker_is_waited_for_and_that_is_said(place: Place, tmp_path: 
 
     with connect(place.address) as cluster:
         cluster._silence.patience_s = PATIENCE_S
-        thread = suspending(asleep, diary, 4)
-        ran = slow_run(cluster, diary, wake).go()
+        thread = suspending(asleep, lambda: holding(asleep.pid, diary, 4), diary.with_name("gate"))
+        ran = held_run(cluster, diary, 4, wake).go()
         thread.join()
     assert ran.finish.status == "done", ran.finish.message
     assert sum(batch.done for batch in ran.batches("said")) == 24

@@ -38,6 +38,8 @@ def test_the_notebooks_own_cluster_is_found_shown_and_used(desk):
         INSIDE,
         "inside.close()",
     )
+    gate = desk.lab.home / "gate"
+    gate.unlink(missing_ok=True)
     desk.lab.write("own.ipynb", *(code(one) for one in cells))
     desk.open("own.ipynb")
     panel = desk.panel()
@@ -55,7 +57,7 @@ def test_the_notebooks_own_cluster_is_found_shown_and_used(desk):
     # What its workers do, and workers that join, are told while no cell runs.
     desk.run(2)
     own.get_by_text("1 of 2 busy").wait_for()
-    (desk.lab.home / "gate").touch()
+    gate.touch()
     own.get_by_text("0 of 2 busy").wait_for()
     desk.run(3)
     own.get_by_text("2 workers, 4 cores").wait_for()

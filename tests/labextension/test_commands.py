@@ -87,7 +87,7 @@ def test_only_the_cell_in_front_is_run_when_several_are_selected(desk):
     desk.select(2)
     desk.page.keyboard.press("Escape")
     desk.page.keyboard.press("Shift+ArrowUp")
-    assert desk.page.locator(".jp-Cell.jp-mod-selected").count() == 2
+    desk.page.locator(".jp-Cell.jp-mod-selected").nth(1).wait_for()
     desk.command("Plan the Workflow")
     desk.output(1).get_by_text("Plan", exact=True).first.wait_for()
     assert "ZeroDivisionError" not in desk.page.locator(".jp-Notebook").inner_text()
@@ -164,8 +164,8 @@ def test_stop_ends_a_run_in_the_background_and_leaves_the_cell_beside_it_alone(d
     desk.idle()
     desk.select(1)
     desk.command("Resume the Latest Run")
-    desk.page.wait_for_function("() => document.querySelectorAll('.jp-Notebook .jp-CodeCell').length === 4")
-    assert "%murakkab resume" in sources(desk)
+    desk.page.locator(".jp-Notebook .jp-CodeCell .cm-content", has_text="%murakkab resume").wait_for()
+    assert len(sources(desk)) == 4
     under_way.wait_for()  # before that there is nothing to stop yet
     desk.command("Stop the Run")
     desk.idle()
@@ -201,6 +201,7 @@ def test_with_several_notebooks_the_one_in_front_is_meant(desk):
     panel.get_by_role("button", name="Resume endless").wait_for()
     assert len(front(desk)) == 2
     page.locator(".lm-TabBar-tab", has_text="right.ipynb").first.click()
+    desk.cell(2).locator(".cm-content", has_text="%murakkab run other").wait_for()
     assert front(desk)[2] == "%murakkab run other"
 
 

@@ -57,6 +57,7 @@ def test_stop_ends_a_run_and_after_a_restart_in_mid_run_it_is_resumed(which, req
     desk = request.getfixturevalue(which)
     (desk.lab.home / "calls.txt").unlink(missing_ok=True)
     held = desk.lab.home / "held"
+    held.unlink(missing_ok=True)
     desk.lab.write("journey.ipynb", code(SETUP), code(CELL), code("%murakkab run"), code("%murakkab run"))
     desk.open("journey.ipynb")
     if which == "desk":

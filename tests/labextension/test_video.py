@@ -83,10 +83,10 @@ def until_done(desk, index: int, least: int) -> list[str]:
     raise AssertionError(done(desk, index))
 
 
-def test_its_kernel_is_restarted_in_mid_run_it_is_resumed_stopped_and_resumed_again(newsroom, desk):
+def test_its_kernel_is_restarted_in_mid_run_it_is_resumed_stopped_and_resumed_again(newsroom, desk, tmp_path):
     cells = ["".join(one["source"]) for one in newsroom.cells if one["cell_type"] == "code"][: RUN + 1]
     # With a journal of its own: from that of the runs before it all would be taken at once.
-    cells[0] = f"%env MURAKKAB_JOURNAL={desk.lab.home / 'resumed.sqlite'}\n{cells[0]}\n{HELD}"
+    cells[0] = f"%env MURAKKAB_JOURNAL={tmp_path / 'resumed.sqlite'}\n{cells[0]}\n{HELD}"
     cells[RUN - 1] = f"{cells[RUN - 1].rstrip()}\n{LAST} <- keep {{answer}} @python:keep\n"
     held = desk.lab.home / "held-video"
     held.touch()

@@ -137,7 +137,7 @@ class Attached:
         """What is known of a server that was attached at an address, its key's variable among it; None of others."""
         self.take_up()
         bare = Endpoint(url, "").url
-        return next((e.endpoint for e in self.book.entries.values() if at(e, bare)), None)
+        return next((e.endpoint for e in self.book.known if at(e, bare)), None)
 
     # --- look again -------------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class Attached:
         """
         self.take_up()
         now = time.monotonic()
-        attached = [one for one in self.book.entries.values() if one.config is None and one.endpoint]
+        attached = [one for one in self.book.known if one.config is None and one.endpoint]
         age_s = {one.name: now - self._asked_s.get(one.name, now) for one in attached}
         known = [one for one in attached if one.agents and age_s[one.name] > believed_s(one)]
         said = ailments([one.endpoint for one in known if one.endpoint is not None])
@@ -219,7 +219,7 @@ class Attached:
 
     def why_missing(self, said: str) -> str:
         """Which engine an error about a missing agent may mean, and why that cannot be used; empty for none."""
-        for entry in self.book.entries.values():
+        for entry in self.book.known:
             if entry.problem and re.search(rf"There is no agent.*`{re.escape(entry.name)}[`-]", said):
                 return f"The engine {entry.name} offers nothing now: {entry.problem.rstrip('.')}."
         return ""
@@ -237,7 +237,7 @@ class Attached:
                 e.endpoint.key_over_http,
                 e.endpoint.vectors_model,
             )
-            for e in self.book.entries.values()
+            for e in self.book.known
             if e.kept and e.endpoint is not None
         ]
         write_kept(self._kept, kept)

@@ -39,6 +39,11 @@ class Book:
         self.entries: dict[str, Entry] = {}
         self.starts: dict[str, tuple[Figure, Figure]] = {}
 
+    @property
+    def known(self) -> tuple[Entry, ...]:
+        """Every engine now; a run may add to them meanwhile, from its own thread."""
+        return tuple(self.entries.values())
+
     def find(self, name: str) -> Entry:
         """An engine by name; raises `UsageError`."""
         if name in self.entries:

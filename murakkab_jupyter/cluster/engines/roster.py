@@ -272,7 +272,7 @@ class Roster:
         """Every engine, as it is now."""
         self.recall()
         self.refresh()
-        return list(self._book.entries.values())
+        return list(self._book.known)
 
     def names(self) -> list[str]:
         """Engines that are known so far; nobody is asked."""
@@ -288,7 +288,7 @@ class Roster:
         """Look again at every started engine, and at engines that others started on the cluster."""
         self._attached.take_up()
         cluster = self._connected()
-        if cluster is None or (cluster.local and not any(one.config for one in self._book.entries.values())):
+        if cluster is None or (cluster.local and not any(one.config for one in self._book.known)):
             return
         statuses = self.fleet().statuses()
         names = dict.fromkeys(one.name for one in statuses)
@@ -361,5 +361,5 @@ class Roster:
     def _key_names(self) -> tuple[str, ...]:
         """Variables that hold keys of servers which plans of this session may ask."""
         asked = [getattr(one.factory, "endpoint", None) for one in self.library.agents()]
-        asked += [one.endpoint for one in self._book.entries.values()]
+        asked += [one.endpoint for one in self._book.known]
         return tuple(sorted({one.key_env for one in asked if isinstance(one, Endpoint) and one.key_env}))

@@ -221,8 +221,11 @@ class Shelf:
 
     def _log(self, name: str) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
-        old = sorted(self._folder.glob("*.log"), key=lambda file: file.stat().st_mtime)
-        for file in old[:-KEPT_LOGS]:
+        old = []
+        for file in self._folder.glob("*.log"):
+            with contextlib.suppress(FileNotFoundError):  # another worker of this host tidies up, too
+                old.append((file.stat().st_mtime, file))
+        for _, file in sorted(old)[:-KEPT_LOGS]:
             file.unlink(missing_ok=True)
         plain = re.sub(r"[^\w.-]+", "-", name)
         return self._folder / f"{plain}-{os.getpid()}-{next(self._count)}.log"
