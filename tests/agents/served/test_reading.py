@@ -173,9 +173,11 @@ def test_a_server_that_drips_byte_by_byte_is_not_waited_for() -> None:
     with fake_server() as fake:
         fake.models_step = drips
         began = time.monotonic()
-        answer = Server(fake.url).ask(f"{fake.url}/models", timeout_s=0.5)
+        answer = Server(fake.url).ask(
+            f"{fake.url}/models", timeout_s=2.0
+        )  # however slow, it drips within that
         assert time.monotonic() - began < 30
-    assert (answer.status, answer.problem) == (0, "cannot be reached (no whole answer within 0.5 s)")
+    assert (answer.status, answer.problem) == (0, "cannot be reached (no whole answer within 2 s)")
 
 
 def test_readings() -> None:
