@@ -198,11 +198,31 @@ def serve(folder: Path, *, python: str | Path = sys.executable, data: Path | Non
     }
     if data is not None:
         environment["JUPYTER_PATH"] = str(data)
+    server = started(str(python), home, environment)
+    try:
+        while not answers(server):  # somebody has taken its port meanwhile
+            server = started(str(python), home, environment)
+        # Every cell stays in the page, so that the tests can count them.
+        server.setting("@jupyterlab/notebook-extension:tracker", {"windowingMode": "none"})
+        server.setting("@jupyterlab/apputils-extension:notification", {"fetchNews": "false"})
+        yield server
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.process.pid, signal.SIGTERM)
+        try:
+            server.process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.process.pid, signal.SIGKILL)
+            server.process.wait(10)
+
+
+def started(python: str, home: Path, environment: dict[str, str]) -> Lab:
+    """A server that has been started at a free port, and may not answer yet."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
-    log = folder / "server.log"
-    command = [str(python), "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    log = home.with_name("server.log")
+    command = [python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
     with log.open("w") as stream, as_on_two_cores():
@@ -214,36 +234,24 @@ def serve(folder: Path, *, python: str | Path = sys.executable, data: Path | Non
             stderr=stream,
             start_new_session=True,
         )
-    server = Lab(f"http://127.0.0.1:{port}", home, process, log, environment)
-    try:
-        wait_for(server)
-        # Every cell stays in the page, so that the tests can count them.
-        server.setting("@jupyterlab/notebook-extension:tracker", {"windowingMode": "none"})
-        server.setting("@jupyterlab/apputils-extension:notification", {"fetchNews": "false"})
-        yield server
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+    return Lab(f"http://127.0.0.1:{port}", home, process, log, environment)
 
 
-def wait_for(server: Lab) -> None:
-    """Until it answers."""
+def answers(server: Lab) -> bool:
+    """Wait until it answers; False where its port was taken before it came to it."""
     end = time.monotonic() + 90
     while True:
         try:
             server.ask("api/status")
         except OSError:
+            if server.process.poll() is not None and "is already in use" in server.log.read_text():
+                return False
             assert server.process.poll() is None, server.log.read_text()
             assert time.monotonic() < end, server.log.read_text()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.process.wait(0.2)
         else:
-            return
+            return True
 
 
 # --- the page -------------------------------------------------------------------------------------------------
