@@ -805,6 +805,19 @@ def test_a_write_that_is_cut_off_leaves_no_file_behind(path: Path, monkeypatch: 
         assert list(journal.finished("one")) == []
 
 
+def test_a_file_that_another_process_removes_while_it_is_looked_at_is_written_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal(path) as journal:
+        monkeypatch.setattr(Path, "is_file", lambda _: True)  # a moment ago
+        digest = journal.pages.blobs.put(b"said")
+        journal.pages.path = path.with_name("gone")
+        assert journal.pages.size_bytes() == 4
+        monkeypatch.undo()
+        journal.pages.path = path
+        assert journal.pages.blobs.get(digest) == b"said"
+
+
 def test_each_batch_of_fifty_is_one_write_to_disk(path: Path) -> None:
     """What keeps the journal fast: thousands of items a second, on a disk that takes a hundred writes."""
     with Journal(path) as journal:

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from murakkab_jupyter.agents.agent import AgentSpec
+from murakkab_jupyter.cluster.engines.book import Book
+from murakkab_jupyter.cluster.engines.entry import Entry
 from murakkab_jupyter.cluster.engines.roster import Roster
 from murakkab_jupyter.core.errors import UsageError
 from tests.agents.served.fake_openai import Handler, error, fake_server
@@ -140,3 +142,11 @@ def test_what_a_model_can_do_no_more_is_offered_no_more(roster, library) -> None
         fake.models = [{"id": "another"}]
         assert "mine-search" not in roster.attach(fake.url, name="mine").agents
     assert not [one for one in library.agents() if one.name == "mine-search"]
+
+
+def test_who_reads_what_engines_there_are_is_not_disturbed_by_a_run_that_adds_one(library) -> None:
+    book = Book(library)
+    book.put(Entry("one", None, config=config(name="one")))
+    for number, _ in enumerate(book.known):
+        book.put(Entry(f"another {number}", None, config=config(name="another")))
+    assert [one.name for one in book.known] == ["one", "another 0"]

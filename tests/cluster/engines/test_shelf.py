@@ -89,3 +89,10 @@ def test_memory_that_one_which_is_being_started_will_take_is_promised_to_no_othe
     shelf.find("first").kill()
     wait_for(lambda: shelf.find("first").over)
     assert shelf.start(config(name="second", memory_bytes=10**12), "a").state == "starting"
+
+
+def test_a_log_that_another_worker_tidies_away_meanwhile_keeps_no_engine_from_starting(
+    shelf, tmp_path: Path
+) -> None:
+    (tmp_path / "gone.log").symlink_to(tmp_path / "nowhere")  # listed, and not there when it is looked at
+    assert shelf.start(config("silent"), "a").state == "starting"
