@@ -209,7 +209,7 @@ def test_what_is_asked_for_by_its_name_is_counted_in_what_the_notebook_takes(ran
 
 def test_progress_comes_at_most_four_times_a_second(loaded):
     reply = loaded.run("few = many[:12]\n")
-    reply = loaded.run("%%murakkab paced --run\nloud <- shout {few} @python:slow\n")
+    reply = loaded.run("%%murakkab paced --run --fresh\nloud <- shout {few} @python:slow\n")
     assert reply.error is None
     times = [at for at, data in reply.updates if "Run of" in data["text/plain"]]
     assert len(times) >= 3
@@ -219,13 +219,13 @@ def test_progress_comes_at_most_four_times_a_second(loaded):
 
 
 def stopped(loaded, name):
-    """A run of 60 items under a name, stopped by an interrupt once some are done; what its cell sent."""
+    """A run of 60 new items under a name, stopped by an interrupt once some are done; what its cell sent."""
 
     def under_way(reply):
         return any(re.search(r"loud .*[1-9]\d* of", data["text/plain"]) for _, data in reply.updates)
 
-    loaded.run("marks.clear()")
-    cell = f"%%murakkab {name} --run --fresh\nloud <- shout {{many}} @python:slow\n"
+    loaded.run("marks.clear()\nnew = [f'w{i} of {time.time_ns()}' for i in range(60)]")
+    cell = f"%%murakkab {name} --run\nloud <- shout {{new}} @python:slow\n"
     reply = loaded.run(cell, interrupt_when=under_way)
     loaded.run(f"_ = {name}.wait(60)")
     return reply
@@ -415,13 +415,13 @@ def test_a_mistake_in_one_of_several_cells_points_at_its_own_line(loaded):
 
 
 def test_a_plan_says_beforehand_what_is_taken_from_earlier_runs_and_what_is_stale(loaded):
-    loaded.run("tones = ['do', 're']")
+    loaded.run("now = time.time_ns()\ntones = [f'do {now}', f're {now}']")
     loaded.run(
         "%%murakkab tune --run\nfirst <- shout {tones} @python:shout\nlast <- shout {first} @python:shout\n"
     )
     reply = loaded.run("%murakkab plan tune")
     assert "Nothing has changed: a run takes everything from earlier runs (first, last)" in reply.text
-    loaded.run("tones.append('mi')")
+    loaded.run("tones.append(f'mi {now}')")
     reply = loaded.run("%murakkab run tune")
     plan, result = reply.shown
     assert "Taken from earlier runs: first (2 of 3), last (2 of 3)." in " ".join(plan["text/plain"].split())
