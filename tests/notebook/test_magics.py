@@ -179,6 +179,7 @@ def test_a_cell_is_not_complete_after_its_first_line(loaded):
 
 
 def test_a_run_shows_progress_then_results_and_bill_in_one_place(loaded):
+    loaded.run("%%murakkab loudly --minimize latency\nloud <- shout {words} @python:shout\n")
     reply = loaded.run("%murakkab run")
     assert reply.error is None
     assert "W5" in reply.text
