@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +21,15 @@ from tests.session.parts import CELL, values
 
 def test_results_are_reused_across_runs_and_the_bill_says_so(session: Session) -> None:
     cell = CELL.replace("shouting", "again").replace("loud ", "noise").replace("{loud}", "{noise}")
-    first = session.run(session.declare(cell, values("some", "words", "unheard")))
-    second = session.run(session.declare(cell, values("some", "words", "unheard", "before")))
+    words = [f"{word}{time.time_ns()}" for word in ("some", "words", "unheard", "before")]
+    first = session.run(session.declare(cell, values(*words[:3])))
+    second = session.run(session.declare(cell, values(*words)))
 
     assert sum(e.reused for e in first.events if isinstance(e, BatchEnded)) == 0
     assert sum(e.reused for e in second.events if isinstance(e, BatchEnded)) == 3
-    assert second.outputs["count"] == "4: SOME WORDS UNHEARD BEFORE"
+    assert second.outputs["count"] == f"4: {' '.join(words).upper()}"
 
-    anew = session.run(session.declare(cell, values("some", "words", "unheard")), reuse=False)
+    anew = session.run(session.declare(cell, values(*words[:3])), reuse=False)
     assert sum(e.reused for e in anew.events if isinstance(e, BatchEnded)) == 0
 
 
@@ -68,7 +70,8 @@ def test_the_agents_of_a_run_that_made_everything_stay_where_they_are_as_good(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_learnt(session, monkeypatch)
-    declaration = session.declare(GIST, {"letters": LETTERS})
+    letters = [f"{one} That is note {time.time_ns()}." for one in LETTERS]  # of which nothing was ever made
+    declaration = session.declare(GIST, {"letters": letters})
     plan = session.plan(declaration)
     chosen = plan.steps["gist"].configuration.agent
     other = next(name for name in SUMMARIES if name != chosen)
@@ -104,7 +107,7 @@ def test_the_agents_of_a_run_that_made_everything_stay_where_they_are_as_good(
 
     elsewhere = replace(plan, goal=Goal(objectives=("energy",)))
     assert session.as_made(declaration, elsewhere) is elsewhere  # another goal is another question
-    longer = session.declare(GIST, {"letters": [*LETTERS, "Something new was written. Nobody read it."]})
+    longer = session.declare(GIST, {"letters": [*letters, "Something new was written. Nobody read it."]})
     assert session.as_made(longer, plan) is plan  # there is something to be made
     monkeypatch.setattr("murakkab_jupyter.session.MOST_ITEMS", 1)
     assert session.as_made(declaration, plan) is plan  # too many to look for

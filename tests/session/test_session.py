@@ -29,7 +29,7 @@ from tests.session.parts import CELL, values
 def test_a_cell_is_planned_run_and_billed(session: Session) -> None:
     declaration = session.declare(CELL, values("one", "two", "three"))
     plan = session.plan(declaration)
-    run = session.run(declaration, plan)
+    run = session.run(declaration, plan, reuse=False)
 
     assert run.status == "done"
     assert run.exit_code == 0
