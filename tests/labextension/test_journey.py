@@ -29,7 +29,7 @@ def calls(desk) -> int:
 
 def until_calls(desk, least: int) -> None:
     """Until so many items have been begun."""
-    for _ in range(600):
+    for _ in range(2400):
         if calls(desk) >= least:
             return
         desk.page.wait_for_timeout(100)
