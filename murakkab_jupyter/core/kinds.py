@@ -424,6 +424,14 @@ def npy_load(data: bytes) -> np.ndarray[Any, Any]:
     return loaded
 
 
+def scalar_load(data: bytes) -> Any:
+    array = npy_load(data)
+    if array.ndim:
+        msg = f"{array.ndim} dimensions"
+        raise ValueError(msg)
+    return array[()]
+
+
 def json_kind(
     name: str, cls: type, to: Callable[[Any], object], back: Callable[[Any], object], *, opens: bool = False
 ) -> Kind:
@@ -531,7 +539,8 @@ def kind_of(value: object) -> str:
 def encode(value: object) -> tuple[str, bytes] | None:
     """`(kind, bytes)` of a value, or None where its kind has no codec.
 
-    A plain number, bool, None or a list of JSON values is written as kind `json`, bytes as they are as kind `bytes`. What would come back as
+    A plain number, bool, None or a list of JSON values is written as kind `json`, bytes as they are as kind `bytes`, numpy's
+    numbers as kind `scalar`. What would come back as
     something else (a tuple, a mapping whose keys are no text) has no codec.
     """
     name = kind_of(value)
@@ -541,6 +550,8 @@ def encode(value: object) -> tuple[str, bytes] | None:
         name, encoder = "json", dump
     elif name == "any" and type(value) is bytes:
         name, encoder = "bytes", bytes
+    elif name == "any" and isinstance(value, np.number | np.bool_):
+        name, encoder = "scalar", npy_dump
     if encoder is None:
         return None
     try:
@@ -568,7 +579,7 @@ def faithful(value: object) -> bool:
 def decode(name: str, data: bytes) -> Any:
     """Inverse of `encode`; raises `ValueError` for an unknown kind or bad bytes. Runs no code from the data."""
     kind = KINDS.get(name)
-    plain: dict[str, Callable[[bytes], Any]] = {"json": json.loads, "bytes": bytes}
+    plain: dict[str, Callable[[bytes], Any]] = {"json": json.loads, "bytes": bytes, "scalar": scalar_load}
     decoder = plain.get(name) or (kind.decode if kind is not None else None)
     if decoder is None:
         msg = f"No codec for values of kind {name!r}."

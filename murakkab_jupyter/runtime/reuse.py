@@ -84,6 +84,8 @@ def canonical(value: Any, known: Mapping[str, str]) -> Any:
             words = value.text if isinstance(value, Evidence) else ""
             where = [value.place] if value.place else []
             return ["at", known.get(value.source, value.source), value.start_s, value.end_s, words, *where]
+        case np.number() | np.bool_():
+            return ["scalar", value.dtype.str, value.tobytes().hex()]
         case np.ndarray():
             if not kinds.faithful(value):
                 raise NoKey

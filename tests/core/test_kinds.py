@@ -148,6 +148,24 @@ def test_bytes_come_back_as_they_are(value: bytes) -> None:
     assert decode(*written) == value
 
 
+@pytest.mark.parametrize(
+    "value",
+    [np.int64(3), np.uint8(255), np.float32(1.5), np.float16("nan"), np.bool_(True), np.complex64(1 + 2j)],
+)
+def test_numbers_of_numpy_come_back_as_they_are(value: Any) -> None:
+    written = encode(value)
+    assert written is not None
+    assert written[0] == "scalar"
+    back = decode(*written)
+    assert type(back) is type(value)
+    assert back.tobytes() == value.tobytes()
+
+
+def test_an_array_is_no_number() -> None:
+    with pytest.raises(ValueError, match="no scalar"):
+        decode("scalar", npy(np.arange(3)))
+
+
 def test_a_text_that_is_no_utf8_such_as_an_odd_file_name_comes_back_as_itself() -> None:
     encoded = encode("caf\udce9.mp4")
     assert encoded is not None
@@ -170,7 +188,10 @@ def test_a_mapping_of_another_type_comes_back_as_a_plain_one() -> None:
 # --- bytes from elsewhere -------------------------------------------------------------------------------------
 
 
-@given(st.sampled_from([*KINDS, "json", "pickle"]), st.binary() | plain.map(lambda v: json.dumps(v).encode()))
+@given(
+    st.sampled_from([*KINDS, "json", "bytes", "scalar", "pickle"]),
+    st.binary() | plain.map(lambda v: json.dumps(v).encode()),
+)
 @example("vector", b"\x93NUMPY")
 @example("json", b"[" * 100_000)
 @example("record", b"[[1, 2]]")
@@ -182,7 +203,7 @@ def test_any_bytes_give_a_value_or_a_value_error(kind: str, data: bytes) -> None
         value = decode(kind, data)
     except ValueError:
         return
-    assert kind in ("json", "any") or isinstance(value, KINDS[kind].type)
+    assert kind in ("json", "bytes", "scalar", "any") or isinstance(value, KINDS[kind].type)
 
 
 def npy(value: Any, *, pickle: bool = False) -> bytes:

@@ -55,6 +55,13 @@ def test_results_of_earlier_journals_are_found_still() -> None:
     assert key(agent="a", options=(), inputs=inputs(values=values), prompted=False) == kept
 
 
+def test_numbers_of_numpy_count_by_type_and_value() -> None:
+    values = [np.int64(3), np.int64(4), np.int32(3), np.float32(3.0), 3, np.True_, True]
+    keys = [key(inputs=inputs(values={"scene": value})) for value in values]
+    assert None not in keys
+    assert len(set(keys)) == len(values)
+
+
 def test_bytes_count_by_what_they_hold() -> None:
     one, other = (key(inputs=inputs(values={"scene": data})) for data in (b"one", b"other"))
     assert one == key(inputs=inputs(values={"scene": b"one"}))

@@ -126,6 +126,8 @@ class FunctionAgent(Agent):
             value = self.function(*positional, **keywords)
         except MurakkabError as error:
             return Failed(str(error))
+        except SystemExit as error:  # the process goes on: others' items are in it
+            return Failed(f"{self.name} {exited(error)}.")
         except Exception as error:  # noqa: BLE001 - whatever it raises, only this item fails
             return Failed(raised(self.name, error))
         return self.checked(value, inputs)
@@ -141,7 +143,11 @@ class FunctionAgent(Agent):
         constant = {
             key: columns.pop(key)[0] for key in list(columns) if key in self.options and key not in ports
         }
-        made = self.function(**columns, **constant)
+        try:
+            made = self.function(**columns, **constant)
+        except SystemExit as error:
+            msg = f"{self.name} {exited(error)}."
+            raise AgentError(msg) from error
         if isinstance(made, str | bytes | Mapping) or not isinstance(made, Iterable):
             msg = f"{self.name} returned a {type(made).__name__} for a batch of {len(batch)} items."
             raise AgentError(
@@ -182,6 +188,11 @@ class FunctionAgent(Agent):
         """A value of the step's kind, or why it is none."""
         if isinstance(value, Failed):
             return value
+        if not self.capability.opens and isinstance(value, types.GeneratorType):
+            return Failed(
+                f"{self.name} returned a generator, which gives its items only once and cannot leave its "
+                "process: return a list of them."
+            )
         if not self.capability.opens:
             return shaped(value, self.kind, self.name, inputs)
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
@@ -200,6 +211,12 @@ def plain(value: Any, port: Port) -> Any:
     if not port.several or not isinstance(value, list | tuple):
         return value
     return value[0][1] if len(value) == 1 else dict(value)
+
+
+def exited(error: SystemExit) -> str:
+    """What a function did that ends its process, in words."""
+    code = "" if error.code is None else repr(error.code)
+    return f"called sys.exit({code}): to give an item up, raise an exception or return Failed(reason)"
 
 
 def raised(name: str, error: Exception) -> str:

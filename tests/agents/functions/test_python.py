@@ -301,3 +301,45 @@ def test_what_a_function_uses_of_a_module_of_the_users_own_counts(
     assert version_of(function) == before
     monkeypatch.setattr(module, "clean", lambda text: text.lower())
     assert version_of(function) != before
+
+
+def called_with(function: Callable[..., Any], *values: Any, **settings: Any) -> list[Any]:
+    spec = function_agent(function, "it") if not settings else None
+    if spec is None:
+        own = Library()
+        own.load_entry_points()
+        agent(name="it", library=own, **settings)(function)
+        spec = own.agent("it")
+    loaded = spec.make()
+    loaded.load(spec.settings({}), 1)
+    return list(loaded.call([Inputs((), {"arguments": [("n", value)]}) for value in values]))
+
+
+@pytest.mark.parametrize(("code", "said"), [(3, "3"), (None, ""), ("enough", "'enough'")])
+def test_a_function_that_exits_fails_its_item_and_leaves_the_process(code: Any, said: str) -> None:
+    def leave(n: int) -> int:
+        if n == 2:
+            sys.exit(code)
+        return n
+
+    one, two, three = called_with(leave, 1, 2, 3)
+    assert (one, three) == (1, 3)
+    assert isinstance(two, Failed)
+    assert f"it called sys.exit({said})" in two.reason
+
+
+def test_a_function_of_whole_batches_that_exits_is_an_error() -> None:
+    def leave(n: list[int]) -> list[int]:
+        sys.exit(1)
+
+    with pytest.raises(AgentError, match=r"called sys\.exit\(1\)"):
+        called_with(leave, 1, 2, batch=True)
+
+
+def test_a_generator_is_told_to_be_a_list() -> None:
+    def count(n: int) -> Any:
+        yield n
+
+    (made,) = called_with(count, 1)
+    assert isinstance(made, Failed)
+    assert "return a list" in made.reason
