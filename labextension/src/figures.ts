@@ -92,7 +92,7 @@ function money(value: number): string {
   if (Math.abs(value) >= 0.01) {
     return `${sign}$${fixed(Math.abs(value), 2)}`;
   }
-  if (Math.abs(value) >= 0.0001) {
+  if (Math.abs(value) >= 0.9995e-3) {
     return `${sign}$${Math.abs(value).toFixed(5).replace(/0+$/, '')}`;
   }
   if (Math.abs(value) < 0.005e-9) {

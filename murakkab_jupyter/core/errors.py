@@ -38,8 +38,8 @@ __all__ = [
     "WeightsError",
 ]
 
-WIDTH = 78
-"""Characters of a line of an error in a notebook: front ends break longer ones within words."""
+WIDTH = 74
+"""Characters of a line of an error in a notebook: JupyterLab breaks longer ones within words in a window of 800 pixels."""
 
 
 class MurakkabError(Exception):

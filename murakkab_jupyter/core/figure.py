@@ -39,7 +39,7 @@ def fixed(value: float, decimals: int = 0) -> str:
 
 
 def money(value: float) -> str:
-    """Dollars for people: `$1.50`, `$0.0005`; below that millionths and billionths of one: `19 µ$`, `73 n$`.
+    """Dollars for people: `$1.50`, `$0.0015`; below a tenth of a cent, millionths and billionths: `150 µ$`, `73 n$`.
 
     What is no number is `unknown`.
     """
@@ -50,7 +50,7 @@ def money(value: float) -> str:
     sign = "-" if value < 0 else ""
     if abs(value) >= 0.01:
         return f"{sign}${fixed(abs(value), 2)}"
-    if abs(value) >= 0.0001:
+    if abs(value) >= 0.9995e-3:
         return f"{sign}${fixed(abs(value), 5)}".rstrip("0")
     unit, size = ("µ$", 1e-6) if abs(value) >= 0.9995e-6 else ("n$", 1e-9)
     if abs(value) < 0.005e-9:

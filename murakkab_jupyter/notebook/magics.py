@@ -139,7 +139,7 @@ class MurakkabMagics(Magics):
     def murakkab(self, line: str, cell: str | None = None) -> Run | None:
         """Say what a workflow should do; it is planned, run and billed for you.
 
-        %%murakkab NAME [options]     declares the workflow in the cell and shows its plan
+        %%murakkab NAME [options]  declares the workflow in the cell, and plans it
         %murakkab VERB [words] [options]
 
         Example of a cell (NAME is news):
@@ -149,20 +149,22 @@ class MurakkabMagics(Magics):
             transcript <- transcribe the speech in {scenes}
             summary    <- summarise the scene from {transcript}
 
-        {videos} is a Python variable: a path, folder, glob, or list of these. Then:
+        {videos} is a Python variable: a path, folder, glob, or a list. Then:
 
-            %murakkab run             runs the latest workflow; `news` is then its Run
-            news.outputs["summary"]   results; also news.bill, news.to_pandas()
+            %murakkab run            runs the latest workflow; `news` is its Run
+            news.outputs["summary"]  results; also news.bill, news.to_pandas()
 
         A cell with a description alone shows its steps to edit, and runs nothing.
 
         Verbs:   plan run stop resume status explain frontier history bill
                  agents models profile engine cluster export help
-        Options: --minimize cost|energy|latency   --maximize quality   (order = priority)
-                 --quality best|good|fair|basic|FLOAT   --deadline 2min   --budget 0.05usd
-                 --max-energy 500J   --confidence 90%   --arrivals 2/min (inputs keep coming)
-                 --cluster ADDRESS|FILE   --cores N   --json FILE   --run (on a cell)
-                 --background (do not wait)
+        Options: --minimize cost|energy|latency   --maximize quality
+                 (several: in order of priority)
+                 --quality best|good|fair|basic|FLOAT   --deadline 2min
+                 --budget 0.05usd   --max-energy 500J   --confidence 90%
+                 --arrivals 2/min (inputs keep coming)
+                 --cluster ADDRESS|FILE   --cores N   --json FILE
+                 --run (on a cell)   --background (do not wait)
                  --fresh (take nothing from earlier runs)
                  A value may be a variable: --minimize {goal}
 

@@ -67,8 +67,15 @@ class Watch:
         if self.run.ended:
             self._busy.clear()
             if self.ended_s is None:
-                self.ended_s = time.monotonic() - self.begun
+                self.ended_s = self._lasted_s()
             self.energy = self.run.energy
+
+    def _lasted_s(self) -> float:
+        """How long the run, which has ended, took (s), as its view says: nobody may have looked since for an hour."""
+        bill = self.run.bill
+        if bill is not None and bill.total.latency_s.value is not None:
+            return bill.total.latency_s.value
+        return max((event.at_s for event in self.run.events), default=0.0)
 
     def weigh(self) -> None:
         """What it has used so far, by what has come since the last time: the same energy as its view shows."""

@@ -172,7 +172,7 @@ class Reservation:
 
     @property
     def words(self) -> str:
-        """One sentence: `Reserves 1 of 2 cores of host X: with 2 energy would be 25 J instead of 19 J.` and the like."""
+        """One sentence: `Reserves 1 of 2 cores of host X: with 2, energy would be 25 J instead of 19 J.` and the like."""
         return f"Reserves {self}{f': {self.reason}' if self.reason else ''}."
 
     def to_json(self) -> dict[str, Any]:

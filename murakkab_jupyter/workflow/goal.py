@@ -141,7 +141,7 @@ class Goal:
             each = " for each value" if self.arrivals_per_s is not None else ""
             words.append(f"deadline {self.deadline_s:g} s{each}")
         if self.budget_usd is not None:
-            small = 0 < self.budget_usd < 0.0001
+            small = 0 < self.budget_usd < 0.9995e-3
             words.append(f"budget {money(self.budget_usd) if small else f'${self.budget_usd:g}'}")
         if self.max_energy_j is not None:
             words.append(f"max energy {self.max_energy_j:g} J")

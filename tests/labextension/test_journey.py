@@ -90,6 +90,9 @@ def test_stop_ends_a_run_and_after_a_restart_in_mid_run_it_is_resumed(which, req
     desk.idle()
     lost = calls(desk)
     assert lost < ITEMS
+    # Nothing says that it goes on, and nothing is offered that nobody would hear.
+    desk.output(3).get_by_text("not heard of any more").wait_for()
+    assert desk.output(3).locator("[data-murakkab=stop]").is_hidden()
     held.unlink()
     desk.run(0)
     if which == "desk":

@@ -39,10 +39,12 @@ def test_a_live_run_says_why_it_failed_and_how_many_marks_are_left_out(page):
     run = sheets()["run"]
     said = drawn(page, {"run": run})
     assert "are left out" not in said
+    assert "What runs when, by worker slot" in said
     assert not page.locator(".mk-why").is_visible()
     said = drawn(page, {"run": {**run, "status": "failed", "message": "No worker is left.", "left_out": 7}})
     assert "7 more in between are left out." in said
     assert page.locator(".mk-why").inner_text() == "No worker is left."
+    assert "What ran when, by worker slot" in said
 
 
 def test_the_table_of_a_live_frontier_says_what_each_plan_gives_up(page):
@@ -52,6 +54,26 @@ def test_the_table_of_a_live_frontier_says_what_each_plan_gives_up(page):
     drawn(page, {"frontier": frontier})
     table = page.locator(".mk-plans").inner_text()
     assert re.findall(r"gives up (\d+) J", table) == ["3", "4"]
+
+
+def test_views_of_a_kernel_that_is_gone_say_so_and_what_they_cannot_do_any_more_is_not_offered(page):
+    drawn(page, {kind: sheets()[kind] for kind in ("run", "frontier")})
+    run = page.locator(".murakkab-live-run")
+    stop = run.locator("[data-murakkab=stop]")
+    before = run.inner_text()
+    page.evaluate("window.lose()")
+    assert "not heard of any more" in run.inner_text()
+    assert "The kernel was started anew, or cannot be reached" in run.inner_text()
+    assert stop.is_hidden()
+    # The static frontier names the line that takes a plan.
+    assert page.locator(".murakkab-live-frontier").count() == 0
+    assert page.locator("[data-murakkab-view=frontier]").inner_text() == "static"
+
+    page.evaluate("window.show()")  # it was the connection alone
+    assert stop.is_visible()
+    assert "The kernel was started anew" not in run.inner_text()
+    assert "not heard of any more" not in run.inner_text()
+    assert run.locator(".mk-head").inner_text().startswith(before.split("\n", 1)[0])
 
 
 def test_evidence_leads_to_the_scene_of_its_own_file(page):

@@ -98,7 +98,7 @@ def test_live_views_are_whole_and_readable_in_a_page_that_is_not_jupyterlabs(bro
 SHOW = """
 const { default: hub } = await import(URL.createObjectURL(new Blob([given.hub], { type: 'text/javascript' })));
 let hear = null;
-hub.initialize({ model: { on: (name, call) => { hear = call; }, send: () => {} } });
+hub.initialize({ model: { on: (name, call) => { if (name === 'msg:custom') hear = call; }, send: () => {} } });
 hear({ do: 'style', source: given.style });
 for (const [kind, script] of Object.entries(given.scripts)) hear({ do: 'script', kind, source: script });
 for (const [view, [kind, data]] of Object.entries(given.views)) hear({ do: 'show', view, kind, data });

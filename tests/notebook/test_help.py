@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import getdoc
+
 import pytest
 
 from murakkab_jupyter.agents.library import default_library
+from murakkab_jupyter.core.errors import WIDTH
+from murakkab_jupyter.notebook.magics import MurakkabMagics
 from murakkab_jupyter.verbs.table import OPTIONS, VERBS
 from murakkab_jupyter.workflow.language.options import GOAL_OPTIONS
 
@@ -69,6 +73,12 @@ def test_shift_tab_elsewhere_is_as_before(loaded):
     assert "Say it louder." in inspect(loaded, "shout", 3)
     assert inspect(loaded, "nothing_like_it", 3) == ""
     assert "declares the workflow in the cell" in inspect(loaded, "%murakkab", 5)
+
+
+def test_the_help_of_the_magic_is_no_wider_than_a_narrow_notebook():
+    lines = getdoc(MurakkabMagics.murakkab).split("\n")
+    assert len(lines) < 40
+    assert [line for line in lines if len(line) > WIDTH] == []
 
 
 @pytest.mark.parametrize("cursor", range(0, len(CELL) + 5, 7))

@@ -11,6 +11,7 @@ import pytest
 
 from murakkab_jupyter.core.clean import cleaned
 from murakkab_jupyter.core.events import BatchEnded, BatchStarted, ItemsRestored
+from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.notebook import link as linked
 from murakkab_jupyter.notebook.link import MOST_RUNS, Link
 from murakkab_jupyter.notebook.watch import Watch
@@ -25,7 +26,7 @@ class FakeRun:
         self.id = f"r{number}"
         self.workflow, self.plan, self.cluster = samples.newsroom(), samples.plan(), samples.cluster()
         self.events: list = []
-        self.status, self.message, self.energy = "running", "", None
+        self.status, self.message, self.energy, self.bill = "running", "", None, None
         self.stopping = threading.Event()
         self.over = threading.Event()
 
@@ -180,6 +181,18 @@ def test_what_was_there_when_a_run_went_on_is_no_pace_of_a_panels_time_left():
     ]
     watch.read()
     assert watch.to_json()["eta_s"] is None, "none of it was made in these hundred, and the plan is long over"
+
+
+@pytest.mark.parametrize("bill", [None, SimpleNamespace(total=SimpleNamespace(latency_s=Figure(2.5, "s")))])
+def test_how_long_a_run_took_is_the_runs_own_word_however_late_a_panel_looks(bill):
+    run = FakeRun(1)
+    watch = Watch(run)
+    watch.begun -= 3600.0
+    run.events = [BatchStarted(0.5, "scenes", 1, "w", 0, 1, 1), BatchEnded(2.5, "scenes", 1, "w", 1, 0)]
+    run.bill = bill
+    run.over.set()
+    watch.read()
+    assert watch.to_json()["elapsed_s"] == 2.5
 
 
 def test_what_a_panel_is_told_holds_nothing_that_steers_a_screen(link):

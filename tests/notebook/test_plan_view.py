@@ -9,6 +9,7 @@ from dataclasses import replace
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.plan_sheet import plan_sheet
+from murakkab_jupyter.planner.plan import Alternative
 from tests.notebook import samples
 from tests.notebook.pages import words_of
 
@@ -81,6 +82,22 @@ def test_the_static_plan_has_every_number_of_the_live_one():
     for label, text, _, _ in sheet["totals"]:
         assert label in html
         assert text in html
+
+
+def test_a_second_choice_is_not_said_twice_where_it_stands_beside_its_reason():
+    plan = samples.plan()
+    name, step = next((name, one) for name, one in plan.steps.items() if one.runner_up is not None)
+    why = "the workflow would take 2 s instead of 1 s: too long."
+    other = Alternative(replace(step.configuration, siblings=False, batch=8), f"batch 8: {why}")
+    plan = replace(plan, steps={**plan.steps, name: replace(step, runner_up=other)})
+    (second,) = [one["second"] for one in plan_sheet(plan)["steps"] if one["name"] == name]
+    assert second["batch"] == "batch 8"
+    assert second["reason"] == why
+    other = replace(other, reason="No other is known.")
+    plan = replace(plan, steps={**plan.steps, name: replace(step, runner_up=other)})
+    assert [one["second"]["reason"] for one in plan_sheet(plan)["steps"] if one["name"] == name] == [
+        other.reason
+    ]
 
 
 def test_guesses_have_a_dashed_edge_in_a_plan():

@@ -234,10 +234,13 @@ PAGE = """
 const { default: hub } = await import(URL.createObjectURL(new Blob([given.hub], { type: 'text/javascript' })));
 let hear = null;
 const asked = [];
-hub.initialize({ model: { on: (name, call) => { hear = call; }, send: message => asked.push(message) } });
+const on = (name, call) => { if (name === 'msg:custom') hear = call; else window.lose = call; };
+hub.initialize({ model: { on, send: message => asked.push(message) } });
 hear({ do: 'style', source: given.style });
 for (const [kind, script] of Object.entries(given.scripts)) hear({ do: 'script', kind, source: script });
-for (const kind of Object.keys(given.scripts)) hear({ do: 'show', view: kind, kind, data: given.sheets[kind] });
+const show = () => { for (const kind of Object.keys(given.scripts)) hear({ do: 'show', view: kind, kind, data: given.sheets[kind] }); };
+window.show = show;
+show();
 await new Promise(done => setTimeout(done, 300));
 for (const node of document.querySelectorAll('.murakkab-live button, .mk-point, .mk-bar, .mk-flag')) {
   node.dispatchEvent(new MouseEvent('pointerenter'));

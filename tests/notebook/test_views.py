@@ -95,6 +95,15 @@ def test_figures_do_not_run_together_where_a_page_strips_styles():
         assert not re.search(r"\b0 s\d", bare), name
 
 
+def test_a_history_breaks_paths_and_not_the_times_of_runs():
+    long = "/home/somebody/a/path/without/any/blank.jpg cannot be read"
+    shown = history_view([PastRun("ab12", "newsroom", "failed", 1.7e9, 15.2, 31, long)])
+    looks = [attributes.get("style", "") for name, attributes in tags_of(shown) if name == "span"]
+    assert "white-space:nowrap" in looks
+    assert "overflow-wrap:anywhere" in looks
+    assert long in words_of(shown)
+
+
 def test_a_frontier_says_how_a_plan_is_taken_where_one_can_be():
     two = [samples.plan(), samples.plan()]
     assert "frontier --take N" in frontier_view(two).text

@@ -91,7 +91,7 @@ def test_who_uses_a_gpu_reserves_the_host_whole():
 
 def test_the_reason_has_figures_and_is_true():
     plan = plan_for(world(), "energy")
-    assert plan.reserves.reason.startswith("with 2 energy would be ")
+    assert plan.reserves.reason.startswith("with 2, energy would be ")
     problem = prepare(world().workflow, **world().arguments())
     search = problem.search
     picks = search.best(Goal(("energy",), 0.0))
@@ -123,7 +123,7 @@ def test_it_is_written_down_and_read_back():
 
 def test_it_is_said_wherever_a_plan_is_shown():
     plan = plan_for(world(), "energy")
-    words = "Reserves 1 of 2 cores of host h0: with 2 energy would be"
+    words = "Reserves 1 of 2 cores of host h0: with 2, energy would be"
     assert words in explain(plan)
     shown = plan_view(plan)
     assert words in " ".join(shown.text.split())

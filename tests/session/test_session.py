@@ -58,6 +58,24 @@ def test_a_step_that_refers_to_nothing_is_told_how_to_read_something(session: Se
     assert not any("braces" in one for one in plan.notes)
 
 
+def test_a_text_that_names_a_folder_of_files_is_told_before_all_else(session, tmp_path, monkeypatch):
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "one.txt").write_text("The gate is open.")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def told(value, cell="%%murakkab f\ngist <- summarise {post}\n"):
+        plan = session.plan(session.declare(cell, {"post": value, "own": str.upper}))
+        return [one for one in plan.cautions if "folder" in one]
+
+    assert told("letters") == [
+        "post is the text 'letters', and a folder of that name is here: to read its files, give 'letters/'."
+    ]
+    assert told("letters/") == []
+    assert told("empty") == told("The gate is open.") == []
+    assert told("letters", "%%murakkab f\nup <- do {post} @python:own\n") == [], "a function takes paths"
+
+
 def test_a_run_holds_to_the_cores_its_plan_reserved_and_is_charged_for_these(session: Session) -> None:
     declaration = session.declare(CELL, values("one", "two", "three"))
     cores = session.connect().view().cores

@@ -134,10 +134,11 @@ def choice(step: StepPlan) -> dict[str, str]:
 
 
 def second(step: StepPlan) -> dict[str, str] | None:
-    """The runner-up and why it lost."""
+    """The runner-up and why it lost; what sets it apart stands in the choice already."""
     other = step.runner_up
     if other is None:
         return None
     agent, options = agent_words(other.configuration)
     where, batch = place_words(other.configuration)
-    return {"agent": agent, "options": options, "place": where, "batch": batch, "reason": other.reason}
+    why = other.reason.partition(": ")[2]
+    return {"agent": agent, "options": options, "place": where, "batch": batch, "reason": why or other.reason}

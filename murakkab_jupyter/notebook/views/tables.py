@@ -42,6 +42,13 @@ __all__ = [
 
 Columns = Sequence[tuple[str, Align]]
 
+UNBROKEN = "white-space:nowrap"
+ROOMY = "display:inline-block;min-width:9em"
+"""Words below a name have room for some of them on a line."""
+
+BREAKABLE = "overflow-wrap:anywhere"
+"""A path or an address is no reason for a table to scroll."""
+
 
 def table_view(
     title: str,
@@ -138,10 +145,10 @@ def history_view(runs: Sequence[PastRun], *, most: int = 40) -> Bundle:
             Cell(run.run_id),
             run.name or "(no name)",
             run.status,
-            moment_words(run.started),
+            Cell(moment_words(run.started), markup=tag("span", moment_words(run.started), style=UNBROKEN)),
             "unknown" if run.seconds is None else amount(run.seconds, "s"),
             "unknown" if run.items is None else run.items,
-            shorten(run.message, 120),
+            Cell(shorten(run.message, 120), markup=tag("span", shorten(run.message, 120), style=BREAKABLE)),
         ]
         for run in runs[:most]
     ]
@@ -182,7 +189,7 @@ def models_view(models: Sequence[Model]) -> Bundle:
         [("Weights", "left"), ("Licence", "left"), ("Size", "right"), ("Here", "left"), ("Origin", "left")],
         [
             [
-                Cell(one.name, one.summary),
+                Cell(one.name, one.summary, markup=tag("span", one.name, style=ROOMY)),
                 one.licence or "not stated",
                 "unknown" if one.size_bytes is None else size_text(one.size_bytes),
                 one.state,

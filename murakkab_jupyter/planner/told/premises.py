@@ -11,6 +11,7 @@ from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.planner.expect import count_notes
 from murakkab_jupyter.planner.plan import Plan
 from murakkab_jupyter.workflow.declaration import Declaration
+from murakkab_jupyter.workflow.language.sorts import is_folder, kinds_in
 from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = ["with_premises"]
@@ -33,6 +34,7 @@ def with_premises(
     limits = (f"{name}: {agent} {only[agent]}" for name, agent in agents.items() if agent in only)
     return replace(
         plan,
+        cautions=(*plan.cautions, *folders(declaration)),
         notes=(
             *wants,
             *plan.notes,
@@ -53,6 +55,26 @@ def unread(declaration: Declaration) -> Iterator[str]:
             shown = ", ".join(Path(str(one)).name for one in bad[:3])
             more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
             yield f"{name}: {len(bad)} of {len(sources)} cannot be read and will fail, the others go on: {shown}{more}."
+
+
+def folders(declaration: Declaration) -> Iterator[str]:
+    """For each text that is read as one and names a folder with files to read, how it would be these."""
+    for variable in declaration.workflow.variables:
+        value = next(iter(declaration.roots.values.get(variable.name, ())), None)
+        if variable.level or variable.kind != "text" or not isinstance(value, str) or not value.strip():
+            continue
+        read = any(
+            one.source == variable.name
+            for step in declaration.workflow.steps
+            if step.capability != PYTHON.name
+            for one in step.inputs
+        )
+        if read and is_folder(Path(value)) and kinds_in(Path(value)):
+            slashed = f"{value}/"
+            yield (
+                f"{variable.name} is the text {value!r}, and a folder of that name is here: "
+                f"to read its files, give {slashed!r}."
+            )
 
 
 def alone(workflow: Workflow) -> Iterator[str]:

@@ -38,7 +38,7 @@ EXTREMES: Mapping[str, tuple[str, str]] = {
 
 
 def amount(value: float, unit: str) -> str:
-    """A value for people: `12.3 s`, `28.2 kJ`, `$0.00041`, `0.86`."""
+    """A value for people: `12.3 s`, `28.2 kJ`, `410 µ$`, `0.86`."""
     if unit == "1":
         return f"{value:.2f}"
     if unit == "USD":
@@ -183,7 +183,7 @@ def keeps(search: Search, picks: Picks, goal: Goal) -> str:
         hosts = theirs.hosts or tuple(search.estimator.host_cores)
         names = f"host {hosts[0]}" if len(hosts) == 1 else f"each of {len(hosts)} hosts"
         where += f" of {names}"
-    return f"with {where} {fault_of(search, picks, rival, goal)}"
+    return f"with {where}, {fault_of(search, picks, rival, goal)}"
 
 
 def fault_of(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:

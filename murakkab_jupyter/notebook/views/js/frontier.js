@@ -224,6 +224,7 @@ export default function frontier({ el, say, rove, origins }, root, act) {
       if (number) points.find(one => one.dataset.number === number)?.focus({ preventScroll: true });
     },
     said: text => say(said, text),
+    lost: () => 'static',
     gone: () => watch.disconnect()
   };
 }

@@ -85,6 +85,8 @@ export default {
           const view = views.get(message.view) ?? { kind: message.kind, drawn: [] };
           view.data = message.data;
           views.set(message.view, view);
+          if (view.lost) view.drawn.forEach(one => one.view?.said?.(''));
+          view.lost = false;
           view.drawn.forEach(one => one.view?.show(message.data));
           place();
           break;
@@ -102,6 +104,15 @@ export default {
         case 'hello':
           greeted = true;
           break;
+      }
+    });
+
+    // The kernel was started anew, or cannot be reached: what is drawn is what was heard last, until more comes.
+    model.on('comm_live_update', () => {
+      for (const [name, view] of [...views]) {
+        view.lost = true;
+        // Where the static form can do as much, it takes its place again.
+        if (view.drawn.some(one => one.view?.lost?.() === 'static')) finish(name);
       }
     });
 

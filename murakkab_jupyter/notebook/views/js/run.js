@@ -48,7 +48,8 @@ export default function run({ el, say, each, rove }, root, act) {
   const lanes = el('div', { class: 'mk-lanes', role: 'group', 'aria-label': 'What ran when, by worker slot' });
   const keys = el('div', { class: 'mk-keys' });
   const more = el('div', { class: 'mk-note' });
-  const timeline = el('div', { hidden: true }, el('div', { class: 'mk-title' }, 'What runs when, by worker slot'), lanes, more, keys, said);
+  const when = el('div', { class: 'mk-title' });
+  const timeline = el('div', { hidden: true }, when, lanes, more, keys, said);
   const note = el('div', { class: 'mk-note' });
 
   root.setAttribute('role', 'group');
@@ -234,6 +235,7 @@ export default function run({ el, say, each, rove }, root, act) {
       say(spoken, `${sheet.name}: ${sheet.status}, ${sheet.ended}${sheet.message ? `: ${sheet.message}` : ''}`);
       say(sofar, running ? 'So far' : 'Used');
       say(planned, running ? 'Plan for all' : 'Plan');
+      say(when, `What ${running ? 'runs' : 'ran'} when, by worker slot`);
       stop.hidden = !running;
       if (!running) clearTimeout(waiting);
       each(steps, sheet.steps, stepRow, showStep);
@@ -256,6 +258,16 @@ export default function run({ el, say, each, rove }, root, act) {
     said(text) {
       clearTimeout(waiting);
       say(answer, text);
+    },
+    lost() {
+      if (stop.hidden) return;
+      clearTimeout(waiting);
+      stop.hidden = true;
+      say(name, 'Run · ■ not heard of any more');
+      say(
+        answer,
+        'The kernel was started anew, or cannot be reached: this is what was heard last. In a new kernel, %murakkab resume goes on with the rest.'
+      );
     }
   };
 }
