@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
 
 from murakkab_jupyter.core.errors import MurakkabError
+from murakkab_jupyter.notebook.views.html import shorten
 from murakkab_jupyter.verbs import OPTIONS, VERBS, Verb
 from murakkab_jupyter.verbs.engines import ACTIONS
 
@@ -23,6 +24,14 @@ Pair = tuple[str, str]
 
 OF_RUNS = frozenset({"bill", "resume", "stop", "export"})
 OF_ENGINES = frozenset({"status", "stop", "logs", "detach"})
+
+TYPE_CHARS = 48
+"""Of what an item of a list of completions is, so that the list fits a window of 800 pixels."""
+
+
+def on_a_line(what: str) -> str:
+    """What an item is, on one line: JupyterLab ends one at each blank and hyphen, and the next item lies over the second."""
+    return shorten(what, TYPE_CHARS).replace(" ", "\u00a0").replace("-", "\u2011")
 
 
 def line_suggestions(line: str, scope: Scope) -> tuple[str, list[Pair]]:
@@ -134,7 +143,7 @@ def matcher(scope: Scope) -> Callable[[CompletionContext], SimpleMatcherResult]:
         except MurakkabError:
             return {"completions": []}
         return {
-            "completions": [SimpleCompletion(one, type=what) for one, what in found],
+            "completions": [SimpleCompletion(one, type=on_a_line(what)) for one, what in found],
             "matched_fragment": typed,
             "suppress": True,
         }

@@ -8,6 +8,7 @@ import pytest
 
 from murakkab_jupyter.agents.library import default_library
 from murakkab_jupyter.core.errors import WIDTH
+from murakkab_jupyter.notebook.complete import TYPE_CHARS, on_a_line
 from murakkab_jupyter.notebook.magics import MurakkabMagics
 from murakkab_jupyter.verbs.table import OPTIONS, VERBS
 from murakkab_jupyter.workflow.language.options import GOAL_OPTIONS
@@ -39,9 +40,17 @@ def inspect(kernel, code, cursor):
     return content["data"].get("text/plain", "") if content["found"] else ""
 
 
+def plain(words):
+    return words.replace("\u00a0", " ").replace("\u2011", "-")
+
+
 def types(kernel, code):
     content = kernel.client.complete(code, len(code), reply=True, timeout=60)["content"]
-    return {one["text"]: one["type"] for one in content["metadata"]["_jupyter_types_experimental"]}
+    found = content["metadata"]["_jupyter_types_experimental"]
+    said = {one["text"]: one["type"] for one in found}
+    # JupyterLab would end a line at each blank and hyphen, and the next item lies over the second line.
+    assert [one for one in said.values() if len(one) > TYPE_CHARS or " " in one or "-" in one] == []
+    return {text: plain(one) for text, one in said.items()}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +123,7 @@ def test_every_completion_says_what_it_is(loaded):
 def test_every_option_of_a_line_is_completed_and_explained(loaded, verb, option):
     what = GOAL_OPTIONS[option][1] if option in GOAL_OPTIONS else OPTIONS[option].help
     line = f"%murakkab {verb} --{option}"
-    assert types(loaded, line[:-1])[f"--{option}"] == what
+    assert types(loaded, line[:-1])[f"--{option}"] == plain(on_a_line(what))
     assert what in inspect(loaded, line, len(line) - 1)
 
 
@@ -125,7 +134,7 @@ def test_every_option_of_a_cell_is_completed_and_explained(loaded):
         assert len(what) > 8
         head = f"%%murakkab w {option}"
         said = inspect(loaded, f"{head}\na <- summarise {{notes}}", len(head) - 1)
-        assert what in said, option
+        assert what.removesuffix("…") in said, option
 
 
 def test_every_capability_agent_and_option_of_a_body_is_completed_with_a_description(loaded):
