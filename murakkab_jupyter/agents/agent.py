@@ -218,6 +218,9 @@ class AgentSpec:
     siblings
         Whether it gains from having all items of one parent in one call, in order (transcribe a whole
         video once, cut by scene): the planner may then choose such batches.
+    neighbours
+        Whether what it gains from in a call are neighbours of one source (scenes that follow each other). Files of their own then
+        go one by one: together they cost as much, and on fewer instances.
     remote
         Whether its work is done by a server elsewhere (the instance only waits).
     url
@@ -247,6 +250,7 @@ class AgentSpec:
     max_cores: int = 1
     max_batch: int = 16
     siblings: bool = False
+    neighbours: bool = False
     remote: bool = False
     url: str = ""
     engine: str = ""

@@ -411,7 +411,9 @@ def shapes(
     engine = cluster.engine(agent.engine) if agent.engine else None
     engine_cores = 0 if engine is None else min(engine.cores, cluster.most_cores)
     widest = 1 if agent.remote else max(1, min(agent.max_cores, cluster.most_cores))
-    sizes = [b for b in ladder(max(1, agent.max_batch)) if b < 2 * count]
+    # Values of a list have no source in common: a call of several would be as long as one of each.
+    lone = agent.neighbours and len(step.at) <= 1
+    sizes = [1] if lone else [b for b in ladder(max(1, agent.max_batch)) if b < 2 * count]
     if agent.remote and agent.needs.gpus:
         # A call that fills the server, and one that does so four times over: what lies between is like them.
         full = int(chosen.get(IN_FLIGHT, 1)) * replicas
@@ -421,7 +423,7 @@ def shapes(
         room = fits(one, 0.0 if agent.remote else memory_bytes, cluster)
         for batch, siblings in [
             *((b, False) for b in sizes),
-            *([(1, True)] if agent.siblings and len(step.at) > arriving else []),
+            *([(1, True)] if agent.siblings and not lone and len(step.at) > arriving else []),
         ]:
             calls = count if siblings else math.ceil(count / batch)
             for instances in ladder(min(room, calls, 1) if alone else min(room, calls)) if room else ():

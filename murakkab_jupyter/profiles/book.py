@@ -47,6 +47,7 @@ from murakkab_jupyter.profiles.remote import (
     shift,
 )
 from murakkab_jupyter.profiles.served import ServedProfile
+from murakkab_jupyter.profiles.starting import PROCESS, host_start
 from murakkab_jupyter.profiles.store import ProfileStore, user_store
 
 __all__ = ["ProfileBook"]
@@ -68,12 +69,6 @@ CLIENT_START = Figure(0.5, "s", 0.25, 1.5, "prior", note="the start of a process
 
 NOTHING_BANDS = ((0.5, 2.0), (0.1, 5.0))
 """Of a call with nothing to do: as seen here, and as a prior."""
-
-PROCESS_S = 0.25
-"""Starting an instance's process, which happens before it can time its own loading: a prior, until this host has started some."""
-
-LEAST_PROCESS_S = 0.1
-"""What quick machines start a process in."""
 
 ENOUGH_STARTS = 3
 
@@ -126,6 +121,7 @@ class ProfileBook:
         self._fitted: dict[tuple[str, str], Fitted] = {}
         self._calls: dict[tuple[Any, ...], Prediction] = {}
         self._starts: tuple[float, ...] | None = None
+        self._process: Figure | None = PROCESS if host_speed is not None else None
         self._engines: tuple[EngineCurve, ...] | None = None
         self._published: dict[str, ServedProfile] | None = None
 
@@ -307,16 +303,25 @@ class ProfileBook:
                 note=f"{NO_PROFILE}: {how}",
             )  # fmt: skip
             return Prediction(guess, guess, guess=how)
-        learnt = self.start_s if abs(speed / self.host_speed - 1) < 0.02 else None
-        start = PROCESS_S if learnt is None else learnt * self.host_speed
-        # A start that is a guess may be as quick as quick machines'.
-        least = LEAST_PROCESS_S if learnt is None else 0.8 * start
+        start, least = self.start(own=abs(speed / self.host_speed - 1) < 0.02)
         low = (0.8 * seconds + least) / (seconds + start)
         return Prediction(
             self.figure((seconds + start) / speed, "s", fitted, inside, (low, 1.5)),
             self.figure((cpu if cpu is not None else seconds) / speed, "s", fitted, inside, (0.8, 1.5)),
             shared=self.misjudged(fitted, inside),
         )
+
+    def start(self, *, own: bool) -> tuple[float, float]:
+        """Seconds at speed 1 that an instance's process takes to start, and the least it may: on this host as runs or two starts saw it."""
+        learnt = self.start_s if own else None
+        if learnt is not None:
+            return learnt * self.host_speed, 0.8 * learnt * self.host_speed
+        if self._process is None:
+            self._process = host_start()
+        seen = self._process if own else PROCESS
+        # What was seen here is known in this host's seconds; a guess is of a machine like the reference.
+        speed = self.host_speed if seen.source == "measured" else 1.0
+        return (seen.value or 0.0) * speed, (seen.low or 0.0) * speed
 
     @property
     def start_s(self) -> float | None:

@@ -41,6 +41,7 @@ class Made:
     gpus: int = 0
     fixture: str = ""
     siblings: bool = False
+    neighbours: bool = False
     remote: bool = False
 
 
@@ -126,6 +127,7 @@ def library_of(
                 max_batch=made.max_batch,
                 fixture=made.fixture,
                 siblings=made.siblings,
+                neighbours=made.neighbours,
                 remote=made.remote,
             )
         )

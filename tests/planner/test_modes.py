@@ -18,7 +18,7 @@ BEAM = Option("beam", int, 1, (1, 5), lever=True)
 def found_in(world, items, *, groups=2.0, **changed):
     """What can do so many items of the step `hear` of a world."""
     return candidates(
-        replace(world.workflow.step("hear"), at=("data", "scenes"), **changed),
+        replace(world.workflow.step("hear"), **{"at": ("data", "scenes"), **changed}),
         library=world.library,
         profiles=world.profiles,
         cluster=world.cluster,
@@ -79,6 +79,17 @@ def test_siblings_in_one_call_are_a_mode_of_agents_that_gain_from_it():
     modes, _ = modes_of([Made("a", "hear", 0.1, siblings=True, call_s=5.0)])
     assert any(one.siblings for one in modes)
     assert not any(one.siblings for one in modes_of([Made("a", "hear", 0.1, call_s=5.0)])[0])
+
+
+def test_files_of_their_own_go_one_by_one_to_agents_that_gain_from_neighbours():
+    hears = Made("a", "hear", 0.1, siblings=True, neighbours=True, call_s=5.0)
+    assert any(one.siblings for one in modes_of([hears])[0])
+    agents = [replace(hears, max_batch=64)]
+    assert max(one.batch for one in modes_of(agents)[0]) > 1
+    world = world_of({"hear": ["data"]}, agents)
+    files = [mode.configuration for mode in found_in(world, 6.0, at=("data",)).modes]
+    assert {(one.batch, one.siblings) for one in files} == {(1, False)}
+    assert max(one.instances for one in files) == 2
 
 
 def test_no_mode_exceeds_a_worker_or_what_the_items_can_fill():

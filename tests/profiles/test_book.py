@@ -7,10 +7,12 @@ from murakkab_jupyter.agents.capability import Capability, Port
 from murakkab_jupyter.agents.functions.python import agent as agent_decorator
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import ProfileError, UsageError
-from murakkab_jupyter.profiles.book import LEAST_PROCESS_S, PROCESS_S, ProfileBook
+from murakkab_jupyter.core.figure import Figure
+from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.observation import Observation, Quality
 from murakkab_jupyter.profiles.profile import NO_PROFILE
 from murakkab_jupyter.profiles.reference import Reference, quiet, read_reference, shipped_reference
+from murakkab_jupyter.profiles.starting import PROCESS
 from murakkab_jupyter.profiles.store import ProfileStore
 
 BEAM = Option("beam", int, 1, (1, 5), lever=True)
@@ -113,7 +115,7 @@ def test_a_faster_host_is_predicted_to_be_faster():
     fast = book().call("known", ONE, cores=1, items=1, work=20.0, speed=2.0)
     assert fast.seconds.value == pytest.approx(slow.seconds.value / 2)
     assert fast.cpu_s.value == pytest.approx(slow.cpu_s.value / 2)
-    assert book().load("known", ONE, speed=2.0).seconds.value == pytest.approx((2.0 + PROCESS_S) / 2)
+    assert book().load("known", ONE, speed=2.0).seconds.value == pytest.approx((2.0 + PROCESS.value) / 2)
 
 
 def test_options_have_their_own_curves_and_defaults_are_filled_in():
@@ -298,15 +300,15 @@ def test_loading_seen_here_overrides_the_reference():
     one = book()
     tell(one, 3, load_s=7.0, load_cpu_s=6.0)
     load = one.load("known", ONE)
-    assert load.seconds.value == pytest.approx(7.0 + PROCESS_S)
+    assert load.seconds.value == pytest.approx(7.0 + PROCESS.value)
     assert load.cpu_s.value == pytest.approx(6.0)
 
 
 def test_how_long_processes_start_is_learnt_from_this_host_for_every_agent():
     one = book()
     guessed = one.load("known", ONE).seconds
-    assert guessed.value == pytest.approx(2.0 + PROCESS_S)
-    assert guessed.low == pytest.approx(0.8 * 2.0 + LEAST_PROCESS_S)
+    assert guessed.value == pytest.approx(2.0 + PROCESS.value)
+    assert guessed.low == pytest.approx(0.8 * 2.0 + PROCESS.low)
     tell(one, 1, load_s=7.0, start_s=0.05)
     tell(one, 1, load_s=0.0, start_s=9.0, host="elsewhere")
     assert one.start_s is None  # one start may be anything
@@ -316,10 +318,26 @@ def test_how_long_processes_start_is_learnt_from_this_host_for_every_agent():
     learnt = one.load("known", ONE).seconds
     assert (learnt.value, learnt.low) == pytest.approx((7.1, 0.8 * 7.1))
     # Nobody saw a process start on another host.
-    assert one.load("known", ONE, speed=2.0).seconds.value == pytest.approx((7.0 + PROCESS_S) / 2)
+    assert one.load("known", ONE, speed=2.0).seconds.value == pytest.approx((7.0 + PROCESS.value) / 2)
     # What a process takes is known in this host's seconds, whatever the micro-benchmark says of it.
     faster = ProfileBook(one.library, one.store, reference=SYNTHETIC, host=one.host, host_speed=2.0)
     assert faster.load("known", ONE, speed=2.0).seconds.value == pytest.approx(7.1)
+
+
+def test_the_first_plan_for_this_host_knows_how_long_its_processes_start(monkeypatch):
+    seen = Figure(0.1, "s", 0.08, 0.16, "measured")
+    monkeypatch.setattr("murakkab_jupyter.profiles.book.host_start", lambda: seen)
+    monkeypatch.setattr(
+        "murakkab_jupyter.profiles.book.host_speed", lambda: Figure(2.0, "1", 1.8, 2.2, "measured")
+    )
+    one = ProfileBook(book().library, reference=SYNTHETIC, host="here")
+    load = one.load("known", ONE, speed=2.0).seconds
+    assert load.value == pytest.approx(2.0 / 2 + 0.1)
+    assert load.low <= 0.8 * 2.0 / 2 + 0.08 + 1e-9
+    # Of another host it says nothing.
+    assert one.load("known", ONE, speed=1.0).seconds.value == pytest.approx(2.0 + PROCESS.value)
+    tell(one, 3, load_s=2.0, start_s=0.3)  # runs know better
+    assert one.load("known", ONE, speed=2.0).seconds.value == pytest.approx(2.0 + 0.3)
 
 
 def test_a_speed_that_is_no_speed_is_refused():

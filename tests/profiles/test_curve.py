@@ -84,6 +84,17 @@ def test_the_band_holds_most_of_what_was_observed():
     assert curve.high > 1.1
 
 
+def test_calls_over_in_no_time_do_not_decide_what_long_ones_take():
+    quick = [
+        Point(1, 1, 20.0, 1e-5),
+        Point(1, 1, 30.0, 1e-5),
+        Point(1, 1, 60.0, 4e-5),
+        Point(1, 2, 40.0, 2e-5),
+    ]
+    curve = fit([*quick, Point(1, 1, 8000.0, 0.24), Point(1, 1, 16000.0, 0.5)])
+    assert curve.at(1, 1, 16000.0) == pytest.approx(0.5, rel=0.2)
+
+
 def test_no_points_are_no_curve():
     with pytest.raises(ValueError, match="at least one"):
         fit([])

@@ -19,6 +19,14 @@ __all__ = ["RAPIDOCR", "TESSERACT", "OcrAgent", "RapidOcrAgent", "TesseractAgent
 
 TIMEOUT_S = 120.0
 
+LONGEST_SIDE = Option(
+    "longest_side",
+    int,
+    2000,
+    least=32,
+    help="a picture whose longer side has more pixels is reduced to it first",
+)
+
 
 class OcrAgent(Agent):
     """What readers of text have in common."""
@@ -53,6 +61,7 @@ class RapidOcrAgent(OcrAgent):
                 "Global.log_level": "error",
                 "Global.use_cls": False,  # it turns text that stands upside down, which videos hardly have
                 "Global.text_score": float(options["least_score"]),
+                "Global.max_side_len": int(options.get(LONGEST_SIDE.name, LONGEST_SIDE.default)),
                 "EngineConfig.onnxruntime.intra_op_num_threads": cores,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
@@ -129,7 +138,10 @@ RAPIDOCR = AgentSpec(
     capability="ocr",
     summary="RapidOCR with PP-OCRv6: reads captions, slides and screens well, at a price.",
     factory="murakkab_jupyter.agents.perception.ocr:RapidOcrAgent",
-    options=(Option("least_score", float, 0.5, help="lines surer than this are kept"),),
+    options=(
+        Option("least_score", float, 0.5, help="lines surer than this are kept"),
+        LONGEST_SIDE,
+    ),
     needs=Needs(modules=("rapidocr", "onnxruntime", "av", "PIL"), memory_bytes=400_000_000),
     max_cores=4,
     max_batch=16,

@@ -350,6 +350,7 @@ MOONSHINE_TINY = AgentSpec(
     max_cores=2,
     max_batch=256,
     siblings=True,
+    neighbours=True,
     only="hears English only, and writes down any other language as English that nobody said; for others pin @whisper-base.",
 )
 
@@ -364,6 +365,7 @@ WHISPER_BASE = AgentSpec(
     max_cores=4,
     max_batch=256,
     siblings=True,
+    neighbours=True,
 )
 
 WHISPER_LARGE_V3_TURBO = AgentSpec(
@@ -379,6 +381,7 @@ WHISPER_LARGE_V3_TURBO = AgentSpec(
     max_cores=8,
     max_batch=256,
     siblings=True,
+    neighbours=True,
 )
 
 

@@ -34,6 +34,13 @@ def pictures(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> float
     return 1.0 + DECODE * inputs.get("picture", {}).get("decoded_megapixels", 0.0)
 
 
+def read_megapixels(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> float:
+    """Megapixels that are read, by one that reduces large pictures (its option says so) no more than those; nobody asks for a shape here: 4:3."""
+    size = inputs.get("picture", {}).get("megapixels", 0.0)
+    longest = options.get("longest_side")
+    return min(size, float(longest) ** 2 * 3 / 4 / 1e6) if longest else size
+
+
 PICTURE = Port("picture", frozenset({"frame", "image"}))
 
 OBJECT_DETECTION = Capability(
@@ -63,7 +70,7 @@ OCR = Capability(
         "[run] (ocr|text recognition) [on] [each|all] {picture}",
     ),
     unit="megapixels",
-    work=lambda inputs, options: inputs.get("picture", {}).get("megapixels", 0.0),
+    work=read_megapixels,
     yields=lambda inputs, options: Yield(1.0, {"tokens": 8.0, "count": 1.0}),
 )
 

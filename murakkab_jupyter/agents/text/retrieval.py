@@ -25,6 +25,12 @@ def tokens_of_paths(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -
     return tokens(inputs, options) * max(1.0, float(options.get("paths", 1)))
 
 
+def tokens_encoded(inputs: Mapping[str, Measure], options: Mapping[str, Any]) -> float:
+    """Tokens of a text, as far as its encoder reads it (its option says so)."""
+    longest = options.get("longest")
+    return min(tokens(inputs, options), float(longest)) if longest else tokens(inputs, options)
+
+
 EMBEDDING = Capability(
     name="embedding",
     summary="Turn a text into a vector.",
@@ -32,7 +38,7 @@ EMBEDDING = Capability(
     output="vector",
     patterns=("embed [each|all] {text}",),
     unit="tokens",
-    work=tokens,
+    work=tokens_encoded,
     yields=lambda inputs, options: Yield(1.0, {"count": 1.0}),
 )
 

@@ -10,12 +10,25 @@ from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Need
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.text.answering import question_of
 from murakkab_jupyter.agents.text.material import place_of
-from murakkab_jupyter.agents.text.vectors import ENCODERS, Encoder, Vectors
+from murakkab_jupyter.agents.text.vectors import ENCODERS, Encoder, MiniLM, Vectors
 from murakkab_jupyter.core.kinds import Passage, text_of
 
 __all__ = ["Encoding", "MiniLMEmbedding", "MiniLMSearch", "WordLlamaEmbedding", "WordLlamaSearch", "register"]
 
 VERSION = "1"
+MOST_TOKENS = 512
+"""Positions that the sentence encoder knows."""
+
+
+def longest_problem(value: Any) -> str:
+    """What is wrong with a length that a pin states."""
+    return "" if int(value) <= MOST_TOKENS else f"The encoder reads {MOST_TOKENS} tokens of a text at most."
+
+
+LONGEST = Option(
+    "longest", int, 256, least=1, check=longest_problem,
+    help="tokens of a text that are read; it was trained on 256",
+)  # fmt: skip
 TOP_K = Option("top_k", int, 5, help="How many passages to find at most.", least=1)
 
 
@@ -61,6 +74,12 @@ class MiniLMEmbedding(WordLlamaEmbedding):
     """Texts to vectors of a sentence encoder."""
 
     encoder_name = "minilm"
+
+    def load(self, options: Mapping[str, Any], cores: int) -> None:
+        """Load the encoder, and have it read as much of a text as is wanted."""
+        super().load(options, cores)
+        if isinstance(self.encoder, MiniLM):
+            self.encoder.read(int(options.get(LONGEST.name, LONGEST.default)))
 
 
 class WordLlamaSearch(Encoding):
@@ -145,6 +164,7 @@ def register(library: Library) -> None:
             name="minilm",
             summary=f"{minilm} (384 dimensions).",
             factory=f"{home}:MiniLMEmbedding",
+            options=(LONGEST,),
             needs=encoded,
             max_cores=2,
         )

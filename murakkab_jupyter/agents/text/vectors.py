@@ -89,6 +89,8 @@ class MiniLM(Encoder):
     name = "minilm"
     longest = 256
     batch = 16
+    spare = 12
+    """Tokens that take as long as the calls of one pass do: 0.3 ms each, and 3.5 ms, on the reference machine."""
 
     def __init__(self, folder: Path | None = None) -> None:
         if folder is None:
@@ -107,7 +109,7 @@ class MiniLM(Encoder):
             raise AgentError(msg, hint="Remove the folder, so that the weights are fetched again.")
         home = found[0].parent
         self.tokenizer = Tokenizer.from_file(str(home / "tokenizer.json"))
-        self.tokenizer.enable_truncation(self.longest)
+        self.read(self.longest)
         self.tokenizer.no_padding()
         raw = {name.removeprefix("bert."): value for name, value in load_file(str(found[0])).items()}
         self.weights = {
@@ -124,11 +126,25 @@ class MiniLM(Encoder):
         """One row for each text."""
         tokens = self.tokenizer.encode_batch(list(texts))
         rows = np.zeros((len(tokens), 384), dtype=np.float32)
-        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index].ids))
-        for start in range(0, len(order), self.batch):
-            chosen = order[start : start + self.batch]
+        for chosen in self.batches([len(found.ids) for found in tokens]):
             rows[chosen] = self.forward([tokens[index].ids for index in chosen])
         return unit(rows) if len(rows) else rows
+
+    def read(self, longest: int) -> None:
+        """From now on read so many tokens of a text."""
+        self.tokenizer.enable_truncation(longest)
+
+    def batches(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Which texts, by their lengths in tokens, go through the layers together: a longer one only where padding costs less than a pass."""
+        made: list[list[int]] = []
+        for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+            last = made[-1] if made else []
+            padded = (lengths[index] - lengths[last[-1]]) * len(last) if last else 0
+            if last and len(last) < self.batch and padded <= self.spare:
+                last.append(index)
+            else:
+                made.append([index])
+        return made
 
     def count(self, texts: Sequence[str]) -> int:
         """Tokens in some texts."""

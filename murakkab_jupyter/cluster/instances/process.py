@@ -27,6 +27,7 @@ from murakkab_jupyter.cluster.instances.wire import (
 )
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.events import Usage
+from murakkab_jupyter.profiles.starting import INSTANCE
 
 __all__ = ["THREADS", "InstanceProcess", "LostError", "environment"]
 
@@ -101,7 +102,7 @@ class InstanceProcess:
                     [
                         sys.executable,
                         "-m",
-                        "murakkab_jupyter.cluster.instances.instance",
+                        INSTANCE,
                         str(os.getpid()),
                         str(child_reads),
                         str(child_writes),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -131,19 +132,27 @@ def cases(specs: Sequence[AgentSpec], most_cores: int) -> list[Case]:
     return made
 
 
-def batches(size_of: Callable[[Inputs], float], items: Sequence[Inputs], most: int) -> list[list[Inputs]]:
+def batches(
+    size_of: Callable[[Inputs], float], items: Sequence[Inputs], most: int, *, neighbours: bool = False
+) -> list[list[Inputs]]:
     """The calls to time: single items from the least work to the most, then batches of ordinary and of much work.
 
     The spread of work is what tells a call's overhead from its rate. A batch holds neighbours, as in a run: whoever hears scenes
-    that follow each other hears them as one.
+    that follow each other hears them as one. With `neighbours` all of them are of one parent, as it is with agents that say so.
     """
     # A scene without sound takes a transcriber no time: it tells nothing, as long as there are others.
     some = [item for item in items if size_of(item) > 0] or list(items)
     made: list[list[Inputs]] = []
-    for size in SIZES:
+    families = Counter(item.ancestry[:-1] for item in some) if neighbours else Counter()
+    # A whole family, as a run has them.
+    for size in sorted({*SIZES, *(count for _, count in families.most_common(1))}):
         if size > 1 and size > min(most, len(some)):
             break
         rows = [some[start : start + size] for start in range(len(some) - size + 1)]
+        if neighbours and size > 1:
+            rows = [row for row in rows if len({item.ancestry[:-1] for item in row}) == 1]
+            if not rows:
+                break
         rows.sort(key=lambda row: sum(map(size_of, row)))
         last = len(rows) - 1
         places = {0, len(rows) // 2, last} if size == 1 else {last // 2, last}
@@ -187,7 +196,7 @@ def timed(library: Library, case: Case, items: Sequence[Inputs], tempo: Tempo) -
         return work_of(capability, item, case.options)
 
     found: list[dict[str, Any]] = []
-    calls = batches(work, items, case.spec.max_batch)
+    calls = batches(work, items, case.spec.max_batch, neighbours=case.spec.neighbours)
     with Instance(library, case.spec, case.options, case.cores) as instance:
 
         def call(batch: Sequence[Inputs], *, least_s: float = 0.0) -> float:
@@ -215,6 +224,7 @@ def timed(library: Library, case: Case, items: Sequence[Inputs], tempo: Tempo) -
     if not found:
         msg = f"{case.spec.name} failed on every sample: it cannot be measured with these inputs."
         raise AgentError(msg, hint="Give other videos: --input videos=clip.mp4")
+    found[0]["start_s"] = round(instance.loaded.start_s, 4)  # one process was started
     return found
 
 

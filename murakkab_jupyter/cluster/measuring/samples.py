@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.library import Library
+from murakkab_jupyter.agents.media.files import probe
+from murakkab_jupyter.agents.media.pictures import read_frame
 from murakkab_jupyter.cluster.measuring.loaded import NEEDS, Instance, able
 from murakkab_jupyter.core.ancestry import Ancestry, child
 from murakkab_jupyter.core.errors import UsageError
-from murakkab_jupyter.core.kinds import Scene, Video, origin_of
+from murakkab_jupyter.core.kinds import Image, Scene, Video, origin_of
 
 __all__ = ["Samples"]
 
@@ -37,6 +41,7 @@ class Samples:
         self.library = library
         self.question = question
         self.told = told
+        self.folder = tempfile.TemporaryDirectory(prefix="murakkab-samples-")
         self.made: dict[str, Made] = {"videos": [((("videos", n),), video) for n, video in enumerate(videos)]}
 
     def inputs(self, capability: str) -> list[Inputs]:
@@ -44,7 +49,14 @@ class Samples:
         for name in NEEDS[capability]:
             if name not in self.made:
                 self.made[name] = self.make(name)
-        return inputs_of(capability, self.made, self.question)
+        items = inputs_of(capability, self.made, self.question)
+        if capability == "ocr":
+            pictures = enlarged([frame for _, frame in self.made["frame-extraction"]], Path(self.folder.name))
+            items += [
+                Inputs((("large", n),), {"picture": one}, sentence=capability)
+                for n, one in enumerate(pictures)
+            ]
+        return items
 
     def make(self, capability: str) -> Made:
         """What a capability makes of its own inputs."""
@@ -148,6 +160,28 @@ def long_texts() -> list[str]:
     from pydoc_data.topics import topics
 
     return [str(topics[name]) for name in ("formatstrings", "types", "specialnames")]
+
+
+SIDES = (1280, 2000)
+"""Longer sides of the pictures that frames are enlarged to (pixels)."""
+
+
+def enlarged(frames: Sequence[Any], folder: Path) -> list[Image]:
+    """Larger pictures of what a few frames show, as files: clips are small, and how long reading takes grows with the picture."""
+    from PIL import Image as PictureFile
+
+    made: list[Image] = []
+    for n, side in enumerate(SIDES):
+        frame = frames[n * (len(frames) - 1) // max(1, len(SIDES) - 1)]
+        file = folder / f"{n}-{side}.png"
+        if not file.is_file():
+            picture = PictureFile.fromarray(read_frame(frame))
+            factor = side / max(picture.size)
+            picture.resize((round(picture.width * factor), round(picture.height * factor))).save(file)
+        image = probe(file, "image")
+        if isinstance(image, Image):
+            made.append(image)
+    return made
 
 
 def cut(scenes: Made) -> Made:

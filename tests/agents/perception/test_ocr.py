@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
+from murakkab_jupyter.agents.library import default_library
 from murakkab_jupyter.agents.media.files import probe
 from murakkab_jupyter.agents.perception.ocr import RAPIDOCR, TESSERACT, TesseractAgent, words_of_tsv
 from murakkab_jupyter.core.errors import AgentError
@@ -138,3 +139,25 @@ def test_tesseract_reads_a_slide_and_sees_no_words_where_there_are_none(clips, t
     text, nothing = call(agent, slide(clips / "slide2.png", "Quarterly report 2026", "Revenue grew"), blank)
     assert "Quarterly report 2026" in text
     assert nothing == ""
+
+
+def test_a_large_picture_is_as_much_work_as_what_is_read_of_it():
+    library = default_library()
+    ocr = library.capability("ocr")
+
+    def work(agent, megapixels, **pinned):
+        options = library.agent(agent).settings(pinned)
+        return ocr.work({"picture": {"megapixels": megapixels}}, options)
+
+    assert work("rapidocr", 0.3) == 0.3
+    assert work("rapidocr", 12.0) == work("rapidocr", 48.0) == pytest.approx(3.0)
+    assert work("rapidocr", 12.0, longest_side=1000) == pytest.approx(0.75)
+    assert work("tesseract", 12.0) == 12.0
+
+
+@pytest.mark.media
+def test_a_picture_is_reduced_as_far_as_one_is_told(clips):
+    agent = RAPIDOCR.make()
+    agent.load(RAPIDOCR.settings({"longest_side": 400}), 1)
+    (text,) = call(agent, slide(clips / "reduced.png", "Quarterly report 2026"))
+    assert "2026" in text

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from murakkab_jupyter.agents.agent import Failed, Inputs
+from murakkab_jupyter.agents.library import default_library
 from murakkab_jupyter.agents.text.search import (
     MiniLMEmbedding,
     MiniLMSearch,
     WordLlamaEmbedding,
     WordLlamaSearch,
+    longest_problem,
 )
 from murakkab_jupyter.core.errors import AgentError
 from murakkab_jupyter.core.kinds import Origin, Segment, Transcript
@@ -89,6 +91,44 @@ def test_a_folder_without_the_model_is_an_error(tmp_path):
 
     with pytest.raises(AgentError, match=r"model\.safetensors"):
         MiniLM(tmp_path)
+
+
+def test_texts_share_a_pass_where_their_lengths_are_alike():
+    from murakkab_jupyter.agents.text.vectors import MiniLM
+
+    model = object.__new__(MiniLM)  # without weights
+    lengths = [200, 20, 21, 5, 22, 256, 20]
+    made = model.batches(lengths)
+    assert sorted(index for some in made for index in some) == list(range(len(lengths)))
+    assert [sorted(lengths[index] for index in some) for some in made] == [
+        [5],
+        [20, 20, 21, 22],
+        [200],
+        [256],
+    ]
+    assert max(map(len, model.batches([7] * 50))) == model.batch
+    assert model.batches([]) == []
+
+
+def test_a_long_text_is_as_much_work_as_its_encoder_reads():
+    library = default_library()
+    embedding = library.capability("embedding")
+    inputs = {"text": {"tokens": 20_000.0}}
+    assert embedding.work(inputs, library.agent("minilm").settings({})) == 256
+    assert embedding.work(inputs, library.agent("minilm").settings({"longest": 100})) == 100
+    assert embedding.work(inputs, library.agent("wordllama").settings({})) == 20_000
+    assert longest_problem(512) == ""
+    assert "512" in longest_problem(513)
+
+
+@pytest.mark.media
+def test_minilm_reads_no_more_of_a_text_than_it_is_told():
+    agent = MiniLMEmbedding()
+    agent.load({"longest": 5}, 1)
+    short, long = agent.call(
+        [Inputs((), {"text": text}) for text in ("one two three", "one two three four five")]
+    )
+    np.testing.assert_allclose(short, long, atol=1e-5)
 
 
 @pytest.mark.media

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Needs, Option
+from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Needs, Option
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.media.files import probe
 from murakkab_jupyter.cluster.measuring import agents as measuring
@@ -22,6 +22,7 @@ from murakkab_jupyter.cluster.measuring.agents import (
 from murakkab_jupyter.cluster.measuring.loaded import able
 from murakkab_jupyter.cluster.measuring.samples import Samples
 from murakkab_jupyter.core.errors import AgentError, UsageError
+from murakkab_jupyter.core.kinds import Image
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.store import ProfileStore
 from murakkab_jupyter.session import Session
@@ -181,6 +182,16 @@ def test_calls_cover_items_and_the_spread_of_work():
     assert [len(batch) for batch in batches(float, [3], most=16)] == [1]
 
 
+def test_whoever_gains_from_neighbours_is_measured_on_those_of_one_parent():
+    def item(parent, n):
+        return Inputs((("films", parent), ("scenes", n)), {}, {})
+
+    items = [item(parent, n) for parent in range(3) for n in range(5)]
+    made = batches(lambda _: 1.0, items, most=16, neighbours=True)
+    assert [len(batch) for batch in made] == [1, 1, 1, 4, 4, 5, 5]  # nobody has 16
+    assert all(len({one.ancestry[0] for one in batch}) == 1 for batch in made)
+
+
 def test_items_without_work_are_left_out_as_long_as_there_are_others():
     assert batches(float, [0, 0, 0, 5, 7], most=4)[0] == [5]
     assert batches(float, [0, 0], most=1) == [[0], [0]]
@@ -194,6 +205,14 @@ def test_samples_of_a_later_step_are_made_by_the_agents_before_it(library, video
     assert all("picture" in item.values for item in frames)
     assert told
     assert "frame-extraction" in samples.made
+
+
+def test_text_is_read_from_larger_pictures_too(library, video):
+    samples = Samples(library, [probe(video, "video")], "why?", told=lambda _: None)
+    pictures = [item.values["picture"] for item in samples.inputs("ocr")]
+    sides = [max(one.width, one.height) for one in pictures if isinstance(one, Image)]
+    assert sides == [1280, 2000]
+    assert len(pictures) > len(sides)
 
 
 def test_videos_that_give_nothing_are_told(library):
