@@ -217,7 +217,7 @@ class AgentSpec:
         Most items in a call; 1 for an agent that does not gain from batches.
     siblings
         Whether it gains from having all items of one parent in one call, in order (transcribe a whole
-        video once, cut by scene): the planner may then choose such batches.
+        video once, cut by scene): the planner may then choose such batches, or neighbouring parts of them where a call would take long.
     neighbours
         Whether what it gains from in a call are neighbours of one source (scenes that follow each other). Files of their own then
         go one by one: together they cost as much, and on fewer instances.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from murakkab_jupyter.agents.agent import AgentSpec
@@ -48,6 +48,13 @@ WAYS_S = 0.1
 """So much in all of a step's ways counts for nothing either."""
 
 
+LONG_CALL_S = 15.0
+"""Items of one parent go in one call unless it takes longer than this: nothing is seen of it meanwhile, a stop or a lost worker
+loses all of it, and no other instance can share it."""
+PART_S = 10.0
+"""What a part of such a call takes, about: opening a file anew and hearing the borders of a part again is little beside it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mode:
     """One way to do a step: its configuration, and its agent's quality there."""
@@ -81,6 +88,8 @@ class Load:
     ways_s
         What the calls of an instance take beside themselves, one after another, as far as it counts beside them; 0 where nobody
         measured them.
+    guess
+        Whether nobody ever measured the agent.
     """
 
     wall_s: float
@@ -94,6 +103,7 @@ class Load:
     calls: int = 0
     instances: int = 1
     ways_s: float = 0.0
+    guess: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +171,10 @@ def load_of(
     """Estimate a mode's load, its GPUs burning `idle_w` anyway; None when there is no profile at all."""
     if items <= 0:
         return Load(0.0, 0.0, 0.0, 0.0, 0.0)
-    size = max(1.0, items / max(1.0, groups)) if mode.siblings else min(float(mode.batch), max(1.0, items))
+    size = min(float(mode.batch), max(1.0, items))
+    if mode.siblings:
+        family = max(1.0, items / max(1.0, groups))
+        size = family / max(1, math.ceil(family / mode.part - 1e-9)) if mode.part else family
     calls = max(1, math.ceil(items / size - 1e-9))
     size = items / calls
     call = profiles.call(
@@ -196,7 +209,22 @@ def load_of(
             * (float(getattr(profiles, "dispatch_s", 0.0)) - WAY_SHARE * call.seconds.value)
             - WAYS_S,
         ),
+        guess=bool(call.guess),
     )
+
+
+def in_parts(mode: Configuration, load: Load, items: float) -> Configuration | None:
+    """The same with calls of about `PART_S` where those of siblings would be long; None for a batch as long, which parts or single items replace.
+
+    An agent that nobody measured gets what it asks for.
+    """
+    if load.guess or load.call_s <= LONG_CALL_S or load.calls <= 0:
+        return mode
+    size = items / load.calls
+    part = math.ceil(size / math.ceil(load.call_s / PART_S))
+    if mode.siblings:
+        return replace(mode, batch=part) if part > 1 else None
+    return None if mode.batch > part else mode
 
 
 def candidates(
@@ -238,7 +266,18 @@ def candidates(
     agents, notes, left_out = usable(step, library, cluster)
     kept: list[Mode] = []
     too_big: list[str] = []
-    each = work
+
+    def load_for(one: Configuration) -> Load | None:
+        return load_of(
+            one,
+            profiles,
+            items=items,
+            work=work * as_often(one, step),
+            groups=groups,
+            speed=speed,
+            idle_w=idle_w(one, cluster),
+        )
+
     for agent in agents:
         fit_any = False
         sets: dict[tuple[tuple[str, Any], ...], list[tuple[Mode, Load]]] = {}
@@ -248,17 +287,13 @@ def candidates(
             modes = sets.setdefault(answering(options), [])
             for shape in shapes(agent, options, step, cluster, memory, items, arriving=arriving):
                 fit_any = True
-                load = load_of(
-                    shape,
-                    profiles,
-                    items=items,
-                    work=each * as_often(shape, step),
-                    groups=groups,
-                    speed=speed,
-                    idle_w=idle_w(shape, cluster),
-                )
-                if load is not None:
-                    modes.append((Mode(shape, quality), load))
+                load = load_for(shape)
+                mode: Configuration | None = shape
+                if load is not None and agent.siblings:
+                    mode = in_parts(shape, load, items)
+                    load = load if mode in (None, shape) else load_for(mode)
+                if load is not None and mode is not None:
+                    modes.append((Mode(mode, quality), load))
         for modes in sets.values():
             kept.extend(undominated(modes))
         if not fit_any:
@@ -268,18 +303,7 @@ def candidates(
     if cluster.described:
         kept, unknown = predicted(kept, profiles, cluster)
         left_out += unknown
-    loads: dict[Mode, Load | None] = {
-        mode: load_of(
-            mode.configuration,
-            profiles,
-            items=items,
-            work=each * as_often(mode.configuration, step),
-            groups=groups,
-            speed=speed,
-            idle_w=idle_w(mode.configuration, cluster),
-        )
-        for mode in kept
-    }
+    loads: dict[Mode, Load | None] = {mode: load_for(mode.configuration) for mode in kept}
     # Fastest first; of those alike the one that asks least of a server; the text makes it the same every time.
     ordered = sorted(
         kept,

@@ -105,7 +105,7 @@ def sampled(workflow: Workflow, roots: Roots, library: Library, replay: Replay) 
 def size_for(configurations: Mapping[str, Configuration]) -> int:
     """Items of the smaller sample: a power of two, as batches are, and some rounds on all instances of every stage."""
     abreast = max(
-        (one.instances * (1 if one.siblings else one.batch) for one in configurations.values()), default=1
+        (one.instances * (1 if one.whole else one.batch) for one in configurations.values()), default=1
     )
     size = SAMPLE
     while size < ROUNDS * abreast:

@@ -37,7 +37,7 @@ class Configuration:
     batch
         Most items in a call.
     siblings
-        Whether a call holds all items of one parent (`batch` then does not apply).
+        Whether a call holds items of one parent alone, neighbours of each other: all of them where `batch` is 1, else at most so many.
     engine
         Model server that its agent calls, where the session may have to start one.
     engine_cores
@@ -56,6 +56,16 @@ class Configuration:
     engine_cores: int = 0
 
     @property
+    def part(self) -> int:
+        """Most items of one parent in a call, where it holds such alone; 0 for all of them."""
+        return self.batch if self.siblings and self.batch > 1 else 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether a call holds all items of one parent, however many."""
+        return self.siblings and not self.part
+
+    @property
     def held_cores(self) -> int:
         """Cores that a call holds: an instance's own, or those of the server that it asks; none of a server elsewhere."""
         return self.engine_cores if self.waits else self.cores
@@ -68,7 +78,9 @@ class Configuration:
     def __str__(self) -> str:
         words = [self.agent]
         words += [f"{key}={value}" for key, value in self.options]
-        batch = "all siblings in a call" if self.siblings else f"batch {self.batch}"
+        batch = f"batch {self.batch}"
+        if self.siblings:
+            batch = "all siblings in a call" if self.whole else f"{self.part} siblings in a call"
         place = f"{self.instances} x {self.cores} {'core' if self.cores == 1 else 'cores'}"
         if self.engine_cores:
             place = f"{self.engine_cores} {'core' if self.engine_cores == 1 else 'cores'} of {self.engine}"

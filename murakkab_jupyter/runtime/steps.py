@@ -69,8 +69,8 @@ class StepState:
         # A server's GPUs are its engine's, whoever calls it.
         gpus = 0 if configuration.waits else configuration.gpus
         self.demand = Demand(step.name, cores, gpus, limit)
-        self.queue = ReadyQueue(siblings=configuration.siblings)
-        # A server is filled by its requests in flight, and one parent's items are a call whatever their number.
+        self.queue = ReadyQueue(siblings=configuration.siblings, part=configuration.part)
+        # A server is filled by its requests in flight, and one parent's items are a call (or parts of one) as planned.
         fixed = configuration.waits or configuration.siblings
         self.growth = Growth(self.batch, self.batch if fixed else most)
         self.active = 0  # calls running or being recorded

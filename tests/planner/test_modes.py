@@ -92,6 +92,31 @@ def test_files_of_their_own_go_one_by_one_to_agents_that_gain_from_neighbours():
     assert max(one.instances for one in files) == 2
 
 
+def test_siblings_whose_call_would_be_long_go_in_parts_which_instances_can_share():
+    long = Made("a", "hear", 1.0, siblings=True, call_s=0.5, max_batch=256)
+    modes, _ = modes_of([long], items=300.0)
+    together = [one for one in modes if one.siblings]
+    assert together
+    assert not any(one.whole for one in together)
+    assert {one.batch for one in together if one.cores == 1} == {10}, "150 items a parent, of 10 s"
+    assert {one.instances for one in together} >= {2}
+    assert max(one.batch for one in modes if not one.siblings) <= 10, "a batch of many is as long"
+    short, _ = modes_of([replace(long, call_s=5.0, max_batch=1)], items=12.0)
+    assert {one.batch for one in short if one.siblings} == {1}, "11 s a parent"
+
+
+def test_siblings_that_are_long_each_go_one_by_one():
+    modes, _ = modes_of([Made("a", "hear", 60.0, siblings=True, call_s=5.0, max_batch=8)], items=6.0)
+    assert {(one.batch, one.siblings) for one in modes} == {(1, False)}
+
+
+def test_siblings_of_an_agent_that_nobody_measured_go_as_it_asks_for():
+    world = world_of({"hear": ["data"]}, [Made("a", "hear", 9.0, siblings=True, call_s=5.0)])
+    measured = world.profiles.call
+    world.profiles.call = lambda *args, **more: replace(measured(*args, **more), guess="a guess")
+    assert any(mode.configuration.whole for mode in found_in(world, 6.0).modes)
+
+
 def test_no_mode_exceeds_a_worker_or_what_the_items_can_fill():
     cluster = cluster_of(4, 2)
     modes, _ = modes_of([Made("a", "hear", 1.0, max_cores=16, max_batch=64)], cluster=cluster, items=3.0)
@@ -221,10 +246,12 @@ def test_the_load_of_a_mode_counts_calls_waves_and_loading():
     assert load.first_s == pytest.approx(5)
     assert load.core_s == pytest.approx(6 + 2 * 3)
     assert load.cpu_s == pytest.approx(6 + 2 * 3)
-    together = replace(one, siblings=True)
+    together = replace(one, siblings=True, batch=1)
     assert load_of(
         together, world.profiles, items=6, work=1.0, groups=2.0, speed=1.0
     ).wall_s == pytest.approx(6)
+    parts = load_of(replace(one, siblings=True), world.profiles, items=6, work=1.0, groups=2.0, speed=1.0)
+    assert (parts.calls, parts.call_s) == (4, pytest.approx(1.5))
     assert load_of(one, world.profiles, items=0, work=1.0, groups=1.0, speed=1.0).wall_s == 0
 
 

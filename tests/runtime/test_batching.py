@@ -54,6 +54,38 @@ def test_a_family_is_offered_when_each_of_its_items_is_ready_or_gone():
     assert queue.take(1).items == []
 
 
+def test_a_long_family_goes_in_parts_of_neighbours_of_about_the_same_size():
+    queue = ReadyQueue(siblings=True, part=4)
+    family, short = items(0, 9), items(1, 4)
+    for item in [*short, *reversed(family)]:
+        queue.add(item)
+    assert queue.size == 13
+    taken = [queue.take(1).items for _ in range(4)]
+    assert taken == [family[:3], family[3:6], family[6:], short]
+    assert not queue
+
+
+def test_parts_of_a_family_are_the_same_whatever_of_it_has_ended_and_each_comes_when_it_is_whole():
+    queue = ReadyQueue(siblings=True, part=4)
+    family = items(0, 9)
+    for item in (family[1], family[4], family[5]):
+        queue.gone(item)
+    queue.add(family[3])
+    assert queue.take(1).items == [family[3]]
+    queue.add(family[0])
+    assert not queue
+    family[0].state = State.DONE
+    queue.forget(family[0])
+    queue.add(family[2])
+    assert queue.take(1).items == [family[2]]
+    for item in family[6:]:
+        queue.add(item)
+    family[7].state = State.DONE
+    queue.forget(family[7])
+    assert queue.size == 2
+    assert queue.take(1).items == [family[6], family[8]]
+
+
 def test_a_family_of_which_nothing_is_left_offers_nothing():
     queue = ReadyQueue(siblings=True)
     family = items(0, 2)

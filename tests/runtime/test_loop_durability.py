@@ -116,6 +116,24 @@ def test_restored_siblings_do_not_hold_up_the_others_of_their_parent():
     ]
 
 
+def test_a_run_that_goes_on_cuts_siblings_where_it_did_before_and_makes_the_missing_parts_alone():
+    workflow = flow(
+        {"videos": True},
+        step("scenes", "videos", ("videos", "same"), opens=True),
+        step("a", "videos/scenes", ("scenes", "same")),
+    )
+    loop = begun_without_timer(
+        workflow, {"videos": many("videos", 1)}, a=Configuration("agent", siblings=True, batch=4)
+    )
+    (video,) = many("videos", 1)
+    loop.handle(Restored("scenes", (Outcome(video, children=12),)), 0.0)
+    loop.handle(Restored("a", tuple(Outcome((*video, ("scenes", n))) for n in (4, 5, 6, 7))), 0.0)
+    play = Play(loop, all_good(workflow), [worker()])
+    play.send(TimerFired("begin"))
+    assert play.to_the_end().status == "done"
+    assert [[key[1][1] for key in batch.keys] for batch in play.submitted] == [[0, 1, 2, 3], [8, 9, 10, 11]]
+
+
 def test_an_item_restored_late_while_it_waits_is_not_submitted_any_more():
     play, roots = one_step(roots=3)
     play.begin(roots)

@@ -461,7 +461,7 @@ def agent(
     max_batch
         Most items in a call.
     siblings
-        Whether it gains from all items of one parent in one call.
+        Whether it gains from all items of one parent in one call (in parts of neighbours, where that is known to take long).
     modules
         Modules that workers must have.
     options

@@ -47,7 +47,9 @@ def place_words(configuration: Configuration) -> tuple[str, str]:
     one = configuration
     parts = "core" if one.cores == 1 else "cores"
     gpus = f" + {one.gpus} GPU{'s' if one.gpus > 1 else ''}" if one.gpus else ""
-    batch = "all items of a parent in a call" if one.siblings else f"batch {one.batch}"
+    batch = f"batch {one.batch}"
+    if one.siblings:
+        batch = "all items of a parent in a call" if one.whole else f"{one.part} items of a parent in a call"
     if one.engine_cores:
         held = f"{one.engine_cores} {'core' if one.engine_cores == 1 else 'cores'}"
         return f"{one.device}, holds {held} of {one.engine}", batch

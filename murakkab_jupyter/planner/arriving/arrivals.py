@@ -148,7 +148,7 @@ class Arrivals:
         for name, one in configurations.items():
             each = expected[name].items / self.count
             if each > 0:
-                wanted = max(wanted, ROUNDS * one.instances * (1 if one.siblings else one.batch) / each)
+                wanted = max(wanted, ROUNDS * one.instances * (1 if one.whole else one.batch) / each)
         items = sum(one.items for one in expected.values()) / self.count
         return max(LEAST_VALUES, min(math.ceil(wanted), int(MOST_ITEMS / max(1.0, items))))
 

@@ -53,7 +53,7 @@ class Costs:
         mean = amount.least(amount.items) / amount.items if amount.items else 0.0
         key = (one.agent, one.options, one.cores, one.batch, one.siblings, mean)
         if key not in self._known:
-            most = max((n for n, _ in amount.families), default=1) if one.siblings else one.batch
+            most = max((n for n, _ in amount.families), default=1) if one.whole else one.batch
             most, work = max(1, min(most, amount.items or 1)), mean or 1.0
             asked = {
                 speed: self.ask(one, work, most, speed) for speed in {self.speed, *(s for s, _ in self.hosts)}

@@ -294,7 +294,7 @@ def rich_mode(
         cores=held if remote else one.cores,
         instances=max(1, abreast),
         batch=max(1, one.batch),
-        siblings=one.siblings,
+        siblings=one.whole,  # parts are batches to a bound: no call holds more
         quality=quality,
         engine=one.engine if sharing else None,
         start_s=start_s,

@@ -233,8 +233,9 @@ def difference(mine: Mode, theirs: Mode) -> str:
         words.append(f"{b.instances} instances" if b.instances > 1 else "1 instance")
     if a.gpus != b.gpus:
         words.append(f"{b.gpus} GPUs" if b.gpus > 1 else "1 GPU")
-    if a.siblings != b.siblings:
-        words.append("all siblings in a call" if b.siblings else "without siblings in a call")
+    if (a.siblings, a.part) != (b.siblings, b.part):
+        many = f"{b.part}" if b.part else "all"
+        words.append(f"{many} siblings in a call" if b.siblings else "without siblings in a call")
     if a.batch != b.batch and not (a.siblings or b.siblings):
         words.append(f"batch {b.batch}")
     return ", ".join(words) or b.agent

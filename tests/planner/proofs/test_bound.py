@@ -57,6 +57,23 @@ def test_no_simulated_plan_beats_a_bound(solver, monkeypatch):
     assert tried > WORLDS, "there were too few worlds to prove anything"
 
 
+def test_no_bound_is_beaten_where_siblings_go_in_parts(monkeypatch):
+    monkeypatch.setattr("murakkab_jupyter.planner.modes.LONG_CALL_S", 0.3)
+    monkeypatch.setattr("murakkab_jupyter.planner.modes.PART_S", 0.2)
+
+    def parted(problem):
+        return any(one.configuration.part for some in problem.search.modes.values() for one in some)
+
+    for seed, world, problem, goal, best in judged(small_worlds(2, fits=parted)):
+        rich = posed(world, problem, goal)
+        kept = [p for p in problem.search.all() if not problem.search.excess(p, goal)]
+        value = prove(rich, goal.objectives[0], abs(problem.search.value(kept[-1], goal.objectives[0]))).value
+        if goal.objectives[0] == "quality":
+            assert value >= -best * (1 - 1e-6), (seed, goal)
+        else:
+            assert value <= best * (1 + 1e-6) + 1e-12, (seed, goal)
+
+
 @pytest.mark.parametrize("branching", [False, True])
 def test_a_plan_is_no_farther_from_the_best_than_its_gap(branching):
     proven = 0
