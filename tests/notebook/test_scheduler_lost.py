@@ -11,7 +11,8 @@ import time
 def slowly(items):
     time.sleep(0.2)
     return items.upper()
-items = [f"item {n}" for n in range(60)]
+now = time.time_ns()  # no run before has made any of them
+items = [f"item {n} of {now}" for n in range(60)]
 """
 
 
