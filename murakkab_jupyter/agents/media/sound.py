@@ -19,7 +19,8 @@ RATE = 16_000
 """Samples a second of everything that `read_audio` returns."""
 
 GAP_S = 0.05
-"""A jump of timestamps longer than this is filled with silence, so that times stay true."""
+"""Where the samples so far end by more than this before or after the next frame's time, silence is filled in or samples are
+left out, so that times stay true: also of small jumps that add up, as where many clips were joined."""
 
 LONGEST_GAP_S = 4 * 3600.0
 """A longer one is taken for a fault: clocks of broadcasts begin anew after 26 hours."""
@@ -54,7 +55,7 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
         begin = origin_s(container)
         resampler, shape = av.AudioResampler(format="flt", layout="mono", rate=RATE), None
         expected_s: float | None = None
-        skip = 0
+        skip = surplus = 0
         for frame in decoded(container, stream):
             time_s = (frame.time - begin) if frame.time is not None else (expected_s or 0.0)
             if expected_s is None:
@@ -69,7 +70,11 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
                 left = None if want is None else want + skip - have
                 pieces.append(silence(gap - before, left, path))
                 have += pieces[-1].size
-            expected_s = time_s + frame.samples / frame.sample_rate
+                expected_s = time_s
+            elif expected_s - time_s > GAP_S:
+                surplus += round((expected_s - time_s) * RATE)
+                expected_s = time_s
+            expected_s = (time_s if expected_s is None else expected_s) + frame.samples / frame.sample_rate
             frame.pts = None  # times are kept here; the resampler would refuse jumps
             made: list[Any] = []
             if shape not in (None, shape_of(frame)):
@@ -79,8 +84,10 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
             shape = shape_of(frame)
             for part in (*made, *resampler.resample(frame)):
                 samples = part.to_ndarray().reshape(-1)
-                pieces.append(samples)
-                have += samples.size
+                cut = min(surplus, samples.size)
+                surplus -= cut
+                pieces.append(samples[cut:])
+                have += samples.size - cut
             if want is not None and have - skip >= want + RATE // 10:
                 break
         else:

@@ -94,6 +94,18 @@ def test_silence_between_two_pieces_of_sound_keeps_its_length(clips):
     assert np.any(loud > 2.1 * RATE)
 
 
+@pytest.mark.parametrize("apart_s", [0.48, 0.52])
+def test_small_jumps_of_times_do_not_add_up(clips, apart_s):
+    """Joined clips: each of the pieces of half a second begins 20 ms before the one before it ends, or after."""
+    starts = [n * apart_s for n in range(40)] + [30.0]
+    audio = probe(pieces_of_sound(clips / f"joined{apart_s}.mkv", *starts), "audio")
+    whole, part = read_audio(audio), read_audio(audio, 29.0, 31.0)
+    assert whole.size == pytest.approx(30.5 * RATE, abs=0.1 * RATE)
+    end = round(starts[-2] * RATE) + RATE // 2
+    assert np.flatnonzero(np.abs(whole[: 25 * RATE]) > 0.05)[-1] == pytest.approx(end, abs=0.1 * RATE)
+    assert np.flatnonzero(np.abs(part) > 0.05)[0] == pytest.approx(RATE, abs=0.1 * RATE)
+
+
 def song(path: Path, seconds: float, layout: str, kilobits: int) -> bytes:
     """The bytes of an MP3 file of a tone, which may stand behind each other."""
     import av
