@@ -23,7 +23,7 @@ from murakkab_jupyter.planner.plan import Configuration
 from murakkab_jupyter.planner.quality import Judge
 from murakkab_jupyter.workflow.goal import Goal, Objective
 
-__all__ = ["EVALUATIONS", "Picks", "Search", "hundredths"]
+__all__ = ["EVALUATIONS", "Picks", "Search", "after", "hundredths", "limits"]
 
 Picks = tuple[int, ...]
 """One index into the modes of each step, and the last one into the reservations (`Estimator.held`, all cores last)."""
@@ -55,7 +55,7 @@ AFTER_QUALITY: tuple[Objective, ...] = ("latency", "energy", "cost")
 """The same where quality is asked for first: whoever wants the best wants it soon."""
 
 SAME = 0.01
-"""Stated objectives that differ by less than this share are ties for the next one."""
+"""Objectives that differ by less than this share are ties for the next one: no prediction tells them apart."""
 
 
 class Search:
@@ -506,9 +506,14 @@ def ranked(goal: Goal, value: Callable[[Objective], float]) -> list[float]:
     """
     stated = [value(objective) for objective in goal.objectives]
     rough = [bucket(number) for number in stated[:-1]]
-    after = AFTER_QUALITY if goal.objectives[0] == "quality" else AFTER
-    rest = [value(objective) for objective in after if objective not in goal.objectives]
+    rest = [value(objective) for objective in after(goal)]
     return [*rough, *(significant(number) for number in stated[::-1]), *(significant(n) for n in rest)]
+
+
+def after(goal: Goal) -> tuple[Objective, ...]:
+    """What breaks ties of a goal, in this order: objectives that it does not state."""
+    some = AFTER_QUALITY if goal.objectives[0] == "quality" else AFTER
+    return tuple(objective for objective in some if objective not in goal.objectives)
 
 
 def hundredths(doubt: float) -> float:

@@ -18,12 +18,13 @@ from murakkab_jupyter.planner.estimate import Estimator, cluster_speed, groups_o
 from murakkab_jupyter.planner.evaluate import Evaluation, Evaluator
 from murakkab_jupyter.planner.expect import expect, means_of
 from murakkab_jupyter.planner.files import made_note, transfer_note
+from murakkab_jupyter.planner.leeway import given_up, looked, spared
 from murakkab_jupyter.planner.margin import margin_of, risk_note
 from murakkab_jupyter.planner.modes import Candidates, Mode, candidates
 from murakkab_jupyter.planner.pipeline import Replay, longest, regime_of, stages
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Regime, Reservation, StepPlan
 from murakkab_jupyter.planner.proofs.bound import EFFORT
-from murakkab_jupyter.planner.proofs.proof import Proof, proven
+from murakkab_jupyter.planner.proofs.proof import Proof, also_of, proven
 from murakkab_jupyter.planner.quality import Judge, product
 from murakkab_jupyter.planner.recall import recalled
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search, limits
@@ -223,6 +224,10 @@ def make_plan(
             tried=tried,
         )
 
+    def wider(picks: Picks, proof: Proof | None) -> tuple[Picks, Proof | None]:
+        best = looked(search, picks, goal)
+        return best, proof if best == picks else also_of(search, best, goal, proof, problem.regime)
+
     def remembered(picks: Picks, proof: Proof | None) -> tuple[Picks, Proof | None]:
         better = recalled(search, known, picks, goal)
         # As it is: asked again, with this plan known too, the answer is the same.
@@ -231,20 +236,22 @@ def make_plan(
     first = search.best(goal)
     if search.crowded(first):
         raise too_few_gpus(search.modes, cluster)
-    picks, proof = closer(first)
-    picks, proof = remembered(picks, proof)
+    picks, proof = remembered(*wider(*closer(first)))
     if search.excess(picks, goal):
         limit, picks = unmet(search, picks, goal)
         if limit is not None:
             others = ways(search, goal, limit)
             raise infeasible(search, picks, goal, limit, plan_of(problem, picks, goal), others)
-        picks, proof = remembered(*closer(picks))
+        picks, proof = remembered(*wider(*closer(picks)))
+    best, picks = picks, spared(search, picks, goal)
+    if picks != best:
+        proof = also_of(search, picks, goal, proof, problem.regime)
     binding = binding_of(search, picks, goal)
     made = plan_of(problem, picks, goal, alternatives=True)
     made = replace(
         made,
         binding=binding,
-        trades=trades(search, picks, goal),
+        trades=(*given_up(search, picks, best, goal), *trades(search, picks, goal)),
         priors=priors_that_matter(search, picks, goal),
     )
     if proof is None:

@@ -8,7 +8,7 @@ import pytest
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower
 from murakkab_jupyter.planner.estimate import taken
-from murakkab_jupyter.planner.search import loosened, unknown_of
+from murakkab_jupyter.planner.search import SAME, loosened, unknown_of
 from murakkab_jupyter.planner.solve import make_plan, prepare
 from murakkab_jupyter.workflow.goal import Goal
 from tests.planner.synthetic import cluster_of
@@ -95,7 +95,9 @@ def test_no_plan_that_a_search_simulated_is_better_for_its_goal_than_its_own():
         assert search.key(picks, goal) == min(search.key(one, goal) for one in search.evaluations)
         objective = goal.objectives[0]
         sign = -1 if objective == "quality" else 1
-        assert sign * made.predicted[objective].value <= search.value(picks, objective) + 1e-9
+        best = search.value(picks, objective)
+        leeway = 0.0 if objective == "quality" else best * SAME  # what is given up for the next objective
+        assert sign * made.predicted[objective].value <= best + leeway + 1e-9
 
 
 @pytest.mark.parametrize("floor", [0.0, "fair", "good"])

@@ -12,6 +12,7 @@ from murakkab_jupyter.core.kinds import Video
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.demo import CELL
 from murakkab_jupyter.planner.frontier import frontier
+from murakkab_jupyter.planner.search import SAME
 from murakkab_jupyter.planner.solve import make_plan
 from murakkab_jupyter.profiles.book import ProfileBook
 from murakkab_jupyter.profiles.hardware import Figure, local_worker_view
@@ -104,7 +105,7 @@ def test_three_goals_choose_plans_that_differ_in_an_agent_or_in_cores(plans):
 def test_each_goals_plan_is_the_best_at_it(plans):
     for name in ("energy", "latency"):
         least = min(plan.predicted[name].value for plan in plans.values())
-        assert plans[name].predicted[name].value == pytest.approx(least)
+        assert plans[name].predicted[name].value <= least * (1 + SAME)
     most = max(plan.predicted["quality"].value for plan in plans.values())
     assert plans["quality"].predicted["quality"].value == pytest.approx(most)
 
@@ -139,4 +140,6 @@ def test_the_frontier_of_the_video_workflow_has_several_points(job):
 def test_more_cores_are_never_predicted_to_be_slower():
     few, many = Job(videos=2, cores=2), Job(videos=2, cores=8)
     goal = GOALS["latency"]
-    assert many.plan(goal).predicted["latency"].value <= few.plan(goal).predicted["latency"].value * 1.001
+    assert many.plan(goal).predicted["latency"].value <= few.plan(goal).predicted["latency"].value * (
+        1 + SAME
+    )

@@ -19,7 +19,7 @@ from murakkab_jupyter.planner.told.reasons import UNITS, amount, called, shown
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["Proof", "proven"]
+__all__ = ["Proof", "also_of", "proven"]
 
 NONE = 5e-4
 """A gap of less than this share is none: figures are shown with three digits."""
@@ -101,11 +101,7 @@ def proven(
                 "Optimal under these profiles: there is no other plan.",
             )
 
-        def told(objective: str, value: float) -> str:
-            # Where watts or prices are unknown, plans are compared by CPU time.
-            return better(shown(search, picks, objective), value)  # type: ignore[arg-type]
-
-        return picks, tried_out(search, picks, goal, "the whole space of {} plans was simulated", told)
+        return picks, simulated(search, picks, goal)
     if objective != "quality" and not search.knows(picks, objective):
         return picks, None
 
@@ -171,6 +167,30 @@ def proven(
     if objective != "quality" and bound <= 0 < value:
         return picks, None  # that nothing takes less than nothing is no proof
     return picks, Proof(bound, gap, words_of(goal, bound, gap, sampled=regime == "pipeline"))
+
+
+def simulated(search: Search, picks: Picks, goal: Goal) -> Proof | None:
+    """What is known of a plan where every plan was simulated."""
+
+    def told(objective: str, value: float) -> str:
+        # Where watts or prices are unknown, plans are compared by CPU time.
+        return better(shown(search, picks, objective), value)  # type: ignore[arg-type]
+
+    return tried_out(search, picks, goal, "the whole space of {} plans was simulated", told)
+
+
+def also_of(search: Search, picks: Picks, goal: Goal, proof: Proof | None, regime: Regime) -> Proof | None:
+    """What a proof says of another plan than the one it was made for: a bound holds for all of them."""
+    if proof is None or proof.bound is None:
+        return proof
+    objective = goal.objectives[0]
+    if search.space <= search.effort and regime == "schedule":
+        return simulated(search, picks, goal)
+    value = abs(search.value(picks, objective))
+    if regime != "pipeline" and beaten(proof.bound, value, objective):
+        return Proof(None, None, BEATEN)
+    bound, gap = apart(proof.bound, value, objective)
+    return Proof(bound, gap, words_of(goal, bound, gap, sampled=regime == "pipeline"))
 
 
 def beaten(bound: float, value: float, objective: str) -> bool:

@@ -14,7 +14,7 @@ from murakkab_jupyter.planner.margin import margin_note, margin_of
 from murakkab_jupyter.planner.modes import Candidates, Mode
 from murakkab_jupyter.planner.plan import Alternative, Plan
 from murakkab_jupyter.planner.quality import SHARES, Judge
-from murakkab_jupyter.planner.search import AFTER, AFTER_QUALITY, Picks, Search, hundredths
+from murakkab_jupyter.planner.search import Picks, Search, after, hundredths
 from murakkab_jupyter.profiles.profile import Prediction
 from murakkab_jupyter.workflow.goal import TIERS, Goal, Objective
 
@@ -151,7 +151,7 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
         if mine_q is not None and theirs_q is not None and theirs_q >= mine_q + 0.005:
             fault += f", for {100 * (theirs_q - mine_q):.0f} points of quality here"
     else:
-        fault = tie(search, picks, rival, goal)
+        fault = tie(search, picks, rival, goal, better=bool(gain))
     if others := held_for(search, picks, rival, place):
         fault += f" ({mine.configuration.engine} would be held for {others} all the same)"
     what = agent if agent != mine.configuration.agent else difference(mine, theirs)
@@ -201,6 +201,9 @@ def fault_of(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
         )
     if first != "quality" and worse(first, here, there):
         return f"{called(first)} would be {of(first, there)} instead of {of(first, here)}"
+    if first != "quality" and worse(first, there, here):
+        but = tie(search, picks, rival, goal, better=True)
+        return f"{called(first)} would be {of(first, there)} instead of {of(first, here)}, but {but}"
     return f"it would be {tie(search, picks, rival, goal)}"
 
 
@@ -241,14 +244,14 @@ def difference(mine: Mode, theirs: Mode) -> str:
     return ", ".join(words) or b.agent
 
 
-def tie(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str:
-    """Why a rival that is as good at the first objective lost."""
-    after = AFTER_QUALITY if goal.objectives[0] == "quality" else AFTER
-    for objective in (*goal.objectives[1:], *after):
+def tie(search: Search, picks: Picks, rival: Picks, goal: Goal, *, better: bool = False) -> str:
+    """Why a rival that is as good at the first objective lost, or a little better as far as figures go."""
+    for objective in (*goal.objectives[1:], *after(goal)):
         here, there = search.value(picks, objective), search.value(rival, objective)
         what = shown(search, picks, objective)
         if worse(what, here, there):
-            return f"no better, and {called(what)} would be {of(what, there)} instead of {of(what, here)}"
+            more = f"{called(what)} would be {of(what, there)} instead of {of(what, here)}"
+            return more if better else f"no better, and {more}"
     return "no different, as far as is known"
 
 
