@@ -1,19 +1,23 @@
 """Fingerprint: a version for a user's function that changes when its outputs may.
 
 It covers the code (not comments, spacing or line numbers), defaults, closures, and, for what the code
-names: the user's own helpers in turn (what it names of the user's own modules, too), the values it uses, and the versions of
-the packages of other modules.
+names: the user's own helpers in turn (what it names of the user's own modules, too), the values it uses with the code of their
+classes, files of the user's own that it imports itself, and the versions of the packages of other modules.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dis
+import functools
 import hashlib
+import importlib.util
 import inspect
 import pickle
 import types
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 __all__ = ["fingerprint"]
@@ -48,8 +52,9 @@ def described(value: Any, seen: set[int]) -> Iterator[bytes]:
                 if name in value.__globals__:
                     used = value.__globals__[name]
                     yield from described(used, seen)
-                    if isinstance(used, types.ModuleType) and is_own_file(used):
-                        yield from parts_of(used, value.__code__, seen)
+                    yield from parts_of(used, value.__code__, seen)
+            for name in sorted(imported(value.__code__)):
+                yield from files_of(name)
         case types.MethodType():
             yield from described(value.__func__, seen)
             yield from described(vars(value.__self__) if hasattr(value.__self__, "__dict__") else None, seen)
@@ -66,13 +71,23 @@ def described(value: Any, seen: set[int]) -> Iterator[bytes]:
                 yield release(value.__module__).encode()
         case types.ModuleType():
             yield f"{value.__name__} {release(value.__name__)}".encode()
+        case functools.partial():
+            yield from described((value.func, value.args, value.keywords), seen)
+        case property():
+            yield from described((value.fget, value.fset), seen)
+        case functools.cached_property():
+            yield from described(value.func, seen)
         case dict():
+            seen.add(id(value))  # it may hold itself
             for key, part in value.items():
                 yield repr(key).encode()
                 yield from described(part, seen)
+            seen.discard(id(value))
         case tuple() | list():
+            seen.add(id(value))
             for part in value:
                 yield from described(part, seen)
+            seen.discard(id(value))
         case set() | frozenset():
             yield repr(sorted(map(repr, value))).encode()
         case None | bool() | int() | float() | complex() | str() | bytes():
@@ -85,8 +100,11 @@ def other(value: Any, seen: set[int]) -> Iterator[bytes]:
     """Any other object: its type and its content, however large: results made from other data are no results of these."""
     seen.add(id(value))
     yield type(value).__qualname__.encode()
-    if callable(value) and own(type(value)):
+    if own(type(value)):
         yield from described(type(value), seen)
+    if callable(value) and isinstance(kept := getattr(value, "__wrapped__", None), types.FunctionType):
+        yield from described(kept, seen)  # behind a cache, for example
+        return
     if hasattr(value, "__dict__") and own(type(value)):
         yield from described(vars(value), seen)
         return
@@ -138,20 +156,49 @@ def own(target: Any) -> bool:
     return "site-packages" not in file and "dist-packages" not in file and not file.startswith(STANDARD)
 
 
-def is_own_file(module: types.ModuleType) -> bool:
-    """Whether a module is a file of the user's own."""
-    if module.__name__.split(".", maxsplit=1)[0] == "murakkab_jupyter":
-        return False
-    file = getattr(module, "__file__", None) or ""
-    return bool(file) and not any(one in file for one in ("site-packages", "dist-packages", STANDARD))
+def is_own_file(file: str | None) -> bool:
+    """Whether a module's file is the user's own."""
+    return file is not None and not any(
+        one in file for one in ("site-packages", "dist-packages", STANDARD, HERE)
+    )
 
 
-def parts_of(module: types.ModuleType, code: types.CodeType, seen: set[int]) -> Iterator[bytes]:
+def parts_of(module: Any, code: types.CodeType, seen: set[int]) -> Iterator[bytes]:
     """What code may use of a module of the user's own: whatever it has under a name that the code reads from anything."""
+    if not isinstance(module, types.ModuleType) or not is_own_file(getattr(module, "__file__", None)):
+        return
     for name in sorted(attributes_of(code)):
-        if hasattr(module, name):
-            yield name.encode()
-            yield from described(getattr(module, name), seen)
+        try:
+            part = getattr(module, name)
+        except Exception:  # noqa: BLE001, S112 - it has none, or makes it when asked and cannot now
+            continue
+        yield name.encode()
+        if part is not module:
+            yield from described(part, seen)
+            yield from parts_of(part, code, seen)
+
+
+def imported(code: types.CodeType) -> set[str]:
+    """Modules that code imports itself, when it is called."""
+    found = {str(i.argval) for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME"}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= imported(constant)
+    return found
+
+
+def files_of(name: str) -> Iterator[bytes]:
+    """The files of a module, or of its whole package, where they are the user's own: it may not have been imported here."""
+    try:
+        spec = importlib.util.find_spec(name.partition(".")[0])
+    except (ImportError, ValueError, AttributeError):
+        return
+    if spec is None or not is_own_file(spec.origin):
+        return
+    file = Path(spec.origin or "")
+    for one in sorted(file.parent.rglob("*.py")) if spec.submodule_search_locations else [file]:
+        with contextlib.suppress(OSError):
+            yield one.read_bytes()
 
 
 def attributes_of(code: types.CodeType) -> set[str]:
@@ -171,3 +218,4 @@ def release(module: str) -> str:
 
 
 STANDARD = inspect.getfile(inspect).rsplit("inspect", 1)[0]
+HERE = str(Path(__file__).parents[2])

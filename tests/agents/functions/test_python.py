@@ -303,6 +303,56 @@ def test_what_a_function_uses_of_a_module_of_the_users_own_counts(
     assert version_of(function) != before
 
 
+PARTS = {
+    "the class of an object": ("class M:\n    def at(self, x):\n        return {0}\nm = M()", "m.at(x)"),
+    "a property": ("class M:\n    @property\n    def at(self):\n        return {0}\nm = M()", "m.at"),
+    "a cached function": ("import functools\n@functools.lru_cache\ndef g(x):\n    return {0}", "g(x)"),
+    "a bound argument": ("import functools\ng = functools.partial(max, {0})", "g(x)"),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_code_that_a_function_reaches_counts(part: str) -> None:
+    made, used = PARTS[part]
+
+    def version_with(number: int) -> str:
+        cell: dict[str, Any] = {"__name__": "__main__"}
+        exec(f"{made.format(number)}\ndef f(x):\n    return {used}", cell)
+        return version_of(cell["f"])
+
+    assert version_with(1) == version_with(1)
+    assert version_with(1) != version_with(2)
+
+
+def test_modules_that_a_function_imports_itself_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "own_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    cell: dict[str, Any] = {"__name__": "__main__"}
+    exec("def f(x):\n    from own_package.inside import g\n    return g(x)", cell)
+    (package / "inside.py").write_text("def g(x):\n    return 1\n")
+    before = version_of(cell["f"])
+    assert version_of(cell["f"]) == before
+    (package / "inside.py").write_text("def g(x):\n    return 2\n")
+    assert version_of(cell["f"]) != before
+
+
+def test_a_module_that_cannot_make_a_name_and_data_that_holds_itself_stop_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_lazy.py").write_text(
+        "def __getattr__(name):\n    raise ImportError(name)\n\ndata = {}\ndata['data'] = [data]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "own_lazy", importlib.import_module("own_lazy"))
+    cell: dict[str, Any] = {"module": sys.modules["own_lazy"], "__name__": "__main__"}
+    exec("def f(x):\n    return module.lazy(x), module.data", cell)
+    assert version_of(cell["f"]) == version_of(cell["f"])
+
+
 def called_with(function: Callable[..., Any], *values: Any, **settings: Any) -> list[Any]:
     spec = function_agent(function, "it") if not settings else None
     if spec is None:
