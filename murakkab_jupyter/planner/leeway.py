@@ -29,12 +29,8 @@ SURE = 3
 TRIED = 8
 """One evaluation in so many more is asked for."""
 
-BEST: Mapping[Objective, tuple[str, str]] = {
-    "latency": ("slower", "fastest"),
-    "energy": ("more energy", "most frugal"),
-    "cost": ("dearer", "cheapest"),
-}
-"""How a plan that takes more is told, and the plan that takes least."""
+MORE = {"latency": "slower", "energy": "more energy", "cost": "dearer", "cpu": "more CPU time"}
+"""How a plan that takes more is told."""
 
 
 def looked(search: Search, picks: Picks, goal: Goal) -> Picks:
@@ -73,37 +69,55 @@ def choice(search: Search, goal: Goal, keys: Mapping[Picks, Key]) -> Picks:
     Of those that keep all limits as surely: objective by objective what is within `SAME` of the least that can still be had, then the fewest GPUs and cores.
     """
     best = min(keys, key=keys.__getitem__)
-    kept = [one for one, key in keys.items() if key[:SURE] == keys[best][:SURE]]
-    for axis in after(goal):
-        if search.knows(best, axis):
-            most = search.value(best, axis)
-            most += abs(most) * SAME
-            kept = [one for one in kept if search.knows(one, axis) and search.value(one, axis) <= most]
-    for axis in (*goal.objectives, *after(goal)):
-        known = {axis == "quality" or search.knows(one, axis) for one in kept}
-        if len(known) > 1:
-            continue  # CPU-seconds would be compared with joules or dollars
-        values = {one: search.value(one, axis) for one in kept}
-        # Quality is no prediction of a run: whoever asks for the best gets it, unless what comes next was stated too.
-        exact = axis == "quality" and axis == goal.objectives[-1]
-        most = min(values.values())
-        most += abs(most) * (1e-9 if exact else SAME)
-        kept = [one for one in kept if values[one] <= most]
+    kept = [
+        one
+        for one, key in keys.items()
+        if key[:SURE] == keys[best][:SURE] and as_good(search, one, best, goal)
+    ]
+    for axis in predicted(goal):
+        most = min(search.value(one, axis) for one in kept)
+        most += abs(most) * SAME
+        kept = [one for one in kept if search.value(one, axis) <= most]
     found = min(kept, key=lambda one: (search.estimator.gpus_held(one) or 0, one[-1], keys[one]))
     return found if gained(search, found, best, goal) else best
 
 
+def predicted(goal: Goal) -> list[Objective]:
+    """Objectives that are predictions of a run, in the order of a goal."""
+    return [axis for axis in (*goal.objectives, *after(goal)) if axis != "quality"]
+
+
+def told(search: Search, best: Picks, goal: Goal) -> list[Objective]:
+    """The same without cost where that is electricity alone, which energy tells."""
+    known = search.estimator.rent is None and search.knows(best, "energy")
+    return [axis for axis in predicted(goal) if not (axis == "cost" and known)]
+
+
+def as_good(search: Search, picks: Picks, best: Picks, goal: Goal) -> bool:
+    """Whether a plan is worse than the best in no objective by more than `SAME`, holds no more GPUs, and is of as good a quality.
+
+    Quality is no prediction of a run: a little of it is given up only for an objective that was stated after it.
+    """
+    less = SAME if "quality" in goal.objectives[:-1] else 1e-9
+    if search.score(picks) < search.score(best) * (1.0 - less):
+        return False
+    if (search.estimator.gpus_held(picks) or 0) > (search.estimator.gpus_held(best) or 0):
+        return False
+    # Where one is known and the other is not, CPU-seconds would be compared with joules or dollars.
+    return all(
+        search.knows(picks, axis) == search.knows(best, axis)
+        and search.value(picks, axis) <= search.value(best, axis) + abs(search.value(best, axis)) * SAME
+        for axis in predicted(goal)
+    )
+
+
 def gained(search: Search, picks: Picks, best: Picks, goal: Goal) -> list[str]:
     """What a plan takes less of than the best found, in words: more than `SAME` of an objective, GPUs or cores."""
-    own_machine = search.estimator.rent is None  # cost is electricity there
     less: list[str] = []
-    for axis in (*goal.objectives, *after(goal)):
-        if axis == "quality" or (axis == "cost" and own_machine and search.knows(best, "energy")):
-            continue
-        if search.knows(picks, axis) and search.knows(best, axis):
-            here, there = search.value(picks, axis), search.value(best, axis)
-            if here < there * (1 - SAME):
-                less.append(part_of(axis, here, there))
+    for axis in told(search, best, goal):
+        here, there = search.value(picks, axis), search.value(best, axis)
+        if search.knows(best, axis) and search.knows(picks, axis) and here < there * (1 - SAME):
+            less.append(part_of(axis, here, there))
     fewer = reserved_less(search, picks, best)
     return [*less, *([fewer] if fewer else [])]
 
@@ -166,17 +180,24 @@ def nearby(search: Search, goal: Goal, best: Picks) -> Goal | None:
 
 
 def given_up(search: Search, picks: Picks, best: Picks, goal: Goal) -> tuple[str, ...]:
-    """In a sentence what a plan gives up against the best found, and what it takes less of; none where it gives up nothing."""
-    for axis in (*goal.objectives, *after(goal)):
-        if axis == "quality" or not (search.knows(picks, axis) and search.knows(best, axis)):
-            continue
+    """In a sentence all that a plan gives up against the best found, and what it takes less of; none where it gives up nothing."""
+    lost: list[str] = []
+    for axis in told(search, best, goal):
         here, there = search.value(picks, axis), search.value(best, axis)
-        if here > there * (1 + 1e-9):
-            lost = f"{share_of(here, there)} {BEST[axis][0]} than the {BEST[axis][1]} plan found"
-            gains = " and ".join(gained(search, picks, best, goal))
-            why = f"predictions do not tell plans within {100 * SAME:.0f} % of each other apart"
-            return (f"{lost[0].upper()}{lost[1:]}, for {gains}: {why}.",)
-    return ()
+        more = MORE[axis if search.knows(best, axis) else "cpu"]
+        if here > there * (1 + 1e-9) and not any(one.endswith(more) for one in lost):
+            lost.append(f"{share_of(here, there)} {more}")
+    if (points := 100 * (search.score(best) - search.score(picks))) > 1e-7:
+        lost.append(f"{points:.2g} points less quality")
+    cores, others = (search.estimator.held[one[-1]].cores for one in (picks, best))
+    if cores > others:
+        lost.append(f"{cores - others} more core{'' if cores - others == 1 else 's'} reserved")
+    if not lost:
+        return ()
+    gains = " and ".join(gained(search, picks, best, goal))
+    said = " and ".join(lost)
+    why = f"predictions do not tell plans within {100 * SAME:.0f} % of each other apart"
+    return (f"{said[0].upper()}{said[1:]} than the best plan found, for {gains}: {why}.",)
 
 
 def share_of(here: float, there: float) -> str:
@@ -198,7 +219,7 @@ def part_of(axis: Objective, here: float, there: float) -> str:
 def reserved_less(search: Search, picks: Picks, best: Picks) -> str:
     """`2 GPUs instead of 8`, or the same of cores, where fewer are reserved."""
     gpus, theirs = (search.estimator.gpus_held(one) or 0 for one in (picks, best))
-    if gpus < theirs:
+    if gpus != theirs:  # never more
         return f"{gpus} GPU{'' if gpus == 1 else 's'} instead of {theirs}"
     cores, others = (search.estimator.held[one[-1]].cores for one in (picks, best))
     return f"{cores} core{'' if cores == 1 else 's'} reserved instead of {others}" if cores < others else ""

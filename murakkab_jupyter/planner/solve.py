@@ -24,7 +24,7 @@ from murakkab_jupyter.planner.modes import Candidates, Mode, candidates
 from murakkab_jupyter.planner.pipeline import Replay, longest, regime_of, stages
 from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan, Regime, Reservation, StepPlan
 from murakkab_jupyter.planner.proofs.bound import EFFORT
-from murakkab_jupyter.planner.proofs.proof import Proof, also_of, proven
+from murakkab_jupyter.planner.proofs.proof import LEAST, Proof, also_of, proven
 from murakkab_jupyter.planner.quality import Judge, product
 from murakkab_jupyter.planner.recall import recalled
 from murakkab_jupyter.planner.search import EVALUATIONS, Picks, Search, limits
@@ -245,8 +245,8 @@ def make_plan(
         picks, proof = remembered(*wider(*closer(picks)))
     best, picks = picks, spared(search, picks, goal)
     if picks != best:
-        proof = also_of(search, picks, goal, proof, problem.regime)
-    binding = binding_of(search, picks, goal)
+        proof = also_of(search, picks, goal, proof, problem.regime, none=LEAST)
+    binding = binding_of(search, picks, goal, best)
     made = plan_of(problem, picks, goal, alternatives=True)
     made = replace(
         made,

@@ -19,10 +19,13 @@ from murakkab_jupyter.planner.told.reasons import UNITS, amount, called, shown
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.model import Workflow
 
-__all__ = ["Proof", "also_of", "proven"]
+__all__ = ["LEAST", "Proof", "also_of", "proven"]
 
 NONE = 5e-4
 """A gap of less than this share is none: figures are shown with three digits."""
+
+LEAST = 1e-9
+"""The same of a plan that is said to give something up."""
 
 SLACK = 1e-6
 """A share by which sums may differ from those of the simulator."""
@@ -169,28 +172,30 @@ def proven(
     return picks, Proof(bound, gap, words_of(goal, bound, gap, sampled=regime == "pipeline"))
 
 
-def simulated(search: Search, picks: Picks, goal: Goal) -> Proof | None:
+def simulated(search: Search, picks: Picks, goal: Goal, none: float = NONE) -> Proof | None:
     """What is known of a plan where every plan was simulated."""
 
     def told(objective: str, value: float) -> str:
         # Where watts or prices are unknown, plans are compared by CPU time.
         return better(shown(search, picks, objective), value)  # type: ignore[arg-type]
 
-    return tried_out(search, picks, goal, "the whole space of {} plans was simulated", told)
+    return tried_out(search, picks, goal, "the whole space of {} plans was simulated", told, none)
 
 
-def also_of(search: Search, picks: Picks, goal: Goal, proof: Proof | None, regime: Regime) -> Proof | None:
-    """What a proof says of another plan than the one it was made for: a bound holds for all of them."""
+def also_of(
+    search: Search, picks: Picks, goal: Goal, proof: Proof | None, regime: Regime, none: float = NONE
+) -> Proof | None:
+    """What a proof says of another plan than the one it was made for: a bound holds for all of them; a gap of less than `none` is none."""
     if proof is None or proof.bound is None:
         return proof
     objective = goal.objectives[0]
     if search.space <= search.effort and regime == "schedule":
-        return simulated(search, picks, goal)
+        return simulated(search, picks, goal, none)
     value = abs(search.value(picks, objective))
     if regime != "pipeline" and beaten(proof.bound, value, objective):
         return Proof(None, None, BEATEN)
     bound, gap = apart(proof.bound, value, objective)
-    return Proof(bound, gap, words_of(goal, bound, gap, sampled=regime == "pipeline"))
+    return Proof(bound, gap, words_of(goal, bound, gap, sampled=regime == "pipeline", none=none))
 
 
 def beaten(bound: float, value: float, objective: str) -> bool:
@@ -210,7 +215,12 @@ def apart(bound: float, value: float, objective: str) -> tuple[float, float]:
 
 
 def tried_out(
-    search: Search, picks: Picks, goal: Goal, said: str, what: Callable[[str, float], str]
+    search: Search,
+    picks: Picks,
+    goal: Goal,
+    said: str,
+    what: Callable[[str, float], str],
+    none: float = NONE,
 ) -> Proof | None:
     """What is known where every plan was simulated: the best of those that are expected to keep the limits; None if none does.
 
@@ -223,6 +233,8 @@ def tried_out(
         That the plans were simulated, with a place for how many.
     what
         In words, what has more of an objective than a value.
+    none
+        A gap of less is none.
     """
     objective = goal.objectives[0]
     kept = [one for one in search.all() if not search.excess(one, goal)]
@@ -231,7 +243,7 @@ def tried_out(
     value = abs(search.value(picks, objective))
     bound, gap = apart(abs(min(search.value(one, objective) for one in kept)), value, objective)
     told = said.format(f"{search.space:,}".replace(",", " "))
-    if gap < NONE:
+    if gap < none:
         return Proof(bound, gap, f"Optimal under these profiles: {told}.")
     words = f"Proven under these profiles: {told}; of those that are expected to keep the limits none {what(objective, bound)}; this one is within {away(objective, gap)} of that."
     if search.risk(picks, goal):
@@ -290,17 +302,17 @@ def tries(search: Search, solution: Mapping[str, int], goal: Goal) -> list[Picks
     ]
 
 
-def words_of(goal: Goal, bound: float, gap: float, *, sampled: bool = False) -> str:
+def words_of(goal: Goal, bound: float, gap: float, *, sampled: bool = False, none: float = NONE) -> str:
     """The proof in a sentence; of a plan that was replayed on samples the bound alone is proven, since it is of all items."""
     objective = goal.objectives[0]
     shown = amount(bound, UNITS.get(objective, "1"))
     if sampled and objective != "quality":
-        near = "at" if gap < NONE else f"within {100 * gap:.1f} % of"
+        near = "at" if gap < none else f"within {away(objective, gap)} of"
         return (
             f"Proven over all items: under these profiles no plan of the modes considered has {better_of(objective)} than {shown}; "
             f"this one, continued from samples, is {near} that."
         )
-    if gap < NONE:
+    if gap < none:
         return f"Optimal under these profiles: no plan of the modes considered has {better_of(objective)} than {shown}."
     return (
         f"Proven: under these profiles no plan of the modes considered has {better_of(objective)} than {shown}; "
@@ -310,9 +322,9 @@ def words_of(goal: Goal, bound: float, gap: float, *, sampled: bool = False) -> 
 
 def away(objective: str, gap: float) -> str:
     """A gap in words."""
-    return (
-        f"{100 * gap:.{0 if gap >= 0.01 else 1}f} points" if objective == "quality" else f"{100 * gap:.1f} %"
-    )
+    if objective == "quality":
+        return f"{100 * gap:.{0 if gap >= 0.01 else 1}f} points"
+    return f"{100 * gap:.1f} %" if gap >= NONE else f"{100 * gap:.1g} %"
 
 
 def better(objective: str, value: float) -> str:

@@ -298,8 +298,11 @@ def without(goal: Goal, limit: str) -> Goal:
     return replace(goal, **{field: None, "quality": goal.floor})  # type: ignore[arg-type]
 
 
-def binding_of(search: Search, picks: Picks, goal: Goal) -> str | None:
-    """The limit without which the first objective would gain most, in words; None when none binds."""
+def binding_of(search: Search, picks: Picks, goal: Goal, found_best: Picks | None = None) -> str | None:
+    """The limit without which the first objective would gain most, in words; None when none binds.
+
+    `found_best` is the best plan within the limits, where another one is taken: what that one gives up is no limit's doing.
+    """
     stated = [*dict_of(goal), *(["quality"] if goal.floor not in (None, 0.0) else [])]
     first = goal.objectives[0]
     best: tuple[float, str] | None = None
@@ -314,7 +317,8 @@ def binding_of(search: Search, picks: Picks, goal: Goal) -> str | None:
             key=lambda other, free=free: search.key(other, free),  # type: ignore[misc]
         )
         here, there = search.value(picks, first), search.value(found, first)
-        if not here or there >= here - abs(here) * 0.01:
+        had = min(here, search.value(found_best or picks, first))
+        if not here or there >= had - abs(had) * 0.01:
             continue
         share = (here - there) / abs(here)
         limited = named(limit, goal)
