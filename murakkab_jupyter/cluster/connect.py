@@ -185,6 +185,9 @@ class Cluster:
         """The workers that a plan may use, now; raises `ClusterError` when there are none."""
         self.roll()
         if not self._probes:
+            if self._local is not None:
+                msg = "The worker that was started on this machine is not there."
+                raise ClusterError(msg, hint=_BUSY)
             msg = f"The scheduler at {self.address} has no workers."
             raise ClusterError(msg, hint=_START_WORKERS)
         self._survey()
@@ -265,9 +268,7 @@ class Cluster:
             if time.monotonic() > deadline:
                 if self._local is not None:
                     msg = f"The worker that was started on this machine has not joined (waited {timeout_s:.0f} s)."
-                    raise ClusterError(
-                        msg, hint="The machine is very busy or short of memory: try again when it is less so."
-                    )
+                    raise ClusterError(msg, hint=_BUSY)
                 msg = f"The scheduler at {self.address} has no workers (waited {timeout_s:.0f} s)."
                 raise ClusterError(msg, hint=_START_WORKERS)
             time.sleep(LOOK_S)
@@ -439,6 +440,7 @@ class Cluster:
             self._asked.pop(host, None)  # another look at the same time may have had its answer
 
 
+_BUSY = "The machine is very busy or short of memory: try again when it is less so."
 _START_WORKERS = (
     "Start some: dask worker ADDRESS --nworkers 1 --nthreads CORES --resources cores=CORES "
     "(with murakkab-jupyter installed). A cluster that adapts needs a minimum, as in adapt(minimum=1, maximum=8): "

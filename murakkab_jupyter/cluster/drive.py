@@ -100,6 +100,7 @@ class Made:
     configuration: Configuration
     items: dict[Ancestry, tuple[Inputs | None, Any]]
     usage: Usage | None
+    reused: bool = False
 
 
 class Drive:
@@ -290,6 +291,7 @@ class Drive:
                 wanted.append(inputs)
         worker = batch.instance.worker
         flight = Flight(batch, step, tuple(wanted), reused=self._reused(made))
+        made.reused = flight.reused > 0
         if not wanted:
             self._done(flight)
         elif worker not in self.cluster.probes:
@@ -513,6 +515,8 @@ class Drive:
     def _record(self, order: Record) -> None:
         """Put values where later steps find them, write them down, then say so."""
         made = self.made.pop(order.task)
+        # Of a call that made only some of its items, what it took tells nothing of all of them.
+        usage = None if made.reused else made.usage
         items: list[Item] = []
         for outcome in order.outcomes:
             inputs, value = made.items.get(outcome.ancestry, (None, None))
@@ -524,7 +528,7 @@ class Drive:
 
         def write() -> None:
             try:
-                self.recorder.record(made.step, made.configuration, items, made.usage)
+                self.recorder.record(made.step, made.configuration, items, usage)
             except Exception as error:  # noqa: BLE001 - raised again in the drive's own thread
                 self.inbox.put(Fault(error))
             else:

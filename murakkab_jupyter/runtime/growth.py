@@ -27,8 +27,10 @@ ENOUGH = 0.1
 
 
 def short(seconds: float) -> str:
-    """`0.12 ms`, `17 ms`, `0.5 s`."""
-    return f"{1e3 * seconds:.2g} ms" if seconds < 0.1 else f"{seconds:.2g} s"
+    """`under 0.01 ms`, `0.12 ms`, `17 ms`, `0.5 s`."""
+    if seconds < 1e-5:
+        return "under 0.01 ms"
+    return f"{1e3 * seconds:.2g} ms" if seconds < 0.0995 else f"{seconds:.2g} s"
 
 
 class Growth:
@@ -84,8 +86,13 @@ class Growth:
         return True
 
     def gain_s(self, left: int) -> float:
-        """What the largest calls would save of the ways of so many items (s)."""
-        return self.way_s * left * (1 / self.planned - 1 / self.most)
+        """What the largest calls that stay short would save at most of the ways of so many items (s).
+
+        Less is saved where the way grows with the call.
+        """
+        room_s = max(0.0, CALL_S - self.way_s)
+        fits = self.most if self.each_s * self.most <= room_s else int(room_s / self.each_s)
+        return self.way_s * left * (1 / self.planned - 1 / max(self.planned, fits))
 
     def died(self, items: int) -> None:
         """An instance died on a call of so many items: where it was a full one, that may have been too many."""

@@ -118,6 +118,8 @@ class JournalRecorder:
         ancestry, inputs, value = item
         status, children, error, key = "ok", None, None, None
         parts: list[tuple[str, bytes]] = []
+        with self._lock:
+            looked = self._looked.pop(id(inputs), None)  # held no longer, whatever became of it
         if isinstance(value, Failed):
             status, error = "failed", writable(value.reason)
         else:
@@ -130,8 +132,6 @@ class JournalRecorder:
                 status, parts = "unkept", []
                 self._miss(step.name, "have no codec" if lost else "do not fit the journal's disk budget")
             elif inputs is not None:
-                with self._lock:
-                    looked = self._looked.pop(id(inputs), None)
                 key = looked[1] if looked is not None else self._key(step, configuration, inputs)
         paths: dict[str, str] = {}
         # Of what is not kept nothing is asked again, and it may be anything: a cycle of the user's own objects.

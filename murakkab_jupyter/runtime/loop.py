@@ -310,7 +310,7 @@ class RunLoop:
                 f"an item of {name} takes {short(growth.each_s)}, a call's way there and back {short(growth.way_s)} (measured)",
                 planned,
                 f"up to {growth.most} items in a call, for about {short(CALL_S)} at most",
-                f"about {growth.gain_s(left):.0f} s less",
+                f"up to about {growth.gain_s(left):.0f} s less",
             )
         )
 
@@ -481,6 +481,9 @@ class RunLoop:
         self._widen()
         for task in gone:
             del self._tasks[task.batch.task]
+            if not message.aside:
+                # Of a call that takes its whole worker down nothing else is heard.
+                self._steps[task.batch.step].growth.died(len(task.items))
             self._again(task, f"worker {message.worker} {what}", None, died=not message.aside)
         moved = sum(len(task.items) for task in gone)
         after = self._pool.describe() + (f"; {taken}" if taken else "")

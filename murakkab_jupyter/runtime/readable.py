@@ -82,6 +82,8 @@ def readable(value: Any) -> Any:
             return {str(key): readable(part) for key, part in value.items()}
         case list() | tuple() | set() | frozenset():
             return [readable(part) for part in value]
+        case bytes() | bytearray():
+            return {"bytes": len(value)}
     return {"repr": repr(value)[:1000]}
 
 

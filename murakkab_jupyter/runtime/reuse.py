@@ -91,7 +91,7 @@ def canonical(value: Any, known: Mapping[str, str]) -> Any:
                 raise NoKey
             whole = np.ascontiguousarray(value).reshape(-1)
             data = hashlib.sha256(whole.view(np.uint8).data if whole.nbytes else b"").hexdigest()
-            return ["array", value.dtype.str, list(value.shape), data]
+            return ["array", layout(value.dtype), list(value.shape), data]
         case list() | tuple() if only_plain(value):
             return [type(value).__name__, *value]
         case list() | tuple():
@@ -104,6 +104,16 @@ def canonical(value: Any, known: Mapping[str, str]) -> Any:
         fields = {f.name: canonical(getattr(value, f.name), known) for f in dataclasses.fields(value)}
         return [type(value).__name__, fields]
     raise NoKey
+
+
+def layout(dtype: np.dtype[Any]) -> Any:
+    """A type of numpy as JSON, with the names, types and places of its fields; raises `NoKey` where npy has no word for it."""
+    if dtype.names is None:
+        return dtype.str
+    try:
+        return np.lib.format.dtype_to_descr(dtype)
+    except ValueError as error:  # fields that overlap
+        raise NoKey from error
 
 
 def media_in(value: Any) -> Iterator[Media]:

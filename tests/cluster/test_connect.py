@@ -454,3 +454,13 @@ def test_of_a_worker_of_ones_own_that_does_not_join_nobody_is_told_to_start_one(
     with pytest.raises(ClusterError, match="started on this machine has not joined") as caught:
         connect(cores=1, workers_timeout_s=0.0)
     assert "dask worker" not in str(caught.value.hint)
+
+
+def test_of_a_worker_of_ones_own_that_is_gone_nobody_is_told_to_start_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with connect(cores=1) as cluster:
+        monkeypatch.setattr(cluster, "roll", cluster._probes.clear)
+        with pytest.raises(ClusterError, match="started on this machine is not there") as caught:
+            cluster.view()
+    assert "dask worker" not in str(caught.value.hint)

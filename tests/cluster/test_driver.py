@@ -400,6 +400,19 @@ def test_items_that_are_known_are_not_called_again(cluster: Cluster) -> None:
     assert kept == {0: "from before", 1: "b", 2: "also from before", 3: Failed("too quiet to hear")}
 
 
+def test_what_a_call_took_is_told_but_teaches_nothing_where_some_of_its_items_were_known(
+    cluster: Cluster,
+) -> None:
+    """What the others took, over the work of all, would be a rate that nobody measured."""
+    for known, taught in (({"A": "from before"}, False), ({}, True)):
+        memory = Memory(known)
+        ran = Run(cluster, one_step(), {"said": setting("odd")}, {"items": ["A", "B"]}, recorder=memory).go()
+        [call] = ran.batches("said")
+        assert (call.reused, call.done) == (len(known), 2)
+        assert call.usage is not None
+        assert [usage is not None for usage in memory.usages] == [taught]
+
+
 def test_a_batch_of_known_items_starts_no_instance(cluster: Cluster) -> None:
     memory = Memory({"raise": "known", "die": "known too"})
     ran = Run(

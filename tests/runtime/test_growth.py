@@ -110,6 +110,26 @@ def test_nothing_is_told_of_calls_that_cannot_grow():
     growth = Growth(16, 16)
     assert rounds(growth, 50, way_s=1.0, each_s=0.0) == [16] * 50
     assert (short(0.00012), short(0.017), short(CALL_S)) == ("0.12 ms", "17 ms", "0.5 s")
+    assert [short(seconds) for seconds in (0.0, 1e-8, 1e-5)] == ["under 0.01 ms", "under 0.01 ms", "0.01 ms"]
+    assert (short(0.0994), short(0.0996), short(0.1)) == ("99 ms", "0.1 s", "0.1 s")
+
+
+@pytest.mark.parametrize(
+    ("way_s", "each_s", "largest"),
+    [
+        (0.02, 0.0, 16),
+        (0.02, 1e-310, 16),
+        (0.02, 0.0001, 16),
+        (0.1, 0.09, 4),  # four of them last 0.46 s
+        (0.1, 0.3, 1),
+        (0.6, 0.0, 16),
+        (0.6, 0.1, 1),
+    ],
+)
+def test_no_more_is_said_to_be_saved_than_the_largest_calls_that_stay_short_save(way_s, each_s, largest):
+    growth = Growth(1, 16)
+    growth.way_s, growth.each_s = way_s, each_s
+    assert growth.gain_s(1000) == pytest.approx(1000 * way_s * (1 - 1 / largest))
 
 
 # --- in a run -------------------------------------------------------------------------------------------------------
@@ -162,7 +182,7 @@ def test_a_run_of_many_short_calls_grows_them_and_says_why():
         "up to 16 items in a call, for about 0.5 s at most",
         told.gain,
     )
-    assert told.gain == "about 56 s less"
+    assert told.gain == "up to about 56 s less"
     keys = [outcome.ancestry for _, outcome in play.recorded]
     assert len(keys) == len(set(keys)) == 3000
 
@@ -224,12 +244,14 @@ def test_an_item_that_ends_its_whole_call_takes_no_other_with_it(how):
         assert max(len(batch.keys) for batch in play.submitted[-100:]) == 8
 
 
-def test_a_lost_worker_s_grown_call_is_made_elsewhere():
+@pytest.mark.parametrize(("aside", "size"), [(False, 8), (True, 16)])
+def test_a_lost_worker_s_grown_call_is_made_elsewhere_and_may_have_been_too_large(aside, size):
     play = timed(workers=[worker("w0", 1), worker("w1", 1)], instances=2)
     while not any(len(batch.keys) == 16 for batch in play.running.values()):
         assert play.turn()
     lost = next(batch.instance.worker for batch in play.running.values() if len(batch.keys) == 16)
-    play.toggle(lost)
+    play.toggle(lost, aside=aside)
+    assert play.loop._steps["a"].growth.size == size
     assert play.to_the_end().status == "done"
     assert play.loop.progress()["a"].done == 3000
 

@@ -263,6 +263,17 @@ def test_what_was_looked_for_is_hashed_once_and_found_by_that_key(
     assert recorder.lookup(HEARD, settings(), same) == "hello"
 
 
+def test_what_is_recorded_is_held_no_longer_whatever_became_of_it(journal: Journal) -> None:
+    recorder = begin(journal)
+    looked = [inputs(values={"scene": text}) for text in "abc"]
+    for given in looked:
+        assert recorder.lookup(HEARD, settings(), given) is MISSING
+    values = ("hello", Failed("no"), object())  # the last has no codec
+    items = [(at(n), given, value) for n, (given, value) in enumerate(zip(looked, values, strict=True))]
+    recorder.record(HEARD, settings(), items, None)
+    assert not recorder._looked
+
+
 def test_keys_of_what_is_never_recorded_do_not_pile_up(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

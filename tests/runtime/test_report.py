@@ -161,6 +161,8 @@ def test_the_report_says_what_was_run_and_how_it_ended() -> None:
         (Image(media(A), 4, 3), {"source": A, "width": 4, "height": 3}),
         (Document(media(A), "words"), {"source": A, "text": "words"}),
         (np.zeros((1, 2), dtype=int), [[0, 0]]),
+        (b"\x89PNG", {"bytes": 4}),
+        ([bytearray(3)], [{"bytes": 3}]),
     ],
 )
 def test_values_are_shown_as_plain_json(value: object, shown: object) -> None:

@@ -62,6 +62,25 @@ def test_numbers_of_numpy_count_by_type_and_value() -> None:
     assert len(set(keys)) == len(values)
 
 
+def test_arrays_of_records_count_by_their_fields() -> None:
+    types: list[Any] = [
+        [("x", "<i4"), ("y", "<f4")],
+        [("x", "<f4"), ("y", "<i4")],
+        [("y", "<i4"), ("x", "<f4")],
+        [("x", "<i4"), ("y", "<i4")],
+        [("x", "<i4", (2,))],
+        [("x", [("in", "<i4"), ("out", "<i4")])],
+        {"names": ["x"], "formats": ["<i4"], "itemsize": 8},
+        "V8",
+    ]
+    keys = [key(inputs=inputs(values={"scene": np.zeros(3, dtype)})) for dtype in types]
+    assert None not in keys
+    assert len(set(keys)) == len(types)
+    assert keys[0] == key(inputs=inputs(values={"scene": np.zeros(3, types[0])}))
+    overlap = np.dtype({"names": ["x", "y"], "formats": ["<i4", "<i4"], "offsets": [0, 2]})
+    assert key(inputs=inputs(values={"scene": np.zeros(3, overlap)})) is None
+
+
 def test_bytes_count_by_what_they_hold() -> None:
     one, other = (key(inputs=inputs(values={"scene": data})) for data in (b"one", b"other"))
     assert one == key(inputs=inputs(values={"scene": b"one"}))

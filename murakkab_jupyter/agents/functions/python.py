@@ -145,15 +145,16 @@ class FunctionAgent(Agent):
         }
         try:
             made = self.function(**columns, **constant)
+            several = isinstance(made, Iterable) and not isinstance(made, str | bytes | Mapping)
+            values = list(made) if several else []  # a generator runs the user's code
         except SystemExit as error:
             msg = f"{self.name} {exited(error)}."
             raise AgentError(msg) from error
-        if isinstance(made, str | bytes | Mapping) or not isinstance(made, Iterable):
+        if not several:
             msg = f"{self.name} returned a {type(made).__name__} for a batch of {len(batch)} items."
             raise AgentError(
                 msg, hint="With batch=True the function returns a list: one value for each item."
             )
-        values = list(made)
         if len(values) != len(batch):
             msg = f"{self.name} returned {len(values)} values for {len(batch)} items."
             raise AgentError(msg, hint="Return one value for each item, in the same order.")
@@ -201,6 +202,8 @@ class FunctionAgent(Agent):
             )
         try:
             children = [shaped(part, self.kind, self.name, inputs) for part in value]
+        except SystemExit as error:
+            return Failed(f"{self.name} {exited(error)}.")
         except Exception as error:  # noqa: BLE001 - a generator runs the user's code
             return Failed(raised(self.name, error))
         return next((child for child in children if isinstance(child, Failed)), children)

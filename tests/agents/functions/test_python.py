@@ -386,6 +386,29 @@ def test_a_function_of_whole_batches_that_exits_is_an_error() -> None:
         called_with(leave, 1, 2, batch=True)
 
 
+def test_a_generator_of_a_whole_batch_that_exits_is_an_error() -> None:
+    def leave(n: list[int]) -> Any:
+        yield 1
+        sys.exit(1)
+
+    with pytest.raises(AgentError, match=r"called sys\.exit\(1\)"):
+        called_with(leave, 1, 2, batch=True)
+
+
+def test_a_generator_of_a_list_that_exits_fails_its_item_and_leaves_the_process(library: Library) -> None:
+    @agent(capability="retrieval", name="finder", library=library)
+    def find(passages: list[str], question: str) -> Any:
+        yield passages[0]
+        if question == "bad":
+            sys.exit("enough")
+
+    items = [Inputs((), {"passages": ["ab"], "question": question}) for question in ("good", "bad")]
+    good, bad = made(library, "finder").call(items)
+    assert [passage.text for passage in good] == ["ab"]
+    assert isinstance(bad, Failed)
+    assert bad.reason.startswith("finder called sys.exit('enough')")
+
+
 def test_a_generator_is_told_to_be_a_list() -> None:
     def count(n: int) -> Any:
         yield n
