@@ -6,6 +6,7 @@ import importlib
 import pickle
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -306,7 +307,6 @@ def test_what_a_function_uses_of_a_module_of_the_users_own_counts(
 PARTS = {
     "the class of an object": ("class M:\n    def at(self, x):\n        return {0}\nm = M()", "m.at(x)"),
     "a property": ("class M:\n    @property\n    def at(self):\n        return {0}\nm = M()", "m.at"),
-    "a cached function": ("import functools\n@functools.lru_cache\ndef g(x):\n    return {0}", "g(x)"),
     "a bound argument": ("import functools\ng = functools.partial(max, {0})", "g(x)"),
 }
 
@@ -338,6 +338,20 @@ def test_modules_that_a_function_imports_itself_count(
     assert version_of(cell["f"]) == before
     (package / "inside.py").write_text("def g(x):\n    return 2\n")
     assert version_of(cell["f"]) != before
+
+
+def test_a_function_behind_a_cache_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version_with(number: int) -> str:
+        module = types.ModuleType("own_cached")
+        module.__file__ = str(tmp_path / "own_cached.py")
+        exec(f"import functools\n@functools.lru_cache\ndef g(x):\n    return {number}\n", vars(module))
+        monkeypatch.setitem(sys.modules, "own_cached", module)
+        cell: dict[str, Any] = {"g": module.g, "__name__": "__main__"}
+        exec("def f(x):\n    return g(x)", cell)
+        return version_of(cell["f"])
+
+    assert version_with(1) == version_with(1)
+    assert version_with(1) != version_with(2)
 
 
 def test_a_module_that_cannot_make_a_name_and_data_that_holds_itself_stop_nobody(
