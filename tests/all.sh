@@ -50,6 +50,7 @@ murakkab models --fetch
 (cd / && murakkab demo)
 
 # A test that fails has a second run: tests/conftest.py shows how it failed, and lets no more than a few pass by it.
+# A notebook has none: what fails in it fails the whole.
 python -m pytest tests --reruns 1
 # The notebook on vLLM needs a vLLM: tests/vllm.sh, which .ci/run runs after this, installs one.
 python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks --ignore notebooks/04_vllm.ipynb

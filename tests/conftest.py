@@ -43,7 +43,7 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: object) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A second run has a time limit of its own: the first one's is over, or half used up."""
+    """A second run has a time limit of its own: the first one's is over."""
     settings = item.stash.get(TIMED, None)
     if settings is not None and getattr(item, "execution_count", 1) > 1:
         item.ihook.pytest_timeout_cancel_timer(item=item)
@@ -54,6 +54,13 @@ def accidents(session: pytest.Session) -> set[str]:
     """Tests that had a second run, whether it passed or not."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     return {report.nodeid for report in reporter.stats.get("rerun", [])} if reporter is not None else set()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """The whole has failed: nothing is tried again, else what many share and cannot be started is started for each of them."""
+    if len(accidents(item.session)) > ACCIDENTS:
+        item.config.option.reruns = 0
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -68,6 +75,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in failures:
         terminalreporter.section(f"failed at first: {report.nodeid}", "-")
         terminalreporter.write_line(report.longreprtext)
+        for head, text in report.sections:
+            terminalreporter.section(head, "-")
+            terminalreporter.write_line(text)
     if failures:
         count = len({report.nodeid for report in failures})
         terminalreporter.section(f"{count} second runs; more than {ACCIDENTS} fail the whole", "-")

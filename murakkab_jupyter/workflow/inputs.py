@@ -274,6 +274,9 @@ def in_folder(folder: Path, variable: Variable, notes: list[str]) -> list[Path]:
 def one(source: object, variable: Variable, doubt: Callable[[str, str], None]) -> Any:
     """One value of the variable's kind; `doubt` hears what is doubtful about a file."""
     kind = variable.kind
+    if isinstance(source, float) and math.isnan(source):
+        msg = f"{variable.name} holds NaN, which stands for nothing."
+        raise InputError(msg, hint=f"Leave it out of {variable.name}, or give it a value.")
     if kind == "any":
         return source
     if kind in MEDIA_KINDS and isinstance(source, str | os.PathLike):
@@ -302,9 +305,6 @@ def read(file: Path, variable: Variable, doubt: Callable[[str, str], None]) -> A
 
 
 def text(source: object, variable: Variable) -> str:
-    if isinstance(source, float) and math.isnan(source):
-        msg = f"{variable.name} holds NaN, which stands for nothing."
-        raise InputError(msg, hint=f"Leave it out of {variable.name}, or give it a value.")
     if isinstance(source, bool | int | float):
         return str(source)
     if isinstance(source, Document):

@@ -63,7 +63,7 @@ def test_views_of_a_kernel_that_is_gone_say_so_and_what_they_cannot_do_any_more_
     before = run.inner_text()
     page.evaluate("window.lose()")
     assert "not heard of any more" in run.inner_text()
-    assert "The kernel was started anew, or cannot be reached" in run.inner_text()
+    assert "The kernel was started anew: this is what was heard last" in run.inner_text()
     assert stop.is_hidden()
     # The static frontier names the line that takes a plan.
     assert page.locator(".murakkab-live-frontier").count() == 0

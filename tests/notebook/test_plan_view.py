@@ -6,10 +6,12 @@ import html as entities
 import re
 from dataclasses import replace
 
+import pytest
+
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.notebook.views.plan import plan_view
 from murakkab_jupyter.notebook.views.plan_sheet import plan_sheet
-from murakkab_jupyter.planner.plan import Alternative
+from murakkab_jupyter.planner.plan import Alternative, Configuration, StepPlan
 from tests.notebook import samples
 from tests.notebook.pages import words_of
 
@@ -88,7 +90,8 @@ def test_a_second_choice_is_not_said_twice_where_it_stands_beside_its_reason():
     plan = samples.plan()
     name, step = next((name, one) for name, one in plan.steps.items() if one.runner_up is not None)
     why = "the workflow would take 2 s instead of 1 s: too long."
-    other = Alternative(replace(step.configuration, siblings=False, batch=8), f"batch 8: {why}")
+    step = replace(step, configuration=replace(step.configuration, siblings=False, batch=4))
+    other = Alternative(replace(step.configuration, batch=8), f"batch 8: {why}")
     plan = replace(plan, steps={**plan.steps, name: replace(step, runner_up=other)})
     (second,) = [one["second"] for one in plan_sheet(plan)["steps"] if one["name"] == name]
     assert second["batch"] == "batch 8"
@@ -98,6 +101,25 @@ def test_a_second_choice_is_not_said_twice_where_it_stands_beside_its_reason():
     assert [one["second"]["reason"] for one in plan_sheet(plan)["steps"] if one["name"] == name] == [
         other.reason
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        # The view leaves instances out.
+        ({"instances": 8}, "8 instances: the workflow would take 9 s instead of 8 s."),
+        ({"batch": 8}, "No: it is known: that."),
+        (
+            {"batch": 8},
+            "served on gpu (8 x 1 core, batch 8) was not compared: one of the two has no profile.",
+        ),
+    ],
+)
+def test_of_the_reason_of_a_second_choice_nothing_is_left_out_that_the_view_does_not_say(change, why):
+    mine = Configuration("served", device="remote", engine="vllm-1", engine_cores=2)
+    step = StepPlan(mine, 1, {}, Alternative(replace(mine, **change), why))
+    (seen,) = plan_sheet(replace(samples.plan(), steps={"seen": step}))["steps"]
+    assert seen["second"]["reason"] == why
 
 
 def test_guesses_have_a_dashed_edge_in_a_plan():

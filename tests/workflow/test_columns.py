@@ -67,6 +67,19 @@ def test_nan_in_a_list_fails_alone(library):
     assert list(roots.bad) == [("reviews", (("reviews", 1),))]
 
 
+@pytest.mark.parametrize("first", ["It came late.", 0.5])
+def test_nan_in_a_list_fails_alone_where_a_function_takes_it_too(library, first):
+    def look(one: object) -> str:
+        return str(one)
+
+    values = {"readings": [first, float("nan")], "look": look}
+    roots = gather(declare("x <- look at {readings} @python:look", library=library, values=values), values)
+    assert roots.values["readings"] == [first, None]
+    ((place, why),) = roots.bad.items()
+    assert place == ("readings", (("readings", 1),))
+    assert "holds NaN, which stands for nothing" in why
+
+
 def test_a_vector_stays_one_value(library):
     values = {"reviews": np.zeros(3)}
     with pytest.raises(LanguageError, match="is vector"):

@@ -16,6 +16,7 @@ from murakkab_jupyter.notebook.views.figures import (
 from murakkab_jupyter.notebook.views.html import cleaned
 from murakkab_jupyter.notebook.views.timeline import needs, spans
 from murakkab_jupyter.planner.plan import Configuration, Plan, StepPlan
+from murakkab_jupyter.planner.told.reasons import difference
 from murakkab_jupyter.workflow.model import Workflow
 
 __all__ = [
@@ -136,11 +137,14 @@ def choice(step: StepPlan) -> dict[str, str]:
 
 
 def second(step: StepPlan) -> dict[str, str] | None:
-    """The runner-up and why it lost; what sets it apart stands in the choice already."""
+    """The runner-up and why it lost; what sets it apart is said once: before the reason only where the choice does not show it."""
     other = step.runner_up
     if other is None:
         return None
     agent, options = agent_words(other.configuration)
     where, batch = place_words(other.configuration)
-    why = other.reason.partition(": ")[2]
-    return {"agent": agent, "options": options, "place": where, "batch": batch, "reason": why or other.reason}
+    why = other.reason
+    mine = step.configuration
+    if (agent_words(mine), place_words(mine)) != ((agent, options), (where, batch)):
+        why = why.removeprefix(f"{difference(mine, other.configuration)}: ")
+    return {"agent": agent, "options": options, "place": where, "batch": batch, "reason": why}

@@ -12,13 +12,23 @@ from murakkab_jupyter.planner.evaluate import Evaluation
 from murakkab_jupyter.planner.left_out import left_out_notes
 from murakkab_jupyter.planner.margin import margin_note, margin_of
 from murakkab_jupyter.planner.modes import Candidates, Mode
-from murakkab_jupyter.planner.plan import Alternative, Plan
+from murakkab_jupyter.planner.plan import Alternative, Configuration, Plan
 from murakkab_jupyter.planner.quality import SHARES, Judge
 from murakkab_jupyter.planner.search import Picks, Search, after, hundredths
 from murakkab_jupyter.profiles.profile import Prediction
 from murakkab_jupyter.workflow.goal import TIERS, Goal, Objective
 
-__all__ = ["amount", "binding_of", "infeasible", "keeps", "loses", "notes_of", "option_of", "rounded_up"]
+__all__ = [
+    "amount",
+    "binding_of",
+    "difference",
+    "infeasible",
+    "keeps",
+    "loses",
+    "notes_of",
+    "option_of",
+    "rounded_up",
+]
 
 UNITS: Mapping[str, str] = {"latency": "s", "energy": "J", "cost": "USD", "cpu": "s"}
 FIGURES: Mapping[str, Objective] = {
@@ -106,7 +116,6 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
     """One sentence with figures on why a rival lost."""
     name = search.names[place]
     theirs, mine = search.modes[name][rival[place]], search.modes[name][picks[place]]
-    agent = theirs.configuration.agent
     objective = goal.objectives[0]
     first = shown(search, picks, objective)
     here, there = search.value(picks, objective), search.value(rival, objective)
@@ -154,7 +163,7 @@ def reason(search: Search, picks: Picks, rival: Picks, place: int, goal: Goal) -
         fault = tie(search, picks, rival, goal, better=bool(gain))
     if others := held_for(search, picks, rival, place):
         fault += f" ({mine.configuration.engine} would be held for {others} all the same)"
-    what = agent if agent != mine.configuration.agent else difference(mine, theirs)
+    what = difference(mine.configuration, theirs.configuration)
     return f"{what}: {gain}, but {fault}." if gain else f"{what}: {fault}."
 
 
@@ -226,9 +235,10 @@ def doubts(search: Search, picks: Picks, rival: Picks, goal: Goal) -> str | None
     )
 
 
-def difference(mine: Mode, theirs: Mode) -> str:
-    """What sets two modes of one agent apart."""
-    a, b = mine.configuration, theirs.configuration
+def difference(a: Configuration, b: Configuration) -> str:
+    """What sets the second apart, as its reason begins: its agent, or what else differs where they have one."""
+    if a.agent != b.agent:
+        return b.agent
     words = [f"{key}={value}" for key, value in b.options if dict(a.options).get(key) != value]
     if a.cores != b.cores:
         words.append(f"{b.cores} cores" if b.cores > 1 else "1 core")

@@ -107,7 +107,7 @@ export default {
       }
     });
 
-    // The kernel was started anew, or cannot be reached: what is drawn is what was heard last, until more comes.
+    // The kernel was started anew: what is drawn is what was heard last, until more comes.
     model.on('comm_live_update', () => {
       for (const [name, view] of [...views]) {
         view.lost = true;

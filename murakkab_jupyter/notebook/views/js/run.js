@@ -266,7 +266,7 @@ export default function run({ el, say, each, rove }, root, act) {
       say(name, 'Run · ■ not heard of any more');
       say(
         answer,
-        'The kernel was started anew, or cannot be reached: this is what was heard last. In a new kernel, %murakkab resume goes on with the rest.'
+        'The kernel was started anew: this is what was heard last. In a new kernel, %murakkab resume goes on with the rest.'
       );
     }
   };
