@@ -9,8 +9,8 @@ import pytest
 from murakkab_jupyter.agents.agent import Failed
 from murakkab_jupyter.agents.language.chat import Chat, Reply
 from murakkab_jupyter.core.errors import UsageError
-from murakkab_jupyter.workflow.decompose import ask
-from murakkab_jupyter.workflow.decompose.draft import given
+from murakkab_jupyter.workflow.decompose import ask, decompose, prompt
+from murakkab_jupyter.workflow.decompose.draft import Draft, given
 from murakkab_jupyter.workflow.decompose.form import reachable, results, sources
 from murakkab_jupyter.workflow.decompose.words import known
 from tests.workflow.parts import CALLS, lines
@@ -156,6 +156,54 @@ def test_a_guess_is_given_too_where_the_inputs_are_only_named_and_labels_are_not
         ("speech-to-text", ["calls"]),
         ("classification", ["transcript"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("description", "values"),
+    [
+        ("Which of the reports is about pets?", None),
+        ("Which of the letters is about pets?", {"letters": ["Dear all."]}),
+        ("What do the letters say?", {"letters": ["Dear all."], "question": "Who pays?"}),
+        ("Take three frames of each scene of the films.", {"films": "a.mp4"}),
+        ("Summarise the calls in German.", CALLS),
+    ],
+)
+def test_a_model_that_keeps_its_first_guess_is_taken(library, description, values):
+    class Keeps(FakeChat):
+        def send(self, messages, request):
+            guessed = json.loads(messages[-1]["content"].partition("\nFirst guess: ")[2])
+            self.replies = [{"steps": guessed, "missing": []}]
+            return super().send(messages, request)
+
+    chat = Keeps()
+    draft = ask(description, chat, library=library, values=values)
+    assert len(chat.asked) == 1
+    words = decompose(description, library=library, values=values)
+    assert [line.partition("<-")[0] for line in lines(draft)] == [
+        line.partition("<-")[0] for line in lines(words)
+    ]
+    allowed = branches(chat.schema)
+    for one in json.loads(chat.asked[0].partition("\nFirst guess: ")[2]):
+        assert set(one["inputs"]) <= set(allowed[one["capability"]]["inputs"]["items"]["enum"])
+
+
+@pytest.mark.parametrize(
+    ("said", "take"),
+    [("8", "take 8 frames"), ("12 frames", "take 12 frames"), ("every 2 seconds", "take frames")],
+)
+def test_a_model_says_how_many_frames_are_taken(library, said, take):
+    chat = FakeChat(steps(("shots", "frame-extraction", ["films"], said)))
+    draft = ask("Look at the films.", chat, library=library, values={"films": "a.mp4"})
+    assert lines(draft) == [f"shots <- {take} from {{films}}"]
+
+
+def test_further_steps_of_a_capability_are_called_as_in_a_reply(library, monkeypatch):
+    text = "first <- summarise {letters}\nsecond <- summarise {first}\nthird <- summarise {second}\nput <- translate {third} into Dutch\n"
+    monkeypatch.setattr(prompt, "decompose", lambda *_, **__: Draft(text))
+    values = {"letters": ["Dear all."]}
+    description = "Sum up the letters thrice."
+    found = prompt.guess(description, library, values, given(description, values))
+    assert [one["inputs"] for one in found] == [["letters"], ["summary"], ["summary_2"], ["summary_3"]]
 
 
 @pytest.mark.parametrize("description", ["Xyzzy plugh.", "Fasse die Anrufe zusammen, bitte."])
@@ -318,6 +366,36 @@ def test_no_example_misses_what_a_job_may_need(library):
     ask("Sum up the calls.", chat, library=library, values=CALLS)
     answers = [json.loads(one["content"]) for one in chat.lead if one["role"] == "assistant"]
     assert [one for answer in answers for one in answer["missing"]] == ["knitting"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (SEES, "do not fit together: Step 1 .seen.: object-detection cannot take calls"),
+        (FEELS, "Nobody offers telepathy.* So says the model[.]"),
+    ],
+)
+def test_where_a_mistake_cannot_be_told_the_refusal_names_the_mistake(library, bad, told):
+    chat = FakeChat(bad, Failed("The step's instructions alone do not fit."))
+    with pytest.raises(UsageError, match=told) as caught:
+        ask("Sum up the calls.", chat, library=library, values=CALLS)
+    assert "again" not in caught.value.message
+    assert "instructions alone" not in str(caught.value)
+    assert "found by words and kinds: transcript, summary" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("description", "notes"),
+    [
+        ("Übersetze die Briefe ins Französische.", 0),
+        ("Make the letters readable for us in Paris.", 1),
+    ],
+)
+def test_what_language_is_named_is_only_known_of_english(library, description, notes):
+    chat = FakeChat(steps(("put", "translation", ["letters"], "French")))
+    draft = ask(description, chat, library=library, values={"letters": ["Dear all."]})
+    assert lines(draft) == ["put <- translate {letters} into French"]
+    assert sum("does not name French" in note for note in draft.notes) == notes
 
 
 def test_a_model_that_cannot_be_asked_is_an_error(library):

@@ -144,6 +144,16 @@ def test_lists_of_names_are_fields(said, fields):
         ("transcribe the calls in Spanish", "", ""),
         ("also a Spanish version", "", "Spanish"),
         ("in German", "it is in German; put it into Welsh", ""),
+        ("translate the letters to Georgian", "", "Georgian"),
+        ("translate the letters to plain Georgian prose", "", "Georgian"),
+        ("summarise the calls and put them to Kurdish, please", "", "Kurdish"),
+        ("translate the letters sent to Kurdish refugees into Dutch", "", "Dutch"),
+        ("tell me in Tibetan what they want", "", "Tibetan"),
+        ("which of the reports refer to Kurdish refugees?", "", ""),
+        ("which of the notes belong to Georgian suppliers?", "", ""),
+        ("letters sent to Spanish-speaking customers", "", ""),
+        ("find what happened to Tibetan monks", "", ""),
+        ("summarise the posts, in Georgian architecture terms", "", ""),
     ],
 )
 def test_the_language_to_translate_into_is_not_the_one_that_words_are_in(said, whole, language):
@@ -229,6 +239,37 @@ def test_languages_of_the_whole_world_are_put_into(library, language):
     draft = decompose(f"Put the letters into {language}.", library=library, values={"letters": ["Dear all."]})
     assert draft.text.endswith(f"translation <- translate {{letters}} into {language}\n")
     assert not draft.notes
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Which of the letters refer to Kurdish refugees?",
+        "Which of the letters belong to Georgian suppliers?",
+        "Summarise the letters sent to Maori chiefs",
+        "Summarise the letters sent to Armenian customers",
+        "Summarise the letters, in Georgian architecture terms",
+        "Find in the letters what happened to Tibetan monks",
+    ],
+)
+def test_what_is_said_of_a_people_is_no_translation(library, said):
+    draft = decompose(said, library=library, values={"letters": ["Dear all."]})
+    assert "translate" not in draft.text.partition("\n\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("said", "notes"),
+    [
+        ("Translate the letters from English.", 1),
+        ("Translate the English letters.", 1),
+        ("Translate the letters from Dutch to English.", 0),
+        ("letters -> English", 0),
+    ],
+)
+def test_a_language_that_is_only_translated_from_is_noted(library, said, notes):
+    draft = decompose(said, library=library, values={"letters": ["Dear all."]})
+    assert "into English" in draft.text
+    assert sum("does not ask for English" in note for note in draft.notes) == notes
 
 
 def test_a_language_that_a_description_does_not_name_is_noted(library):

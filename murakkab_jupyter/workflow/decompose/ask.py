@@ -37,7 +37,7 @@ from murakkab_jupyter.workflow.decompose.prompt import (
     task,
 )
 from murakkab_jupyter.workflow.decompose.proposal import planned
-from murakkab_jupyter.workflow.decompose.refuse import kinds_of, refusal, unknown
+from murakkab_jupyter.workflow.decompose.refuse import foreign, kinds_of, refusal, unknown
 from murakkab_jupyter.workflow.decompose.words import decompose, known
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.suggest import listed
@@ -107,10 +107,15 @@ def ask(
     try:
         return draft(said)
     except (LanguageError, MisfitError) as error:
-        problem = f"{error.message} {error.hint or ''}".strip()
+        wrong = error
+    problem = f"{wrong.message} {wrong.hint or ''}".strip()
     told = ({"role": "user", "content": before + job + behind}, {"role": "assistant", "content": said.text})
     again = f"This does not work: {problem[:600]}\nReply again with the whole JSON, corrected."
-    second = reply(chat, replace(request, lead=(*lead, *told), frame=(again,), parts=()))
+    try:
+        second = reply(chat, replace(request, lead=(*lead, *told), frame=(again,), parts=()))
+    except UsageError as error:
+        # What was wrong is worth more than why it could not be told, as where both do not fit the model's context.
+        raise refused(wrong, description, library, capabilities, values, told=False) from error
     try:
         return draft(second)
     except (LanguageError, MisfitError) as error:
@@ -134,14 +139,17 @@ def refused(
     library: Library,
     capabilities: Mapping[str, Capability],
     values: Mapping[str, Any] | None,
+    told: bool = True,
 ) -> UsageError:
-    """The error of a model's second mistake: what is wrong, and what the way without a model gives."""
+    """The error of a model's last mistake: what is wrong, and what the way without a model gives; whether it was told of it."""
     absent = wrong.absent if isinstance(wrong, MisfitError) else ""
     if absent:
         error = refusal(absent, description, capabilities, nearest_encoder())
-        msg, hint = f"{error.message} So says the model, also when asked again.", error.hint
+        msg = f"{error.message} So says the model{', also when asked again' if told else ''}."
+        hint = error.hint
     else:
-        msg = f"The model's steps do not fit together, also after it was told why: {wrong.message}"
+        after = ", also after it was told why" if told else ""
+        msg = f"The model's steps do not fit together{after}: {wrong.message}"
         # What a port takes is for people too; other hints tell the model how to reply.
         hint = wrong.hint if " takes " in (wrong.hint or "") else "Another model may do better."
     try:
@@ -191,6 +199,7 @@ def bound(
         name=name,
         goal=goal,
         notes=notes,
+        english=not foreign(description),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.text.vectors import Encoder, WordLlamaStatic
 from murakkab_jupyter.core.errors import AgentError, LanguageError, UsageError
+from murakkab_jupyter.workflow.decompose.say import languages_asked
 from murakkab_jupyter.workflow.decompose.wire import Planned
 from murakkab_jupyter.workflow.goal import Goal
 from murakkab_jupyter.workflow.language.bind import declare
@@ -159,8 +160,11 @@ def written(
     name: str | None = None,
     goal: Goal | None = None,
     notes: Sequence[str] = (),
+    english: bool = True,
 ) -> Draft:
     """Steps as a cell. A step is pinned only where its sentence does not mean the same by itself.
+
+    Of a description that is not `english` no note says which languages it names.
 
     Raises
     ------
@@ -179,17 +183,19 @@ def written(
     head = " ".join(["%%murakkab", *([name] if name else []), *(goal_words(goal) if goal else [])])
     text = "\n".join([*([head] if " " in head else []), *described(description), *lines]) + "\n"
     declare(text, library=library, values=values)
-    notes = [*notes, *unnamed(steps, description)]
+    notes = [*notes, *(unnamed(steps, description) if english else ())]
     return Draft(text, {**given.wants, **wants}, tuple(notes))
 
 
 def unnamed(steps: Sequence[Planned], description: str) -> list[str]:
-    """A note on each language that something is put into and that the description does not name."""
+    """A note on each language that something is put into and that the description does not ask for."""
+    asked = languages_asked(description)
     put = [(step.name, str(step.options["language"])) for step in steps if "language" in step.options]
     return [
-        f"The description does not name {language}: {name} is into it, change it where another is meant."
+        f"The description does not {'ask for' if language.lower() in description.lower() else 'name'} {language}: "
+        f"{name} is into it, change it where another is meant."
         for name, language in put
-        if language.lower() not in description.lower()
+        if language not in asked
     ]
 
 

@@ -14,7 +14,7 @@ from murakkab_jupyter.agents.language.chat import Message
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import MurakkabError
 from murakkab_jupyter.workflow.decompose.draft import Given
-from murakkab_jupyter.workflow.decompose.form import listing, results
+from murakkab_jupyter.workflow.decompose.form import listing, named
 from murakkab_jupyter.workflow.decompose.proposal import EXAMPLE_LANGUAGE
 from murakkab_jupyter.workflow.decompose.refuse import foreign
 from murakkab_jupyter.workflow.decompose.words import decompose
@@ -118,17 +118,17 @@ def guess(
         steps = declare(made.text, library=library, values={**made.wants, **inputs.values}).steps
     except MurakkabError:
         return []
-    called: dict[str, str] = {}
-    for one in steps:
-        first, second = results(one.capability)
-        called[one.name] = second if first in called.values() else first
+    names = named([{"capability": one.capability} for one in steps])
+    called = {one.name: str(stated["name"]) for one, stated in zip(steps, names, strict=True)}
+    there = {*called, *inputs.media, inputs.question}
     return [
         step(
             one.capability,
             *dict.fromkeys(
                 called.get(port.source, port.source)
                 for port in one.inputs
-                if port.port not in {"labels", "fields"}
+                # What decompose() only asks the user for is no input of the job: a step binds it by itself.
+                if port.port not in {"labels", "fields"} and port.source in there
             ),
             say=", ".join(str(value) for value in one.options.values()),
         )

@@ -9,7 +9,14 @@ from typing import Any
 from murakkab_jupyter.agents.capability import Capability
 from murakkab_jupyter.workflow.decompose.draft import Given, MisfitError
 from murakkab_jupyter.workflow.decompose.form import implied, reachable, read_by
-from murakkab_jupyter.workflow.decompose.say import fields_in, labels_in, language_in, quoted, written_out
+from murakkab_jupyter.workflow.decompose.say import (
+    count_in,
+    fields_in,
+    labels_in,
+    language_in,
+    quoted,
+    written_out,
+)
 from murakkab_jupyter.workflow.decompose.wire import Planned, Wiring
 from murakkab_jupyter.workflow.language.chain import in_words
 from murakkab_jupyter.workflow.language.pattern import example
@@ -17,6 +24,7 @@ from murakkab_jupyter.workflow.language.suggest import listed
 
 __all__ = ["EXAMPLE_LANGUAGE", "planned"]
 
+FRAMES = re.compile(r"\W*([1-9]\d?)(?:\s+(?:frames|stills|pictures|images))?\W*")
 EXAMPLE_LANGUAGE = "French"
 """Of the example that a model is shown: a small one repeats it."""
 
@@ -186,6 +194,9 @@ def sentence(
                 wants.setdefault("fields", "name, date: date")
                 made.append(("fields", "fields"))
             told = f"extract {quoted(fields) if fields else '{fields}'} from {refs}"
+        case "frame-extraction" if many := frames_in(say) or count_in(description):
+            options = {"count": many}
+            told = f"take {many} frames from {refs}"
         case "question-answering":
             question = dict(ports)["question"]
             told = f"answer {{{question}}} from {refs}"
@@ -197,3 +208,9 @@ def sentence(
             if "{" not in told and refs:
                 told = f"{told} {refs}"
     return Planned(name, capability.name, told, tuple(made), options)
+
+
+def frames_in(say: str) -> int | None:
+    """How many frames a model says are taken, where it says nothing else."""
+    hit = FRAMES.fullmatch(say)
+    return int(hit[1]) if hit else None

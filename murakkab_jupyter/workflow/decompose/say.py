@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from murakkab_jupyter.workflow.decompose.clauses import INDIRECT, INTERROGATIVE
 from murakkab_jupyter.workflow.language.meaning import COMMENT
 
-__all__ = ["asks", "fields_in", "labels_in", "language_in", "quoted", "target_language", "written_out"]
+__all__ = [
+    "asks",
+    "fields_in",
+    "labels_in",
+    "language_in",
+    "languages_asked",
+    "quoted",
+    "target_language",
+    "written_out",
+]
 
 LANGUAGES = (
     "Afrikaans|Albanian|Amharic|Arabic|Armenian|Assamese|Azerbaijani|Azeri|Basque|Belarusian|Bengali|"
@@ -21,19 +31,41 @@ LANGUAGES = (
     "Swahili|Swedish|Tagalog|Tajik|Tamil|Tatar|Telugu|Thai|Tibetan|Tigrinya|Turkish|Turkmen|Ukrainian|"
     "Urdu|Uyghur|Uzbek|Vietnamese|Welsh|Wolof|Xhosa|Yiddish|Yoruba|Zulu"
 )
+NOBODY = r"(?!\s+(?:speakers?|students?|people|team|office|class|teachers?|pupils)\b)"
+GOES_ON = (
+    "and|or|then|too|as|for|with|so|but|by|per|please|pls|plz|thanks|first|now|only|also|instead|again|next|later|"
+    "before|after|afterwards|once|when|while|where|which|that|who|because|since|if|unless|until|though|not|plus|both|"
+    "using|saying|keeping|leaving|followed|without|via|from|in|into|on|at|to|of|is|are|was|were|the|this|these|those|"
+    "it|them|they|he|she|we|i|you|me|us|my|our|your|his|her|its|their|all|each|every|everything|any|some|no|a|an|"
+    "what|how|why|whether|whose|will|can|could|would|should|has|have|had|do|does|just|already|here|there|today|tomorrow|"
+    "rather|except|including|about|one|two|three|four|five|\\d+|say|tell|give|write|answer|asking|telling|explain\\w*|"
+    "describ\\w+|summari\\w+|translat\\w+|transcri\\w+|literally|faithfully|exactly|directly|quickly|briefly|"
+    "languages?|texts?|words?|versions?|translations?|subtitles|captions|prose|script|sentences?|bullets?"
+)
+ENDS = rf"(?=\s*(?:$|[^\w\s'\u2019-]|['\u2019-](?!\w)|(?:{GOES_ON})\b))"
+"""What may follow a language: names of languages are names of peoples too, and "Kurdish refugees" are no language."""
+RENDERS = r"\b(?:translat|convert|render|chang|turn|switch|localis|localiz)\w*\b[^.;:?!]*?"
 INTO = re.compile(
-    rf"\b(?:into|to)\s+(?:\w+\s+){{0,2}}?({LANGUAGES})\b(?!\s+(?:speakers?|students?|people|team|office|class|teachers?|pupils)\b)|\b({LANGUAGES})\s+(?:version|translation|summar\w+|rendering|copy|equivalent|subtitles)\b|"
+    rf"\b(?:into\s+(?:\w+\s+){{0,2}}?({LANGUAGES})\b{NOBODY}|to\s+(?:\w+\s+){{0,2}}?({LANGUAGES})\b{ENDS})|\b({LANGUAGES})\s+(?:version|translation|summar\w+|rendering|copy|equivalent|subtitles)\b|"
     rf"^\W*({LANGUAGES})\W*$|\b(?:need|want|prefer|make\s+it|same\s+in|same\s+for|reply\s+in|wants?\s+it\s+in)\s+({LANGUAGES})\b",
     re.IGNORECASE,
 )
 """What is to become another language."""
-IN = re.compile(rf"\bin\s+(?:\w+\s+)?({LANGUAGES})\b", re.IGNORECASE)
+RENDERED = re.compile(rf"{RENDERS}\bto\s+(?:\w+\s+){{0,2}}?({LANGUAGES})\b{NOBODY}", re.IGNORECASE)
+"""Where a verb says that it is a language, anything may follow it."""
+PUT = (INTO, RENDERED)
+IN = re.compile(rf"\bin\s+(?:\w+\s+)?({LANGUAGES})\b{ENDS}", re.IGNORECASE)
 HEARD_IN = re.compile(
     rf"\b(?:transcri\w+|written|spoken|said|speaks?|kept|recorded|type|read|listen)\b[^,;.]*\bin\s+(?:\w+\s+)?(?:{LANGUAGES})$",
     re.IGNORECASE,
 )
 """What is in a language already."""
-LANGUAGE = re.compile(rf"\b(?:into|to|in)\s+(?:\w+\s+)?({LANGUAGES})\b", re.IGNORECASE)
+LANGUAGE = re.compile(
+    rf"\b(?:into\s+(?:\w+\s+)?({LANGUAGES})\b|(?:to|in)\s+(?:\w+\s+)?({LANGUAGES})\b{ENDS})", re.IGNORECASE
+)
+ALONE = re.compile(rf"[^\w\s'\u2019-]\s*({LANGUAGES})\b{ENDS}", re.IGNORECASE)
+"""Said by itself: "letters -> French", "target language: Dutch"."""
+LANGUAGE_RENDERED = re.compile(rf"{RENDERS}\b(?:to|in)\s+(?:\w+\s+)?({LANGUAGES})\b", re.IGNORECASE)
 ITEM = r"[\w'/-]+(?: [\w'/-]+){0,4}?"
 LIST = rf"{ITEM}(?:\s*,\s*{ITEM})*\s*,?\s+(?:and|or)\s+{ITEM}|{ITEM}(?:\s*,\s*{ITEM})+"
 LABELS = re.compile(
@@ -218,8 +250,25 @@ def good_fields(text: str) -> str:
 
 def language_in(text: str) -> str:
     """The language that a stretch names, or ""."""
-    hit = LANGUAGE.search(text)
-    return hit[1].capitalize() if hit else ""
+    return first_of((LANGUAGE, LANGUAGE_RENDERED), text)
+
+
+def first_of(patterns: Sequence[re.Pattern[str]], text: str) -> str:
+    """The language that the first pattern that fits finds, or ""."""
+    for pattern in patterns:
+        if hit := pattern.search(text):
+            return next(one for one in hit.groups() if one).capitalize()
+    return ""
+
+
+def languages_asked(text: str) -> set[str]:
+    """Every language that a text may want something in; not one that it only translates from.
+
+    >>> languages_asked("from English to French, and a Dutch summary") == {"French", "Dutch"}
+    True
+    """
+    found = (hit for one in (*PUT, LANGUAGE, LANGUAGE_RENDERED, ALONE) for hit in one.finditer(text))
+    return {one.capitalize() for hit in found for one in hit.groups() if one}
 
 
 def target_language(text: str, description: str = "") -> str:
@@ -228,14 +277,14 @@ def target_language(text: str, description: str = "") -> str:
     >>> target_language("put the German into English"), target_language("transcribe the calls in Spanish")
     ('English', '')
     """
-    put = INTO.search(text)
+    put = first_of(PUT, text)
     if put:
-        return next(one for one in put.groups() if one).capitalize()
+        return put
     said = IN.search(text)
     if said is None or HEARD_IN.search(text[: said.start()] + said[0]):
         return ""
-    other = INTO.search(description)
-    return "" if other and said[1].lower() not in other[0].lower() else said[1].capitalize()
+    language = said[1].capitalize()
+    return "" if first_of(PUT, description) not in {"", language} else language
 
 
 def asks(description: str) -> str:

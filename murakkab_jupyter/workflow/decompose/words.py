@@ -139,6 +139,7 @@ def decompose(
                 name=name,
                 goal=goal,
                 notes=notes + assumed,
+                english=not foreign(description),
             )
         except LanguageError as error:
             wrong = misfit(said, error)
