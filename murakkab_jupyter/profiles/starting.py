@@ -89,6 +89,7 @@ def host_start(*, cache: Path | None = None, today: datetime.date | None = None)
             return PROCESS
         if seconds <= 0:
             return PROCESS
+        disturbed = busy() or disturbed  # somebody may have come meanwhile
         with contextlib.suppress(OSError):  # a home that may only be read: measured again next time
             file.parent.mkdir(parents=True, exist_ok=True)
             with whole(file) as new:

@@ -40,9 +40,11 @@ def test_a_kept_start_of_something_else_is_measured_again(tmp_path, monkeypatch,
     assert json.loads((tmp_path / "host_start.json").read_text())["seconds"] == 0.3
 
 
-@pytest.mark.parametrize("disturbed", [True, False])
-def test_what_a_busy_host_took_may_be_far_too_much(tmp_path, monkeypatch, disturbed):
-    monkeypatch.setattr(starting, "busy", lambda: disturbed)
+@pytest.mark.parametrize(("before", "after"), [(True, True), (True, False), (False, True), (False, False)])
+def test_what_a_busy_host_took_may_be_far_too_much(tmp_path, monkeypatch, before, after):
+    disturbed = before or after
+    states = iter([before, after])
+    monkeypatch.setattr(starting, "busy", lambda: next(states))
     monkeypatch.setattr(starting, "start_cpu_s", lambda: 0.3)
     first = host_start(cache=tmp_path, today=DAY)
     assert (first.low < 0.15) is disturbed

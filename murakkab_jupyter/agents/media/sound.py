@@ -65,6 +65,10 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
                     have, skip = pieces[-1].size, 0
             elif time_s - expected_s > GAP_S:
                 gap = round((time_s - expected_s) * RATE)
+                # Times that went back come forward again: so much of it is sound that was to be left out, not a gap.
+                undone = min(gap, surplus)
+                surplus -= undone
+                gap -= undone
                 before = min(gap, max(0, skip - have))  # of the gap, what lies before the stretch is not made
                 skip -= before
                 left = None if want is None else want + skip - have
@@ -91,7 +95,10 @@ def read_audio(track: Video | Audio, start_s: float = 0.0, end_s: float | None =
             if want is not None and have - skip >= want + RATE // 10:
                 break
         else:
-            pieces += [part.to_ndarray().reshape(-1) for part in resampler.resample(None)]
+            for part in resampler.resample(None):
+                samples = part.to_ndarray().reshape(-1)
+                pieces.append(samples[surplus:])
+                surplus = max(0, surplus - samples.size)
     if not pieces:
         return np.zeros(0, np.float32)
     whole = np.concatenate(pieces)[skip:]

@@ -26,8 +26,8 @@ def longest_problem(value: Any) -> str:
 
 
 LONGEST = Option(
-    "longest", int, 256, least=1, check=longest_problem,
-    help="tokens of a text that are read; it was trained on 256",
+    "longest", int, 256, least=3, check=longest_problem,
+    help="tokens of a text that are read, with the two that mark its beginning and end; it was trained on 256",
 )  # fmt: skip
 TOP_K = Option("top_k", int, 5, help="How many passages to find at most.", least=1)
 

@@ -12,12 +12,13 @@ from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.media.files import probe
 from murakkab_jupyter.agents.media.pictures import read_frame
+from murakkab_jupyter.agents.media.sound import has_sound
 from murakkab_jupyter.cluster.measuring.loaded import NEEDS, Instance, able
 from murakkab_jupyter.core.ancestry import Ancestry, child
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.kinds import Image, Scene, Video, origin_of
 
-__all__ = ["Samples"]
+__all__ = ["Samples", "cut"]
 
 Made = list[tuple[Ancestry, Any]]
 
@@ -30,6 +31,9 @@ FIELDS = "name, date: date, place, amount: number"
 
 PARTS_S = (1.0, 2.0, 1.5, 3.0, 6.0)
 """Lengths of the parts that scenes are cut into."""
+
+LONG_S = 60.0
+"""A stretch of a source that is heard as one item, across its scenes."""
 
 
 class Samples:
@@ -185,7 +189,11 @@ def enlarged(frames: Sequence[Any], folder: Path) -> list[Image]:
 
 
 def cut(scenes: Made) -> Made:
-    """Scenes and parts of them: whoever transcribes one long scene would not show how time grows with its length."""
+    """Scenes, parts of them, and one long stretch: whoever transcribes one long scene would not show how time grows with its length.
+
+    The long stretch tells items from seconds: recognisers hear windows of up to 30 s, and scenes of a few seconds that follow each
+    other share one, so that from these alone an hour of sound in one item may seem to take as long as a second of it.
+    """
     made = list(scenes)
     for key, scene in scenes:
         if not isinstance(scene, Scene):
@@ -196,4 +204,11 @@ def cut(scenes: Made) -> Made:
                 break
             made.append((child(key, "part", n), replace(scene, start_s=start, end_s=start + length_s)))
             start += length_s
+    whole = [scene for _, scene in scenes if isinstance(scene, Scene)]
+    sources = [one.media for one in whole if has_sound(one.media)]
+    if sources:
+        source = max(sources, key=lambda one: one.duration_s)
+        long = Scene(source, 0.0, min(LONG_S, source.duration_s))
+        if long.end_s > max(one.end_s - one.start_s for one in whole):
+            made.append(((("stretch", 0),), long))
     return made

@@ -1,12 +1,15 @@
 """Sound: mono at 16 kHz, any stretch of it, its length counted, gaps and jumps told."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from murakkab_jupyter.agents.media import sound
 from murakkab_jupyter.agents.media.files import RATE, probe, read_audio, read_frame
+from murakkab_jupyter.agents.media.sound import GAP_S
 from murakkab_jupyter.core.errors import InputError
 from murakkab_jupyter.core.kinds import Audio, Frame
 from tests.agents.media.parts import near
@@ -106,6 +109,53 @@ def test_small_jumps_of_times_do_not_add_up(clips, apart_s):
     assert np.flatnonzero(np.abs(part) > 0.05)[0] == pytest.approx(RATE, abs=0.1 * RATE)
 
 
+def frames_at(*pieces: tuple[float, float], rate: int = RATE) -> list:
+    """Frames of 0.1 s of one level each: `(time, level)`."""
+    import av
+
+    made = []
+    for time_s, level in pieces:
+        samples = np.full((1, rate // 10), level, np.float32)
+        frame = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = rate, round(time_s * rate), Fraction(1, rate)
+        made.append(frame)
+    return made
+
+
+def spoken(first: int, last: int, level: float = 0.5) -> list[tuple[float, float]]:
+    """Pieces of 0.1 s, from the first tenth to the last."""
+    return [(n / 10, level) for n in range(first, last)]
+
+
+def test_a_stray_time_that_goes_back_leaves_out_itself_alone(sine_audio, monkeypatch):
+    pieces = [*spoken(0, 200), *spoken(20, 23, -0.9), *spoken(200, 400)]
+    monkeypatch.setattr(sound, "decoded", lambda *_: frames_at(*pieces))
+    audio = probe(sine_audio, "audio")
+    whole, part = read_audio(audio), read_audio(audio, 0.0, 25.0)
+    assert whole.size == pytest.approx(40 * RATE, abs=GAP_S * RATE)
+    assert (whole == 0.5).all()
+    assert part.size == 25 * RATE
+    assert (part == 0.5).all()
+
+
+def test_a_gap_longer_than_what_went_back_is_silent_for_the_rest_of_it(sine_audio, monkeypatch):
+    pieces = [*spoken(0, 20), *spoken(10, 13, -0.9), *spoken(30, 40)]
+    monkeypatch.setattr(sound, "decoded", lambda *_: frames_at(*pieces))
+    whole = read_audio(probe(sine_audio, "audio"))
+    assert whole.size == pytest.approx(4 * RATE, abs=GAP_S * RATE)
+    assert (whole[: 2 * RATE] == 0.5).all()
+    assert not whole[2 * RATE : 3 * RATE].any()
+    assert (whole[3 * RATE :] == 0.5).all()
+
+
+def test_what_went_back_is_left_out_to_the_last_sample(sine_audio, monkeypatch):
+    pieces = [*spoken(0, 20, 0.0), *spoken(0, 5, 1.0)]
+    monkeypatch.setattr(sound, "decoded", lambda *_: frames_at(*pieces, rate=44_100))
+    whole = read_audio(probe(sine_audio, "audio"))
+    assert whole.size == pytest.approx(2 * RATE, abs=GAP_S * RATE)
+    assert np.abs(whole).max() < 0.1
+
+
 def song(path: Path, seconds: float, layout: str, kilobits: int) -> bytes:
     """The bytes of an MP3 file of a tone, which may stand behind each other."""
     import av
@@ -165,8 +215,8 @@ def stray(clips) -> Callable[..., Path]:
                 container.mux(film.encode(frame))
             container.mux(film.encode(None))
             for start_s in starts:
-                sound = (tone(0.5) * 32767).astype(np.int16).reshape(1, -1)
-                frame = av.AudioFrame.from_ndarray(sound, format="s16", layout="mono")
+                samples = (tone(0.5) * 32767).astype(np.int16).reshape(1, -1)
+                frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
                 frame.sample_rate, frame.pts = RATE, round(start_s * RATE)
                 container.mux(voice.encode(frame))
             container.mux(voice.encode(None))

@@ -169,6 +169,7 @@ def test_lines_that_were_broken_at_a_width_are_joined_and_others_are_not():
         ("summarise {notes} @smollm2-summary", "words=-1", 0),
         ("summarise {notes} @smollm2-summary", "max_tokens=0", 1),
         ("answer {question} from {notes} @extractive-qa", "sentences=0", 1),
+        ("embed {notes} @minilm", "longest=2", 3),
     ],
 )
 def test_a_pin_states_no_count_of_nothing(step, wrong, least):

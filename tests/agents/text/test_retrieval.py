@@ -10,6 +10,7 @@ import pytest
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.library import default_library
 from murakkab_jupyter.agents.text.search import (
+    LONGEST,
     MiniLMEmbedding,
     MiniLMSearch,
     WordLlamaEmbedding,
@@ -129,6 +130,16 @@ def test_minilm_reads_no_more_of_a_text_than_it_is_told():
         [Inputs((), {"text": text}) for text in ("one two three", "one two three four five")]
     )
     np.testing.assert_allclose(short, long, atol=1e-5)
+
+
+@pytest.mark.media
+def test_minilm_reads_a_text_at_the_least_length_that_a_pin_may_state():
+    assert LONGEST.least is not None
+    agent = MiniLMEmbedding()
+    agent.load({"longest": LONGEST.least}, 1)
+    one, two = agent.call([Inputs((), {"text": text}) for text in ("hello", "hello " * 400)])
+    np.testing.assert_allclose(np.linalg.norm(one), 1.0, atol=1e-5)
+    np.testing.assert_allclose(one, two, atol=1e-5)  # one token of both
 
 
 @pytest.mark.media

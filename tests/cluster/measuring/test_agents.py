@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,12 @@ from murakkab_jupyter.cluster.measuring.agents import (
     measure_into,
 )
 from murakkab_jupyter.cluster.measuring.loaded import able
-from murakkab_jupyter.cluster.measuring.samples import Samples
+from murakkab_jupyter.cluster.measuring.samples import Samples, cut
 from murakkab_jupyter.core.errors import AgentError, UsageError
-from murakkab_jupyter.core.kinds import Image
+from murakkab_jupyter.core.kinds import Audio, Image, Scene, Video
+from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.profiles.book import ProfileBook
+from murakkab_jupyter.profiles.curve import Point, fit
 from murakkab_jupyter.profiles.store import ProfileStore
 from murakkab_jupyter.session import Session
 from murakkab_jupyter.verbs import Workbench, parse_request
@@ -190,6 +194,47 @@ def test_whoever_gains_from_neighbours_is_measured_on_those_of_one_parent():
     made = batches(lambda _: 1.0, items, most=16, neighbours=True)
     assert [len(batch) for batch in made] == [1, 1, 1, 4, 4, 5, 5]  # nobody has 16
     assert all(len({one.ancestry[0] for one in batch}) == 1 for batch in made)
+
+
+@pytest.mark.parametrize("lengths_s", [(1.0, 2.0, 1.5, 3.0, 6.0), (2.0,), (1.0, 1.5, 2.0, 8.0)])
+def test_an_hour_of_sound_is_not_taken_for_one_item(lengths_s):
+    """A recogniser that hears windows of 30 s: 0.6 s each, and 0.02 s for a second of sound, measured on three clips.
+
+    Families alone say half of it, or less.
+    """
+    window_s, rate = 0.6, 0.02
+
+    def seconds(batch):
+        return sum(
+            window_s * math.ceil(heard_s / 30 - 1e-9) + rate * heard_s
+            for _, some in itertools.groupby(batch, key=lambda item: item.ancestry[:-1])
+            for heard_s in [sum(map(length, some))]
+        )
+
+    def length(item):
+        return item.values["speech"].end_s - item.values["speech"].start_s
+
+    scenes = []
+    for clip, count in enumerate((11, 3, 14)):
+        source, at_s = Audio(Media(f"/{clip}.wav", "0" * 64, 10), 90.0), 0.0
+        for n in range(count):
+            end_s = at_s + lengths_s[n % len(lengths_s)]
+            scenes.append(((("videos", clip), ("scenes", n)), Scene(source, at_s, end_s)))
+            at_s = end_s
+    items = [Inputs(key, {"speech": part}, {}) for key, part in cut(scenes)]
+    calls = batches(length, items, most=256, neighbours=True)
+    assert [len(calls[0]), len(calls[-1])] == [1, 1]
+    curve = fit([Point(1, len(call), sum(map(length, call)), seconds(call)) for call in calls])
+    assert curve.unit == pytest.approx(window_s / 30 + rate, rel=0.4)
+
+
+def test_a_clip_of_one_scene_or_without_sound_has_no_longer_stretch_to_hear():
+    clip = Audio(Media("/clip.wav", "0" * 64, 10), 20.0)
+    (only,) = cut([((("videos", 0), ("scenes", 0)), Scene(clip, 0.0, 20.0))])[-1:]
+    assert only[0][0] == ("videos", 0)
+    silent = Video(Media("/film.mp4", "0" * 64, 10), 90.0, 64, 48, 25.0, has_audio=False)
+    made = cut([((("videos", 0), ("scenes", n)), Scene(silent, n, n + 1.0)) for n in range(3)])
+    assert len(made) == 3
 
 
 def test_items_without_work_are_left_out_as_long_as_there_are_others():
