@@ -139,8 +139,8 @@ def batches(
 
     The spread of work is what tells a call's overhead from its rate. A batch holds neighbours, as in a run: whoever hears scenes
     that follow each other hears them as one. With `neighbours` all of them are of one parent, as it is with agents that say so.
-    Of one family, work grows as items do, and a curve may take the one for the other: the single item of most work (`samples.cut` makes a
-    long one) tells them apart. Least work goes first, so that how long the next call takes is known from one nearly as large.
+    Of one family, work grows as items do, and a curve may take the one for the other: the single item of most work (of speech,
+    `samples.prolonged` makes a long one) tells them apart. Least work goes first, so that how long the next call takes is known from one nearly as large.
     """
     # A scene without sound takes a transcriber no time: it tells nothing, as long as there are others.
     some = [item for item in items if size_of(item) > 0] or list(items)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import tempfile
+import wave
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from murakkab_jupyter.agents.agent import Failed, Inputs
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.media.files import probe
 from murakkab_jupyter.agents.media.pictures import read_frame
-from murakkab_jupyter.agents.media.sound import has_sound
+from murakkab_jupyter.agents.media.sound import RATE, has_sound, read_audio
 from murakkab_jupyter.cluster.measuring.loaded import NEEDS, Instance, able
 from murakkab_jupyter.core.ancestry import Ancestry, child
 from murakkab_jupyter.core.errors import UsageError
-from murakkab_jupyter.core.kinds import Image, Scene, Video, origin_of
+from murakkab_jupyter.core.kinds import Audio, Image, Scene, Video, origin_of
 
-__all__ = ["Samples", "cut"]
+__all__ = ["LONG_S", "Samples", "cut"]
 
 Made = list[tuple[Ancestry, Any]]
 
@@ -32,8 +35,8 @@ FIELDS = "name, date: date, place, amount: number"
 PARTS_S = (1.0, 2.0, 1.5, 3.0, 6.0)
 """Lengths of the parts that scenes are cut into."""
 
-LONG_S = 60.0
-"""A stretch of a source that is heard as one item, across its scenes."""
+LONG_S = 45.0
+"""Length of the sound that is heard as one item."""
 
 
 class Samples:
@@ -59,6 +62,12 @@ class Samples:
             items += [
                 Inputs((("large", n),), {"picture": one}, sentence=capability)
                 for n, one in enumerate(pictures)
+            ]
+        if capability == "speech-to-text":
+            scenes = [scene for _, scene in self.made["scene-detection"]]
+            items += [
+                Inputs((("prolonged", n),), {"speech": one}, {"speech": origin_of(one)}, sentence=capability)
+                for n, one in enumerate(prolonged(scenes, Path(self.folder.name)))
             ]
         return items
 
@@ -189,11 +198,7 @@ def enlarged(frames: Sequence[Any], folder: Path) -> list[Image]:
 
 
 def cut(scenes: Made) -> Made:
-    """Scenes, parts of them, and one long stretch: whoever transcribes one long scene would not show how time grows with its length.
-
-    The long stretch tells items from seconds: recognisers hear windows of up to 30 s, and scenes of a few seconds that follow each
-    other share one, so that from these alone an hour of sound in one item may seem to take as long as a second of it.
-    """
+    """Scenes and parts of them: whoever transcribes one long scene would not show how time grows with its length."""
     made = list(scenes)
     for key, scene in scenes:
         if not isinstance(scene, Scene):
@@ -204,11 +209,28 @@ def cut(scenes: Made) -> Made:
                 break
             made.append((child(key, "part", n), replace(scene, start_s=start, end_s=start + length_s)))
             start += length_s
-    whole = [scene for _, scene in scenes if isinstance(scene, Scene)]
-    sources = [one.media for one in whole if has_sound(one.media)]
-    if sources:
-        source = max(sources, key=lambda one: one.duration_s)
-        long = Scene(source, 0.0, min(LONG_S, source.duration_s))
-        if long.end_s > max(one.end_s - one.start_s for one in whole):
-            made.append(((("stretch", 0),), long))
     return made
+
+
+def prolonged(scenes: Sequence[Any], folder: Path) -> list[Scene]:
+    """The sound of the longest source, repeated until it lasts `LONG_S`, as a file and one scene; none where nothing can be heard.
+
+    It tells items from seconds of sound: recognisers hear windows of up to 30 s, and clips' scenes of a few seconds take or share
+    one, so that from these alone an hour of sound in one item may seem to take as long as a second of it.
+    """
+    sources = [one.media for one in scenes if isinstance(one, Scene) and has_sound(one.media)]
+    if not sources:
+        return []
+    file = folder / "long.wav"
+    if not file.is_file():
+        samples = read_audio(max(sources, key=lambda one: one.duration_s), 0.0, LONG_S)
+        if not samples.size:
+            return []
+        levels = np.resize(np.clip(samples, -1.0, 1.0) * 32767, round(LONG_S * RATE)).astype("<i2")
+        with wave.open(str(file), "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(2)
+            sound.setframerate(RATE)
+            sound.writeframes(levels.tobytes())
+    audio = probe(file, "audio")
+    return [Scene(audio, 0.0, LONG_S)] if isinstance(audio, Audio) else []

@@ -7,12 +7,14 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Needs, Option
 from murakkab_jupyter.agents.library import Library
-from murakkab_jupyter.agents.media.files import probe
+from murakkab_jupyter.agents.media.files import probe, read_audio
 from murakkab_jupyter.cluster.measuring import agents as measuring
+from murakkab_jupyter.cluster.measuring import samples as sampling
 from murakkab_jupyter.cluster.measuring.agents import (
     Progress,
     Tempo,
@@ -22,7 +24,7 @@ from murakkab_jupyter.cluster.measuring.agents import (
     measure_into,
 )
 from murakkab_jupyter.cluster.measuring.loaded import able
-from murakkab_jupyter.cluster.measuring.samples import Samples, cut
+from murakkab_jupyter.cluster.measuring.samples import LONG_S, Samples, cut
 from murakkab_jupyter.core.errors import AgentError, UsageError
 from murakkab_jupyter.core.kinds import Audio, Image, Scene, Video
 from murakkab_jupyter.core.media import Media
@@ -221,20 +223,47 @@ def test_an_hour_of_sound_is_not_taken_for_one_item(lengths_s):
             end_s = at_s + lengths_s[n % len(lengths_s)]
             scenes.append(((("videos", clip), ("scenes", n)), Scene(source, at_s, end_s)))
             at_s = end_s
-    items = [Inputs(key, {"speech": part}, {}) for key, part in cut(scenes)]
+    source = Audio(Media("/long.wav", "0" * 64, 10), LONG_S)
+    scenes = [*cut(scenes), ((("prolonged", 0),), Scene(source, 0.0, LONG_S))]
+    items = [Inputs(key, {"speech": part}, {}) for key, part in scenes]
     calls = batches(length, items, most=256, neighbours=True)
     assert [len(calls[0]), len(calls[-1])] == [1, 1]
     curve = fit([Point(1, len(call), sum(map(length, call)), seconds(call)) for call in calls])
     assert curve.unit == pytest.approx(window_s / 30 + rate, rel=0.4)
 
 
-def test_a_clip_of_one_scene_or_without_sound_has_no_longer_stretch_to_hear():
-    clip = Audio(Media("/clip.wav", "0" * 64, 10), 20.0)
-    (only,) = cut([((("videos", 0), ("scenes", 0)), Scene(clip, 0.0, 20.0))])[-1:]
-    assert only[0][0] == ("videos", 0)
-    silent = Video(Media("/film.mp4", "0" * 64, 10), 90.0, 64, 48, 25.0, has_audio=False)
-    made = cut([((("videos", 0), ("scenes", n)), Scene(silent, n, n + 1.0)) for n in range(3)])
-    assert len(made) == 3
+def test_speech_is_measured_on_one_long_item_too(library, sine_audio):
+    samples = Samples(library, [], "why?", told=lambda _: None)
+    clip = probe(sine_audio, "audio")
+    samples.made["scene-detection"] = [((("videos", 0), ("scenes", 0)), Scene(clip, 0.0, 3.0))]
+    for _ in range(2):  # the file is made once
+        items = samples.inputs("speech-to-text")
+        (long,) = [item.values["speech"] for item in items if item.ancestry[0][0] == "prolonged"]
+        assert items[0].values["speech"].media == clip
+        assert (long.start_s, long.end_s) == (0.0, LONG_S)
+        assert long.media.duration_s == pytest.approx(LONG_S, abs=0.1)
+        assert np.abs(read_audio(long.media, LONG_S - 2.0, LONG_S - 1.0)).max() > 0.2, (
+            "it is heard to its end"
+        )
+
+
+def test_clips_without_sound_make_no_long_one(library, video):
+    samples = Samples(library, [], "why?", told=lambda _: None)
+    for source in (
+        probe(video, "video"),
+        Video(Media("/f.mp4", "0" * 64, 10), 9.0, 64, 48, 25.0, has_audio=False),
+    ):
+        samples.made["scene-detection"] = [((("videos", 0), ("scenes", 0)), Scene(source, 0.0, 1.0))]
+        assert len(samples.inputs("speech-to-text")) == 1
+
+
+def test_a_track_of_sound_without_sound_makes_no_long_one(library, sine_audio, monkeypatch):
+    monkeypatch.setattr(sampling, "read_audio", lambda *_: np.zeros(0, np.float32))
+    samples = Samples(library, [], "why?", told=lambda _: None)
+    samples.made["scene-detection"] = [
+        ((("videos", 0), ("scenes", 0)), Scene(probe(sine_audio, "audio"), 0.0, 1.0))
+    ]
+    assert len(samples.inputs("speech-to-text")) == 1
 
 
 def test_items_without_work_are_left_out_as_long_as_there_are_others():
