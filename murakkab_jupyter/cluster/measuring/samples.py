@@ -36,7 +36,7 @@ PARTS_S = (1.0, 2.0, 1.5, 3.0, 6.0)
 """Lengths of the parts that scenes are cut into."""
 
 LONG_S = 45.0
-"""Length of the sound that is heard as one item."""
+"""Most sound that is heard as one item."""
 
 
 class Samples:
@@ -213,24 +213,26 @@ def cut(scenes: Made) -> Made:
 
 
 def prolonged(scenes: Sequence[Any], folder: Path) -> list[Scene]:
-    """The sound of the longest source, repeated until it lasts `LONG_S`, as a file and one scene; none where nothing can be heard.
+    """The sound of all sources after each other, `LONG_S` of it at most, as a file and one scene; none where a scene is as long.
 
-    It tells items from seconds of sound: recognisers hear windows of up to 30 s, and clips' scenes of a few seconds take or share
-    one, so that from these alone an hour of sound in one item may seem to take as long as a second of it.
+    It tells items from seconds of sound: recognisers hear windows of up to 30 s, and scenes of a few seconds take or share one, so
+    that from these alone an hour of sound in one item may seem to take as long as a second of it. Nothing is repeated: whisper
+    takes repeated words for a fault of its own, and tries again.
     """
-    sources = [one.media for one in scenes if isinstance(one, Scene) and has_sound(one.media)]
-    if not sources:
-        return []
+    some = [one for one in scenes if isinstance(one, Scene) and has_sound(one.media)]
     file = folder / "long.wav"
-    if not file.is_file():
-        samples = read_audio(max(sources, key=lambda one: one.duration_s), 0.0, LONG_S)
-        if not samples.size:
+    if some and not file.is_file():
+        pieces: list[Any] = []
+        for source in dict.fromkeys(one.media for one in some):
+            left_s = LONG_S - sum(piece.size for piece in pieces) / RATE
+            pieces.append(read_audio(source, 0.0, left_s))
+        levels = (np.clip(np.concatenate(pieces), -1.0, 1.0) * 32767).astype("<i2")
+        if levels.size <= RATE * max(one.end_s - one.start_s for one in some):
             return []
-        levels = np.resize(np.clip(samples, -1.0, 1.0) * 32767, round(LONG_S * RATE)).astype("<i2")
         with wave.open(str(file), "wb") as sound:
             sound.setnchannels(1)
             sound.setsampwidth(2)
             sound.setframerate(RATE)
             sound.writeframes(levels.tobytes())
-    audio = probe(file, "audio")
-    return [Scene(audio, 0.0, LONG_S)] if isinstance(audio, Audio) else []
+    audio = probe(file, "audio") if some else None
+    return [Scene(audio, 0.0, audio.duration_s)] if isinstance(audio, Audio) else []

@@ -232,38 +232,42 @@ def test_an_hour_of_sound_is_not_taken_for_one_item(lengths_s):
     assert curve.unit == pytest.approx(window_s / 30 + rate, rel=0.4)
 
 
-def test_speech_is_measured_on_one_long_item_too(library, sine_audio):
-    samples = Samples(library, [], "why?", told=lambda _: None)
-    clip = probe(sine_audio, "audio")
-    samples.made["scene-detection"] = [((("videos", 0), ("scenes", 0)), Scene(clip, 0.0, 3.0))]
-    for _ in range(2):  # the file is made once
-        items = samples.inputs("speech-to-text")
-        (long,) = [item.values["speech"] for item in items if item.ancestry[0][0] == "prolonged"]
-        assert items[0].values["speech"].media == clip
-        assert (long.start_s, long.end_s) == (0.0, LONG_S)
-        assert long.media.duration_s == pytest.approx(LONG_S, abs=0.1)
-        assert np.abs(read_audio(long.media, LONG_S - 2.0, LONG_S - 1.0)).max() > 0.2, (
-            "it is heard to its end"
-        )
-
-
-def test_clips_without_sound_make_no_long_one(library, video):
-    samples = Samples(library, [], "why?", told=lambda _: None)
-    for source in (
-        probe(video, "video"),
-        Video(Media("/f.mp4", "0" * 64, 10), 9.0, 64, 48, 25.0, has_audio=False),
-    ):
-        samples.made["scene-detection"] = [((("videos", 0), ("scenes", 0)), Scene(source, 0.0, 1.0))]
-        assert len(samples.inputs("speech-to-text")) == 1
-
-
-def test_a_track_of_sound_without_sound_makes_no_long_one(library, sine_audio, monkeypatch):
-    monkeypatch.setattr(sampling, "read_audio", lambda *_: np.zeros(0, np.float32))
-    samples = Samples(library, [], "why?", told=lambda _: None)
-    samples.made["scene-detection"] = [
-        ((("videos", 0), ("scenes", 0)), Scene(probe(sine_audio, "audio"), 0.0, 1.0))
+def heard(source, *lengths_s):
+    """Scenes of a source that follow each other."""
+    ends = list(itertools.accumulate(lengths_s))
+    return [
+        ((("videos", source.media.path), ("scenes", n)), Scene(source, end_s - length_s, end_s))
+        for n, (length_s, end_s) in enumerate(zip(lengths_s, ends, strict=True))
     ]
-    assert len(samples.inputs("speech-to-text")) == 1
+
+
+def long_ones(samples, scenes):
+    samples.made["scene-detection"] = scenes
+    items = samples.inputs("speech-to-text")
+    return [item.values["speech"] for item in items if item.ancestry[0][0] == "prolonged"]
+
+
+def test_speech_is_measured_on_the_sound_of_all_clips_as_one_item_too(
+    library, sine_audio, tmp_path, monkeypatch
+):
+    samples = Samples(library, [], "why?", told=lambda _: None)
+    other = tmp_path / "other.wav"
+    other.write_bytes(sine_audio.read_bytes())
+    scenes = heard(probe(sine_audio, "audio"), 1.0, 2.0) + heard(probe(other, "audio"), 3.0)
+    for _ in range(2):  # the file is made once
+        (long,) = long_ones(samples, scenes)
+        assert (long.start_s, long.end_s) == (0.0, pytest.approx(6.0, abs=0.1))
+        assert np.abs(read_audio(long.media, 4.5, 5.5)).max() > 0.2
+    monkeypatch.setattr(sampling, "LONG_S", 4.0)
+    (cut_off,) = long_ones(Samples(library, [], "why?", told=lambda _: None), scenes)
+    assert cut_off.end_s == pytest.approx(4.0, abs=0.1)
+
+
+def test_no_long_item_is_made_where_a_scene_is_as_long_or_nothing_is_heard(library, sine_audio):
+    samples = Samples(library, [], "why?", told=lambda _: None)
+    assert not long_ones(samples, heard(probe(sine_audio, "audio"), 3.0))
+    silent = Video(Media("/f.mp4", "0" * 64, 10), 9.0, 64, 48, 25.0, has_audio=False)
+    assert not long_ones(samples, heard(silent, 1.0, 2.0))
 
 
 def test_items_without_work_are_left_out_as_long_as_there_are_others():
