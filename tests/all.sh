@@ -27,13 +27,13 @@ rm -rf "$venv"
 "$python" -m venv "$venv"
 venv="$(cd "$venv" && pwd)"
 export PATH="$venv/bin:$PATH"
-pip install --quiet --upgrade pip
+pip install --quiet -c constraints.txt --upgrade pip
 if [ -n "$lacking" ]; then
   export MURAKKAB_BROWSER_TESTS=off
-  pip install --quiet '.[test]'
+  pip install --quiet -c constraints.txt '.[test]'
 else
   export MURAKKAB_BROWSER_TESTS=required
-  pip install --quiet 'jupyterlab>=4.4,<5' 'jupyter-builder>=1.3' 'hatchling>=1.27' 'build>=1.2'
+  pip install --quiet -c constraints.txt --group build
   bash tests/wheel.sh "$venv/wheel"
   bash tests/install.sh "$venv/wheel"
 fi

@@ -9,5 +9,5 @@ for one in node npm npx yarn jlpm jupyter-builder; do
   chmod +x "$none/$one"
 done
 export PATH="$none:$PATH"
-pip install --quiet --disable-pip-version-check "$(echo "${1:?a folder with the wheel}"/*.whl)[test,browser]"
+pip install --quiet --disable-pip-version-check -c "$(dirname "$0")/../constraints.txt" "$(echo "${1:?a folder with the wheel}"/*.whl)[test,browser]"
 jupyter labextension list 2>&1 | grep -E 'murakkab-jupyter.*enabled.*OK'

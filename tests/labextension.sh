@@ -13,7 +13,8 @@ if [ -n "$lacking" ]; then
 fi
 "${PYTHON:-python3}" -m venv "$work/venv"
 export PATH="$work/venv/bin:$PATH"
-pip install --quiet --disable-pip-version-check 'jupyterlab>=4.4,<5' 'jupyter-builder>=1.3' 'hatchling>=1.27' 'build>=1.2'
+pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip
+pip install --quiet -c constraints.txt --group build
 bash tests/wheel.sh "$work/wheel"
 bash tests/install.sh "$work/wheel"
 murakkab models --fetch >"$work/fetched"

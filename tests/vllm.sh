@@ -19,7 +19,7 @@ base="${MURAKKAB_VLLM_BASE_PYTHON:-python3.11}"
 venv="${MURAKKAB_TEST_VENV:-.venv-test}"
 if [ ! -x "$venv/bin/python" ]; then
   "${PYTHON:-python3}" -m venv "$venv"
-  "$venv/bin/pip" install --quiet '.[test]'
+  "$venv/bin/pip" install --quiet -c constraints.txt '.[test]'
 fi
 export PATH="$(cd "$venv" && pwd)/bin:$PATH"
 
