@@ -7,16 +7,45 @@ import os
 import signal
 import subprocess
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 __all__ = ["ProcessGroup", "last_lines"]
 
 
+MARK = "MURAKKAB_GROUP"
+"""Variable that a program and all that it starts have in their environment, with a value of its own."""
+
+GUARD = """read _
+kill -9 -"$1"
+for file in $(grep -ls -- "$2" /proc/[0-9]*/environ); do
+    file=${file#/proc/}
+    kill -9 "${file%/environ}"
+done"""
+
+SWEEPS = 5
+"""A child may fork while it is looked for: so often at most."""
+
+
+def kill_marked(mark: str) -> None:
+    """Kill every process that has `NAME=value` in the environment that it was started with."""
+    for _ in range(SWEEPS):
+        found = False
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):  # it has ended, or is another user's
+                if mark.encode() in environ.read_bytes():
+                    found = True
+                    os.kill(int(environ.parent.name), signal.SIGKILL)
+        if not found:
+            return
+
+
 class ProcessGroup:
     """One running program and its children.
 
-    It cannot be left behind: a guard kills the whole group when this process ends, however it ends.
+    It cannot be left behind: a guard kills the whole group when this process ends, however it ends. Children that left the
+    group (`setsid`) are known by a variable of their environment, and end with it too.
 
     Parameters
     ----------
@@ -68,9 +97,13 @@ class ProcessGroup:
         self._failure: OSError | None = None
         self._started = threading.Event()
         self._lock = threading.Lock()
+        self._mark = f"{MARK}={uuid.uuid4().hex}"
         # The kernel kills the child when the *thread* that started it ends, so that thread stays and waits.
         threading.Thread(
-            target=self._keep, args=(list(words), dict(env), log, tuple(pass_fds)), name=name, daemon=True
+            target=self._keep,
+            args=(list(words), self._marked(env), log, tuple(pass_fds)),
+            name=name,
+            daemon=True,
         ).start()
         self._started.wait()
         if self._failure is not None:
@@ -129,11 +162,16 @@ class ProcessGroup:
                 _, self.status, used = os.wait4(self.pid, 0)
                 self.cpu_s = used.ru_utime + used.ru_stime
             process.returncode = os.waitstatus_to_exitcode(self.status)
+            kill_marked(self._mark)
             self.ended.set()
         if guard is not None:
             guard.kill()
             guard.communicate()
         self._at_end()
+
+    def _marked(self, env: Mapping[str, str]) -> dict[str, str]:
+        name, _, value = self._mark.partition("=")
+        return {**env, name: value}
 
     def _guard(self) -> subprocess.Popen[bytes] | None:
         """A shell that kills the whole group when this process ends: the kernel alone would leave its children.
@@ -142,7 +180,7 @@ class ProcessGroup:
         """
         try:
             return subprocess.Popen(
-                ["/bin/sh", "-c", f"read _; kill -9 -{self.pid}"],
+                ["/bin/sh", "-c", GUARD, "sh", str(self.pid), self._mark],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ log file, whose last lines are shown when something breaks.
 
 from __future__ import annotations
 
+import mmap
 import os
 import queue
 import resource
@@ -48,6 +49,11 @@ __all__ = ["Serving", "main"]
 
 COUNT_S = 0.5
 """How often a call that counts tokens says how far it is."""
+
+STRAY = (
+    "A child process that it forked came back from it, and was ended; its value was not used. "
+    "End such a child with os._exit(), or use multiprocessing or subprocess."
+)
 
 
 def cpu_s() -> float:
@@ -132,7 +138,12 @@ class Serving:
         self.write = write
         self.order: Load | None = None
         self.agent: Agent | None = None
+        self.number = 0
+        """Of the order that is worked on, counted as the worker counts them; its answer carries it."""
         self.writing = threading.Lock()
+        self.process = os.getpid()
+        self.strays = mmap.mmap(-1, 1)
+        """Set by forked children, with whom it is shared, that came back from the agent."""
 
     def load(self, order: Load) -> Loaded | Unloadable:
         """Make the agent and load it."""
@@ -168,9 +179,17 @@ class Serving:
         self.say(Progressed(what, done_bytes, total_bytes))
 
     def say(self, message: object) -> None:
-        """Send a message whole, whichever thread has it."""
+        """Send a message whole, whichever thread has it; a forked child that comes here ends, and is told."""
+        if os.getpid() != self.process:
+            self.strays[0] = 1
+            os._exit(1)
         with self.writing:
-            send(self.write, message)
+            send(self.write, message, self.number)
+
+    def notes(self, agent: Agent) -> tuple[str, ...]:
+        """What the user should know of the call."""
+        stray, self.strays[0] = self.strays[0], 0
+        return (*agent.notes(), STRAY) if stray else tuple(agent.notes())
 
     @contextmanager
     def counting(self, agent: Agent) -> Iterator[None]:
@@ -214,7 +233,7 @@ class Serving:
                 opens=self.order.opens,
             )
             usage = with_tokens(mark.usage(), self.agent.tokens())
-            return Returned(pack(self.order.agent, values), usage, tuple(self.agent.notes()))
+            return Returned(pack(self.order.agent, values), usage, self.notes(self.agent))
         except Exception as error:  # noqa: BLE001 - another's code: whatever it raises is the answer
             traceback.print_exc()
             return Raised(explain(error), mark.usage())
@@ -266,6 +285,16 @@ def as_load(usage: Usage) -> Usage:
     return Usage(0.0, 0.0, usage.seconds, usage.cpu_s, usage.memory_bytes)
 
 
+def close_in_children(descriptors: list[int]) -> None:
+    """Have forked children, which run no other program, close what is the instance's alone."""
+
+    def close() -> None:
+        while descriptors:  # once: in a child's own children, these numbers may be other files
+            os.close(descriptors.pop())
+
+    os.register_at_fork(after_in_child=close)
+
+
 def listen(read: int, orders: queue.SimpleQueue[Any]) -> None:
     """Pass orders on; when the worker's process is gone, so is everything here, at once."""
     try:
@@ -283,6 +312,7 @@ def main(arguments: list[str] | None = None) -> int:
     die_with(parent)
     for descriptor in (read, write):  # an agent's own children must not hold the pipes open
         os.set_inheritable(descriptor, False)
+    close_in_children([read, write])
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # an interrupt in a terminal is the run's to handle, not ours
@@ -290,7 +320,9 @@ def main(arguments: list[str] | None = None) -> int:
     threading.Thread(target=listen, args=(read, orders), name="orders", daemon=True).start()
     serving = Serving(write)
     while True:
-        match orders.get():
+        order = orders.get()
+        serving.number += 1
+        match order:
             case Load() as load:
                 answer: object = serving.load(load)
             case Call() as call:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from murakkab_jupyter.cluster.instances.wire import (
     Loaded,
     Progressed,
     Raised,
+    RefusedError,
     Returned,
     Spent,
     Unloadable,
@@ -46,6 +48,10 @@ THREADS = (
     "MURAKKAB_CORES",
 )
 """What libraries read to know how many threads they may start."""
+
+
+ANSWERS: Mapping[type, tuple[type, ...]] = {Load: (Loaded, Unloadable), Call: (Returned, Raised)}
+"""For each order, what answers it."""
 
 
 class LostError(Exception):
@@ -91,11 +97,14 @@ class InstanceProcess:
         self.loaded: Loaded | None = None
         self.spent: Spent | None = None
         self._counted_cpu_s = 0.0
+        self._calls = 0
         self._pipes = threading.Lock()
         began = time.perf_counter()
         try:
             child_reads, self._to_child = os.pipe()
             self._from_child, child_writes = os.pipe()
+            # A child of the instance may hold the pipe open when the instance is gone: its end is no sign of that.
+            self._gone = os.eventfd(0)
             try:
                 self._group = ProcessGroup(
                     f"instance {name}",
@@ -177,25 +186,55 @@ class InstanceProcess:
     def _ask(self, order: object, progress: Callable[[Progressed], None]) -> Any:
         began = time.perf_counter()
         self.spent = None
+        self._calls += 1
         with self._pipes:
             try:
                 if not self.alive:
                     raise EOFError
                 send(self._to_child, order)
-                while isinstance(answer := receive(self._from_child), Progressed | Spent):
+                while isinstance(answer := self._hear(), Progressed | Spent):
                     if isinstance(answer, Spent):
                         self.spent = answer
                     else:
                         progress(answer)
+                if not isinstance(answer, ANSWERS[type(order)]):
+                    msg = f"it is a {type(answer).__name__}"
+                    raise RefusedError(msg)
             except (OSError, EOFError):
-                self.kill()  # one that closed its pipe but lives is of no use
-                self.ended.wait()
-                used = max(0.0, self._group.cpu_s - self._counted_cpu_s)
-                usage = Usage(seconds=time.perf_counter() - began, cpu_s=used)
-                if self.spent is not None:
-                    usage = replace(usage, tokens_in=self.spent.tokens_in, tokens_out=self.spent.tokens_out)
+                usage = self._end(began)  # one that closed its pipe but lives is of no use
                 raise LostError(self._how(), usage) from None
+            except RefusedError as error:
+                usage = self._end(began)  # what else it would say may be another call's
+                raise LostError(self._refusal(error), usage) from None
             return answer
+
+    def _hear(self) -> Any:
+        """The next message of the instance's process about the call that is under way; raises what `receive` does."""
+        return receive(self._from_child, sender=self.pid, call=self._calls, wait=self._wait)
+
+    def _wait(self) -> None:
+        """Wait until there is something to read; raises `EOFError` when the process is gone and has left nothing."""
+        poll = select.poll()
+        for descriptor in (self._from_child, self._gone):
+            poll.register(descriptor, select.POLLIN)
+        if self._from_child not in dict(poll.poll()):
+            raise EOFError
+
+    def _end(self, began_s: float) -> Usage:
+        """Kill the process in the middle of a call, and say what the call used."""
+        self.kill()
+        self.ended.wait()
+        used = max(0.0, self._group.cpu_s - self._counted_cpu_s)
+        usage = Usage(seconds=time.perf_counter() - began_s, cpu_s=used)
+        if self.spent is not None:
+            usage = replace(usage, tokens_in=self.spent.tokens_in, tokens_out=self.spent.tokens_out)
+        return usage
+
+    def _refusal(self, error: RefusedError) -> str:
+        return (
+            f"an answer of agent {self.name} was refused, and its process ended: {error}. Have its code write to no "
+            "descriptor that it did not open, and end each child that it forks with os._exit()."
+        )
 
     def _how(self) -> str:
         words = self.last_words()
@@ -204,6 +243,7 @@ class InstanceProcess:
         )
 
     def _close_pipes(self) -> None:
-        with self._pipes:  # whoever was in a call has seen the end of the pipe
-            os.close(self._to_child)
-            os.close(self._from_child)
+        os.eventfd_write(self._gone, 1)
+        with self._pipes:  # whoever was in a call has seen that it is gone
+            for descriptor in (self._to_child, self._from_child, self._gone):
+                os.close(descriptor)

@@ -1,8 +1,9 @@
 """What a Dask worker and an instance's process say to each other, and how it goes down a pipe.
 
-A frame is eight bytes of length and a pickle of one message. What belongs to the user (agent, inputs,
-values) is cloudpickle inside it, as bytes that the worker's process passes on without opening them: user
-code runs in the instance alone. Both ends are processes of one run on one host, so a pickle is safe here.
+A frame is a head (a mark, the number of the process that wrote it, the number of the call that it belongs to, the bytes
+that follow) and a pickle of one message. What belongs to the user (agent, inputs, values) is cloudpickle inside it, as
+bytes that the worker's process passes on without opening them: user code runs in the instance alone. Both ends are
+processes of one run on one host, so a pickle is safe here; a frame of any other process is refused before it is opened.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "Loaded",
     "Progressed",
     "Raised",
+    "RefusedError",
     "Returned",
     "Spent",
     "Unloadable",
@@ -30,7 +32,12 @@ __all__ = [
     "send",
 ]
 
-_LENGTH = struct.Struct(">Q")
+_HEAD = struct.Struct(">6sQQQ")
+_MARK = b"mkwire"
+
+
+class RefusedError(Exception):
+    """What came down a pipe is not what was waited for, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,24 +119,60 @@ class Raised:
     usage: Usage
 
 
-def send(descriptor: int, message: object) -> None:
-    """Write one frame, whole; raises `OSError` when the other end is gone."""
+def send(descriptor: int, message: object, call: int = 0) -> None:
+    """Write one frame, whole, that belongs to the call of that number; raises `OSError` when the other end is gone."""
     data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    view = memoryview(_LENGTH.pack(len(data)) + data)
+    view = memoryview(_HEAD.pack(_MARK, os.getpid(), call, len(data)) + data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
-def receive(descriptor: int) -> Any:
-    """Read one frame; raises `EOFError` when the other end is gone."""
-    (size,) = _LENGTH.unpack(_exactly(descriptor, _LENGTH.size))
-    return pickle.loads(_exactly(descriptor, size))  # noqa: S301 - from our own child or parent
+def receive(
+    descriptor: int,
+    *,
+    sender: int | None = None,
+    call: int | None = None,
+    wait: Callable[[], None] = lambda: None,
+) -> Any:
+    """Read one frame.
+
+    Parameters
+    ----------
+    sender, call
+        The process that may have written it, and the number of the call that it must belong to; any when None.
+    wait
+        Called before each read; may raise to give up.
+
+    Raises
+    ------
+    EOFError
+        The other end is gone.
+    RefusedError
+        It is no frame, or one of another process, or one that belongs to another call.
+    """
+    mark, process, number, size = _HEAD.unpack(_exactly(descriptor, _HEAD.size, wait))
+    if mark != _MARK:
+        msg = "it is no answer but other bytes"
+        raise RefusedError(msg)
+    if sender is not None and process != sender:
+        msg = f"another process ({process}) wrote it, not the instance's own ({sender})"
+        raise RefusedError(msg)
+    if call is not None and number != call:
+        msg = f"it belongs to call {number}, not to call {call}"
+        raise RefusedError(msg)
+    data = _exactly(descriptor, size, wait)
+    try:
+        return pickle.loads(data)  # noqa: S301 - from our own child or parent
+    except Exception as error:
+        msg = f"it cannot be read ({type(error).__name__})"
+        raise RefusedError(msg) from error
 
 
-def _exactly(descriptor: int, size: int) -> bytearray:
+def _exactly(descriptor: int, size: int, wait: Callable[[], None]) -> bytearray:
     data = bytearray(size)
     view = memoryview(data)
     while view:
+        wait()
         count = os.readv(descriptor, [view])
         if count == 0:
             msg = "The other end of the pipe is gone."
