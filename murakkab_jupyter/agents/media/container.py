@@ -61,7 +61,7 @@ def open_container(path: Path) -> Iterator[Any]:
     """
     av = pyav()
     try:
-        container = av.open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="ignore")
+        container = av.open(str(path), options={"protocol_whitelist": "file"}, **tolerance(av))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         msg = f"{path} cannot be read as video or sound: {reason(error)}."
         raise InputError(
@@ -71,6 +71,11 @@ def open_container(path: Path) -> Iterator[Any]:
         yield container
     finally:
         container.close()
+
+
+def tolerance(av: Any) -> dict[str, str]:
+    """What has PyAV open files whose tags are in no encoding: from 19 on it always does, and takes no word on it."""
+    return {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 def reason(error: BaseException) -> str:

@@ -20,6 +20,7 @@ from murakkab_jupyter.agents.agent import Agent, AgentSpec, Failed, Inputs, Need
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.agents.media.pictures import READING, Pixels, pillow, read_frame
 from murakkab_jupyter.agents.perception.coco import COCO_90
+from murakkab_jupyter.agents.perception.onnx import session
 from murakkab_jupyter.agents.weights.resolver import resolve
 from murakkab_jupyter.core.errors import AgentError, MurakkabError
 from murakkab_jupyter.core.kinds import Box, Boxes
@@ -138,30 +139,19 @@ class ClipTagger(Agent):
     def load(self, options: Mapping[str, Any], cores: int) -> None:
         """Load both encoders and turn the labels into vectors, once."""
         folder = resolve(WEIGHTS)
+        self._vision, text = (session(found(folder, name), cores) for name in (VISION, TEXT))
         try:
-            import onnxruntime
             from tokenizers import Tokenizer
+
+            tokenizer = Tokenizer.from_file(str(found(folder, "tokenizer.json")))
         except ImportError as error:
             msg = f"CLIP cannot be loaded: {error}."
-            raise AgentError(msg, hint="pip install onnxruntime tokenizers") from error
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = cores
-        settings.inter_op_num_threads = 1
-        # Threads that wait busily would take the cores of others.
-        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._vision, text = (
-                onnxruntime.InferenceSession(
-                    str(found(folder, name)), settings, providers=["CPUExecutionProvider"]
-                )
-                for name in (VISION, TEXT)
-            )
-            tokenizer = Tokenizer.from_file(str(found(folder, "tokenizer.json")))
-        except Exception as error:  # the runtime's and the tokenizer's errors have no class of their own
-            if isinstance(error, MurakkabError):
-                raise
-            msg = f"CLIP cannot load its weights from {folder}: {str(error).splitlines()[0]}"
-            raise AgentError(msg, hint="Remove the folder, so that they are fetched again.") from error
+            raise AgentError(msg, hint="pip install tokenizers") from error
+        except MurakkabError:
+            raise
+        except Exception as error:  # the tokenizer's errors have no class of their own
+            msg = f"CLIP cannot read its tokenizer in {folder}: {str(error).splitlines()[0]}"
+            raise AgentError(msg, hint="Remove the folder, so that the weights are fetched again.") from error
         self._prepare = Preprocessing.read(found(folder, "preprocessor_config.json"))
         self._least = float(options["least_score"])
         self._labels = labels_of(str(options["labels"]))

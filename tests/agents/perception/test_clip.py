@@ -293,11 +293,11 @@ def test_weights_that_lack_a_file_or_cannot_be_read_say_so(folder, tmp_path, mon
     with pytest.raises(AgentError, match=r"lack tokenizer\.json"):
         tagger()
     (own / "tokenizer.json").write_text("{}")
-    with pytest.raises(AgentError, match="cannot load its weights"):
+    with pytest.raises(AgentError, match="cannot read its tokenizer"):
         tagger()
     shutil.copy(folder / "tokenizer.json", own)
     (own / "onnx/text_model_quantized.onnx").write_bytes(b"no model")
-    with pytest.raises(AgentError, match="cannot load its weights"):
+    with pytest.raises(AgentError, match="cannot read the network"):
         tagger()
 
 
