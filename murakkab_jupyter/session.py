@@ -538,7 +538,12 @@ class Session:
             values=saved_values(declaration),
             plan={**chosen.to_json(), "reuse": reuse, "media": hashes_of(declaration)},
         )
-        execution = self._execution(run_id, declaration, chosen, cluster, (), reuse=reuse)
+        try:
+            execution = self._execution(run_id, declaration, chosen, cluster, (), reuse=reuse)
+        except BaseException:
+            with contextlib.suppress(JournalError):
+                self.journal.end_run(run_id, "stopped", "It did not begin.")
+            raise
         return self._begin(execution, background=background, on_event=on_event)
 
     def resume(

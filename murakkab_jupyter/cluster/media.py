@@ -21,7 +21,8 @@ from distributed import Client
 from murakkab_jupyter.cluster.instances.ship import limit_bytes
 from murakkab_jupyter.cluster.silence import unless_gone
 from murakkab_jupyter.core.errors import InputError
-from murakkab_jupyter.core.media import Media, find_media, hash_file
+from murakkab_jupyter.core.media import Media, cache_folder, find_media, hash_file
+from murakkab_jupyter.core.private import private_file
 
 __all__ = ["SHIP_LIMIT_BYTES", "MediaShipper", "find_media", "sees_files"]
 
@@ -184,11 +185,13 @@ async def write_part(part: str, offset: int, chunk: bytes, total_bytes: int) -> 
     def write() -> str:
         path = part_file(part)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            cache_folder("media")
             if offset == 0:
                 free = shutil.disk_usage(path.parent).free
                 if free < total_bytes:
                     return f"{path.parent} has {free / 1e6:.0f} MB free, and the file has {total_bytes / 1e6:.0f} MB"
+            if offset == 0:
+                private_file(path)
             with path.open("r+b" if offset else "wb") as file:
                 file.seek(offset)
                 file.write(chunk)
@@ -208,8 +211,8 @@ async def finish_file(media: Media, part: str) -> bool:
         path = part_file(part)
         whole = media.size_bytes == 0 or path.stat().st_size == media.size_bytes
         if media.size_bytes == 0:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            cache_folder("media")
+            private_file(path)
         if not whole or hash_file(path) != media.sha256:
             path.unlink(missing_ok=True)
             return False

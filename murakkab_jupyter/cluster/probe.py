@@ -16,6 +16,7 @@ from murakkab_jupyter.cluster.memory import free_bytes
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.hosts import Gpu, HostPower
 from murakkab_jupyter.core.media import cache_dir
+from murakkab_jupyter.core.private import private_folder
 from murakkab_jupyter.core.version import VERSION
 from murakkab_jupyter.profiles.hardware import host_power, host_speed
 
@@ -74,7 +75,7 @@ class Probe:
 def writable_cache() -> tuple[str, str]:
     folder = cache_dir()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
     except OSError as error:
         return "", f"{folder}: {error.strerror or error}"
     if not os.access(folder, os.W_OK | os.X_OK):

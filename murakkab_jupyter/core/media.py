@@ -17,17 +17,21 @@ import numpy as np
 
 from murakkab_jupyter.core.errors import InputError
 from murakkab_jupyter.core.plain import only_plain
+from murakkab_jupyter.core.private import private_folder, xdg
 
-__all__ = ["Media", "cache_dir", "find_media", "hash_file", "media_cache"]
+__all__ = ["Media", "cache_dir", "cache_folder", "find_media", "hash_file", "media_cache"]
 
 
 def cache_dir() -> Path:
     """Where weights and shipped media are kept: `MURAKKAB_CACHE`, else the user's cache folder."""
     stated = os.environ.get("MURAKKAB_CACHE")
-    if stated:
-        return Path(stated)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "murakkab"
+    return Path(stated) if stated else xdg("XDG_CACHE_HOME", ".cache")
+
+
+def cache_folder(name: str) -> Path:
+    """A folder of the cache, made where it is not there, which its owner alone can read; raises `OSError`."""
+    private_folder(cache_dir())
+    return private_folder(cache_dir() / name, ours=True)
 
 
 def media_cache() -> Path:

@@ -17,15 +17,15 @@ MOST_LINKS = 40
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """A file to write in the place of `path`: it takes that place once it is written, and is gone where writing it fails.
 
     What is no ordinary file (a pipe, a device), is open already (`/dev/stdout`), belongs to somebody else, has several names,
     a group or attributes that a new file would not have, or may only be read, and one in a folder that takes no new files, is
-    opened as it is. Raises `OSError` as writing does.
+    opened as it is. A file where none was gets `mode`, less what the umask takes. Raises `OSError` as writing does.
     """
     real = Path(os.path.realpath(path))  # a link stays one
-    part = beside(real) if replaceable(path) else None
+    part = beside(real, mode) if replaceable(path) else None
     if part is None:
         yield path
         return
@@ -65,11 +65,11 @@ def is_open(path: Path) -> bool:
     return False
 
 
-def beside(path: Path) -> Path | None:
+def beside(path: Path, mode: int) -> Path | None:
     """An empty file that can take a file's place; None where there can be none. Raises `OSError` when there is no room for it."""
     part = path.with_name(f".murakkab-{secrets.token_hex(6)}{path.suffix}")
     try:
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise

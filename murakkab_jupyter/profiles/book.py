@@ -22,6 +22,7 @@ from murakkab_jupyter.agents.functions.python import PickledFactory
 from murakkab_jupyter.agents.library import Library
 from murakkab_jupyter.core.errors import UsageError
 from murakkab_jupyter.core.figure import Figure, Source, unknown
+from murakkab_jupyter.core.private import private_folder
 from murakkab_jupyter.profiles import inference
 from murakkab_jupyter.profiles.curve import Curve
 from murakkab_jupyter.profiles.engine import EngineCurve
@@ -599,7 +600,7 @@ class ProfileBook:
 def can_keep(path: Path) -> bool:
     """Whether a file could be made at a path."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
     except OSError:
         return False
     return os.access(path.parent, os.W_OK)

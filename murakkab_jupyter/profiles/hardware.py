@@ -9,6 +9,7 @@ worst (0.79, models 0.65-0.8), not with the mean of the parts (1.10). So that pa
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import json
@@ -26,7 +27,7 @@ import numpy as np
 from murakkab_jupyter.core.figure import Figure, unknown
 from murakkab_jupyter.core.hosts import HostPower, WorkerView
 from murakkab_jupyter.core.media import cache_dir
-from murakkab_jupyter.core.whole import whole
+from murakkab_jupyter.core.private import write_private
 
 __all__ = [
     "benchmark",
@@ -210,16 +211,15 @@ def host_speed(*, cache: Path | None = None, today: datetime.date | None = None)
         disturbed = busy()
         rates = benchmark()
         if all(rate > 0 for rate in rates.values()):
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                with whole(file) as new:
-                    new.write_text(
-                        json.dumps(
-                            {"cpu": cpu_model(), "date": day.isoformat(), "rates": rates, "busy": disturbed}
-                        )
-                    )
-            except OSError:
-                pass  # a read-only home only means that it is measured again next time
+            with contextlib.suppress(
+                OSError
+            ):  # a read-only home only means that it is measured again next time
+                write_private(
+                    file,
+                    json.dumps(
+                        {"cpu": cpu_model(), "date": day.isoformat(), "rates": rates, "busy": disturbed}
+                    ),
+                )
     reference = reference_rates()
     ratios = {name: rates[name] / reference[name] for name in PARTS if name in reference}
     if not ratios or any(ratio <= 0 for ratio in ratios.values()):

@@ -18,7 +18,7 @@ from statistics import median
 
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.media import cache_dir
-from murakkab_jupyter.core.whole import whole
+from murakkab_jupyter.core.private import write_private
 from murakkab_jupyter.profiles.hardware import PARTS, VALID_DAYS, busy, cpu_model, host_cores
 
 __all__ = ["GUESS", "NO_INTERFERENCE", "host_interference", "slowdown"]
@@ -108,13 +108,10 @@ def host_interference(*, cache: Path | None = None, today: datetime.date | None 
             return GUESS
         factor = min(MOST, max(1.0, measure(cores)))
         with contextlib.suppress(OSError):  # a home that may only be read: measured again next time
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with whole(file) as new:
-                new.write_text(
-                    json.dumps(
-                        {"cpu": cpu_model(), "cores": cores, "date": day.isoformat(), "factor": factor}
-                    )
-                )
+            write_private(
+                file,
+                json.dumps({"cpu": cpu_model(), "cores": cores, "date": day.isoformat(), "factor": factor}),
+            )
     return Figure(
         factor, "1", 1.0 + (factor - 1.0) * 0.5, 1.0 + (factor - 1.0) * 2.0, "measured", "estimate",
         "micro-benchmark of one core alone and beside busy ones",

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from murakkab_jupyter.core.figure import Figure
 from murakkab_jupyter.core.media import cache_dir
+from murakkab_jupyter.core.private import write_private
 from murakkab_jupyter.core.version import VERSION
-from murakkab_jupyter.core.whole import whole
 from murakkab_jupyter.profiles.hardware import VALID_DAYS, busy, cpu_model
 
 __all__ = ["INSTANCE", "PROCESS", "host_start"]
@@ -91,11 +91,9 @@ def host_start(*, cache: Path | None = None, today: datetime.date | None = None)
             return PROCESS
         disturbed = busy() or disturbed  # somebody may have come meanwhile
         with contextlib.suppress(OSError):  # a home that may only be read: measured again next time
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with whole(file) as new:
-                new.write_text(
-                    json.dumps({**maker(), "date": day.isoformat(), "seconds": seconds, "busy": disturbed})
-                )
+            write_private(
+                file, json.dumps({**maker(), "date": day.isoformat(), "seconds": seconds, "busy": disturbed})
+            )
         known = seconds, disturbed
     seconds, disturbed = known
     low, high = BUSY_BAND if disturbed else BAND

@@ -20,6 +20,7 @@ from typing import Any
 
 from murakkab_jupyter.core.errors import ProfileError
 from murakkab_jupyter.core.faults import remedy
+from murakkab_jupyter.core.private import data_dir, private_file, private_folder
 from murakkab_jupyter.profiles.engine import EngineCurve
 from murakkab_jupyter.profiles.observation import Observation
 from murakkab_jupyter.profiles.served import ServedProfile
@@ -57,8 +58,7 @@ def user_store() -> Path:
     stated = os.environ.get("MURAKKAB_PROFILES")
     if stated:
         return Path(stated)
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "murakkab" / "profiles.sqlite"
+    return data_dir() / "profiles.sqlite"
 
 
 class ProfileStore:
@@ -70,7 +70,9 @@ class ProfileStore:
         self._writing = False
         try:
             if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                private_folder(path.parent)
+                with contextlib.suppress(OSError):  # SQLite says why it cannot be opened
+                    private_file(path)
             self.db = sqlite3.connect(path or ":memory:", timeout=10.0, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise self.broken(str(error)) from error

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from murakkab_jupyter.core.errors import JournalError
+from murakkab_jupyter.core.private import private_folder, tighten
 
 __all__ = ["Blobs"]
 
@@ -22,6 +23,7 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        tighten(folder)
 
     def path(self, digest: str) -> Path:
         """Where a file lies; raises `JournalError` for a name that is no SHA-256 hash, so that a journal cannot point elsewhere."""
@@ -38,7 +40,7 @@ class Blobs:
             if path.stat().st_size == len(data):
                 return digest
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(path.parent, ours=True)
             write_beside(path, data)
         except OSError as error:
             msg = f"A value could not be written to {path.parent}: {error.strerror or error}."

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from murakkab_jupyter.core.errors import JournalError
 from murakkab_jupyter.core.faults import remedy
+from murakkab_jupyter.core.private import private_file, private_folder
 
 __all__ = ["Database", "is_full"]
 
@@ -116,7 +117,7 @@ class Database:
     def _opening(self) -> Iterator[None]:
         """One opener at a time: two that make a journal at once would find each other's half."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(self.path.parent)
             handle = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise self._unopened(error) from error
@@ -135,11 +136,9 @@ class Database:
         # SQLite holds on it elsewhere in this process.
         try:
             size = self.path.stat().st_size if self.path.exists() else None
-            if size is None:
-                # So that only its owner can read what it will hold.
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-            elif not self.path.is_file():
+            if size is not None and not self.path.is_file():
                 raise IsADirectoryError(errno.EISDIR, "it is a folder")
+            private_file(self.path)
         except OSError as error:
             raise self._unopened(error) from error
         if size and size < SMALLEST_BYTES:

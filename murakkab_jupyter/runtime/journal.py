@@ -12,6 +12,7 @@ the same inputs. Failed items are never reused in another run.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -19,6 +20,8 @@ import platform
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +32,11 @@ from murakkab_jupyter.core.errors import JournalError
 from murakkab_jupyter.core.events import Event, event_from_json
 from murakkab_jupyter.core.media import Media
 from murakkab_jupyter.core.version import VERSION
+from murakkab_jupyter.runtime import owners
 from murakkab_jupyter.runtime.database import is_full
 from murakkab_jupyter.runtime.keeper import JournalRecorder
 from murakkab_jupyter.runtime.pages import Pages, compact, writable
-from murakkab_jupyter.runtime.records import (
-    Pruned,
-    RunRecord,
-    default_path,
-    is_alive,
-    owner,
-    without_secrets,
-)
+from murakkab_jupyter.runtime.records import Pruned, RunRecord, default_path, without_secrets
 
 __all__ = ["DEFAULT_BUDGET_BYTES", "Journal", "Pruned", "RunRecord", "default_path"]
 
@@ -50,7 +47,15 @@ FULL_SHARE, KEPT_SHARE = 0.75, 0.5
 
 UNWRITTEN: dict[tuple[Path, str], tuple[str, str, float | None]] = {}
 """How runs of this process ended (status, message, when) where no journal could take it, by its path and the run: on a
-full disk nothing is written, and a run that is over must not be taken for one under way until its process ends."""
+full disk nothing is written, and a run that is over must not be taken for one under way until its process ends. Its
+lock is held until then: nobody else takes it for one that was killed."""
+
+PATIENCE_S = 5.0
+"""How long a run that has ended may still be locked: its owner drops the lock after writing down the end."""
+
+
+class RunTakenError(JournalError):
+    """Somebody else runs it."""
 
 
 class Journal:
@@ -79,6 +84,9 @@ class Journal:
         self.budget_bytes = budget_bytes
         self.pages = Pages(self.path)
         self.database = self.pages.database
+        # One for all names of a journal.
+        real = Path(os.path.realpath(self.path))
+        self._locks = real.with_name(real.name + ".runs")
 
     def close(self) -> None:
         """Write what is held and close the file; where a full disk takes no more, whoever wrote last was told."""
@@ -114,7 +122,6 @@ class Journal:
         self._write_ends()
         if self.budget_bytes is not None and self.size_bytes() > FULL_SHARE * self.budget_bytes:
             self.prune(keep_bytes=int(KEPT_SHARE * self.budget_bytes))
-        pid, started = owner()
         row = (
             run_id,
             name,
@@ -123,87 +130,117 @@ class Journal:
             compact(without_secrets(goal or plan.get("goal") or {})),
             compact(without_secrets(plan)),
             platform.node(),
-            pid,
-            started,
+            os.getpid(),
             compact({"murakkab-jupyter": VERSION, "python": platform.python_version(), **(versions or {})}),
             time.time(),
         )
-        with self.database.writing() as connection:
-            if connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone():
+        with self._taking(run_id) as (connection, record):
+            if record is not None:
                 msg = f"There is a run {run_id} in the journal already."
                 raise JournalError(msg, hint="Resume it, or begin one with another id.")
+            self._take(run_id, "another process")
             connection.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 'running', '')", row
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, NULL, 'running', '')", row
             )
 
     def claim(self, run_id: str) -> RunRecord:
-        """Take over a run to resume it; raises `JournalError` when it is unknown or runs in another process."""
-        pid, started = owner()
-        ended = None
+        """Take over a run to resume it; raises `JournalError` when it is unknown, or somebody else runs it."""
+        with self._taking(run_id) as (connection, record):
+            if record is None:
+                msg = f"There is no run {run_id} in the journal."
+                raise JournalError(msg, hint="See the history of runs.")
+            own = connection.execute("SELECT pid FROM runs WHERE run_id = ?", (run_id,)).fetchone()[0]
+            # Before others may write: none of them must write that end over a run that goes on.
+            if UNWRITTEN.pop((self.path, run_id), None) is None:
+                patience_s = 0.0 if record.status == "running" else PATIENCE_S
+                self._take(run_id, f"process {own} on {record.host}", patience_s=patience_s)
+            connection.execute(
+                "UPDATE runs SET status = 'running', message = '', ended = NULL, host = ?, pid = ?, pid_started = 0"
+                " WHERE run_id = ?",
+                (platform.node(), os.getpid(), run_id),
+            )
+        return replace(record, alive=False)  # else it was let go of between the two looks
+
+    @contextlib.contextmanager
+    def _taking(self, run_id: str) -> Iterator[tuple[sqlite3.Connection, RunRecord | None]]:
+        """A transaction that takes over a run; where it fails, the run is whose it was."""
+        ended, before = None, True
         try:
             with self.database.writing() as connection:
-                record = self.find(run_id)
-                if record is None:
-                    msg = f"There is no run {run_id} in the journal."
-                    raise JournalError(msg, hint="See the history of runs.")
-                own = connection.execute("SELECT pid FROM runs WHERE run_id = ?", (run_id,)).fetchone()[0]
-                if record.alive and own != pid:
-                    msg = f"Run {run_id} is under way in process {own} on {record.host}."
-                    raise JournalError(msg, hint="Wait for it, or stop it there first.")
-                connection.execute(
-                    "UPDATE runs SET status = 'running', message = '', ended = NULL, host = ?, pid = ?, pid_started = ?"
-                    " WHERE run_id = ?",
-                    (platform.node(), pid, started, run_id),
-                )
-                # Before others may write: none of them must write that end over a run that goes on.
-                ended = UNWRITTEN.pop((self.path, run_id), None)
+                ended, before = UNWRITTEN.get((self.path, run_id)), owners.holds(self._lock(run_id))
+                yield connection, self.find(run_id)
         except BaseException:
             if ended is not None:
                 UNWRITTEN[self.path, run_id] = ended
+            elif not before:
+                owners.drop(self._lock(run_id))
             raise
-        return record
+
+    def _lock(self, run_id: str) -> Path:
+        # Hashed: a journal that somebody else wrote cannot name a file elsewhere.
+        return self._locks / hashlib.sha256(writable(run_id).encode()).hexdigest()[:32]
+
+    def _take(self, run_id: str, who: str, *, patience_s: float = 0.0) -> None:
+        try:
+            taken = owners.take(self._lock(run_id), patience_s=patience_s)
+        except OSError as error:
+            msg = f"Run {run_id} cannot be locked in {self._locks}: {error.strerror or error}."
+            hint = "Set MURAKKAB_JOURNAL to a path that can be written, on a file system with locks."
+            raise JournalError(msg, hint=hint) from error
+        if not taken:
+            msg = f"Run {run_id} is under way in {who}."
+            raise RunTakenError(msg, hint="Wait for it, or stop it there first.")
+
+    def _check_own(self, run_id: str) -> None:
+        """Raise `JournalError` where a run is not this process's any more."""
+        try:
+            kept = owners.keep(self._lock(run_id))
+        except OSError:
+            kept = False
+        if not kept:
+            msg = f"Run {run_id} is not of this process any more: its lock was deleted, and another took it over."
+            raise JournalError(msg, hint=f"Leave the files in {self._locks} alone while runs are under way.")
 
     def release(self, record: RunRecord) -> None:
         """Let go of a claimed run that did not begin: it is again as `claim` found it, one that was killed included."""
-        if record.alive:
-            return
-        found = (record.status, record.message, record.ended)
-        try:
-            with self.database.writing() as connection:
-                connection.execute(
-                    "UPDATE runs SET status = ?, message = ?, ended = ?, host = ?, pid_started = 0 WHERE run_id = ?",
-                    (*found, record.host, record.run_id),
-                )
-        except BaseException:
-            UNWRITTEN[self.path, record.run_id] = found
-            raise
+        self._write_end(record.run_id, (record.status, record.message, record.ended), host=record.host)
 
     def end_run(self, run_id: str, status: str, message: str = "") -> None:
-        """Write down how a run ended; where that cannot be written now, with what is written next."""
-        ended = (status, writable(without_secrets(message)), time.time())
+        """Write down how a run of this process ended; where that cannot be written now, with what is written next.
+
+        Raises `JournalError` where it cannot be written, or the run is not of this process.
+        """
+        self._write_end(run_id, (status, writable(without_secrets(message)), time.time()))
+
+    def _write_end(
+        self, run_id: str, ended: tuple[str, str, float | None], *, host: str | None = None
+    ) -> None:
+        self._check_own(run_id)
         try:
             try:
                 with self.pages.writing() as connection:
-                    connection.execute(ENDED, (*ended, run_id))
+                    connection.execute(ENDED, (*ended, host, run_id))
             except JournalError as error:
                 if not is_full(error):
                     raise
                 # There may be room for the end without the events that wait.
                 with self.database.writing() as connection:
-                    connection.execute(ENDED, (*ended, run_id))
+                    connection.execute(ENDED, (*ended, host, run_id))
         except BaseException:
             UNWRITTEN[self.path, run_id] = ended
             raise
+        owners.drop(self._lock(run_id))
 
     def _write_ends(self) -> None:
         for key in [one for one in list(UNWRITTEN) if one[0] == self.path]:
-            with contextlib.suppress(JournalError), self.database.lock:
+            with contextlib.suppress(JournalError, OSError), self.database.lock:
                 with self.pages.writing() as connection:
                     ended = UNWRITTEN.get(key)  # whoever claimed the run since has taken it
-                    if ended is not None:
-                        connection.execute(ENDED_LATE, (*ended, key[1], platform.node(), *owner()))
-                if UNWRITTEN.get(key) is ended:
+                    if ended is not None and owners.keep(self._lock(key[1])):
+                        connection.execute(ENDED, (*ended, None, key[1]))
+                if ended is not None and UNWRITTEN.get(key) is ended:
                     UNWRITTEN.pop(key, None)
+                    owners.drop(self._lock(key[1]))
 
     def runs(self) -> list[RunRecord]:
         """Every run, newest first."""
@@ -271,6 +308,7 @@ class Journal:
             budget_bytes=self.budget_bytes,
             reuse=reuse,
             notify=notify,
+            check=partial(self._check_own, run_id) if owners.holds(self._lock(run_id)) else lambda: None,
         )
 
     def finished(self, run_id: str, *, failed: bool = True) -> Iterator[tuple[str, Ancestry, Any]]:
@@ -380,8 +418,14 @@ class Journal:
         for record in sorted(ended, key=lambda one: (one.status != "done", one.started)):
             if size <= keep_bytes:
                 break
-            with self.database.writing() as connection:
-                connection.execute("DELETE FROM runs WHERE run_id = ?", (record.run_id,))
+            try:
+                with self._taking(record.run_id) as (connection, _):
+                    if UNWRITTEN.pop((self.path, record.run_id), None) is None:
+                        self._take(record.run_id, "another process")
+                    connection.execute("DELETE FROM runs WHERE run_id = ?", (record.run_id,))
+            except RunTakenError:
+                continue  # it goes on
+            owners.drop(self._lock(record.run_id))
             gone.append(record.run_id)
             self._sweep()
             size = self.size_bytes()
@@ -417,8 +461,6 @@ class Journal:
             goal,
             plan,
             host,
-            pid,
-            pid_started,
             versions,
             started,
             ended,
@@ -431,9 +473,9 @@ class Journal:
         except (ValueError, RecursionError) as error:
             msg = f"The journal {self.path} is corrupt: run {run_id} cannot be read ({error})."
             raise JournalError(msg, hint="Restore it from a copy.") from error
-        alive = status == "running" and host == platform.node() and is_alive(pid, pid_started)
+        alive = status == "running" and owners.is_held(self._lock(run_id))
         left = UNWRITTEN.get((self.path, run_id))
-        if left is not None and alive and pid == os.getpid():
+        if left is not None and alive:
             (status, message, ended), alive = left, False
         return RunRecord(
             run_id=run_id,
@@ -453,12 +495,8 @@ class Journal:
         )
 
 
-ENDED = "UPDATE runs SET status = ?, message = ?, ended = ? WHERE run_id = ?"
-ENDED_LATE = (
-    "UPDATE runs SET status = ?, message = ?, ended = ?, pid_started = 0 WHERE run_id = ?"
-    " AND status = 'running' AND host = ? AND pid = ? AND ABS(pid_started - ?) < 1"  # no other's, who resumed it
-)
+ENDED = "UPDATE runs SET status = ?, message = ?, ended = ?, host = ifnull(?, host) WHERE run_id = ?"
 SELECT_RUNS = (
-    "SELECT run_id, name, text, inputs, goal, plan, host, pid, pid_started, versions, started, ended, status, message,"
+    "SELECT run_id, name, text, inputs, goal, plan, host, versions, started, ended, status, message,"
     " (SELECT COUNT(*) FROM items WHERE items.run_id = runs.run_id AND items.status = 'ok') FROM runs"
 )

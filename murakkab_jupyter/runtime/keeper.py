@@ -49,12 +49,14 @@ class JournalRecorder:
         budget_bytes: int | None = None,
         reuse: bool = True,
         notify: Callable[[str], None] | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._pages = pages
         self._run_id = run_id
         self._library = library
         self._reuse = reuse
         self._notify = notify
+        self._check = check
         self._media: dict[str, Media] = {}
         self._paths: dict[str, str] = {}
         self._looked: dict[int, tuple[Inputs, str | None]] = {}
@@ -94,11 +96,15 @@ class JournalRecorder:
     def record(
         self, step: Step, configuration: Configuration, items: Sequence[Item], usage: Usage | None
     ) -> None:
-        """Keep the items of one batch in one commit; durable when it returns. What is kept already stays as it is."""
+        """Keep the items of one batch in one commit; durable when it returns. What is kept already stays as it is.
+
+        Raises `JournalError` where they cannot be written, or the run is another process's by now.
+        """
         version = self._version(configuration)
         options = compact(without_secrets(dict(configuration.options)))
         rows = [self._row(step, configuration, version, options, item) for item in items]
         with self._pages.writing() as connection:
+            self._check()
             # Files first: a row never refers to a file that is not there. Inside the transaction, because
             # `prune` deletes unreferenced files under the same lock.
             for row, parts in rows:

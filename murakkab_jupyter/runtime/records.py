@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from murakkab_jupyter.core.private import data_dir
 from murakkab_jupyter.core.redact import redacted
 
-__all__ = ["Pruned", "RunRecord", "default_path", "is_alive", "kept_as", "owner", "without_secrets"]
+__all__ = ["Pruned", "RunRecord", "default_path", "kept_as", "without_secrets"]
 
 SECRET = re.compile(
     r"(^|[_-])(api[_-]?key|secret|password|passwd|authorization|token|credentials?)$", re.IGNORECASE
@@ -24,8 +25,7 @@ def default_path() -> Path:
     stated = os.environ.get("MURAKKAB_JOURNAL")
     if stated:
         return Path(stated).expanduser()
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "murakkab" / "journal.sqlite"
+    return data_dir() / "journal.sqlite"
 
 
 def without_secrets(data: Any) -> Any:
@@ -71,7 +71,7 @@ class RunRecord:
     items
         Items that are kept.
     alive
-        Whether the process that runs it is still there.
+        Whether somebody runs it now: holds its lock (`owners`).
     """
 
     run_id: str
@@ -97,20 +97,3 @@ class Pruned:
     runs: tuple[str, ...]
     before_bytes: int
     after_bytes: int
-
-
-def owner() -> tuple[int, float]:
-    """The process that runs here, told apart from a later one with the same number."""
-    import psutil
-
-    return os.getpid(), float(psutil.Process().create_time())
-
-
-def is_alive(pid: int, started: float) -> bool:
-    """Whether a process that was started then still runs."""
-    import psutil
-
-    try:
-        return bool(abs(psutil.Process(pid).create_time() - started) < 1.0)
-    except (psutil.Error, ValueError):
-        return False

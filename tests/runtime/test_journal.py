@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,7 @@ def test_what_was_broken_off_goes_on_before_what_ended_without_some_items(path: 
             journal.end_run(f"after {status}", "partial", "1 item failed")
             assert latest(journal) == status
         for name in ("stopped", "failed"):
+            journal.claim(name)
             journal.end_run(name, "done")
         assert latest(journal) == "after failed"
 
@@ -129,30 +131,41 @@ def test_a_run_id_is_used_once(path: Path) -> None:
         assert caught.value.hint
 
 
-def test_a_killed_run_is_found_and_can_be_claimed(path: Path) -> None:
+BEGIN = "begin(journal); record(journal, 'one', 'survives', 0)"
+CLAIM = "journal.claim('one')"
+
+
+@contextmanager
+def client(path: Path, doing: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that does something to a journal and then lives on; it is killed at the end."""
     script = (
-        "import os, signal, sys\n"
+        "import os, signal, subprocess, sys\n"
         "from tests.runtime.test_journal import Journal, begin, record\n"
         "journal = Journal(sys.argv[1])\n"
-        "begin(journal)\n"
-        "record(journal, 'one', 'survives', 0)\n"
-        "print('recorded', flush=True)\n"
+        f"{doing}\n"
+        "print('ready', flush=True)\n"
         "signal.pause()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script, str(path)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
     ) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "recorded\n"
-        with Journal(path) as journal:
-            assert journal.latest_unfinished() is None
-            with pytest.raises(JournalError, match="under way"):
-                journal.claim("one")
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            yield child
+        finally:
+            child.kill()
+
+
+def test_a_killed_run_is_found_and_can_be_claimed(path: Path) -> None:
+    with client(path, BEGIN), Journal(path) as journal:
+        assert journal.latest_unfinished() is None
+        with pytest.raises(JournalError, match="under way"):
+            journal.claim("one")
     with Journal(path) as journal:
         found = journal.latest_unfinished()
         assert found is not None
@@ -446,16 +459,14 @@ def test_an_end_that_was_not_written_is_never_written_over_a_run_that_goes_on(
         assert [(one.status, one.alive) for one in journal.runs()] == [("running", True)]
 
 
-def test_an_end_that_was_not_written_is_never_written_over_a_run_of_another_host(path: Path) -> None:
+def test_an_end_that_was_not_written_is_never_written_over_a_run_of_another_process(path: Path) -> None:
     with Journal(path) as journal:
         full_at_the_end(journal)
-        with sqlite3.connect(path) as other:  # it resumed the run, and knows nothing of how it ended here
-            other.execute("UPDATE runs SET host = 'elsewhere'")
-        other.close()
-        found = journal.find("one")
-        assert found is not None
-        assert (found.host, found.status) == ("elsewhere", "running")
-        assert [one.status for one in journal.runs()] == ["running"]
+        for lock in path.with_name(path.name + ".runs").iterdir():
+            lock.unlink()  # else nobody could have resumed it
+        with client(path, CLAIM):
+            assert [(one.status, one.alive) for one in journal.runs()] == [("running", True)]
+        assert [(one.status, one.alive) for one in journal.runs()] == [("running", False)]
         status = journal.database.connection.execute("SELECT status FROM runs").fetchone()
         assert status == ("running",)
 
@@ -464,8 +475,8 @@ def test_an_end_that_was_not_written_is_never_written_over_a_run_of_another_host
 def test_a_run_that_cannot_be_let_go_of_on_a_full_disk_is_not_under_way(path: Path, killed: bool) -> None:
     with Journal(path) as journal:
         if killed:
-            begin(journal)
-            journal.database.connection.execute("UPDATE runs SET pid_started = 0")
+            with client(path, BEGIN):
+                pass
         else:
             full_at_the_end(journal)
         claimed = journal.claim("one")

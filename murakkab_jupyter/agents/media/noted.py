@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from murakkab_jupyter.core.media import cache_dir
-from murakkab_jupyter.core.whole import whole
+from murakkab_jupyter.core.media import cache_dir, cache_folder
+from murakkab_jupyter.core.private import write_private
 
 __all__ = ["note", "noted"]
 
@@ -28,7 +28,5 @@ def noted(name: str) -> dict[str, float] | None:
 def note(name: str, found: Mapping[str, float]) -> None:
     """Keep some numbers under a name."""
     with contextlib.suppress(OSError):  # a cache that cannot be written only costs the next look
-        file = place(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with whole(file) as new:
-            new.write_text(json.dumps(dict(found)))
+        cache_folder("looks")
+        write_private(place(name), json.dumps(dict(found)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from murakkab_jupyter.core.errors import UsageError
+from murakkab_jupyter.core.private import data_dir, write_private
 
 __all__ = ["Kept", "kept_path", "read_kept", "write_kept"]
 
@@ -33,8 +34,7 @@ def kept_path() -> Path:
     stated = os.environ.get("MURAKKAB_ENGINES")
     if stated:
         return Path(stated).expanduser()
-    base = os.environ.get("XDG_DATA_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "murakkab" / "engines.json"
+    return data_dir() / "engines.json"
 
 
 def read_kept(path: Path) -> list[Kept]:
@@ -52,8 +52,5 @@ def read_kept(path: Path) -> list[Kept]:
 
 def write_kept(path: Path, engines: Sequence[Kept]) -> None:
     """Write a list, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
     listed = [dataclasses.asdict(one) for one in engines]
-    part.write_text(json.dumps({"engines": listed}, indent=1), encoding="utf-8")
-    part.replace(path)
+    write_private(path, json.dumps({"engines": listed}, indent=1))

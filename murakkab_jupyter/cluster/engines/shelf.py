@@ -29,6 +29,7 @@ from murakkab_jupyter.cluster.host import leases_of
 from murakkab_jupyter.cluster.memory import free_bytes
 from murakkab_jupyter.core.errors import ClusterError
 from murakkab_jupyter.core.media import cache_dir
+from murakkab_jupyter.core.private import private_folder
 
 __all__ = [
     "Shelf",
@@ -220,7 +221,7 @@ class Shelf:
         return sum(max(0, needed - taken) for needed, taken in wanted)
 
     def _log(self, name: str) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self._folder, ours=True)
         old = []
         for file in self._folder.glob("*.log"):
             with contextlib.suppress(FileNotFoundError):  # another worker of this host tidies up, too
