@@ -24,6 +24,8 @@ from murakkab_jupyter.core.errors import AgentError, ClusterError, InputError, J
 from murakkab_jupyter.core.events import Notice
 from murakkab_jupyter.session import Session
 
+from .unreadable import AWAY, spoil, without_rights
+
 SCENES = "scenes <- split {videos} into scenes @content-scenes\n"
 FRAMES = SCENES + "frames <- take 2 frames from {scenes} @uniform-frames\n"
 MEASURED = FRAMES + "sizes <- measure {frames} @python:measured\n"
@@ -94,6 +96,41 @@ def test_bad_files_among_good_ones_fail_alone(
     assert {ancestry[:2] for ancestry in made if ancestry[0] == ("videos", 1)} == {
         (("videos", 1), ("scenes", index)) for index in range(3)
     }
+
+
+@pytest.mark.timeout(300)
+def test_a_file_that_may_not_be_read_fails_alone_in_a_plan_and_in_a_run(place, capsys):
+    (place / "cut.murakkab").write_text("passages <- split {docs} into passages\n")
+    named = []
+    for how in ("good", *AWAY[:5], "fine"):
+        path = place / f"{how}.txt"
+        path.write_text("A cat sat there.")
+        spoil(path, how)
+        named += ["--input", f"docs={path.name}"]
+    with without_rights():
+        assert main(["plan", "cut.murakkab", *named]) == 0
+        assert "5 of 7 cannot be read" in capsys.readouterr().out
+        assert main(["run", "cut.murakkab", *named, "--json", "out.json"]) == 3
+    data = json.loads((place / "out.json").read_text())
+    assert {Path(one["value"]["origin"]["source"]).name for one in data["outputs"]["passages"]} == {
+        "good.txt",
+        "fine.txt",
+    }
+
+
+@pytest.mark.timeout(300)
+def test_files_that_are_spoilt_after_they_were_declared_fail_alone(session, three_scenes, tmp_path):
+    ways = ["good", "gone", "folder", "pipe", "dangling link"]
+    paths = [tmp_path / f"{number}.mp4" for number in range(len(ways))]
+    for number, path in enumerate(paths):
+        path.write_bytes(three_scenes.read_bytes() + bytes(number))  # each is another file
+    declaration = session.declare(SCENES, {"videos": paths})
+    for path, how in zip(paths, ways, strict=True):
+        spoil(path, how)
+    run = session.run(declaration, reuse=False)
+    assert run.exit_code == 3
+    assert {ancestry for _, ancestry, _ in run.errors} == {(("videos", number),) for number in range(1, 5)}
+    assert len(run.outputs["scenes"]) == 3
 
 
 def test_a_4k_portrait_stands_upright(session, portrait_4k):

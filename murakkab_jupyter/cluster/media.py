@@ -21,7 +21,7 @@ from distributed import Client
 from murakkab_jupyter.cluster.instances.ship import limit_bytes
 from murakkab_jupyter.cluster.silence import unless_gone
 from murakkab_jupyter.core.errors import InputError
-from murakkab_jupyter.core.media import Media, cache_folder, find_media, hash_file
+from murakkab_jupyter.core.media import Media, cache_folder, find_media, hash_file, open_file
 from murakkab_jupyter.core.private import private_file
 
 __all__ = ["SHIP_LIMIT_BYTES", "MediaShipper", "find_media", "sees_files"]
@@ -118,7 +118,7 @@ class MediaShipper:
             )
         part = f"{media.sha256}.{uuid.uuid4().hex}.part"
         try:
-            with source.open("rb") as file:
+            with open_file(source) as file:
                 offset = 0
                 while chunk := file.read(CHUNK_BYTES):
                     self._write(worker, media, part, offset, chunk)
@@ -147,7 +147,7 @@ class MediaShipper:
 def readable(path: Path, media: Media, *, hashed_bytes: int = HASHED_BYTES) -> bool:
     """Whether `path` can be opened and is that file, as far as its size (and, if small, its hash) says."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
         if size != media.size_bytes:
             return False

@@ -7,8 +7,11 @@ that was shipped to its cache under the file's hash.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
+import io
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +22,16 @@ from murakkab_jupyter.core.errors import InputError
 from murakkab_jupyter.core.plain import only_plain
 from murakkab_jupyter.core.private import private_folder, xdg
 
-__all__ = ["Media", "cache_dir", "cache_folder", "find_media", "hash_file", "media_cache"]
+__all__ = [
+    "Media",
+    "cache_dir",
+    "cache_folder",
+    "find_media",
+    "hash_file",
+    "media_cache",
+    "open_file",
+    "unreadable",
+]
 
 
 def cache_dir() -> Path:
@@ -39,9 +51,24 @@ def media_cache() -> Path:
     return cache_dir() / "media"
 
 
+def open_file(path: Path) -> io.BufferedReader:
+    """An ordinary file, opened for reading; never waits for a writer, as opening a pipe does.
+
+    Raises
+    ------
+    OSError
+        Where there is none, it may not be read, or it is a folder, a pipe, a socket or a device.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device", str(path))
+    # It may have become a pipe since.
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+
+
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
+    """The SHA-256 of a file, in hex; raises `OSError` as `open_file` does."""
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -55,12 +82,12 @@ class Media:
 
     @classmethod
     def of(cls, path: str | Path) -> Media:
-        """Reference a file that exists here; raises `InputError` when it does not."""
-        file = Path(path).expanduser()
-        if not file.is_file():
-            msg = f"No file at {file}."
-            raise InputError(msg, hint="Check the path; relative paths start at the working directory.")
-        return cls(str(file.resolve()), hash_file(file), file.stat().st_size)
+        """Reference a file that can be read here; raises `InputError`, which says why not."""
+        try:
+            file = Path(path).expanduser().resolve()
+            return cls(str(file), hash_file(file), file.stat().st_size)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise unreadable(path, error) from None
 
     @property
     def name(self) -> str:
@@ -90,6 +117,27 @@ class Media:
                 msg, hint="Declare the workflow again, or put the file on storage that workers share."
             )
         return found
+
+
+def unreadable(path: str | Path, error: Exception) -> InputError:
+    """What is wrong with a file that the system does not let one read, and what to do."""
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            if Path(path).is_symlink():
+                msg = f"{path} is a link to a file that is not there."
+                return InputError(msg, hint="Put that file back, or leave the link out.")
+            msg = f"No file at {path}."
+            return InputError(msg, hint="Check the path; relative paths start at the working directory.")
+        case IsADirectoryError():
+            return InputError(f"{path} is a folder, and a file is needed.", hint="Give the file itself.")
+        case PermissionError():
+            return InputError(
+                f"{path} may not be read ({error.strerror}).", hint="Check its permissions and its folder's."
+            )
+    why = getattr(error, "strerror", None) or error
+    return InputError(
+        f"{path} cannot be read: {why}.", hint="Copy what it holds to an ordinary file, and give that."
+    )
 
 
 def find_media(value: object) -> Iterator[Media]:

@@ -19,7 +19,14 @@ from typing import Any
 from murakkab_jupyter.core.ancestry import Ancestry
 from murakkab_jupyter.core.errors import InputError
 from murakkab_jupyter.core.kinds import KINDS, Document, kind_of
-from murakkab_jupyter.workflow.language.sorts import MEDIA_KINDS, as_listed, is_folder, is_glob, suffix_kind
+from murakkab_jupyter.workflow.language.sorts import (
+    MEDIA_KINDS,
+    as_listed,
+    is_folder,
+    is_glob,
+    kinds_in,
+    suffix_kind,
+)
 from murakkab_jupyter.workflow.model import Variable, Workflow
 
 __all__ = ["Roots", "alike", "gather", "unchanged"]
@@ -70,7 +77,7 @@ def gather(workflow: Workflow, values: Mapping[str, object], *, lost: bool = Fal
     InputError
         For a path that is missing, a folder or glob without files of the kind, an empty list, a web
         address, a value of another kind; and when none of a variable's files can be read. One unreadable
-        file among others only becomes `bad`.
+        file among others (of no permission, a pipe, a link that leads nowhere, damaged) only becomes `bad`.
     """
     found: dict[str, list[Any]] = {}
     bad: dict[tuple[str, Ancestry], str] = {}
@@ -167,15 +174,16 @@ def none_readable(variable: Variable, failed: Sequence[str]) -> InputError:
 def expanded(value: object, variable: Variable, notes: list[str], *, lost: bool = False) -> list[object]:
     """The sources of a collection: paths for media, items as they are for anything else; what is left out goes to `notes`.
 
-    With `lost`, a path of a list that nothing is at stays one.
+    A path of a list that cannot be read stays one: `is_no_more` says which.
     """
     listed = as_listed(value)
     many: Iterable[object] = listed if isinstance(listed, list | tuple) else [value]
     sources: list[object] = []
     for item in many:
         if variable.kind in MEDIA_KINDS and isinstance(item, str | os.PathLike):
-            gone = lost and isinstance(listed, list | tuple) and is_gone(os.fspath(item))
-            sources += [Path(item)] if gone else files(item, variable, notes)
+            of_many = isinstance(listed, list | tuple) and (lost or len(listed) > 1)
+            one_file = of_many and is_no_more(os.fspath(item), variable, lost=lost)
+            sources += [Path(item)] if one_file else files(item, variable, notes)
         else:
             sources.append(item)
     place = next((index for index, source in enumerate(sources) if source is None), None)
@@ -219,16 +227,29 @@ def files(item: str | os.PathLike[str], variable: Variable, notes: list[str]) ->
     raise InputError(msg, hint=f"Check the path; a relative one starts at {Path.cwd()}.")
 
 
-def is_gone(path: str) -> bool:
-    """Whether nothing is at what must be the path of a file."""
-    return not (is_glob(path) or URL.match(path) or "\0" in path or not path.strip() or exists(Path(path)))
+def is_no_more(path: str, variable: Variable, *, lost: bool) -> bool:
+    """Whether a path that is one of many was that of one file, and cannot be read as one now.
+
+    A folder without any such files has its name. With `lost`, when each path was a file's once, any folder stands in its
+    place, or nothing is there.
+    """
+    if URL.match(path) or "\0" in path or not path.strip():
+        return False
+    file = Path(path)
+    if is_folder(file):
+        return lost or (suffix_kind(file) == variable.kind and variable.kind not in kinds_in(file))
+    return lost and not exists(file) and not is_glob(path)
 
 
 def exists(path: Path) -> bool:
+    """Whether something is at a path, be it a link that leads nowhere, or in a folder that may not be looked into."""
     try:
-        return path.exists()
+        path.lstat()
+    except PermissionError:
+        return True
     except (OSError, ValueError):
         return False
+    return True
 
 
 def in_folder(folder: Path, variable: Variable, notes: list[str]) -> list[Path]:

@@ -36,9 +36,11 @@ def test_a_relative_path_or_one_under_home_is_made_whole(clip: Path, monkeypatch
     assert Media.of("clip.mp4").path == Media.of("~/clip.mp4").path == str(clip)
 
 
-@pytest.mark.parametrize("name", ["missing.mp4", "."])
-def test_a_missing_file_or_a_folder_is_an_input_error_that_names_it(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="No file at") as caught:
+@pytest.mark.parametrize(("name", "why"), [("missing.mp4", "No file at"), (".", "is a folder")])
+def test_a_missing_file_or_a_folder_is_an_input_error_that_names_it(
+    tmp_path: Path, name: str, why: str
+) -> None:
+    with pytest.raises(InputError, match=why) as caught:
         Media.of(tmp_path / name)
     assert caught.value.hint
 

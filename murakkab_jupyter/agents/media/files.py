@@ -25,7 +25,7 @@ from murakkab_jupyter.agents.media.reading import docx_text, html_text, pdf_text
 from murakkab_jupyter.agents.media.sound import LONGEST_GAP_S, RATE, read_audio
 from murakkab_jupyter.core.errors import InputError, UsageError
 from murakkab_jupyter.core.kinds import Audio, Document, Image, Video
-from murakkab_jupyter.core.media import Media
+from murakkab_jupyter.core.media import Media, unreadable
 
 __all__ = ["MEDIA_KINDS", "RATE", "guess_kind", "probe", "read_audio", "read_frame", "thumbnail"]
 
@@ -113,7 +113,8 @@ def probe(
     Raises
     ------
     InputError
-        When it is missing, empty, cannot be decoded, or holds nothing of that kind; the message names it.
+        When it is missing, may not be read, is no ordinary file, is empty, cannot be decoded, or holds nothing of that
+        kind; the message names it.
     """
     if kind not in MEDIA_KINDS:
         msg = f"There is no kind of media {kind!r}."
@@ -122,14 +123,17 @@ def probe(
     if media.size_bytes == 0:
         msg = f"{media.path} is empty (0 bytes)."
         raise InputError(msg, hint="Copy or download it again.")
-    match kind:
-        case "video":
-            return probe_video(media)
-        case "audio":
-            return probe_audio(media)
-        case "image":
-            return probe_image(media, tell)
-    return probe_document(media, tell)
+    try:
+        match kind:
+            case "video":
+                return probe_video(media)
+            case "audio":
+                return probe_audio(media)
+            case "image":
+                return probe_image(media, tell)
+        return probe_document(media, tell)
+    except OSError as error:  # it may change or go while it is looked into
+        raise unreadable(media.path, error) from None
 
 
 def probe_image(media: Media, tell: Tell) -> Image:

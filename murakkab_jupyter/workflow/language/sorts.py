@@ -132,7 +132,7 @@ def kinds_in(folder: Path) -> tuple[str, ...]:
     from murakkab_jupyter.agents.media.files import unread
 
     try:
-        names = sorted(entry.name for entry in os.scandir(folder.expanduser()) if entry.is_file())
+        names = sorted(entry.name for entry in folder.expanduser().iterdir() if is_file(entry))
     except OSError:
         return ()
     found = dict.fromkeys(kind for name in names if (kind := suffix_kind(name)))
